@@ -1,0 +1,241 @@
+"""From a model to a recorded query: signals, strategy, store."""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from hfal.embeddings import sentence_embeddings
+from hfal.errors import ArgumentError, ScoringError
+from hfal.pool import Pool
+from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
+from hfal.store import Queried, Query
+from hfal.strategies import Signals, Strategy, kmeans, stratified
+from hfal.tasks import suggestions
+
+
+logger = logging.getLogger(__name__)
+
+SEED_STRATEGIES = ("random", "stratified", "kmeans")
+_PACKAGES = ("hfal", "torch", "transformers", "datasets", "accelerate", "numpy", "scikit-learn")
+
+
+class Acquisition:
+    """Makes the queries of one run. Each is on the disk, with its provenance, before anybody is asked.
+
+    Args:
+        pool: The pool to query.
+        strategy: The query strategy.
+        query_size: Examples of a round's query.
+        seed_size: Examples of the seed set.
+        seed_strategy: `"random"`, `"stratified"` or `"kmeans"`.
+        budget: How many labels may be bought in all, seed set and holdout included, or `None`.
+        embeddings: `"model"` or a sentence-transformers model.
+        token_budget: See `hfal.scoring.score_examples`.
+        bf16: See `hfal.scoring.score_examples`.
+        seed: Seeds every random choice, together with the round.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        strategy: Strategy,
+        *,
+        query_size: int,
+        seed_size: int,
+        seed_strategy: str,
+        budget: int | None,
+        embeddings: Any,
+        token_budget: int | None,
+        bf16: bool,
+        seed: int,
+    ):
+        if seed_strategy not in SEED_STRATEGIES:
+            raise ArgumentError(f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}")
+        own_embeddings = isinstance(embeddings, str) and embeddings == "model"
+        if seed_strategy == "kmeans" and own_embeddings:
+            raise ArgumentError(
+                "seed_strategy='kmeans' needs embeddings before any model is trained: pass "
+                "embeddings=<name or path of a sentence-transformers model>, or seed_strategy='random'"
+            )
+        if seed_strategy == "stratified" and (pool.hidden_labels() < 0).any():
+            raise ArgumentError(
+                "seed_strategy='stratified' needs the label of every example beforehand, as in an experiment: "
+                "pass seed_strategy='random'"
+            )
+        self.pool = pool
+        self.strategy = strategy
+        self.query_size = query_size
+        self.seed_size = seed_size
+        self.seed_strategy = seed_strategy
+        self.budget = budget
+        self.embeddings = None if own_embeddings else embeddings
+        self.token_budget = token_budget
+        self.bf16 = bf16
+        self.seed = seed
+        self.show_progress = True
+
+    @cached_property
+    def _sentence_embeddings(self) -> np.ndarray:
+        return sentence_embeddings(self.pool, self.embeddings, progress=self.show_progress)
+
+    def affordable(self, size: int) -> int:
+        """How many of `size` labels can still be bought: what the budget and the unlabeled examples leave."""
+        size = min(size, len(self.pool.unlabeled_positions()))
+        if self.budget is not None:
+            answered = self.pool.store.current_answers()
+            open_questions = sum(e.example_id not in answered for q in self._open_queries() for e in q.examples)
+            size = min(size, self.budget - len(self.pool.labels()) - open_questions)
+        return max(size, 0)
+
+    def _open_queries(self) -> list[Query]:
+        closed = self.pool.store.closed_queries()
+        return [q for q in self.pool.store.queries() if q.number not in closed]
+
+    # -- queries without a model -----------------------------------------------------------------------------------
+
+    def propose_holdout(self, size: int) -> Query | None:
+        """Record the query for the examples that are held out, at random; once in a run."""
+        if size == 0 or any(q.purpose == "holdout" for q in self.pool.store.queries()):
+            return None
+        return self._propose_at_random("holdout", size, self._rng(0))
+
+    def propose_seed_set(self) -> Query | None:
+        """Record the seed set; nothing if one is still being asked, or is there already."""
+        if any(q.purpose == "seed" for q in self._open_queries()) or len(self.pool.labeled):
+            return None
+        # A seed set of which every example was skipped is followed by another one.
+        attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
+        rng = self._rng(1, attempt)
+        positions = self.pool.unlabeled_positions()
+        size = self.affordable(self.seed_size)
+        if self.seed_strategy == "random" or size == 0:
+            return self._propose_at_random("seed", self.seed_size, rng)
+        if self.seed_strategy == "stratified":
+            picked = stratified(self.pool.hidden_labels()[positions], size, rng)
+        else:
+            picked = kmeans(Signals(len(positions), embeddings=self._sentence_embeddings[positions]), size, rng)
+        return self._record("seed", 0, self.seed_strategy, positions[picked])
+
+    def _propose_at_random(self, purpose: str, size: int, rng: np.random.Generator) -> Query | None:
+        positions = self.pool.unlabeled_positions()
+        size = self.affordable(size)
+        if size == 0:
+            return None
+        return self._record(purpose, 0, "random", rng.choice(positions, size, replace=False))
+
+    # -- a round's query -------------------------------------------------------------------------------------------
+
+    def propose(
+        self,
+        model: torch.nn.Module,
+        collate_fn: Callable[[list[Any]], Any],
+        round_number: int,
+        remove_unused_columns: bool = True,
+        num_workers: int = 0,
+    ) -> Query | None:
+        """Score the unlabeled examples with a model, select, and record the query.
+
+        Args:
+            model: The model just trained.
+            collate_fn: The Trainer's collator.
+            round_number: The round that trained the model.
+            remove_unused_columns: Give the collator only the columns that the model's `forward` takes.
+            num_workers: Worker processes that fetch and collate.
+
+        Returns:
+            The query, or `None` if the budget is spent or nothing is left to ask.
+
+        Raises:
+            ScoringError: The model's outputs are not finite (the ids are named), or do not fit the memory.
+            StrategyError: The strategy returned no query.
+        """
+        size = self.affordable(self.query_size)
+        if size == 0:
+            logger.info("nothing left to ask: %d labels bought", len(self.pool.labels()))
+            return None
+        if size < self.query_size:
+            logger.info("the query has %d examples instead of %d: that is all that is left", size, self.query_size)
+        positions = self.pool.unlabeled_positions()
+        columns = self.pool.columns_without_labels
+        if remove_unused_columns:
+            columns = forward_columns(model, columns)
+        dataset = self.pool.dataset.select_columns(columns)
+
+        def run(rows: np.ndarray, keep: frozenset[str], title: str | None = None) -> dict[str, np.ndarray]:
+            try:
+                return score_examples(
+                    model,
+                    dataset,
+                    rows,
+                    self.pool.lengths[rows],
+                    collate_fn,
+                    keep=keep,
+                    score=self.strategy.score,
+                    token_budget=self.token_budget,
+                    bf16=self.bf16,
+                    num_workers=num_workers,
+                    scratch_dir=self.pool.run_dir,
+                    progress=title if self.show_progress else None,
+                )
+            except NonFiniteOutputError as error:
+                raise ScoringError(
+                    f"after round {round_number} {error.what} for {len(error.rows)} of {len(rows)} examples "
+                    f"(ids {self.pool.some_ids(rows[error.rows])}): training probably diverged, try a lower "
+                    "learning_rate or max_grad_norm; labels and earlier rounds are safe"
+                ) from error
+
+        needed = self.strategy.needs
+        if self.embeddings is not None:
+            needed -= {"embeddings"}
+        signals: Mapping[str, np.ndarray] = run(positions, needed, "scoring") if needed else {}
+        if "embeddings" in self.strategy.needs - needed:
+            signals = {**signals, "embeddings": self._sentence_embeddings[positions]}
+        picked = self.strategy.pick(Signals(len(positions), **signals), size, self._rng(2, round_number))
+        chosen = positions[picked]
+        suggested = suggestions(run(chosen, frozenset({"probabilities"}))["probabilities"], self.pool.label_names)
+        return self._record(
+            "round",
+            round_number,
+            self.strategy.name,
+            chosen,
+            scores=signals["scores"][picked] if "scores" in signals else None,
+            suggested=suggested,
+            model=_model_name(model),
+        )
+
+    def _rng(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *key])
+
+    def _record(
+        self,
+        purpose: str,
+        round_number: int,
+        strategy: str,
+        chosen: np.ndarray,
+        scores: np.ndarray | None = None,
+        suggested: list[tuple[str, float]] | None = None,
+        model: str | None = None,
+    ) -> Query:
+        examples = tuple(
+            Queried(
+                example_id=str(self.pool.ids[int(position)]),
+                content=self.pool.content(int(position)),
+                score=None if scores is None else float(scores[rank]),
+                suggestion=None if suggested is None else suggested[rank][0],
+                confidence=None if suggested is None else suggested[rank][1],
+            )
+            for rank, position in enumerate(chosen)
+        )
+        versions = {package: version(package) for package in _PACKAGES}
+        query = Query(round_number, purpose, strategy, self.seed, examples, model, versions)
+        return self.pool.store.add_query(query)
+
+
+def _model_name(model: torch.nn.Module) -> str:
+    name = getattr(getattr(model, "config", None), "name_or_path", "")
+    return f"{type(model).__name__} from {name}" if name else type(model).__name__

@@ -1,0 +1,66 @@
+"""What an annotator is asked, and what it has to offer. Annotators know neither models nor strategies."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hfal.store import Answer
+
+
+@dataclass(frozen=True)
+class Question:
+    """One example to label: its texts by column, and what the model would say, if there was a model."""
+
+    example_id: str
+    texts: Mapping[str, str]
+    suggestion: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class OpenQuery:
+    """A query as annotators see it: the questions that nobody has answered yet.
+
+    Attributes:
+        number: The query's number in its run.
+        purpose: `"holdout"`, `"seed"` or `"round"`.
+        round: The round whose model made it; 0 for the holdout and the seed set.
+        size: How many examples the query has, answered or not.
+        questions: Those without an answer, in the order in which to ask.
+        label_names: What may be answered.
+        run_dir: The run's folder.
+        texts_of: The texts of any example of the pool by its id; a `KeyError` for an unknown one.
+    """
+
+    number: int
+    purpose: str
+    round: int
+    size: int
+    questions: tuple[Question, ...]
+    label_names: tuple[str, ...]
+    run_dir: Path
+    texts_of: Callable[[str], Mapping[str, str]]
+
+
+class Annotator(Protocol):
+    """Whoever answers queries."""
+
+    name: str
+    """Recorded with every answer that does not name its annotator itself."""
+
+    def annotate(self, query: OpenQuery) -> Iterator[Answer]:
+        """Answer as many questions as possible now.
+
+        Each answer is on the disk before the iterator is asked for the next one, so resuming after a `yield` is the
+        acknowledgement. Questions left out stay unanswered; answers to examples of earlier queries are welcome.
+        """
+        ...
+
+    def waiting_for(self, query: OpenQuery) -> str | None:
+        """What has to happen before the questions that are still open can be answered.
+
+        Called when `annotate` ended and left some. The text ends the run, which goes on when it is started again;
+        `None` goes on without these answers: their examples return to the unlabeled ones.
+        """
+        ...

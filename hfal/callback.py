@@ -1,0 +1,243 @@
+"""The callback on the user's own Trainer: the only room that knows Trainer events."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from hfal.acquisition import Acquisition
+from hfal.annotation import ask
+from hfal.annotators import Annotator
+from hfal.errors import ArgumentError
+from hfal.pool import Pool
+from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, run_rounds
+from hfal.store import RoundRecord
+from hfal.strategies import Hybrid, resolve_strategy
+
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger(__name__)
+
+
+class ActiveLearningCallback(TrainerCallback):
+    """Scores the unlabeled examples when training ends, and picks the next ones to label.
+
+    Give it to a Trainer and let `run` drive the rounds, or write the loop yourself:
+
+        for round in active.rounds(trainer, 10):
+            trainer.train(resume_from_checkpoint=round.checkpoint)
+
+    Without the loop, `Trainer(train_dataset=pool.labeled, callbacks=[active]).train()` trains once and proposes one
+    query, for which `annotate` then asks.
+
+    Args:
+        pool (`Pool`):
+            The examples, and where the run is kept.
+        strategy (`str`, `Hybrid` or function, *optional*, defaults to `"margin+kmeans"`):
+            The query strategy: a name, a function `score(probabilities)` or `select(signals, k, rng)`, or a
+            `Hybrid` of both.
+        annotator (`Annotator`, *optional*):
+            Who answers the queries. Needed for `rounds`, `run` and `annotate`.
+        query_size (`int`, *optional*, defaults to 50):
+            Examples that a round asks for.
+        seed_size (`int`, *optional*):
+            Examples of the seed set, which is asked before any model is trained; `query_size` by default.
+        seed_strategy (`str`, *optional*, defaults to `"random"`):
+            `"random"`, `"kmeans"` (on sentence embeddings; needs `embeddings`), or `"stratified"` (experiments only).
+        holdout (`int`, *optional*, defaults to 0):
+            Examples to draw at random, have labeled first, evaluate on, and never train on; for those who have no
+            evaluation set. They count as bought.
+        budget (`int`, *optional*):
+            How many labels may be bought in all, the seed set and the holdout included.
+        target_metric (`str`, *optional*):
+            Stop when this metric of the evaluation (`"accuracy"`) reaches `target`.
+        target (`float`, *optional*):
+            The value to reach; to fall to, if the metric's name ends in `loss`.
+        retrain (`str`, *optional*, defaults to `"from_scratch"`):
+            How a round begins: `"from_scratch"` with fresh weights (from `model_init`, or as they were when the
+            run began), `"continue"` with the last round's. The optimizer is new in either case.
+        embeddings (`str` or `SentenceTransformer`, *optional*, defaults to `"model"`):
+            Where strategies get embeddings from: `"model"` is the one being trained, mean over tokens, in the same
+            pass as the scores; else a sentence-transformers model by name, path or object, computed once.
+        token_budget (`int`, *optional*):
+            Tokens of a scoring batch, padding included. 2,048 on CPU and 16,384 elsewhere by default.
+        bf16_scoring (`bool`, *optional*, defaults to `False`):
+            Score under bfloat16 autocast: faster on hardware made for it, near-ties may fall the other way.
+        seed (`int`, *optional*, defaults to 42):
+            Seeds every choice of hfal's. (Training is seeded by `TrainingArguments.seed` plus the round.)
+        keep_models (`int`, *optional*, defaults to 1):
+            Of how many last rounds the final model stays in `run_dir/rounds`; `None` for all.
+
+    Raises:
+        ValueError: An argument has a value that it cannot have; the message says which and what to do.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        strategy: str | Hybrid | Callable[..., Any] = "margin+kmeans",
+        annotator: Annotator | None = None,
+        query_size: int = 50,
+        seed_size: int | None = None,
+        seed_strategy: str = "random",
+        holdout: int = 0,
+        budget: int | None = None,
+        target_metric: str | None = None,
+        target: float | None = None,
+        retrain: str = "from_scratch",
+        embeddings: "str | os.PathLike[str] | SentenceTransformer" = "model",
+        token_budget: int | None = None,
+        bf16_scoring: bool = False,
+        seed: int = 42,
+        keep_models: int | None = 1,
+    ):
+        seed_size = query_size if seed_size is None else seed_size
+        smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
+        for name, least in smallest.items():
+            value = locals()[name]
+            if value is not None and value < least:
+                raise ArgumentError(f"{name}={value}, expected at least {least}")
+        if retrain not in RETRAIN:
+            raise ArgumentError(f"retrain={retrain!r}, expected one of {', '.join(RETRAIN)}")
+        if (target_metric is None) != (target is None):
+            raise ArgumentError(
+                f"target_metric={target_metric!r} and target={target!r} belong together: pass both or none"
+            )
+        if budget is not None and budget <= holdout:
+            raise ArgumentError(
+                f"budget={budget} leaves nothing to train on after holdout={holdout}: "
+                "raise the budget or lower the holdout"
+            )
+        self.pool = pool
+        self.annotator = annotator
+        self.holdout = holdout
+        self.target_metric = target_metric
+        self.target = target
+        self.retrain = retrain
+        self.keep_models = keep_models
+        self.acquisition = Acquisition(
+            pool,
+            resolve_strategy(strategy),
+            query_size=query_size,
+            seed_size=seed_size,
+            seed_strategy=seed_strategy,
+            budget=budget,
+            embeddings=embeddings,
+            token_budget=token_budget,
+            bf16=bf16_scoring,
+            seed=seed,
+        )
+        self._progress: RoundInProgress | None = None  # set by the loop; without it every train() is a round
+
+    def rounds(self, trainer: Trainer, rounds: int | None = None) -> Iterator[Round]:
+        """The loop: have the seed set labeled, then for each round train (in the loop's body), query and annotate.
+
+        The last round queries nothing, so that no label is bought that no model was trained on. A run that was
+        stopped, however it was, goes on where it stood; one that is finished only gives the Trainer its last model.
+
+        Args:
+            trainer: The Trainer that has this callback. Its `train_dataset`, `eval_dataset`, `output_dir` and
+                `seed` are set for each round and put back at the end.
+            rounds: How many rounds the run has in all, earlier sessions' included; `None` for as many as it takes to
+                spend the budget, reach the target, or label everything.
+
+        Yields:
+            `Round`: call `trainer.train(resume_from_checkpoint=round.checkpoint)` for each.
+
+        Raises:
+            AnswersPending: People have to answer first; nothing is wrong. Exit code 75 if it is not caught.
+            ValueError: The Trainer or an argument does not fit.
+            RunDirectoryBusyError: Another process works in the run directory.
+        """
+        if self.annotator is None:
+            raise ArgumentError(
+                "annotator is missing: pass ActiveLearningCallback(annotator=...), who answers the queries"
+            )
+        if rounds is not None and rounds < 1:
+            raise ArgumentError(f"rounds={rounds}, expected at least 1")
+        if self not in trainer.callback_handler.callbacks:
+            raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
+        plan = Plan(rounds, self.holdout, self.target_metric, self.target, self.retrain, self.keep_models)
+        try:
+            yield from run_rounds(trainer, self.acquisition, self.annotator, plan, self._begin)
+        finally:
+            self._progress = None
+
+    def run(self, trainer: Trainer, rounds: int | None = None) -> list[RoundRecord]:
+        """Drive all rounds: `for round in rounds(trainer, rounds): trainer.train(...)`.
+
+        Returns:
+            The record of every round of the run, earlier sessions' included.
+        """
+        for current in self.rounds(trainer, rounds):
+            trainer.train(resume_from_checkpoint=current.checkpoint)
+        return self.pool.store.rounds()
+
+    def annotate(self) -> None:
+        """Have the open queries answered now; `run` and `rounds` do it by themselves.
+
+        Raises:
+            AnswersPending: Some questions need a person.
+        """
+        if self.annotator is None:
+            raise ArgumentError(
+                "annotator is missing: pass ActiveLearningCallback(annotator=...), who answers the queries"
+            )
+        with self.pool.store.own():
+            ask(self.pool, self.annotator)
+
+    def _begin(self, progress: RoundInProgress) -> None:
+        self._progress = progress
+
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: torch.nn.Module | None = None,
+        train_dataloader: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record the round's query, made with the model just trained (the best one, where the Trainer loads it)."""
+        if not state.is_world_process_zero or model is None:
+            return
+        progress = self._progress
+        if progress is not None and progress.interrupted and state.global_step < state.max_steps:
+            logger.info("round %d was interrupted: nothing is queried", progress.number)
+            return
+        store = self.pool.store
+        with store.own():
+            if progress is None:
+                self._propose_outside_of_rounds(args, state, model, train_dataloader)
+                return
+            if progress.proposes and store.query_of_round(progress.number) is None:
+                self._propose(args, model, train_dataloader, progress.number)
+            progress.ended = True
+
+    def _propose_outside_of_rounds(
+        self, args: TrainingArguments, state: TrainerState, model: torch.nn.Module, train_dataloader: Any
+    ) -> None:
+        store = self.pool.store
+        closed = store.closed_queries()
+        waiting = [q.number for q in store.queries() if q.number not in closed]
+        if waiting:
+            logger.warning("query %d is still being asked, so no other is proposed: call annotate() first", waiting[0])
+            return
+        self.acquisition.show_progress = not args.disable_tqdm
+        number = 1 + max((record.number for record in store.rounds()), default=0)
+        store.start_round(number, args.seed, len(self.pool.labels()), len(train_dataloader.dataset))
+        self._propose(args, model, train_dataloader, number)
+        evaluations = [log for log in state.log_history if any(name.startswith("eval_") for name in log)]
+        metrics = {k: v for k, v in evaluations[-1].items() if k.startswith("eval_")} if evaluations else {}
+        store.finish_round(number, metrics)
+
+    def _propose(self, args: TrainingArguments, model: torch.nn.Module, train_dataloader: Any, number: int) -> None:
+        self.acquisition.propose(
+            model, train_dataloader.collate_fn, number, args.remove_unused_columns, args.dataloader_num_workers
+        )

@@ -1,0 +1,116 @@
+"""The options of the recipes, and how a YAML file and the command line set them."""
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from transformers import HfArgumentParser
+
+from hfal.errors import ArgumentError
+
+
+@dataclass
+class ActiveLearningArguments:
+    """What a recipe needs to know beside `TrainingArguments`, whose `output_dir` is the run directory here."""
+
+    model: str = field(metadata={"help": "Hub name, local folder, or package:NAME/path."})
+    data: str = field(metadata={"help": "Hub name, local file or folder (CSV, JSONL, Parquet), or package:NAME/path."})
+    data_config: str | None = field(default=None, metadata={"help": "Configuration of a data set on the Hub."})
+    data_filter: str | None = field(default=None, metadata={"help": "Keep only rows like this: COLUMN=VALUE."})
+    split: str = field(default="train", metadata={"help": "The split that is the pool."})
+    pool_size: int | None = field(default=None, metadata={"help": "Use only so many examples, drawn at random."})
+    eval_split: str | None = field(default=None, metadata={"help": "The split to evaluate on."})
+    eval_size: int | None = field(
+        default=None,
+        metadata={"help": "Without eval_split: so many labeled examples, drawn at random, to evaluate on."},
+    )
+    text_column: list[str] = field(
+        default_factory=lambda: ["text"], metadata={"help": "Column with the text; two for text pairs."}
+    )
+    label_column: str | None = field(default=None, metadata={"help": "Column with labels, if the data has any."})
+    labels: list[str] | None = field(default=None, metadata={"help": "Names of the labels, in order."})
+    id_column: str | None = field(default=None, metadata={"help": "Column of unique ids; made from the text without."})
+    max_length: int = field(default=128, metadata={"help": "Tokens after which a text is cut."})
+    annotator: str = field(
+        default="simulated",
+        metadata={"help": "Who labels.", "choices": ["simulated", "jsonl", "csv"]},
+    )
+    strategy: str = field(default="margin+kmeans", metadata={"help": "Query strategy."})
+    rounds: int | None = field(default=None, metadata={"help": "Rounds in all."})
+    query_size: int = field(default=50, metadata={"help": "Examples that a round asks for."})
+    seed_size: int | None = field(default=None, metadata={"help": "Examples of the seed set; query_size by default."})
+    seed_strategy: str = field(
+        default="random",
+        metadata={"help": "How the seed set is picked.", "choices": ["random", "stratified", "kmeans"]},
+    )
+    holdout: int = field(default=0, metadata={"help": "Have so many labeled first, to evaluate on."})
+    budget: int | None = field(default=None, metadata={"help": "Labels to buy in all."})
+    target_metric: str | None = field(default=None, metadata={"help": "Stop when this metric reaches target."})
+    target: float | None = field(default=None, metadata={"help": "Value of target_metric to stop at."})
+    retrain: str = field(
+        default="from_scratch",
+        metadata={"help": "How a round begins.", "choices": ["from_scratch", "continue"]},
+    )
+    embeddings: str = field(
+        default="model", metadata={"help": "'model', or a sentence-transformers model (Hub name, path, package:...)."}
+    )
+    token_budget: int | None = field(default=None, metadata={"help": "Tokens of a scoring batch."})
+    bf16_scoring: bool = field(default=False, metadata={"help": "Score under bfloat16 autocast."})
+    keep_models: int | None = field(default=1, metadata={"help": "Of how many last rounds to keep the model."})
+
+
+def parse_arguments(dataclass_types: Sequence[Any], argv: Sequence[str]) -> tuple[Any, ...]:
+    """Fill dataclasses from a YAML file and the command line, which overrides it.
+
+    Args:
+        dataclass_types: The dataclasses, each field an option.
+        argv: The command line: the path of a YAML file first, or after `--config`, if there is one; then options.
+
+    Returns:
+        One object for each of the dataclasses.
+
+    Raises:
+        ArgumentError: The YAML file has an unknown key (the nearest one is offered), or is no mapping.
+        FileNotFoundError: There is no such YAML file.
+    """
+    parser = HfArgumentParser(dataclass_types)
+    rest = list(argv)
+    path = None
+    if rest and not rest[0].startswith("-"):
+        path = rest.pop(0)
+    elif "--config" in rest[:-1]:
+        place = rest.index("--config")
+        path = rest[place + 1]
+        del rest[place : place + 2]
+    if path is not None:
+        values = _read_yaml(Path(path), _options(dataclass_types))
+        for action in parser._actions:
+            if action.dest in values:
+                action.required = False
+        parser.set_defaults(**values)
+    return tuple(parser.parse_args_into_dataclasses(rest))
+
+
+def _options(dataclass_types: Sequence[Any]) -> list[str]:
+    return [f.name for cls in dataclass_types for f in dataclasses.fields(cls) if f.init]
+
+
+def _read_yaml(path: Path, options: list[str]) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no configuration {path.absolute()}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ArgumentError(f"{path} is no valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ArgumentError(f"{path} is no mapping of options to values")
+    unknown = [str(key) for key in values if key not in options]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], options, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ArgumentError(f"{path} has the unknown key {unknown[0]!r}.{hint}")
+    return values

@@ -1,0 +1,62 @@
+"""What hfal raises, and the two ways in which a run ends before it is finished."""
+
+
+class HfalError(Exception):
+    """Base of hfal's own errors."""
+
+
+class ArgumentError(HfalError, ValueError):
+    """An argument has a value that it cannot have; the message names it, and says what to do."""
+
+
+class RunDirectoryError(HfalError):
+    """The run directory belongs to another pool or schema, or is damaged."""
+
+
+class RunDirectoryBusyError(RunDirectoryError):
+    """Another living process owns the run directory."""
+
+
+class AnnotationError(HfalError):
+    """An annotator gave something that cannot be recorded; nothing recorded so far is lost."""
+
+
+class ScoringError(HfalError):
+    """The model could not score the pool: NaN or infinite outputs, or no memory even for one example."""
+
+
+class StrategyError(HfalError):
+    """A query strategy returned something that is no query."""
+
+
+class HubUnreachableError(HfalError):
+    """A Hub name was given while the Hub cannot be reached."""
+
+
+class RunStopped(SystemExit):
+    """Base of the two ways in which a run ends before it is finished; a script that does not catch it exits."""
+
+    exit_code: int
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.message = message
+        self.code = self.exit_code
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class AnswersPending(RunStopped):
+    """The run has asked all it can and stops until somebody answers.
+
+    Exit code 75 (`EX_TEMPFAIL` of sysexits.h: "try again later"). Started again, the run goes on from the same place.
+    """
+
+    exit_code = 75
+
+
+class RunInterrupted(RunStopped):
+    """The run was told to stop (SIGTERM) and saved a checkpoint; exit code 143, as the shell reports SIGTERM."""
+
+    exit_code = 143

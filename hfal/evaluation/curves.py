@@ -1,0 +1,68 @@
+"""What the rounds of a run brought: a table, and the learning curve as a picture."""
+
+import os
+from collections.abc import Sequence
+
+from hfal.errors import ArgumentError
+from hfal.store import RoundRecord
+
+
+_TIMINGS = ("runtime", "per_second", "epoch")
+
+
+def metric_names(records: Sequence[RoundRecord]) -> list[str]:
+    """The metrics that the rounds have, without timings, in the order in which they first occur."""
+    names = {name: None for record in records for name in record.metrics or {} if not name.endswith(_TIMINGS)}
+    return list(names)
+
+
+def rounds_table(records: Sequence[RoundRecord]) -> str:
+    """The rounds as a plain-text table: number, labels bought, size of the training set, metrics."""
+    names = metric_names(records)
+    rows = [["round", "labels", "trained on", *(name.removeprefix("eval_") for name in names)]]
+    for record in records:
+        values = [(record.metrics or {}).get(name) for name in names]
+        if record.finished is None:
+            rows.append([str(record.number), str(record.labels), "(not finished)", *("" for _ in names)])
+        else:
+            shown = ["" if value is None else f"{value:.4f}" for value in values]
+            rows.append([str(record.number), str(record.labels), str(record.train_size), *shown])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def plot_learning_curve(records: Sequence[RoundRecord], path: str | os.PathLike[str], metric: str, title: str) -> None:
+    """Draw a metric against the labels bought, and save it as a picture.
+
+    Args:
+        records: Rounds; those without the metric are left out.
+        path: Where to write it; the ending gives the format.
+        metric: The metric's name, `"eval_accuracy"`.
+        title: What stands above the curve.
+
+    Raises:
+        ImportError: matplotlib is not installed (the extra `plots`).
+        ArgumentError: No round has the metric.
+    """
+    try:
+        from matplotlib.figure import Figure  # no pyplot: no global state, no window
+    except ImportError as error:
+        raise ImportError("plot_learning_curve needs matplotlib: pip install 'hfal[plots]'") from error
+    points = [(r.labels, r.metrics[metric]) for r in records if r.metrics and metric in r.metrics]
+    if not points:
+        raise ArgumentError(
+            f"metric={metric!r}: no round has it; there are: {', '.join(metric_names(records)) or 'none'}"
+        )
+    labels, values = zip(*points, strict=True)
+    figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    axes.plot(labels, values, marker="o", color="#0072B2", linewidth=2)
+    for x, y in (points[0], points[-1]):
+        axes.annotate(f"{y:.3f}", (x, y), textcoords="offset points", xytext=(0, 9), ha="center")
+    axes.set_xlabel("labels bought")
+    axes.set_ylabel(metric.removeprefix("eval_").replace("_", " "))
+    axes.set_title(title, loc="left")
+    axes.margins(y=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
+    figure.savefig(path)

@@ -1,0 +1,447 @@
+"""The pool: every example, labeled or not. The data never changes; what is known about its labels does."""
+
+import bisect
+import hashlib
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
+from hfal.store import ACTIONS, Answer, Store
+
+
+logger = logging.getLogger(__name__)
+
+_LABEL_NAMES_OF_THE_TRAINER = ("label", "labels", "label_ids")
+_ROWS_AT_A_TIME = 10_000
+
+
+class Pool:
+    """A data set and what is known about its labels.
+
+    Args:
+        dataset (`datasets.Dataset`):
+            All examples, with their text beside the tokenized columns. It stays where it is (memory-mapped) and is
+            never changed.
+        run_dir (`str` or `os.PathLike`):
+            Where queries, answers, rounds and models are kept. The same pool with the same `run_dir` goes on.
+        text_column (`str` or sequence of `str`):
+            The column, or columns of a text pair, that annotators read.
+        label_column (`str`, *optional*):
+            The column with labels: `ClassLabel`, integers, or strings. Missing labels are `None` or -1. If every
+            example has a label they stay hidden until a `SimulatedAnnotator` reveals them; if only some have one,
+            these are known from the start.
+        label_names (sequence of `str`, *optional*):
+            The labels' names; needed only where the column does not say them.
+        id_column (`str`, *optional*):
+            A column of unique ids. Without it an id is made from a hash of the text and an occurrence number, so
+            rows may be reordered and appended.
+
+    Raises:
+        TypeError: `dataset` is not a `datasets.Dataset`.
+        ValueError: An argument does not fit the data; the message says which and what to do.
+        RunDirectoryError: `run_dir` belongs to another pool, or a text that was queried or labeled has changed.
+    """
+
+    def __init__(
+        self,
+        dataset: datasets.Dataset,
+        run_dir: str | os.PathLike[str],
+        text_column: str | Sequence[str],
+        label_column: str | None = None,
+        label_names: Sequence[str] | None = None,
+        id_column: str | None = None,
+    ):
+        if not isinstance(dataset, datasets.Dataset):
+            raise TypeError(
+                f"dataset is a {type(dataset).__name__}, expected one datasets.Dataset; "
+                "of a DatasetDict pass one split, a stream has to be loaded without streaming=True"
+            )
+        if len(dataset) == 0:
+            raise ArgumentError("dataset is empty: a pool needs at least one example")
+        self.dataset = dataset
+        self.text_columns = (text_column,) if isinstance(text_column, str) else tuple(text_column)
+        self.label_column = label_column
+        self.id_column = id_column
+        for argument, column in [*(("text_column", c) for c in self.text_columns), ("label_column", label_column)]:
+            self._check_column(argument, column)
+        self._check_column("id_column", id_column)
+        self.label_names = _label_names(dataset, label_column, label_names)
+        self._index = {name: i for i, name in enumerate(self.label_names)}
+        self._hashes = self._hash_texts()
+        self.ids: pa.Array = self._make_ids()
+        self.store = Store(run_dir)
+        self.run_dir = self.store.run_dir
+        self._check_run_directory()
+
+    def _check_column(self, argument: str, column: str | None) -> None:
+        if column is not None and column not in self.dataset.column_names:
+            raise ArgumentError(
+                f"{argument}={column!r} is no column of the dataset; it has: {', '.join(self.dataset.column_names)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __repr__(self) -> str:
+        return (
+            f"Pool({len(self)} examples, {len(self.labels())} labeled, labels {', '.join(self.label_names)}, "
+            f"run_dir={str(self.run_dir)!r})"
+        )
+
+    # -- identity --------------------------------------------------------------------------------------------------
+
+    def _columns(self, *names: str) -> Iterator[pa.Table]:
+        """The named columns, some thousand rows at a time, without a copy in Python objects."""
+        yield from self.dataset.select_columns(list(names)).with_format("arrow").iter(_ROWS_AT_A_TIME)
+
+    def _hash_texts(self) -> np.ndarray:
+        """A hash of each example's text columns, bytes[N, 10]: the same for the same text, whatever its row."""
+        hashes = np.empty((len(self.dataset), 10), np.uint8)
+        row = 0
+        for table in self._columns(*self.text_columns):
+            columns = [table[name] for name in self.text_columns]
+            for name, column in zip(self.text_columns, columns, strict=True):
+                if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+                    raise ArgumentError(f"text column {name!r} holds {column.type}, expected strings")
+                if column.null_count:
+                    missing = row + int(np.flatnonzero(column.is_null().to_numpy())[0])
+                    raise ArgumentError(
+                        f"text column {name!r} has no text in row {missing}: drop such rows or fill in an empty string"
+                    )
+            for texts in zip(*(column.to_pylist() for column in columns), strict=True):
+                digest = hashlib.blake2b(digest_size=10)
+                for text in texts:
+                    encoded = text.encode()
+                    digest.update(len(encoded).to_bytes(8, "little") + encoded)
+                hashes[row] = np.frombuffer(digest.digest(), np.uint8)
+                row += 1
+        return hashes
+
+    def _make_ids(self) -> pa.Array:
+        if self.id_column is not None:
+            ids = pa.concat_arrays(
+                chunk.cast(pa.string()) for t in self._columns(self.id_column) for chunk in t[self.id_column].chunks
+            )
+            if ids.null_count:
+                raise ArgumentError(f"id_column={self.id_column!r} has {ids.null_count} rows without an id")
+            counts = ids.value_counts()
+            twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+            if twice:
+                raise ArgumentError(
+                    f"id_column={self.id_column!r} has {len(twice)} ids more than once, for one {twice[0]!r}: "
+                    "ids must be unique; leave id_column out to have them made from the text"
+                )
+            return ids
+        # The leading letter keeps spreadsheets from reading an id such as 12e4567890 as a number.
+        ids = ["x" + row.tobytes().hex() for row in self._hashes]
+        _, inverse, counts = np.unique(self._hashes, axis=0, return_inverse=True, return_counts=True)
+        seen: Counter[str] = Counter()
+        for row in np.flatnonzero(counts[inverse.reshape(-1)] > 1):
+            seen[ids[row]] += 1
+            if seen[ids[row]] > 1:
+                ids[row] += f"-{seen[ids[row]]}"
+        return pa.array(ids, pa.string())
+
+    def _check_run_directory(self) -> None:
+        recorded = self.store.contents()
+        if recorded:
+            positions = pc.index_in(pa.array(list(recorded), pa.string()), value_set=self.ids)
+            gone = [i for i, p in zip(recorded, positions.to_pylist(), strict=True) if p is None]
+            if len(gone) == len(recorded):
+                raise RunDirectoryError(
+                    f"run_dir {self.run_dir} belongs to another pool: none of the {len(recorded)} examples that were "
+                    "queried or labeled there is in this dataset; pass that run's data or another run_dir"
+                )
+            edited = [i for i in recorded if i not in set(gone) and recorded[i] != self.content(self.position(i))]
+            if gone or edited:
+                raise RunDirectoryError(
+                    f"{len(gone)} examples that were queried or labeled in {self.run_dir} are gone from the dataset "
+                    f"and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}): their "
+                    "labels may no longer be true. Put the texts back, or start anew with another run_dir. "
+                    "Rows may be reordered and appended at any time"
+                )
+        names = self.store.meta("label_names")
+        if names is not None and names != list(self.label_names):
+            raise RunDirectoryError(
+                f"label names are {', '.join(self.label_names)}, but the run in {self.run_dir} began with "
+                f"{', '.join(names)}: pass the same label_names in the same order, or another run_dir"
+            )
+        if names is None:
+            known = self._known_labels()
+            self.store.set_meta("labels_are_hidden", bool(len(known)) and bool((known >= 0).all()))
+            self.store.set_meta("label_names", list(self.label_names))
+        if self.label_column is not None and not self.store.meta("labels_are_hidden"):
+            self._record_known_labels()
+
+    def _record_known_labels(self) -> None:
+        known = self._known_labels()
+        answered = {
+            example_id for example_id, annotator in self.store.answers_by_annotator() if annotator == "dataset"
+        }
+        rows = [int(row) for row in np.flatnonzero(known >= 0)]
+        new = [(row, example_id) for row in rows if (example_id := self.ids[row].as_py()) not in answered]
+        self.store.add_answers(
+            (Answer(example_id, self.label_names[known[row]], annotator="dataset"), self.content(row))
+            for row, example_id in new
+        )
+        if new:
+            logger.info("%d examples of the pool came with a label", len(new))
+
+    def position(self, example_id: str) -> int:
+        """The row of an example in the dataset.
+
+        Raises:
+            KeyError: No example has this id.
+        """
+        place = bisect.bisect_left(self._by_id, example_id, key=lambda row: self.ids[int(row)].as_py())
+        if place == len(self) or self.ids[int(self._by_id[place])].as_py() != example_id:
+            raise KeyError(f"no example of the pool has the id {example_id!r}")
+        return int(self._by_id[place])
+
+    def positions(self, example_ids: Sequence[str]) -> np.ndarray:
+        """The rows of examples in the dataset, int64[n], in the order of the ids.
+
+        Raises:
+            KeyError: An id is no example's.
+        """
+        found = pc.index_in(pa.array(example_ids, pa.string()), value_set=self.ids)
+        if found.null_count:
+            missing = example_ids[found.to_pylist().index(None)]
+            raise KeyError(f"no example of the pool has the id {missing!r}")
+        positions: np.ndarray = found.to_numpy(zero_copy_only=False).astype(np.int64)
+        return positions
+
+    def content(self, position: int) -> str:
+        """Hash of the text in one row, by which an edited text is noticed."""
+        return self._hashes[position].tobytes().hex()
+
+    @cached_property
+    def _by_id(self) -> np.ndarray:
+        """The rows in the order of their ids, int64[N]: what breaks ties, so that the order of rows never matters."""
+        rows: np.ndarray = pc.array_sort_indices(self.ids).to_numpy().astype(np.int64)
+        return rows
+
+    # -- texts and lengths -----------------------------------------------------------------------------------------
+
+    def texts(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str]]:
+        """The text columns of some rows."""
+        rows = self.dataset.select_columns(list(self.text_columns)).with_format(None)[[int(p) for p in positions]]
+        return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Number of tokens of each example, int32[N].
+
+        Raises:
+            ValueError: The dataset has no `input_ids`, or an example has no token at all.
+        """
+        if "input_ids" not in self.dataset.column_names:
+            columns = ", ".join(f"batch[{name!r}]" for name in self.text_columns)
+            raise ArgumentError(
+                "the pool's dataset has no column 'input_ids'; tokenize it first, and keep the text beside it:\n"
+                f"    dataset = dataset.map(lambda batch: tokenizer({columns}, truncation=True), batched=True)"
+            )
+        parts = []
+        for table in self._columns("input_ids"):
+            parts.append(pc.list_value_length(table["input_ids"]).to_numpy())
+        lengths = np.concatenate(parts).astype(np.int32)
+        if (lengths == 0).any():
+            empty = np.flatnonzero(lengths == 0)
+            raise ArgumentError(
+                f"{len(empty)} examples have no token at all (ids {self.some_ids(empty)}): let the tokenizer add its "
+                "special tokens, or drop these rows"
+            )
+        return lengths
+
+    def some_ids(self, positions: Sequence[int] | np.ndarray) -> str:
+        """The first few ids of some rows, for a message."""
+        shown = [str(self.ids[int(p)]) for p in positions[:5]]
+        return ", ".join(shown) + (", …" if len(positions) > 5 else "")
+
+    # -- labels ----------------------------------------------------------------------------------------------------
+
+    def _known_labels(self) -> np.ndarray:
+        """The label column as indices into `label_names`, int64[N], -1 where there is none; empty without a column."""
+        if self.label_column is None:
+            return np.empty(0, np.int64)
+        parts = []
+        names = pa.array(self.label_names, pa.string())
+        for table in self._columns(self.label_column):
+            column = table[self.label_column]
+            if pa.types.is_integer(column.type):
+                parts.append(pc.fill_null(column, -1).to_numpy().astype(np.int64))
+            else:
+                indices = pc.index_in(column.cast(pa.string()), value_set=names)
+                parts.append(pc.fill_null(indices, -1).to_numpy().astype(np.int64))
+        return np.concatenate(parts)
+
+    def hidden_label(self, example_id: str) -> str | None:
+        """The label that the data set itself gives to an example: what a simulated annotator reveals."""
+        if self.label_column is None:
+            return None
+        value = self.dataset.with_format(None)[self.position(example_id)][self.label_column]
+        if value is None or value == -1:
+            return None
+        return str(value) if isinstance(value, str) else self.label_names[value]
+
+    def hidden_labels(self) -> np.ndarray:
+        """All labels that the data set gives, int64[N], -1 where there is none; for stratifying a seed set."""
+        known = self._known_labels()
+        return known if len(known) else np.full(len(self), -1, np.int64)
+
+    def labels(self, until: int | None = None) -> dict[str, str]:
+        """Example id to label, for every example that is labeled now, or was after answer number `until`."""
+        return {i: a.label for i, a in self.store.current_answers(until).items() if a.action != "skip"}
+
+    def _holdout_ids(self) -> set[str]:
+        return {e.example_id for q in self.store.queries() if q.purpose == "holdout" for e in q.examples}
+
+    @property
+    def labeled(self) -> datasets.Dataset:
+        """The labeled examples, without those held out, in the order in which they were first answered.
+
+        Their label is in the pool's `label_column` if the Trainer knows that name, else in `labels`.
+        """
+        return self.labeled_until(None)
+
+    def labeled_until(self, answer: int | None) -> datasets.Dataset:
+        """The labeled view as it was after an answer of the log, by its number."""
+        holdout = self._holdout_ids()
+        return self._labeled_view({i: label for i, label in self.labels(answer).items() if i not in holdout})
+
+    @property
+    def holdout(self) -> datasets.Dataset:
+        """The labeled examples that are held out for evaluation and never trained on."""
+        holdout = self._holdout_ids()
+        return self._labeled_view({i: label for i, label in self.labels().items() if i in holdout})
+
+    @property
+    def unlabeled(self) -> datasets.Dataset:
+        """The examples that may still be asked about, in the order of the dataset, without any label column."""
+        positions = np.sort(self.unlabeled_positions())
+        return self.dataset.select_columns(self.columns_without_labels).select(positions)
+
+    def unlabeled_positions(self) -> np.ndarray:
+        """Rows of the examples that may still be asked about, int64[U], in the order of their ids.
+
+        That leaves out whatever is labeled, skipped, held out, or part of a query that is still being asked.
+        """
+        taken = set(self.store.current_answers()) | self._holdout_ids()
+        closed = self.store.closed_queries()
+        for query in self.store.queries():
+            if query.number not in closed:
+                taken.update(e.example_id for e in query.examples)
+        free = np.ones(len(self), bool)
+        if taken:
+            free[self.positions(sorted(taken))] = False
+        positions: np.ndarray = self._by_id[free[self._by_id]]
+        return positions
+
+    @property
+    def columns_without_labels(self) -> list[str]:
+        """The columns of the dataset that give no label away."""
+        labels = {self.label_column, *_LABEL_NAMES_OF_THE_TRAINER}
+        return [column for column in self.dataset.column_names if column not in labels]
+
+    def _labeled_view(self, labels: dict[str, str]) -> datasets.Dataset:
+        name = self.label_column if self.label_column in _LABEL_NAMES_OF_THE_TRAINER else "labels"
+        view = self.dataset.select_columns(self.columns_without_labels).select(self.positions(list(labels)))
+        return view.add_column(
+            name,
+            np.array([self._index[label] for label in labels.values()], np.int64),
+            feature=datasets.ClassLabel(names=list(self.label_names)),
+        )
+
+    def check_label(self, label: Any) -> str:
+        """The label name that an annotator means.
+
+        Raises:
+            AnnotationError: It is none of `label_names`.
+        """
+        name = label.strip() if isinstance(label, str) else label
+        if name not in self._index:
+            raise AnnotationError(f"{label!r} is no label; the labels are: {', '.join(self.label_names)}")
+        return str(name)
+
+    def record(self, answer: Answer) -> Answer | None:
+        """Record one answer. On return it is safe on the disk.
+
+        What the same annotator already said of the example is not recorded again (`None` is returned), and another
+        label than the one this annotator gave before is recorded as a correction.
+
+        Raises:
+            AnnotationError: The id is no example's, the label is none of `label_names`, the action is none of
+                `"label"`, `"skip"`, `"correct"`, `"undo"`, or the answer names no annotator.
+        """
+        if answer.action not in ACTIONS:
+            raise AnnotationError(f"{answer.action!r} is no action; the actions are: {', '.join(ACTIONS)}")
+        if not answer.annotator:
+            raise AnnotationError(f"the answer to {answer.example_id!r} does not say who the annotator is")
+        try:
+            position = self.position(answer.example_id)
+        except KeyError as error:
+            raise AnnotationError(str(error.args[0])) from None
+        action = answer.action
+        label = None if action in ("skip", "undo") else self.check_label(answer.label)
+        said = self.store.answers_by_annotator(example_id=answer.example_id).get((answer.example_id, answer.annotator))
+        if said is None and action == "undo":
+            raise AnnotationError(f"there is no answer of {answer.annotator!r} to {answer.example_id!r} to undo")
+        if said is not None and action != "undo":
+            if said.label == label and (said.action == "skip") == (action == "skip"):
+                return None
+            if label is not None:
+                action = "correct"
+        return self.store.add_answer(
+            Answer(answer.example_id, label, action, answer.annotator, answer.query), self.content(position)
+        )
+
+
+def _label_names(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the labels, from the argument, the feature, or the column's values; checked against each other."""
+    if names is not None:
+        names = tuple(str(name) for name in names)
+        if len(set(names)) != len(names) or not names:
+            raise ArgumentError(f"label_names={list(names)!r}: expected at least one name and none twice")
+    if column is None:
+        if names is None:
+            raise ArgumentError("label_names is missing: without a label_column the pool cannot know the labels")
+        return names
+    feature = dataset.features[column]
+    if isinstance(feature, datasets.ClassLabel):
+        if names is not None and list(names) != list(feature.names):
+            raise ArgumentError(
+                f"label_names={list(names)!r} differ from the names of column {column!r}: {feature.names!r}; "
+                "leave label_names out"
+            )
+        found = tuple(feature.names)
+        return found
+    values: set[Any] = set()
+    for table in dataset.select_columns([column]).with_format("arrow").iter(_ROWS_AT_A_TIME):
+        values.update(pc.unique(table[column]).to_pylist())
+    values.discard(None)
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+        values.discard(-1)
+        if names is None:
+            if not values:
+                raise ArgumentError(f"label_names is missing: no example has a label in column {column!r}")
+            names = tuple(str(i) for i in range(max(values) + 1))
+        outside = sorted(v for v in values if not 0 <= v < len(names))
+    elif all(isinstance(v, str) for v in values):
+        names = tuple(sorted(values)) if names is None else names
+        outside = sorted(v for v in values if v not in names)
+    else:
+        raise ArgumentError(f"label_column={column!r} holds {feature}, expected ClassLabel, integers or strings")
+    if outside:
+        raise ArgumentError(
+            f"label_column={column!r} has the value {outside[0]!r}, which is outside label_names={list(names)!r}"
+        )
+    return names

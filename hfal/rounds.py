@@ -1,0 +1,435 @@
+"""The loop around `trainer.train()`: the only room that touches a Trainer's attributes.
+
+What is on the disk says where the run stands, and the loop does whatever comes next. A killed run that is started
+again and a run that was never killed therefore take the same way:
+
+    holdout and seed set recorded -> answered -> round begun -> query recorded (inside `train()`, by the callback)
+    -> model saved, round finished -> query answered -> next round begun -> ...
+"""
+
+import contextlib
+import json
+import logging
+import math
+import os
+import random
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import Trainer, set_seed
+from transformers.trainer_jit_checkpoint import JITCheckpointCallback
+
+from hfal.acquisition import Acquisition
+from hfal.annotation import ask
+from hfal.annotators import Annotator
+from hfal.errors import ArgumentError, HfalError, RunDirectoryError, RunInterrupted
+from hfal.scoring import forward_columns, longest_input
+from hfal.store import RoundRecord
+
+
+logger = logging.getLogger(__name__)
+
+RETRAIN = ("from_scratch", "continue")
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round, as the loop hands it out.
+
+    Attributes:
+        number: 1 for the round that trains on the seed set.
+        checkpoint: Where an interrupted round goes on: what to pass to `trainer.train(resume_from_checkpoint=...)`.
+        metrics: Empty until the round has ended; then what `trainer.evaluate()` gave for its final model.
+    """
+
+    number: int
+    checkpoint: str | None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class RoundInProgress:
+    """What the loop tells the callback about the round, and what the callback tells the loop."""
+
+    number: int
+    proposes: bool
+    interrupted: bool = False
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to go on, and how each round begins; see `ActiveLearningCallback`."""
+
+    rounds: int | None
+    holdout: int
+    target_metric: str | None
+    target: float | None
+    retrain: str
+    keep_models: int | None
+
+
+def run_rounds(
+    trainer: Trainer,
+    acquisition: Acquisition,
+    annotator: Annotator,
+    plan: Plan,
+    begin: Callable[[RoundInProgress], None],
+) -> Iterator[Round]:
+    """Prepare the Trainer for a round, hand the round out, and after `trainer.train()` do what is left of it.
+
+    Args:
+        trainer: The user's Trainer.
+        acquisition: Makes the queries.
+        annotator: Answers them.
+        plan: How long, and how.
+        begin: Tells the callback which round is about to be trained.
+
+    Yields:
+        One `Round` for each `trainer.train()`.
+
+    Raises:
+        ValueError: The Trainer does not fit (before anything is asked or trained).
+        AnswersPending: People have to answer first.
+        RunInterrupted: SIGTERM came, and a checkpoint was saved.
+    """
+    pool, store = acquisition.pool, acquisition.pool.store
+    _check_trainer(trainer, acquisition, plan)
+    with store.own(), _put_back(trainer), _sigterm(trainer) as sigterm:
+        acquisition.show_progress = not trainer.args.disable_tqdm
+        acquisition.propose_holdout(plan.holdout)
+        acquisition.propose_seed_set()
+        base_seed = trainer.args.seed
+        weights = _Weights(trainer, store.run_dir, plan.retrain)
+        while True:
+            last = _last_finished(store.rounds())
+            reason = _reason_to_stop(acquisition, plan, last)
+            if reason is not None:
+                assert last is not None
+                weights.load_round(last.number)
+                logger.info("the run ends after round %d: %s", last.number, reason)
+                return
+            if last is not None and store.query_of_round(last.number) is None and acquisition.affordable(1):
+                # That round was to be the last when it was trained, and now there are to be more.
+                weights.load_round(last.number)
+                acquisition.propose(
+                    trainer.model,
+                    trainer.data_collator,
+                    last.number,
+                    trainer.args.remove_unused_columns,
+                    trainer.args.dataloader_num_workers,
+                )
+            ask(pool, annotator)
+            if len(pool.labeled) == 0:
+                if acquisition.propose_seed_set() is None:
+                    raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
+                continue
+            if plan.holdout:
+                trainer.eval_dataset = pool.holdout
+
+            number = 1 if last is None else last.number + 1
+            labeled = pool.labeled
+            record = store.start_round(number, base_seed + number, len(pool.labels()), len(labeled))
+            folder = _round_folder(store.run_dir, number)
+            trainer.train_dataset = pool.labeled_until(record.answers_seen)
+            trainer.args.output_dir = str(folder)
+            trainer.args.seed = record.seed
+            # A scheduler of the round before would have a learning rate of 0, an optimizer its moments.
+            trainer.optimizer = trainer.lr_scheduler = None
+            trainer.callback_handler.optimizer = trainer.callback_handler.lr_scheduler = None
+            weights.prepare(number)
+            set_seed(record.seed)
+            progress = RoundInProgress(number, proposes=number != plan.rounds)
+            begin(progress)
+            sigterm.watch(progress)
+            current = Round(number, None if trainer.args.save_only_model else last_complete_checkpoint(folder))
+            yield current
+            if not progress.ended:
+                if progress.interrupted:
+                    raise RunInterrupted(f"round {number} was interrupted; start the run again to go on from there")
+                raise HfalError(
+                    f"round {number} was not trained: call trainer.train(resume_from_checkpoint=round.checkpoint) "
+                    "for every round"
+                )
+            weights.in_memory = number
+            metrics = _evaluate(trainer, record.labels, number)
+            current.metrics.update(metrics)
+            _save_model(trainer, folder)
+            store.finish_round(number, metrics)
+            _prune(store.run_dir, number, plan.keep_models)
+            logger.info("round %d: %d labels bought, %s", number, record.labels, _short(metrics))
+            if progress.interrupted:
+                raise RunInterrupted(f"interrupted after round {number}; start the run again to go on from there")
+
+
+# -- before the first round ----------------------------------------------------------------------------------------
+
+
+def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> None:
+    """Find out now what would otherwise fail in the first round, or silently go wrong in the third."""
+    pool, args = acquisition.pool, trainer.args
+    if args.world_size > 1:
+        raise ArgumentError(
+            f"the Trainer runs on {args.world_size} processes; this version of hfal works with one. "
+            "Start the script with plain python"
+        )
+    if trainer.state.global_step == 0 and (trainer.optimizer is not None or trainer.lr_scheduler is not None):
+        raise ArgumentError(
+            "optimizers= was passed to the Trainer: its scheduler would run once and leave a learning rate of 0 to "
+            "every later round. Pass optimizer_cls_and_kwargs=, or set optim, learning_rate and lr_scheduler_type in "
+            "TrainingArguments, so that each round makes its own"
+        )
+    if trainer.model_init is None and trainer.state.global_step > 0 and not _initial_model(pool.run_dir).exists():
+        raise ArgumentError(
+            f"retrain={plan.retrain!r} needs weights to begin with, but the Trainer's model was trained before and "
+            "there is no model_init: pass model_init= to the Trainer, or start the rounds with a new Trainer"
+        )
+    if plan.holdout and trainer.eval_dataset is not None:
+        raise ArgumentError(
+            f"holdout={plan.holdout} makes an evaluation set of its own, but the Trainer has an eval_dataset: "
+            "leave one of them out"
+        )
+    if plan.target_metric is not None and not plan.holdout and trainer.eval_dataset is None:
+        raise ArgumentError(f"target_metric={plan.target_metric!r} needs an eval_dataset in the Trainer, or holdout=")
+    config = getattr(trainer.model, "config", None)
+    classes = getattr(config, "num_labels", len(pool.label_names))
+    if classes != len(pool.label_names):
+        raise ArgumentError(
+            f"the model has {classes} classes, but the pool has {len(pool.label_names)} label names "
+            f"({', '.join(pool.label_names)}): load the model with num_labels={len(pool.label_names)}"
+        )
+    limit = longest_input(trainer.model)
+    too_long = np.flatnonzero(pool.lengths > (np.inf if limit is None else limit))
+    if len(too_long):
+        raise ArgumentError(
+            f"{len(too_long)} examples have more than the {limit} tokens that {type(trainer.model).__name__} can "
+            f"take (ids {pool.some_ids(too_long)}, longest {pool.lengths.max()}): tokenize with "
+            f"truncation=True, max_length={limit}"
+        )
+    if args.remove_unused_columns and not forward_columns(trainer.model, pool.columns_without_labels):
+        raise ArgumentError(
+            f"none of the pool's columns ({', '.join(pool.columns_without_labels)}) is an argument of "
+            f"{type(trainer.model).__name__}.forward"
+        )
+
+
+@contextlib.contextmanager
+def _put_back(trainer: Trainer) -> Iterator[None]:
+    """Leave the Trainer's attributes and the random number generators as they were found."""
+    attributes = {name: getattr(trainer, name) for name in ("train_dataset", "eval_dataset", "model_init")}
+    arguments = {name: getattr(trainer.args, name) for name in ("output_dir", "seed")}
+    generators = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    try:
+        yield
+    finally:
+        for name, value in attributes.items():
+            setattr(trainer, name, value)
+        for name, value in arguments.items():
+            setattr(trainer.args, name, value)
+        random.setstate(generators[0])
+        np.random.set_state(generators[1])
+        torch.set_rng_state(generators[2])
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+
+
+class _Sigterm:
+    """Notes a SIGTERM that `enable_jit_checkpoint` turns into a checkpoint and an early, but no regular, end.
+
+    Without that setting SIGTERM ends the process, and there is nothing to note.
+    """
+
+    def __init__(self, trainer: Trainer):
+        callbacks = trainer.callback_handler.callbacks
+        self._jit = next((c for c in callbacks if isinstance(c, JITCheckpointCallback)), None)
+        self._progress: RoundInProgress | None = None
+
+    def watch(self, progress: RoundInProgress) -> None:
+        """Set up the handlers for the next round: the Trainer takes its own away at the end of every `train()`."""
+        self._progress = progress
+        if self._jit is None or self._jit.jit_manager is None:
+            return
+        checkpoint = self._jit.jit_manager
+        if signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, checkpoint._original_sigterm_handler):
+            checkpoint.setup_signal_handler()
+        then = signal.getsignal(signal.SIGTERM)
+
+        def note(number: int, frame: FrameType | None) -> None:
+            progress.interrupted = True
+            if callable(then):
+                then(number, frame)
+
+        signal.signal(signal.SIGTERM, note)
+
+
+@contextlib.contextmanager
+def _sigterm(trainer: Trainer) -> Iterator[_Sigterm]:
+    try:
+        before = signal.getsignal(signal.SIGTERM)
+        yield _Sigterm(trainer)
+    finally:
+        with contextlib.suppress(ValueError):  # not in the main thread, where no handler was set either
+            signal.signal(signal.SIGTERM, before)
+
+
+# -- weights -------------------------------------------------------------------------------------------------------
+
+
+def _round_folder(run_dir: Path, number: int) -> Path:
+    return run_dir / "rounds" / f"{number:03d}"
+
+
+def _initial_model(run_dir: Path) -> Path:
+    return run_dir / "initial_model"
+
+
+class _Weights:
+    """Gives each round the weights that it begins with.
+
+    Weights come from disk, never from a copy in memory: it costs a tenth of a second, takes no second model, and is
+    the same after a restart, when the user's script has made another random head.
+    """
+
+    def __init__(self, trainer: Trainer, run_dir: Path, retrain: str):
+        self.trainer = trainer
+        self.run_dir = run_dir
+        self.retrain = retrain
+        self.in_memory: int | None = None  # the round whose final weights the Trainer's model has
+        self._model_init = trainer.model_init
+        if self._model_init is None and not _initial_model(run_dir).exists():
+            _save_whole(trainer, _initial_model(run_dir))
+
+    def prepare(self, number: int) -> None:
+        """Set the Trainer's model to what this round begins with, or leave it to its `model_init`."""
+        if self.retrain == "continue" and number > 1:
+            self.trainer.model_init = None
+            self.load_round(number - 1)
+        elif self._model_init is None:
+            _load(self.trainer, _initial_model(self.run_dir))
+        else:
+            self.trainer.model_init = self._model_init
+        self.in_memory = None
+
+    def load_round(self, number: int) -> None:
+        """Give the Trainer the final model of a round, unless it has it."""
+        if self.in_memory != number:
+            _load(self.trainer, _round_folder(self.run_dir, number) / "model")
+            self.in_memory = number
+
+
+def _load(trainer: Trainer, folder: Path) -> None:
+    if not folder.exists():
+        raise RunDirectoryError(
+            f"{folder} is missing: it has the weights to go on with. Was it removed, or was that round trained "
+            "outside of rounds()?"
+        )
+    trainer._load_from_checkpoint(str(folder))
+
+
+def _save_whole(trainer: Trainer, folder: Path) -> None:
+    """Save the Trainer's model so that the folder is there whole or not at all."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    # As a checkpoint is saved: without a push to the Hub, which `save_model` would make for every round.
+    trainer.save_model(str(part), _internal_call=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(part, folder)
+
+
+# -- after a round -------------------------------------------------------------------------------------------------
+
+
+def last_complete_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint of a round that was saved to its end, or `None`.
+
+    The Trainer writes `trainer_state.json` last; a folder without it, or with half of it, was cut off.
+    """
+    complete: list[tuple[int, Path]] = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        step = checkpoint.name.rpartition("-")[2]
+        if step.isdigit() and not (checkpoint / "checkpoint-is-incomplete.txt").exists():
+            with contextlib.suppress(OSError, ValueError):
+                json.loads((checkpoint / "trainer_state.json").read_text())
+                complete.append((int(step), checkpoint))
+    return str(max(complete)[1]) if complete else None
+
+
+def _evaluate(trainer: Trainer, labels: int, number: int) -> dict[str, float]:
+    """Evaluate the round's final model, and log its metrics with the labels bought as the step."""
+    if trainer.eval_dataset is None or not len(trainer.eval_dataset):
+        return {}
+    metrics = {k: float(v) for k, v in trainer.evaluate().items() if isinstance(v, int | float)}
+    step = trainer.state.global_step
+    trainer.state.global_step = labels
+    try:
+        trainer.log({"round": number, "labels": labels, **{f"round_{k}": v for k, v in metrics.items()}})
+    finally:
+        trainer.state.global_step = step
+    return metrics
+
+
+def _save_model(trainer: Trainer, folder: Path) -> None:
+    _save_whole(trainer, folder / "model")
+
+
+def _prune(run_dir: Path, number: int, keep_models: int | None) -> None:
+    """Remove what no restart needs: the checkpoints of finished rounds, and the models of old ones."""
+    for checkpoint in _round_folder(run_dir, number).glob("checkpoint-*"):
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    if keep_models is not None:
+        for old in range(1, number - keep_models + 1):
+            shutil.rmtree(_round_folder(run_dir, old) / "model", ignore_errors=True)
+
+
+def _last_finished(records: list[RoundRecord]) -> RoundRecord | None:
+    return next((record for record in reversed(records) if record.finished is not None), None)
+
+
+def _reason_to_stop(acquisition: Acquisition, plan: Plan, last: RoundRecord | None) -> str | None:
+    if last is None:
+        return None
+    if plan.rounds is not None and last.number >= plan.rounds:
+        return f"{plan.rounds} rounds were asked for"
+    if plan.target_metric is not None and plan.target is not None:
+        value = metric_value(last.metrics or {}, plan.target_metric)
+        lower_is_better = plan.target_metric.endswith("loss")
+        if value <= plan.target if lower_is_better else value >= plan.target:
+            return f"{plan.target_metric} is {value:.4f}, the target was {plan.target}"
+    pool = acquisition.pool
+    open_questions = store_has_open_questions(acquisition)
+    if not open_questions and not acquisition.affordable(1) and pool.labels(last.answers_seen) == pool.labels():
+        return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
+    return None
+
+
+def store_has_open_questions(acquisition: Acquisition) -> bool:
+    """Whether a query is still being asked."""
+    store = acquisition.pool.store
+    return any(query.number not in store.closed_queries() for query in store.queries())
+
+
+def metric_value(metrics: dict[str, Any], name: str) -> float:
+    """A metric by its name, with or without the Trainer's `eval_` in front.
+
+    Raises:
+        ValueError: There is no such metric; the message names those there are.
+    """
+    value = metrics.get(name, metrics.get(f"eval_{name}"))
+    if value is None or math.isnan(value):
+        raise ArgumentError(
+            f"target_metric={name!r} is no metric of the Trainer; it gave: {', '.join(metrics) or 'none'}"
+        )
+    return float(value)
+
+
+def _short(metrics: dict[str, float]) -> str:
+    shown = {k: v for k, v in metrics.items() if not k.endswith(("runtime", "per_second", "epoch"))}
+    return ", ".join(f"{name.removeprefix('eval_')} {value:.4f}" for name, value in shown.items()) or "not evaluated"

@@ -1,0 +1,279 @@
+"""One streaming pass of a model over examples, from which only what a strategy needs is kept.
+
+Batches are cut from one global plan: examples sorted by length, the longest first, as many as fit a token budget. So
+hardly anything is padded, memory is bounded, a batch that is too large shows at once, and results do not depend on the
+order of the data.
+"""
+
+import contextlib
+import inspect
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from hfal.errors import ArgumentError, ScoringError
+from hfal.tasks import class_probabilities
+
+
+# Measured best, or within noise of it, on CPU (recipes/benchmarks/scoring.py); an accelerator wants larger batches.
+CPU_TOKEN_BUDGET = 2048
+ACCELERATOR_TOKEN_BUDGET = 16_384
+
+_IN_MEMORY_BYTES = 256 * 2**20
+_LABEL_COLUMNS = ("label", "labels", "label_ids")
+
+
+class NonFiniteOutputError(ScoringError):
+    """The model gave NaN or infinity for some examples, whose places in the call are `rows`."""
+
+    def __init__(self, rows: np.ndarray, what: str):
+        super().__init__(f"{what} for {len(rows)} examples")
+        self.rows = rows
+        self.what = what
+
+
+def plan_batches(lengths: np.ndarray, token_budget: int) -> list[np.ndarray]:
+    """Cut examples into batches of at most `token_budget` tokens, padding included, longest first.
+
+    Args:
+        lengths: Tokens of each example, int[N].
+        token_budget: Rows times the longest length of a batch; a longer example makes a batch of its own.
+
+    Returns:
+        Batches of rows, int64 each; every row is in exactly one. Ties in length keep the order of rows.
+    """
+    if token_budget < 1:
+        raise ArgumentError(f"token_budget={token_budget}, expected at least 1 token")
+    order = np.argsort(-lengths.astype(np.int64), kind="stable")
+    batches = []
+    start = 0
+    while start < len(order):
+        size = max(1, token_budget // max(1, int(lengths[order[start]])))
+        batches.append(order[start : start + size])
+        start += size
+    return batches
+
+
+def forward_columns(model: torch.nn.Module, columns: Sequence[str]) -> list[str]:
+    """The columns that the model's `forward` takes, labels left out; what the Trainer's `remove_unused_columns` keeps.
+
+    Args:
+        model: The model; of a PEFT model the wrapped one counts.
+        columns: The columns there are.
+    """
+    parameters = inspect.signature(_without_adapters(model).forward).parameters
+    return [c for c in columns if c in parameters and c not in _LABEL_COLUMNS]
+
+
+def _without_adapters(model: torch.nn.Module) -> torch.nn.Module:
+    """The model that a PEFT model wraps, or the model itself."""
+    get_base_model = getattr(model, "get_base_model", None)
+    return get_base_model() if callable(get_base_model) else model
+
+
+def longest_input(model: torch.nn.Module) -> int | None:
+    """How many tokens the model's position embeddings can number, or `None` if it has no such table."""
+    longest = [
+        module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Embedding) and name.endswith("position_embeddings")
+    ]
+    return min(longest, default=None)
+
+
+def score_examples(
+    model: torch.nn.Module,
+    dataset: datasets.Dataset,
+    positions: np.ndarray,
+    lengths: np.ndarray,
+    collate_fn: Callable[[list[Any]], Any],
+    *,
+    keep: frozenset[str],
+    score: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    token_budget: int | None = None,
+    bf16: bool = False,
+    num_workers: int = 0,
+    scratch_dir: str | PathLike[str] | None = None,
+    progress: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Run the model once over some examples and keep what is asked for.
+
+    The model is put into `eval()` for the pass and back as it was; no random number is drawn.
+
+    Args:
+        model: A classifier whose output has `logits` [B, C].
+        dataset: The pool's data, with only the columns that `collate_fn` and the model take; no labels.
+        positions: Rows of the dataset to score, int[N].
+        lengths: Tokens of each of these examples, int[N].
+        collate_fn: Makes a padded batch of tensors from a list of rows (the Trainer's own).
+        keep: Any of `"scores"`, `"probabilities"`, `"embeddings"`.
+        score: The acquisition score, for `"scores"`: probabilities [B, C] on the device to float [B].
+        token_budget: Tokens of a batch, padding included; 2,048 on CPU and 16,384 elsewhere by default.
+        bf16: Run the forward pass under bfloat16 autocast. Faster on hardware made for it; reorders near-ties.
+        num_workers: Worker processes that fetch and collate.
+        scratch_dir: Where results of over 256 MiB are memory-mapped; they vanish when no longer used.
+        progress: Title of a progress bar, or `None` for none.
+
+    Returns:
+        Float32 arrays by name, rows in the order of `positions`: `scores` [N], `probabilities` [N, C], and
+        `embeddings` [N, D], the mean over the unpadded tokens of the last hidden states, from the same pass.
+
+    Raises:
+        NonFiniteOutputError: Probabilities or scores are not finite.
+        ScoringError: Not even one example fits the memory, or the model shows no hidden states.
+    """
+    device = next(model.parameters()).device
+    if token_budget is None:
+        token_budget = CPU_TOKEN_BUDGET if device.type == "cpu" else ACCELERATOR_TOKEN_BUDGET
+    plan = plan_batches(lengths, token_budget)
+    loader = DataLoader(
+        dataset,
+        batch_sampler=[positions[rows].tolist() for rows in plan],
+        collate_fn=collate_fn,
+        num_workers=num_workers,
+        pin_memory=device.type == "cuda",
+    )
+    autocast = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
+    results: dict[str, np.ndarray] = {}
+    finite = np.ones(len(positions), bool)
+
+    def run(inputs: dict[str, torch.Tensor], hidden: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        with autocast:
+            outputs = model(**inputs)
+        probabilities = class_probabilities(outputs["logits"] if isinstance(outputs, dict) else outputs[0])
+        kept = {"finite": probabilities.isfinite().all(dim=-1)}
+        if "probabilities" in keep:
+            kept["probabilities"] = probabilities
+        if "scores" in keep:
+            assert score is not None
+            kept["scores"] = _check_scores(score(probabilities), len(probabilities))
+        if "embeddings" in keep:
+            if not hidden:
+                raise ScoringError(f"{type(model).__name__} shows no hidden states: its base model was never called")
+            kept["embeddings"] = _masked_mean(hidden.pop(), inputs.get("attention_mask"))
+        return kept
+
+    with (
+        torch.inference_mode(),
+        _eval_mode(model),
+        _last_hidden_states(model, "embeddings" in keep) as hidden,
+        tqdm(total=len(positions), desc=progress, unit=" texts", leave=False, disable=progress is None) as bar,
+    ):
+        fitting = token_budget  # halved when the memory turns out to be too small
+        for rows, batch in zip(plan, loader, strict=True):
+            inputs = {
+                name: tensor.to(device, non_blocking=True)
+                for name, tensor in batch.items()
+                if name not in _LABEL_COLUMNS and isinstance(tensor, torch.Tensor)
+            }
+            parts = [(0, len(rows))]
+            while parts:
+                start, stop = parts.pop(0)
+                tokens = (stop - start) * int(lengths[rows[0]])
+                if tokens > fitting and stop - start > 1:
+                    middle = (start + stop) // 2
+                    parts[:0] = [(start, middle), (middle, stop)]
+                    continue
+                try:
+                    kept = run({name: tensor[start:stop] for name, tensor in inputs.items()}, hidden)
+                except Exception as error:
+                    if not should_reduce_batch_size(error):
+                        raise
+                    if stop - start == 1:
+                        # Not the original error: `auto_find_batch_size` would take it and train the round again.
+                        raise ScoringError(
+                            f"no memory to score even one example of {tokens} tokens: tokenize with a smaller "
+                            f"max_length, or free memory on {device}"
+                        ) from error
+                    fitting = tokens // 2
+                    parts.insert(0, (start, stop))
+                    kept = None
+                if kept is None:  # outside of `except`, whose traceback holds on to the memory
+                    hidden.clear()
+                    clear_device_cache(garbage_collection=True)
+                    continue
+                part = rows[start:stop]
+                finite[part] = kept.pop("finite").cpu().numpy()
+                for name, tensor in kept.items():
+                    if name not in results:
+                        results[name] = _allocate((len(positions), *tensor.shape[1:]), scratch_dir)
+                    results[name][part] = tensor.float().cpu().numpy()
+            bar.update(len(rows))
+
+    if not finite.all():
+        raise NonFiniteOutputError(np.flatnonzero(~finite), "the model's outputs are NaN or infinite")
+    for name, values in results.items():
+        for block in range(0, len(values), 100_000):
+            bad = ~np.isfinite(values[block : block + 100_000]).reshape(len(values[block : block + 100_000]), -1).all(
+                1
+            )
+            if bad.any():
+                raise NonFiniteOutputError(block + np.flatnonzero(bad), f"the {name} are NaN or infinite")
+    return results
+
+
+def _check_scores(scores: torch.Tensor, rows: int) -> torch.Tensor:
+    if not isinstance(scores, torch.Tensor) or scores.shape != (rows,):
+        shape = list(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
+        raise ScoringError(f"the score function returned {shape} for {rows} examples, expected a tensor [{rows}]")
+    return scores
+
+
+def _masked_mean(hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Mean of the hidden states [B, L, D] over the tokens that are no padding, float32[B, D]."""
+    hidden = hidden.float()
+    if mask is None:
+        return hidden.mean(dim=1)
+    weights = mask.to(hidden.dtype)
+    return torch.bmm(weights.unsqueeze(1), hidden).squeeze(1) / weights.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def _allocate(shape: tuple[int, ...], scratch_dir: str | PathLike[str] | None) -> np.ndarray:
+    if np.prod(shape) * 4 <= _IN_MEMORY_BYTES:
+        return np.empty(shape, np.float32)
+    with tempfile.TemporaryFile(dir=scratch_dir) as file:  # unlinked already: gone with the last reference
+        return np.memmap(file, np.float32, "w+", shape=shape)
+
+
+@contextlib.contextmanager
+def _eval_mode(model: torch.nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextlib.contextmanager
+def _last_hidden_states(model: torch.nn.Module, wanted: bool) -> Iterator[list[torch.Tensor]]:
+    """The last hidden states of each forward pass, caught by a hook on the model under the head."""
+    caught: list[torch.Tensor] = []
+    if not wanted:
+        yield caught
+        return
+    base = _without_adapters(model)
+    body = getattr(base, "base_model", None)
+    if not isinstance(body, torch.nn.Module) or body is base:
+        raise ScoringError(
+            f"{type(model).__name__} has no base_model to take embeddings from: "
+            "pass embeddings=<name or path of a sentence-transformers model>, or a strategy without embeddings"
+        )
+
+    def catch(_module: torch.nn.Module, _inputs: Any, outputs: Any) -> None:
+        caught[:] = [outputs[0] if isinstance(outputs, tuple) else outputs["last_hidden_state"]]
+
+    hook = body.register_forward_hook(catch)
+    try:
+        yield caught
+    finally:
+        hook.remove()

@@ -1,0 +1,491 @@
+"""Queries, answers and rounds on disk: the only room that knows SQL.
+
+One SQLite file, `RUN_DIR/labels.sqlite`. A transaction is on the disk when its call returns (`synchronous=EXTRA`),
+so an answer that was acknowledged survives `kill -9` and a power cut. The answers are a log that is only ever
+appended to; what is labeled now is derived from it.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from hfal.errors import RunDirectoryBusyError, RunDirectoryError
+
+
+SCHEMA_VERSION = 1
+ACTIONS = ("label", "skip", "correct", "undo")
+_LARGEST_INTEGER = 2**63 - 1  # of SQLite
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+CREATE TABLE queries (
+    query INTEGER PRIMARY KEY,
+    round INTEGER NOT NULL,
+    purpose TEXT NOT NULL CHECK (purpose IN ('holdout', 'seed', 'round')),
+    strategy TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    model TEXT,
+    versions TEXT NOT NULL,
+    time TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE queried (
+    query INTEGER NOT NULL REFERENCES queries (query),
+    rank INTEGER NOT NULL,
+    example_id TEXT NOT NULL,
+    content TEXT NOT NULL,
+    score REAL,
+    suggestion TEXT,
+    confidence REAL,
+    PRIMARY KEY (query, rank),
+    UNIQUE (query, example_id)
+) STRICT;
+
+CREATE TABLE answers (
+    answer INTEGER PRIMARY KEY AUTOINCREMENT,
+    example_id TEXT NOT NULL,
+    annotator TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('label', 'skip', 'correct', 'undo')),
+    label TEXT,
+    time TEXT NOT NULL,
+    query INTEGER REFERENCES queries (query),
+    content TEXT NOT NULL,
+    CHECK ((label IS NULL) = (action IN ('skip', 'undo')))
+) STRICT;
+CREATE TRIGGER answers_are_append_only_update BEFORE UPDATE ON answers
+    BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
+CREATE TRIGGER answers_are_append_only_delete BEFORE DELETE ON answers
+    BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
+
+CREATE TABLE rounds (
+    round INTEGER PRIMARY KEY,
+    seed INTEGER NOT NULL,
+    answers_seen INTEGER NOT NULL,
+    labels INTEGER NOT NULL,
+    train_size INTEGER NOT NULL,
+    started TEXT NOT NULL,
+    metrics TEXT,
+    finished TEXT
+) STRICT;
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an annotator says about one example.
+
+    Args:
+        example_id: The example's id in the pool.
+        label: The label's name; `None` for `"skip"` and `"undo"`.
+        action: `"label"`, `"skip"` (do not ask again), `"correct"` (another label than this annotator gave before) or
+            `"undo"` (take this annotator's last answer to this example back).
+        annotator: Who says it; the annotator object's `name` where this is `None`.
+        query: The number of the query it answers, if any.
+        time: UTC time in ISO 8601, set when it is recorded.
+        number: Its place in the log, set when it is recorded.
+    """
+
+    example_id: str
+    label: Any = None
+    action: str = "label"
+    annotator: str | None = None
+    query: int | None = None
+    time: str | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class Queried:
+    """One example of a query, with what was known when it was picked."""
+
+    example_id: str
+    content: str
+    score: float | None = None
+    suggestion: Any = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """A batch of examples to be labeled, in the order in which to ask, with its provenance."""
+
+    round: int
+    purpose: str
+    strategy: str
+    seed: int
+    examples: tuple[Queried, ...]
+    model: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    number: int = 0
+    time: str = ""
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """A round as the store knows it: `metrics` and `finished` are `None` until its model is saved."""
+
+    number: int
+    seed: int
+    answers_seen: int
+    labels: int
+    train_size: int
+    started: str
+    metrics: dict[str, float] | None
+    finished: str | None
+
+
+def utc_now() -> str:
+    """The time now, UTC, ISO 8601 with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+class Store:
+    """The SQLite file of one run directory.
+
+    Args:
+        run_dir: The run directory; made if it is missing (not when `read_only`).
+        read_only: Open an existing store for reading, beside a process that may be writing.
+
+    Raises:
+        RunDirectoryError: The file is of another schema version, is not hfal's, or is missing when `read_only`.
+    """
+
+    def __init__(self, run_dir: str | os.PathLike[str], read_only: bool = False):
+        self.run_dir = Path(run_dir).resolve()
+        self.path = self.run_dir / "labels.sqlite"
+        if read_only and not self.path.exists():
+            raise RunDirectoryError(f"no run in {self.run_dir}: there is no {self.path.name}; is the path right?")
+        if not read_only:
+            self.run_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.run_dir / "run.lock")
+        mode = "ro" if read_only else "rwc"
+        self._db = sqlite3.connect(
+            f"{self.path.as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None, check_same_thread=False
+        )
+        self._db.row_factory = sqlite3.Row
+        try:
+            self._db.execute("PRAGMA synchronous = EXTRA")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._check_schema(read_only)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise RunDirectoryError(f"{self.path} is not a store of hfal ({error})") from error
+        except RunDirectoryError:
+            self._db.close()
+            raise
+
+    def _check_schema(self, read_only: bool) -> None:
+        with contextlib.nullcontext() if read_only else self._transaction():
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if version == 0 and tables == 0 and not read_only:
+                for statement in _split_statements(_SCHEMA):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version != SCHEMA_VERSION:
+                raise RunDirectoryError(
+                    f"{self.path} has schema version {version}, this hfal reads version {SCHEMA_VERSION}: "
+                    "use the hfal that made it, or another run_dir"
+                )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file. The store cannot be used afterwards."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def own(self) -> Iterator[None]:
+        """Own the run directory for the length of a `with` block; may be nested within one process.
+
+        The lock is the kernel's: it goes when the process dies, however it dies.
+
+        Raises:
+            RunDirectoryBusyError: Another living process owns it.
+        """
+        try:
+            # Worker processes of a killed run hold its lock for the seconds that they need to notice.
+            self._lock.acquire(timeout=0 if self._owner_is_alive() else 20)
+        except Timeout:
+            raise RunDirectoryBusyError(
+                f"run directory {self.run_dir} is in use by another process ({self.owner}): "
+                "wait for it or stop it, or use another run_dir"
+            ) from None
+        try:
+            self.set_meta("owner", f"pid {os.getpid()} on {socket.gethostname()}")
+            yield
+        finally:
+            self._lock.release()
+
+    @property
+    def owner(self) -> str:
+        """The process that owns, or last owned, the run directory."""
+        return self.meta("owner") or "nobody yet"
+
+    def _owner_is_alive(self) -> bool:
+        words = self.owner.split(" ", 3)
+        if len(words) < 4 or words[3] != socket.gethostname():
+            return True
+        try:
+            os.kill(int(words[1]), 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    # -- meta ------------------------------------------------------------------------------------------------------
+
+    def meta(self, key: str) -> Any:
+        """The JSON value stored under `key`, or `None`."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row["value"])
+
+    def set_meta(self, key: str, value: Any) -> None:
+        """Store a JSON value under `key`."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    # -- queries ---------------------------------------------------------------------------------------------------
+
+    def add_query(self, query: Query) -> Query:
+        """Record a query, all of it or nothing; returns it with its number and time."""
+        time = utc_now()
+        with self._transaction():
+            number = self._db.execute("SELECT coalesce(max(query), 0) + 1 FROM queries").fetchone()[0]
+            self._db.execute(
+                "INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    number,
+                    query.round,
+                    query.purpose,
+                    query.strategy,
+                    query.seed,
+                    query.model,
+                    json.dumps(dict(query.versions)),
+                    time,
+                ),
+            )
+            self._db.executemany(
+                "INSERT INTO queried VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (number, rank, e.example_id, e.content, e.score, _dump(e.suggestion), e.confidence)
+                    for rank, e in enumerate(query.examples)
+                ],
+            )
+        return self.query(number)
+
+    def query(self, number: int) -> Query:
+        """The query with this number.
+
+        Raises:
+            KeyError: There is none.
+        """
+        row = self._db.execute("SELECT * FROM queries WHERE query = ?", (number,)).fetchone()
+        if row is None:
+            raise KeyError(f"no query {number} in {self.path}")
+        examples = self._db.execute("SELECT * FROM queried WHERE query = ? ORDER BY rank", (number,))
+        return Query(
+            round=row["round"],
+            purpose=row["purpose"],
+            strategy=row["strategy"],
+            seed=row["seed"],
+            model=row["model"],
+            versions=json.loads(row["versions"]),
+            number=number,
+            time=row["time"],
+            examples=tuple(
+                Queried(e["example_id"], e["content"], e["score"], _load(e["suggestion"]), e["confidence"])
+                for e in examples
+            ),
+        )
+
+    def queries(self) -> list[Query]:
+        """All queries, oldest first."""
+        numbers = self._db.execute("SELECT query FROM queries ORDER BY query").fetchall()
+        return [self.query(row["query"]) for row in numbers]
+
+    def query_of_round(self, round_number: int) -> Query | None:
+        """The query that this round's model made, or `None`."""
+        row = self._db.execute(
+            "SELECT query FROM queries WHERE round = ? AND purpose = 'round'", (round_number,)
+        ).fetchone()
+        return None if row is None else self.query(row["query"])
+
+    def closed_queries(self) -> set[int]:
+        """Numbers of the queries that are no longer asked, though some of their examples may have no answer."""
+        return set(self.meta("closed_queries") or [])
+
+    def close_query(self, number: int) -> None:
+        """Ask this query no more; its unanswered examples go back to the unlabeled ones."""
+        self.set_meta("closed_queries", sorted(self.closed_queries() | {number}))
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    def add_answer(self, answer: Answer, content: str) -> Answer:
+        """Append one answer to the log. On return it is on the disk.
+
+        Args:
+            answer: What was said; `annotator` must be set.
+            content: Hash of the text that the annotator saw.
+        """
+        time = utc_now()
+        with self._transaction():
+            number = self._insert_answer(answer, content, time)
+        return Answer(answer.example_id, answer.label, answer.action, answer.annotator, answer.query, time, number)
+
+    def add_answers(self, answers: Iterable[tuple[Answer, str]]) -> None:
+        """Append many `(answer, content)` pairs in one transaction: all of them or none."""
+        time = utc_now()
+        with self._transaction():
+            for answer, content in answers:
+                self._insert_answer(answer, content, time)
+
+    def _insert_answer(self, answer: Answer, content: str, time: str) -> int | None:
+        return self._db.execute(
+            "INSERT INTO answers (example_id, annotator, action, label, time, query, content) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                answer.example_id,
+                answer.annotator,
+                answer.action,
+                _dump(answer.label),
+                time,
+                answer.query,
+                content,
+            ),
+        ).lastrowid
+
+    def answers(self, until: int | None = None, example_id: str | None = None) -> list[Answer]:
+        """The log, oldest first; up to and including answer number `until`, and of one example, if these are given."""
+        rows = self._db.execute(
+            "SELECT * FROM answers WHERE answer <= ? AND (? IS NULL OR example_id = ?) ORDER BY answer",
+            (_LARGEST_INTEGER if until is None else until, example_id, example_id),
+        )
+        return [
+            Answer(
+                r["example_id"],
+                _load(r["label"]),
+                r["action"],
+                r["annotator"],
+                r["query"],
+                r["time"],
+                r["answer"],
+            )
+            for r in rows
+        ]
+
+    def last_answer(self) -> int:
+        """Number of the newest answer; 0 if there is none."""
+        number: int = self._db.execute("SELECT coalesce(max(answer), 0) FROM answers").fetchone()[0]
+        return number
+
+    def answers_by_annotator(
+        self, until: int | None = None, example_id: str | None = None
+    ) -> dict[tuple[str, str], Answer]:
+        """What each annotator now says: `(example_id, annotator)` to the last answer that was not undone."""
+        said: dict[tuple[str, str], list[Answer]] = {}
+        for answer in self.answers(until, example_id):
+            history = said.setdefault((answer.example_id, str(answer.annotator)), [])
+            if answer.action != "undo":
+                history.append(answer)
+            elif history:
+                history.pop()
+        return {key: history[-1] for key, history in said.items() if history}
+
+    def current_answers(self, until: int | None = None) -> dict[str, Answer]:
+        """What holds now: example id to its valid answer (a label or a skip), in the order of the first answers.
+
+        Where several annotators answered one example, the latest answer holds.
+        """
+        current: dict[str, Answer] = {}
+        for (example_id, _), answer in self.answers_by_annotator(until).items():
+            held = current.get(example_id)
+            if held is None or (answer.number or 0) > (held.number or 0):
+                current[example_id] = answer
+        return current
+
+    def contents(self) -> dict[str, str]:
+        """Example id to the hash of its text as last queried or answered."""
+        rows = self._db.execute(
+            "SELECT example_id, content FROM queried UNION ALL SELECT example_id, content FROM answers"
+        )
+        return {row["example_id"]: row["content"] for row in rows}
+
+    # -- rounds ----------------------------------------------------------------------------------------------------
+
+    def start_round(self, number: int, seed: int, labels: int, train_size: int) -> RoundRecord:
+        """Record that a round begins on the answers given so far; a round that had begun stays as it was."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO rounds VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)",
+                (number, seed, self.last_answer(), labels, train_size, utc_now()),
+            )
+        record = self.round(number)
+        assert record is not None
+        return record
+
+    def finish_round(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Record a round's metrics and that its final model is on the disk."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE rounds SET metrics = ?, finished = ? WHERE round = ?",
+                (json.dumps(dict(metrics)), utc_now(), number),
+            )
+
+    def round(self, number: int) -> RoundRecord | None:
+        """The record of one round, or `None` if it has not begun."""
+        return next((record for record in self.rounds() if record.number == number), None)
+
+    def rounds(self) -> list[RoundRecord]:
+        """All rounds that have begun, first to last."""
+        rows = self._db.execute("SELECT * FROM rounds ORDER BY round").fetchall()
+        return [
+            RoundRecord(
+                r["round"],
+                r["seed"],
+                r["answers_seen"],
+                r["labels"],
+                r["train_size"],
+                r["started"],
+                _load(r["metrics"]),
+                r["finished"],
+            )
+            for r in rows
+        ]
+
+
+def _dump(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _load(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _split_statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would commit the transaction it runs in."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,25 @@
+"""Query strategies: pure functions of arrays. They know neither models nor datasets nor SQL."""
+
+from hfal.strategies.diversity import kmeans
+from hfal.strategies.names import SCORES, SELECTIONS, Hybrid, Strategy, resolve_strategy
+from hfal.strategies.seed import stratified
+from hfal.strategies.selection import Signals, needs, random, top_k
+from hfal.strategies.uncertainty import entropy, least_confidence, margin
+
+
+__all__ = [
+    "SCORES",
+    "SELECTIONS",
+    "Hybrid",
+    "Signals",
+    "Strategy",
+    "entropy",
+    "kmeans",
+    "least_confidence",
+    "margin",
+    "needs",
+    "random",
+    "resolve_strategy",
+    "stratified",
+    "top_k",
+]

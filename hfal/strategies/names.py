@@ -1,0 +1,168 @@
+"""From what the user writes to a strategy: a name such as `"margin+kmeans"`, a function, or a `Hybrid`."""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from hfal.errors import ArgumentError, StrategyError
+from hfal.strategies.diversity import kmeans
+from hfal.strategies.selection import SelectFunction, Signals, random, top_k
+from hfal.strategies.uncertainty import entropy, least_confidence, margin
+
+
+ScoreFunction = Callable[[torch.Tensor], torch.Tensor]
+
+SCORES: dict[str, ScoreFunction] = {"entropy": entropy, "least_confidence": least_confidence, "margin": margin}
+SELECTIONS: dict[str, SelectFunction] = {"kmeans": kmeans, "random": random}
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A score function, or none, and the select function that is called on what the pass computed.
+
+    Attributes:
+        name: As it is recorded with each query.
+        score: Called on each batch's class probabilities as it streams by; only its floats are kept.
+        select: Called once, on the signals in `needs`.
+        needs: Fields of `Signals` that the pass has to fill.
+    """
+
+    name: str
+    score: ScoreFunction | None
+    select: SelectFunction
+    needs: frozenset[str]
+
+    def pick(self, signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+        """Call `select` and check that what it returned is a query.
+
+        Returns:
+            Rows of the signals, int64[k].
+
+        Raises:
+            StrategyError: Not k different rows came back.
+        """
+        picked = np.asarray(self.select(signals, k, rng))
+        if picked.shape != (k,) or not np.issubdtype(picked.dtype, np.integer):
+            raise StrategyError(
+                f"strategy {self.name!r} returned {picked.dtype}{list(picked.shape)}, expected {k} integer rows"
+            )
+        if k and (picked.min() < 0 or picked.max() >= signals.size):
+            raise StrategyError(
+                f"strategy {self.name!r} returned rows from {picked.min()} to {picked.max()}, "
+                f"but the signals have {signals.size} rows"
+            )
+        if len(np.unique(picked)) != k:
+            raise StrategyError(f"strategy {self.name!r} returned a row more than once")
+        return picked.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    """Keep the best `candidate_factor * k` by a score, then select k among them: `"margin+kmeans"` with arguments.
+
+    Args:
+        score: A score function or its name.
+        select: A select function or its name.
+        candidate_factor: How many candidates for each example of the query. Zhdanov (2019) uses 10 to 50.
+    """
+
+    score: str | ScoreFunction
+    select: str | SelectFunction
+    candidate_factor: int = 10
+
+    def __post_init__(self) -> None:
+        if self.candidate_factor < 1:
+            raise ArgumentError(f"candidate_factor={self.candidate_factor}, expected at least 1")
+
+
+def resolve_strategy(strategy: str | Hybrid | Callable[..., Any]) -> Strategy:
+    """The strategy that a name, a function or a `Hybrid` stands for.
+
+    A function of one argument, `score(probabilities)`, gives scores of which the highest are asked; a function of
+    three, `select(signals, k, rng)`, picks the rows itself (see `needs` for declaring what it reads; without it
+    it is given probabilities and embeddings).
+
+    Raises:
+        ValueError: The name is not known (the nearest one is offered), or the function takes other arguments.
+        TypeError: It is neither a name, a function nor a `Hybrid`.
+    """
+    if isinstance(strategy, Hybrid):
+        score, select = _score(strategy.score), _selection(strategy.select)
+        return Strategy(
+            name=f"{_name(strategy.score)}+{_name(strategy.select)}",
+            score=score,
+            select=_among_the_best(select, strategy.candidate_factor),
+            needs=_needs(select) | {"scores"},
+        )
+    if isinstance(strategy, str):
+        parts = [part.strip() for part in strategy.split("+")]
+        if len(parts) == 2:
+            return resolve_strategy(Hybrid(parts[0], parts[1]))
+        if len(parts) == 1 and strategy in SCORES:
+            return Strategy(strategy, SCORES[strategy], top_k, _needs(top_k))
+        select = _selection(strategy, offered=[*SCORES, *SELECTIONS, *(f"{a}+kmeans" for a in SCORES)])
+        return Strategy(strategy, None, select, _needs(select))
+    if not callable(strategy):
+        raise TypeError(f"strategy is a {type(strategy).__name__}, expected a name, a function or a Hybrid")
+    arguments = len(inspect.signature(strategy).parameters)
+    if arguments == 1:
+        return Strategy(_name(strategy), strategy, top_k, _needs(top_k))
+    if arguments == 3:
+        return Strategy(_name(strategy), None, strategy, _needs(strategy))
+    raise ArgumentError(
+        f"strategy {_name(strategy)!r} takes {arguments} arguments, expected score(probabilities) with one "
+        "or select(signals, k, rng) with three"
+    )
+
+
+def _among_the_best(select: SelectFunction, candidate_factor: int) -> SelectFunction:
+    def select_among_the_best(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+        assert signals.scores is not None
+        rows = np.sort(top_k(signals, min(signals.size, candidate_factor * k), rng))
+        candidates = replace(
+            signals,
+            size=len(rows),
+            scores=signals.scores[rows],
+            probabilities=None if signals.probabilities is None else signals.probabilities[rows],
+            embeddings=None if signals.embeddings is None else signals.embeddings[rows],
+        )
+        picked = rows[select(candidates, k, rng)]
+        # Asked in the order of the score: where only some get answered, it is the better ones.
+        return picked[np.lexsort((picked, -signals.scores[picked]))]
+
+    return select_among_the_best
+
+
+def _score(score: str | ScoreFunction) -> ScoreFunction:
+    if not isinstance(score, str):
+        return score
+    if score not in SCORES:
+        raise ArgumentError(_unknown("score", score, [*SCORES]))
+    return SCORES[score]
+
+
+def _selection(select: str | SelectFunction, offered: list[str] | None = None) -> SelectFunction:
+    if not isinstance(select, str):
+        return select
+    if select not in SELECTIONS:
+        raise ArgumentError(_unknown("strategy", select, offered or [*SELECTIONS]))
+    return SELECTIONS[select]
+
+
+def _unknown(what: str, name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"unknown {what} {name!r}.{hint} Known are: {', '.join(sorted(known))}"
+
+
+def _needs(select: SelectFunction) -> frozenset[str]:
+    return getattr(select, "needs", frozenset({"probabilities", "embeddings"}))
+
+
+def _name(part: str | Callable[..., Any]) -> str:
+    return part if isinstance(part, str) else getattr(part, "__name__", type(part).__name__)

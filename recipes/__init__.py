@@ -1,0 +1,1 @@
+"""Scripts to copy and edit; installed as `hfal.recipes`, where `hfal run` finds them."""
