@@ -1,13 +1,17 @@
 """hfal: active learning for the Hugging Face Trainer."""
 
-from hfal.annotators import Annotator, FileAnnotator, OpenQuery, Question, SimulatedAnnotator
-from hfal.callback import ActiveLearningCallback
-from hfal.errors import AnswersPending, HfalError, RunInterrupted
-from hfal.pool import Pool
-from hfal.rounds import Round
-from hfal.store import Answer, Query, RoundRecord, Store
-from hfal.strategies import Hybrid, Signals, needs
+import importlib
+from typing import TYPE_CHECKING, Any
 
+
+if TYPE_CHECKING:
+    from hfal.annotators import Annotator, FileAnnotator, OpenQuery, Question, SimulatedAnnotator
+    from hfal.callback import ActiveLearningCallback
+    from hfal.errors import AnswersPending, HfalError, RunInterrupted
+    from hfal.pool import Pool
+    from hfal.rounds import Round
+    from hfal.store import Answer, Query, RoundRecord, Store
+    from hfal.strategies import Hybrid, Signals, needs
 
 __version__ = "0.1.0"
 
@@ -31,3 +35,25 @@ __all__ = [
     "Store",
     "needs",
 ]
+
+# Loaded when first used: `hfal status` should not wait ten seconds for torch and transformers.
+_MODULES = {
+    "hfal.annotators": ["Annotator", "FileAnnotator", "OpenQuery", "Question", "SimulatedAnnotator"],
+    "hfal.callback": ["ActiveLearningCallback"],
+    "hfal.errors": ["AnswersPending", "HfalError", "RunInterrupted"],
+    "hfal.pool": ["Pool"],
+    "hfal.rounds": ["Round"],
+    "hfal.store": ["Answer", "Query", "RoundRecord", "Store"],
+    "hfal.strategies": ["Hybrid", "Signals", "needs"],
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'hfal' has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

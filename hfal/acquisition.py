@@ -106,7 +106,7 @@ class Acquisition:
 
     def propose_seed_set(self) -> Query | None:
         """Record the seed set; nothing if one is still being asked, or is there already."""
-        if any(q.purpose == "seed" for q in self._open_queries()) or len(self.pool.labeled):
+        if any(q.purpose == "seed" for q in self._open_queries()) or self.pool.training_labels():
             return None
         # A seed set of which every example was skipped is followed by another one.
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())

@@ -1,11 +1,15 @@
 """From a recorded query to recorded answers: asks the annotator, commits each answer, then lets it go on."""
 
+import logging
 from dataclasses import replace
 
 from hfal.annotators.protocol import Annotator, OpenQuery, Question
 from hfal.errors import AnswersPending
 from hfal.pool import Pool
 from hfal.store import Query
+
+
+logger = logging.getLogger(__name__)
 
 
 def open_query(pool: Pool, query: Query) -> OpenQuery:
@@ -52,7 +56,9 @@ def ask(pool: Pool, annotator: Annotator) -> None:
         else:
             waiting.append(f"Query {query.number} ({_purpose(query)}): {wanted}")
     if waiting:
-        raise AnswersPending("\n".join(waiting))
+        message = "\n".join(waiting)
+        logger.warning("%s", message)  # of a SystemExit Python takes the exit code, but prints nothing
+        raise AnswersPending(message)
 
 
 def _purpose(query: Query) -> str:

@@ -42,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_recipe([*more, *arguments.arguments])
         return 0
     except RunStopped as stop:
-        print(f"\n{stop.message}", file=sys.stderr)
-        return stop.exit_code
+        return stop.exit_code  # the run has said why
     except (HfalError, FileNotFoundError) as error:
         print(f"hfal: error: {error}", file=sys.stderr)
         return 1

@@ -62,6 +62,27 @@ class ActiveLearningArguments:
     bf16_scoring: bool = field(default=False, metadata={"help": "Score under bfloat16 autocast."})
     keep_models: int | None = field(default=1, metadata={"help": "Of how many last rounds to keep the model."})
 
+    def callback_options(self) -> dict[str, Any]:
+        """Those of the options that `ActiveLearningCallback` takes by the same name."""
+        return {name: getattr(self, name) for name in _CALLBACK_OPTIONS}
+
+
+_CALLBACK_OPTIONS = (
+    "strategy",
+    "query_size",
+    "seed_size",
+    "seed_strategy",
+    "holdout",
+    "budget",
+    "target_metric",
+    "target",
+    "retrain",
+    "embeddings",
+    "token_budget",
+    "bf16_scoring",
+    "keep_models",
+)
+
 
 def parse_arguments(dataclass_types: Sequence[Any], argv: Sequence[str]) -> tuple[Any, ...]:
     """Fill dataclasses from a YAML file and the command line, which overrides it.

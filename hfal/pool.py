@@ -13,6 +13,7 @@ import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from datasets.table import InMemoryTable
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.store import ACTIONS, Answer, Store
@@ -302,6 +303,11 @@ class Pool:
         """Example id to label, for every example that is labeled now, or was after answer number `until`."""
         return {i: a.label for i, a in self.store.current_answers(until).items() if a.action != "skip"}
 
+    def training_labels(self, until: int | None = None) -> dict[str, str]:
+        """The same without the examples that are held out: what there is to train on."""
+        holdout = self._holdout_ids()
+        return {i: label for i, label in self.labels(until).items() if i not in holdout}
+
     def _holdout_ids(self) -> set[str]:
         return {e.example_id for q in self.store.queries() if q.purpose == "holdout" for e in q.examples}
 
@@ -315,8 +321,7 @@ class Pool:
 
     def labeled_until(self, answer: int | None) -> datasets.Dataset:
         """The labeled view as it was after an answer of the log, by its number."""
-        holdout = self._holdout_ids()
-        return self._labeled_view({i: label for i, label in self.labels(answer).items() if i not in holdout})
+        return self._labeled_view(self.training_labels(answer))
 
     @property
     def holdout(self) -> datasets.Dataset:
@@ -354,12 +359,18 @@ class Pool:
 
     def _labeled_view(self, labels: dict[str, str]) -> datasets.Dataset:
         name = self.label_column if self.label_column in _LABEL_NAMES_OF_THE_TRAINER else "labels"
-        view = self.dataset.select_columns(self.columns_without_labels).select(self.positions(list(labels)))
-        return view.add_column(
-            name,
-            np.array([self._index[label] for label in labels.values()], np.int64),
-            feature=datasets.ClassLabel(names=list(self.label_names)),
+        rows = self.dataset.select_columns(self.columns_without_labels).with_format("arrow")[
+            self.positions(list(labels))
+        ]
+        feature = datasets.ClassLabel(names=list(self.label_names))
+        answers = pa.array([self._index[label] for label in labels.values()], pa.int64())
+        features = datasets.Features({**{c: self.dataset.features[c] for c in rows.column_names}, name: feature})
+        # Built of Arrow columns: `add_column` would first copy the rows to the disk, with a progress bar.
+        view = datasets.Dataset(
+            InMemoryTable(rows.append_column(name, answers)), datasets.DatasetInfo(features=features)
         )
+        kind = self.dataset.format
+        return view.with_format(kind["type"], **kind["format_kwargs"])
 
     def check_label(self, label: Any) -> str:
         """The label name that an annotator means.

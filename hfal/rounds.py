@@ -127,7 +127,7 @@ def run_rounds(
                     trainer.args.dataloader_num_workers,
                 )
             ask(pool, annotator)
-            if len(pool.labeled) == 0:
+            if not pool.training_labels():
                 if acquisition.propose_seed_set() is None:
                     raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
                 continue
@@ -135,8 +135,9 @@ def run_rounds(
                 trainer.eval_dataset = pool.holdout
 
             number = 1 if last is None else last.number + 1
-            labeled = pool.labeled
-            record = store.start_round(number, base_seed + number, len(pool.labels()), len(labeled))
+            record = store.start_round(
+                number, base_seed + number, len(pool.labels()), train_size=len(pool.training_labels())
+            )
             folder = _round_folder(store.run_dir, number)
             trainer.train_dataset = pool.labeled_until(record.answers_seen)
             trainer.args.output_dir = str(folder)
@@ -151,9 +152,9 @@ def run_rounds(
             sigterm.watch(progress)
             current = Round(number, None if trainer.args.save_only_model else last_complete_checkpoint(folder))
             yield current
+            if progress.interrupted and not progress.ended:
+                raise _interrupted(number)
             if not progress.ended:
-                if progress.interrupted:
-                    raise RunInterrupted(f"round {number} was interrupted; start the run again to go on from there")
                 raise HfalError(
                     f"round {number} was not trained: call trainer.train(resume_from_checkpoint=round.checkpoint) "
                     "for every round"
@@ -161,12 +162,12 @@ def run_rounds(
             weights.in_memory = number
             metrics = _evaluate(trainer, record.labels, number)
             current.metrics.update(metrics)
-            _save_model(trainer, folder)
+            _save_whole(trainer, folder / "model")
             store.finish_round(number, metrics)
             _prune(store.run_dir, number, plan.keep_models)
             logger.info("round %d: %d labels bought, %s", number, record.labels, _short(metrics))
             if progress.interrupted:
-                raise RunInterrupted(f"interrupted after round {number}; start the run again to go on from there")
+                raise _interrupted(number)
 
 
 # -- before the first round ----------------------------------------------------------------------------------------
@@ -376,10 +377,6 @@ def _evaluate(trainer: Trainer, labels: int, number: int) -> dict[str, float]:
     return metrics
 
 
-def _save_model(trainer: Trainer, folder: Path) -> None:
-    _save_whole(trainer, folder / "model")
-
-
 def _prune(run_dir: Path, number: int, keep_models: int | None) -> None:
     """Remove what no restart needs: the checkpoints of finished rounds, and the models of old ones."""
     for checkpoint in _round_folder(run_dir, number).glob("checkpoint-*"):
@@ -387,6 +384,12 @@ def _prune(run_dir: Path, number: int, keep_models: int | None) -> None:
     if keep_models is not None:
         for old in range(1, number - keep_models + 1):
             shutil.rmtree(_round_folder(run_dir, old) / "model", ignore_errors=True)
+
+
+def _interrupted(number: int) -> RunInterrupted:
+    message = f"round {number} was interrupted; start the run again to go on from there"
+    logger.warning("%s", message)
+    return RunInterrupted(message)
 
 
 def _last_finished(records: list[RoundRecord]) -> RoundRecord | None:
@@ -404,8 +407,11 @@ def _reason_to_stop(acquisition: Acquisition, plan: Plan, last: RoundRecord | No
         if value <= plan.target if lower_is_better else value >= plan.target:
             return f"{plan.target_metric} is {value:.4f}, the target was {plan.target}"
     pool = acquisition.pool
-    open_questions = store_has_open_questions(acquisition)
-    if not open_questions and not acquisition.affordable(1) and pool.labels(last.answers_seen) == pool.labels():
+    if (
+        not _is_asking(acquisition)
+        and not acquisition.affordable(1)
+        and pool.labels(last.answers_seen) == pool.labels()
+    ):
         return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
     return None
 

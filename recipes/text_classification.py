@@ -15,7 +15,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trai
 
 from hfal import ActiveLearningCallback, FileAnnotator, Pool, SimulatedAnnotator
 from hfal.config import ActiveLearningArguments, parse_arguments
-from hfal.evaluation import classification_metrics, plot_learning_curve, rounds_table
+from hfal.evaluation.curves import plot_learning_curve, rounds_table
+from hfal.evaluation.metrics import classification_metrics
 from hfal.references import load_split, resolve_model
 
 
@@ -66,24 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         id_column=al.id_column,
     )
     annotator = SimulatedAnnotator(pool) if al.annotator == "simulated" else FileAnnotator(al.annotator)
-    active = ActiveLearningCallback(
-        pool,
-        strategy=al.strategy,
-        annotator=annotator,
-        query_size=al.query_size,
-        seed_size=al.seed_size,
-        seed_strategy=al.seed_strategy,
-        holdout=al.holdout,
-        budget=al.budget,
-        target_metric=al.target_metric,
-        target=al.target,
-        retrain=al.retrain,
-        embeddings=al.embeddings,
-        token_budget=al.token_budget,
-        bf16_scoring=al.bf16_scoring,
-        seed=args.seed,
-        keep_models=al.keep_models,
-    )
+    active = ActiveLearningCallback(pool, annotator=annotator, seed=args.seed, **al.callback_options())
     names = dict(enumerate(pool.label_names))
     trainer = Trainer(
         model_init=lambda: AutoModelForSequenceClassification.from_pretrained(

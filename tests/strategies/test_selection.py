@@ -1,0 +1,165 @@
+"""Select functions, hybrids and the names that users write."""
+
+import numpy as np
+import pytest
+import torch
+
+from hfal.errors import StrategyError
+from hfal.strategies import Hybrid, Signals, entropy, kmeans, margin, needs, resolve_strategy, stratified, top_k
+from hfal.strategies import random as random_selection
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def clustered(clusters: int, per_cluster: int, spread: float = 0.02) -> tuple[np.ndarray, np.ndarray]:
+    """Points around well separated directions, and the cluster of each."""
+    generator = np.random.default_rng(1)
+    centres = np.eye(clusters, 16)
+    cluster = np.repeat(np.arange(clusters), per_cluster)
+    points = centres[cluster] + spread * generator.normal(size=(len(cluster), 16))
+    return points.astype(np.float32), cluster
+
+
+def test_top_k_is_a_stable_descending_sort():
+    scores = np.array([0.1, 0.9, 0.5, 0.9, 0.5], np.float32)
+    assert top_k(Signals(5, scores=scores), 4, rng()).tolist() == [1, 3, 2, 4]
+
+
+def test_random_draws_without_replacement_and_repeats_with_its_seed():
+    first, second = (random_selection(Signals(50), 20, rng()) for _ in range(2))
+    assert first.tolist() == second.tolist()
+    assert len(set(first.tolist())) == 20
+
+
+def test_random_is_uniform():
+    generator = rng()
+    counts = np.zeros(10)
+    for _ in range(3000):
+        counts[random_selection(Signals(10), 3, generator)] += 1
+    # 900 expected each, standard deviation 25: five of them
+    assert np.abs(counts - 900).max() < 125
+
+
+def test_kmeans_takes_the_point_nearest_to_the_mean_of_each_cluster():
+    points, cluster = clustered(6, 40)
+    picked = kmeans(Signals(len(points), embeddings=points), 6, rng())
+    assert sorted(cluster[picked]) == list(range(6))
+    unit = points / np.linalg.norm(points, axis=1, keepdims=True)
+    for row in picked:
+        members = np.flatnonzero(cluster == cluster[row])
+        distance = np.square(unit[members] - unit[members].mean(axis=0)).sum(axis=1)
+        assert members[distance.argmin()] == row
+
+
+def test_kmeans_does_not_see_the_length_of_an_embedding():
+    points, _ = clustered(4, 20)
+    scaled = points * np.random.default_rng(0).uniform(0.1, 100, size=(len(points), 1)).astype(np.float32)
+    picks = [sorted(kmeans(Signals(len(p), embeddings=p), 4, rng()).tolist()) for p in (points, scaled)]
+    assert picks[0] == picks[1]
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_kmeans_on_identical_embeddings_still_gives_k_different_rows(value):
+    picked = kmeans(Signals(30, embeddings=np.full((30, 8), value, np.float32)), 10, rng())
+    assert len(set(picked.tolist())) == 10
+
+
+def test_kmeans_edges():
+    points, _ = clustered(3, 5)
+    assert sorted(kmeans(Signals(15, embeddings=points), 15, rng())) == list(range(15))
+    assert kmeans(Signals(1, embeddings=points[:1]), 1, rng()).tolist() == [0]
+    assert len(kmeans(Signals(15, embeddings=points.astype(np.float16)), 3, rng())) == 3
+
+
+def test_mini_batch_kmeans_on_a_memory_mapped_file_finds_the_clusters(tmp_path):
+    points, cluster = clustered(5, 5000)  # above the size at which the whole matrix is no longer clustered at once
+    order = np.random.default_rng(2).permutation(len(points))
+    points, cluster = points[order], cluster[order]
+    np.save(tmp_path / "points.npy", points)
+    mapped = np.load(tmp_path / "points.npy", mmap_mode="r")
+    picked = kmeans(Signals(len(points), embeddings=mapped), 5, rng())
+    assert sorted(cluster[picked]) == list(range(5))
+
+
+def test_a_hybrid_selects_among_the_best_candidates_and_asks_the_best_first():
+    points, cluster = clustered(10, 30)
+    scores = np.random.default_rng(3).random(300).astype(np.float32)
+    strategy = resolve_strategy(Hybrid("margin", "kmeans", candidate_factor=5))
+    picked = strategy.pick(Signals(300, scores=scores, embeddings=points), 10, rng())
+    assert set(picked) <= set(np.argsort(-scores)[:50])
+    assert scores[picked].tolist() == sorted(scores[picked], reverse=True)
+    # spread over the clusters, which the ten highest scores alone are not
+    assert len(set(cluster[picked])) > len(set(cluster[np.argsort(-scores)[:10]]))
+
+
+def test_names_stand_for_functions_and_declare_what_they_need():
+    assert resolve_strategy("entropy").score is entropy
+    assert resolve_strategy("entropy").needs == {"scores"}
+    assert resolve_strategy("random").needs == set()
+    assert resolve_strategy("kmeans").needs == {"embeddings"}
+    assert resolve_strategy("margin+kmeans").needs == {"scores", "embeddings"}
+    assert resolve_strategy("margin+kmeans").score is margin
+    assert resolve_strategy("entropy + kmeans").name == "entropy+kmeans"
+
+
+def test_a_users_own_functions_need_no_registration():
+    def doubt(probabilities: torch.Tensor) -> torch.Tensor:
+        return 1 - probabilities[:, 0]
+
+    def first(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+        return np.arange(k)
+
+    assert resolve_strategy(doubt).name == "doubt"
+    assert resolve_strategy(doubt).needs == {"scores"}
+    assert resolve_strategy(first).needs == {"probabilities", "embeddings"}
+    assert resolve_strategy(needs("probabilities")(first)).needs == {"probabilities"}
+    assert resolve_strategy(Hybrid(doubt, first)).name == "doubt+first"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("entropi", "entropy"), ("Margin", "margin"), ("least-confidence", "least_confidence"),
+     ("margn+kmeans", "margin"), ("margin+kmean", "kmeans"), ("k-means", "kmeans")],
+)  # fmt: skip
+def test_an_unknown_name_offers_the_nearest(name, near):
+    with pytest.raises(ValueError, match=f"unknown .* Did you mean '{near}'"):
+        resolve_strategy(name)
+
+
+def test_what_is_no_strategy_is_refused():
+    with pytest.raises(TypeError, match="expected a name, a function or a Hybrid"):
+        resolve_strategy(3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="takes 2 arguments"):
+        resolve_strategy(lambda signals, k: None)
+    with pytest.raises(ValueError, match="candidate_factor=0"):
+        Hybrid("margin", "kmeans", candidate_factor=0)
+    with pytest.raises(ValueError, match="unknown signals"):
+        needs("embedings")
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [([0, 0, 1], "more than once"), ([0, 1], "expected 3 integer rows"), ([0, 1, 10], "the signals have 10 rows"),
+     ([-1, 0, 1], "the signals have 10 rows"), ([0.0, 1.0, 2.0], "expected 3 integer rows")],
+)  # fmt: skip
+def test_a_strategy_that_returns_no_query_is_an_error(answer, complaint):
+    def faulty(signals, k, rng):
+        return np.array(answer)
+
+    with pytest.raises(StrategyError, match=complaint):
+        resolve_strategy(faulty).pick(Signals(10), 3, rng())
+
+
+def test_stratified_gives_every_class_its_share_and_rare_ones_one():
+    labels = np.array([0] * 70 + [1] * 27 + [2] * 3)
+    picked = stratified(labels, 20, rng())
+    assert len(set(picked.tolist())) == 20
+    counts = np.bincount(labels[picked], minlength=3)
+    assert counts[2] == 1
+    assert abs(counts[0] - 14) <= 1
+    assert abs(counts[1] - 5.4) <= 1
+    assert sorted(labels[stratified(labels, 3, rng())]) == [0, 1, 2]
+    assert sorted(stratified(labels, 100, rng())) == list(range(100))

@@ -1,0 +1,58 @@
+"""README's example runs as it stands, and its commands are those that CI runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import load_reviews, tiny_model
+
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_runs_waits_for_labels_and_goes_on_when_they_are_there(tmp_path, tokenizer):
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    hub_name = '"distilbert/distilbert-base-uncased"'
+    assert hub_name in example
+    script = tmp_path / "script.py"
+    script.write_text(example.replace(hub_name, '"tiny"').replace("rounds=10", "rounds=1"))
+    tiny_model().save_pretrained(tmp_path / "tiny")
+    tokenizer.save_pretrained(tmp_path / "tiny")
+    reviews = load_reviews(200)
+    reviews.select_columns(["text"]).to_csv(tmp_path / "reviews.csv")
+
+    first = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert first.returncode == 75, first.stderr
+    assert "query-001.csv" in first.stderr
+    assert "query-002.csv" in first.stderr
+    for name in ("query-001.csv", "query-002.csv"):
+        path = tmp_path / "runs" / "reviews" / name
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        assert lines[0] == "id,text,suggestion,confidence,label"
+        filled = [f"{line}{('negative', 'positive')[i % 2]}" for i, line in enumerate(lines[1:])]
+        path.write_text("\n".join([lines[0], *filled]))
+
+    second = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert second.returncode == 0, second.stderr
+    assert len((tmp_path / "labeled.csv").read_text().splitlines()) == 51
+
+
+def test_the_commands_name_files_and_extras_that_exist():
+    demo, tests = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    assert (ROOT / re.search(r"hfal run (\S+)", demo)[1]).is_file()
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    for extras in re.findall(r'"\.\[(.*?)\]"', demo + tests):
+        assert all(re.search(rf"^{extra} = \[", pyproject, re.MULTILINE) for extra in extras.split(","))
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("name", ["random", "entropy", "least_confidence", "margin", "kmeans"])
+def test_the_table_of_strategies_has_every_name(name):
+    from hfal.strategies import SCORES, SELECTIONS
+
+    assert {*SCORES, *SELECTIONS} == {"random", "entropy", "least_confidence", "margin", "kmeans"}
+    assert f'| `"{name}"` |' in README

@@ -1,0 +1,189 @@
+"""The store: what is acknowledged is on the disk, the answers are a log, and foreign files are refused."""
+
+import multiprocessing
+import sqlite3
+
+import pytest
+
+from hfal.errors import RunDirectoryBusyError, RunDirectoryError
+from hfal.store import Answer, Queried, Query, Store
+
+
+def a_query(*ids: str, round_number: int = 1) -> Query:
+    examples = tuple(Queried(i, f"content of {i}", 0.5, "positive", 0.75) for i in ids)
+    return Query(round_number, "round", "margin", 42, examples, "BertForSequenceClassification", {"hfal": "0.1.0"})
+
+
+def say(store: Store, example_id: str, label: str | None, action: str = "label", annotator: str = "ann") -> None:
+    store.add_answer(Answer(example_id, label, action, annotator), "content")
+
+
+def test_a_query_comes_back_as_it_was_recorded(tmp_path):
+    recorded = Store(tmp_path).add_query(a_query("a", "b"))
+    again = Store(tmp_path).query(recorded.number)
+    assert again == recorded
+    assert again.number == 1
+    assert [e.example_id for e in again.examples] == ["a", "b"]
+    assert again.examples[0].score == 0.5
+    assert again.versions == {"hfal": "0.1.0"}
+    with pytest.raises(KeyError, match="no query 2"):
+        Store(tmp_path).query(2)
+
+
+def test_a_query_with_a_repeated_example_is_recorded_not_even_in_part(tmp_path):
+    store = Store(tmp_path)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add_query(a_query("a", "b", "a"))
+    assert store.queries() == []
+
+
+def test_answers_survive_without_closing(tmp_path):
+    say(Store(tmp_path), "a", "positive")
+    (answer,) = Store(tmp_path).answers()
+    assert (answer.example_id, answer.label, answer.action, answer.annotator, answer.number) == (
+        "a",
+        "positive",
+        "label",
+        "ann",
+        1,
+    )
+    assert answer.time.endswith("+00:00")
+
+
+def test_every_commit_is_synchronous(tmp_path):
+    (level,) = Store(tmp_path)._db.execute("PRAGMA synchronous").fetchone()
+    assert level == 3  # EXTRA: FULL, and the folder as well
+
+
+def test_the_log_is_append_only(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    for statement in ("UPDATE answers SET label = '\"negative\"'", "DELETE FROM answers"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            store._db.execute(statement)
+    assert [a.label for a in store.answers()] == ["positive"]
+
+
+def test_current_answers_follow_corrections_skips_and_undos(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    say(store, "b", "positive")
+    say(store, "c", None, "skip")
+    say(store, "a", "negative", "correct")
+    assert {i: (a.action, a.label) for i, a in store.current_answers().items()} == {
+        "a": ("correct", "negative"),
+        "b": ("label", "positive"),
+        "c": ("skip", None),
+    }
+    say(store, "a", None, "undo")
+    assert store.current_answers()["a"].label == "positive"
+    say(store, "a", None, "undo")
+    assert "a" not in store.current_answers()
+    say(store, "a", None, "undo")  # nothing left to take back
+    assert "a" not in store.current_answers()
+    assert len(store.answers()) == 7
+
+
+def test_answers_of_several_annotators_are_kept_apart_and_the_latest_holds(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive", annotator="ann")
+    say(store, "a", "negative", annotator="bob")
+    assert store.current_answers()["a"].label == "negative"
+    say(store, "a", None, "undo", annotator="bob")
+    assert store.current_answers()["a"].label == "positive"
+    assert store.current_answers(until=2)["a"].label == "negative"
+
+
+def test_the_past_can_be_asked_for(tmp_path):
+    store = Store(tmp_path)
+    for label in ("positive", "negative"):
+        say(store, "a", label)
+    assert store.current_answers(until=1)["a"].label == "positive"
+    assert store.current_answers(until=0) == {}
+
+
+@pytest.mark.parametrize(("action", "label"), [("label", None), ("skip", "positive"), ("delete", "positive")])
+def test_senseless_answers_are_refused_by_the_schema(tmp_path, action, label):
+    with pytest.raises(sqlite3.IntegrityError):
+        say(Store(tmp_path), "a", label, action)
+
+
+def test_a_round_that_had_begun_stays_as_it_was(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    store.start_round(1, seed=43, labels=1, train_size=1)
+    say(store, "b", "positive")
+    again = Store(tmp_path).start_round(1, seed=99, labels=2, train_size=2)
+    assert (again.seed, again.answers_seen, again.labels) == (43, 1, 1)
+    store.finish_round(1, {"eval_accuracy": 0.5})
+    assert Store(tmp_path).round(1).metrics == {"eval_accuracy": 0.5}
+
+
+def test_another_schema_version_is_refused_and_left_alone(tmp_path):
+    store = Store(tmp_path)
+    store._db.execute("PRAGMA user_version = 99")
+    store.close()
+    before = (tmp_path / "labels.sqlite").read_bytes()
+    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 1"):
+        Store(tmp_path)
+    assert (tmp_path / "labels.sqlite").read_bytes() == before
+
+
+def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "labels.sqlite").write_text("these are my notes, not a database " * 50)
+    with pytest.raises(RunDirectoryError, match="is not a store of hfal"):
+        Store(tmp_path)
+    other = sqlite3.connect(tmp_path / "other.sqlite")
+    other.execute("CREATE TABLE notes (text)")
+    other.close()
+    (tmp_path / "other.sqlite").replace(tmp_path / "labels.sqlite")
+    with pytest.raises(RunDirectoryError, match="schema version 0"):
+        Store(tmp_path)
+
+
+def test_reading_only_neither_makes_nor_changes_anything(tmp_path):
+    with pytest.raises(RunDirectoryError, match="no run in"):
+        Store(tmp_path / "nothing", read_only=True)
+    assert not (tmp_path / "nothing").exists()
+    Store(tmp_path).close()
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        Store(tmp_path, read_only=True).set_meta("key", 1)
+
+
+def _own_and_wait(run_dir, owned, done) -> None:
+    with Store(run_dir).own():
+        owned.set()
+        done.wait()
+
+
+def test_a_living_owner_keeps_others_out_and_readers_in(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    owned, done = context.Event(), context.Event()
+    process = context.Process(target=_own_and_wait, args=(tmp_path, owned, done))
+    process.start()
+    try:
+        assert owned.wait(60)
+        with (
+            pytest.raises(RunDirectoryBusyError, match=f"in use by another process .pid {process.pid} "),
+            Store(tmp_path).own(),
+        ):
+            pass
+        assert Store(tmp_path, read_only=True).answers() == []
+    finally:
+        done.set()
+        process.join(60)
+    with Store(tmp_path).own():
+        pass
+
+
+def test_a_killed_owner_leaves_no_lock(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    owned, done = context.Event(), context.Event()
+    process = context.Process(target=_own_and_wait, args=(tmp_path, owned, done))
+    process.start()
+    assert owned.wait(60)
+    process.kill()
+    process.join(60)
+    store = Store(tmp_path)
+    with store.own(), store.own():  # nested in one process
+        pass
