@@ -416,7 +416,7 @@ def _reason_to_stop(acquisition: Acquisition, plan: Plan, last: RoundRecord | No
     return None
 
 
-def store_has_open_questions(acquisition: Acquisition) -> bool:
+def _is_asking(acquisition: Acquisition) -> bool:
     """Whether a query is still being asked."""
     store = acquisition.pool.store
     return any(query.number not in store.closed_queries() for query in store.queries())
