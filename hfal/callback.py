@@ -13,7 +13,7 @@ from hfal.annotation import ask
 from hfal.annotators import Annotator
 from hfal.errors import ArgumentError
 from hfal.pool import Pool
-from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, run_rounds
+from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, run_rounds, without_timings
 from hfal.store import RoundRecord
 from hfal.strategies import Hybrid, resolve_strategy
 
@@ -234,8 +234,7 @@ class ActiveLearningCallback(TrainerCallback):
         store.start_round(number, args.seed, len(self.pool.labels()), len(train_dataloader.dataset))
         self._propose(args, model, train_dataloader, number)
         evaluations = [log for log in state.log_history if any(name.startswith("eval_") for name in log)]
-        metrics = {k: v for k, v in evaluations[-1].items() if k.startswith("eval_")} if evaluations else {}
-        store.finish_round(number, metrics)
+        store.finish_round(number, without_timings(evaluations[-1]) if evaluations else {})
 
     def _propose(self, args: TrainingArguments, model: torch.nn.Module, train_dataloader: Any, number: int) -> None:
         self.acquisition.propose(

@@ -178,7 +178,10 @@ class Pool:
             )
         if names is None:
             known = self._known_labels()
-            self.store.set_meta("labels_are_hidden", bool(len(known)) and bool((known >= 0).all()))
+            hidden = bool(len(known)) and bool((known >= 0).all())
+            if hidden:
+                logger.info("every example has a label: they stay hidden until a SimulatedAnnotator reveals them")
+            self.store.set_meta("labels_are_hidden", hidden)
             self.store.set_meta("label_names", list(self.label_names))
         if self.label_column is not None and not self.store.meta("labels_are_hidden"):
             self._record_known_labels()

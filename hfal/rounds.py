@@ -15,7 +15,7 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -46,7 +46,8 @@ class Round:
     Attributes:
         number: 1 for the round that trains on the seed set.
         checkpoint: Where an interrupted round goes on: what to pass to `trainer.train(resume_from_checkpoint=...)`.
-        metrics: Empty until the round has ended; then what `trainer.evaluate()` gave for its final model.
+        metrics: Empty until the round has ended; then what `trainer.evaluate()` gave for its final model, without
+            timings.
     """
 
     number: int
@@ -132,7 +133,8 @@ def run_rounds(
                     raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
                 continue
             if plan.holdout:
-                trainer.eval_dataset = pool.holdout
+                held_out = pool.holdout
+                trainer.eval_dataset = held_out if len(held_out) else None  # all of them may have been skipped
 
             number = 1 if last is None else last.number + 1
             record = store.start_round(
@@ -363,11 +365,17 @@ def last_complete_checkpoint(folder: Path) -> str | None:
     return str(max(complete)[1]) if complete else None
 
 
+def without_timings(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among a Trainer's metrics that say something about the model."""
+    timings = ("_runtime", "_per_second", "epoch", "step")
+    return {k: float(v) for k, v in metrics.items() if isinstance(v, int | float) and not k.endswith(timings)}
+
+
 def _evaluate(trainer: Trainer, labels: int, number: int) -> dict[str, float]:
     """Evaluate the round's final model, and log its metrics with the labels bought as the step."""
-    if trainer.eval_dataset is None or not len(trainer.eval_dataset):
+    if trainer.eval_dataset is None:
         return {}
-    metrics = {k: float(v) for k, v in trainer.evaluate().items() if isinstance(v, int | float)}
+    metrics = without_timings(trainer.evaluate())
     step = trainer.state.global_step
     trainer.state.global_step = labels
     try:
@@ -437,5 +445,4 @@ def metric_value(metrics: dict[str, Any], name: str) -> float:
 
 
 def _short(metrics: dict[str, float]) -> str:
-    shown = {k: v for k, v in metrics.items() if not k.endswith(("runtime", "per_second", "epoch"))}
-    return ", ".join(f"{name.removeprefix('eval_')} {value:.4f}" for name, value in shown.items()) or "not evaluated"
+    return ", ".join(f"{name.removeprefix('eval_')} {value:.4f}" for name, value in metrics.items()) or "not evaluated"

@@ -7,13 +7,9 @@ from hfal.errors import ArgumentError
 from hfal.store import RoundRecord
 
 
-_TIMINGS = ("runtime", "per_second", "epoch")
-
-
 def metric_names(records: Sequence[RoundRecord]) -> list[str]:
-    """The metrics that the rounds have, without timings, in the order in which they first occur."""
-    names = {name: None for record in records for name in record.metrics or {} if not name.endswith(_TIMINGS)}
-    return list(names)
+    """The metrics that the rounds have, in the order in which they first occur."""
+    return list({name: None for record in records for name in record.metrics or {}})
 
 
 def rounds_table(records: Sequence[RoundRecord]) -> str:
