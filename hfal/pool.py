@@ -156,13 +156,14 @@ class Pool:
         recorded = self.store.contents()
         if recorded:
             positions = pc.index_in(pa.array(list(recorded), pa.string()), value_set=self.ids)
-            gone = [i for i, p in zip(recorded, positions.to_pylist(), strict=True) if p is None]
+            found = dict(zip(recorded, positions.to_pylist(), strict=True))
+            gone = [i for i, position in found.items() if position is None]
             if len(gone) == len(recorded):
                 raise RunDirectoryError(
                     f"run_dir {self.run_dir} belongs to another pool: none of the {len(recorded)} examples that were "
                     "queried or labeled there is in this dataset; pass that run's data or another run_dir"
                 )
-            edited = [i for i in recorded if i not in set(gone) and recorded[i] != self.content(self.position(i))]
+            edited = [i for i, p in found.items() if p is not None and recorded[i] != self.content(p)]
             if gone or edited:
                 raise RunDirectoryError(
                     f"{len(gone)} examples that were queried or labeled in {self.run_dir} are gone from the dataset "

@@ -127,7 +127,9 @@ def run_rounds(
                     trainer.args.remove_unused_columns,
                     trainer.args.dataloader_num_workers,
                 )
-            ask(pool, annotator)
+            if all(record.finished for record in store.rounds()):
+                # The query of a round that was cut off is asked when the round is finished, as it would have been.
+                ask(pool, annotator)
             if not pool.training_labels():
                 if acquisition.propose_seed_set() is None:
                     raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")

@@ -168,7 +168,8 @@ class Store:
         if not read_only:
             self.run_dir.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.run_dir / "run.lock")
-        mode = "ro" if read_only else "rwc"
+        # A killed process may leave a transaction to roll back, which SQLite does only where it may write.
+        mode = "rwc" if not read_only else "rw" if os.access(self.path, os.W_OK) else "ro"
         self._db = sqlite3.connect(
             f"{self.path.as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None, check_same_thread=False
         )
@@ -176,10 +177,11 @@ class Store:
         try:
             self._db.execute("PRAGMA synchronous = EXTRA")
             self._db.execute("PRAGMA foreign_keys = ON")
+            self._db.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
             self._check_schema(read_only)
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise RunDirectoryError(f"{self.path} is not a store of hfal ({error})") from error
+            raise RunDirectoryError(f"{self.path} cannot be used as a store of hfal ({error})") from error
         except RunDirectoryError:
             self._db.close()
             raise
@@ -188,7 +190,9 @@ class Store:
         with contextlib.nullcontext() if read_only else self._transaction():
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if version == 0 and tables == 0 and not read_only:
+            if version == 0 and tables == 0:
+                if read_only:
+                    raise RunDirectoryError(f"no run in {self.run_dir} yet: {self.path.name} is empty")
                 for statement in _split_statements(_SCHEMA):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -131,7 +131,7 @@ def test_another_schema_version_is_refused_and_left_alone(tmp_path):
 
 def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path):
     (tmp_path / "labels.sqlite").write_text("these are my notes, not a database " * 50)
-    with pytest.raises(RunDirectoryError, match="is not a store of hfal"):
+    with pytest.raises(RunDirectoryError, match="cannot be used as a store of hfal"):
         Store(tmp_path)
     other = sqlite3.connect(tmp_path / "other.sqlite")
     other.execute("CREATE TABLE notes (text)")
