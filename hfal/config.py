@@ -2,10 +2,10 @@
 
 import dataclasses
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from transformers import HfArgumentParser
@@ -95,10 +95,12 @@ def parse_arguments(dataclass_types: Sequence[Any], argv: Sequence[str]) -> tupl
         One object for each of the dataclasses.
 
     Raises:
-        ArgumentError: The YAML file has an unknown key (the nearest one is offered), or is no mapping.
+        ArgumentError: An option is unknown (the nearest one is offered) or has a value that it cannot have, or the
+            YAML file cannot be read.
         FileNotFoundError: There is no such YAML file.
     """
-    parser = HfArgumentParser(dataclass_types)
+    options = _options(dataclass_types)
+    parser = _Parser(dataclass_types, prog="hfal run")
     rest = list(argv)
     path = None
     if rest and not rest[0].startswith("-"):
@@ -108,30 +110,57 @@ def parse_arguments(dataclass_types: Sequence[Any], argv: Sequence[str]) -> tupl
         path = rest[place + 1]
         del rest[place : place + 2]
     if path is not None:
-        values = _read_yaml(Path(path), _options(dataclass_types))
+        values = _read_yaml(Path(path), options)
         for action in parser._actions:
             if action.dest in values:
                 action.required = False
         parser.set_defaults(**values)
-    return tuple(parser.parse_args_into_dataclasses(rest))
+    try:
+        *objects, unknown = parser.parse_args_into_dataclasses(rest, return_remaining_strings=True)
+    except ValueError as error:
+        raise ArgumentError(f"{path or 'the command line'}: {error}") from error
+    if unknown:
+        raise ArgumentError(f"unknown option {unknown[0]!r}.{_nearest(unknown[0].lstrip('-'), options)}")
+    return tuple(objects)
 
 
-def _options(dataclass_types: Sequence[Any]) -> list[str]:
-    return [f.name for cls in dataclass_types for f in dataclasses.fields(cls) if f.init]
+class _Parser(HfArgumentParser):
+    """Raises instead of printing the usage of 150 options."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ArgumentError(f"{message} (hfal run --help lists the options)")
 
 
-def _read_yaml(path: Path, options: list[str]) -> dict[str, Any]:
+def _options(dataclass_types: Sequence[Any]) -> dict[str, dataclasses.Field]:
+    return {f.name: f for cls in dataclass_types for f in dataclasses.fields(cls) if f.init}
+
+
+def _nearest(name: str, options: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name.partition("=")[0].replace("-", "_"), options, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _read_yaml(path: Path, options: dict[str, dataclasses.Field]) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no configuration {path.absolute()}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ArgumentError(f"{path} is no valid YAML: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"{path} is no valid YAML in UTF-8: {error}") from None
     if not isinstance(values, dict):
         raise ArgumentError(f"{path} is no mapping of options to values")
-    unknown = [str(key) for key in values if key not in options]
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], options, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ArgumentError(f"{path} has the unknown key {unknown[0]!r}.{hint}")
+    for key, value in values.items():
+        if key not in options:
+            raise ArgumentError(f"{path} has the unknown key {str(key)!r}.{_nearest(str(key), options)}")
+        option = options[key]
+        if value is None and option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING:
+            raise ArgumentError(f"{path}: {key} is empty, but needs a value")
+        if "list[str]" in str(option.type) and value is not None:
+            values[key] = [_text(path, key, item) for item in (value if isinstance(value, list) else [value])]
     return values
+
+
+def _text(path: Path, key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        raise ArgumentError(f"{path}: {key} has {value}, which is what YAML makes of yes, no, on and off: quote it")
+    return str(value)

@@ -10,39 +10,36 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from datasets import ClassLabel, Dataset
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
 from hfal import ActiveLearningCallback, FileAnnotator, Pool, SimulatedAnnotator
 from hfal.config import ActiveLearningArguments, parse_arguments
+from hfal.errors import ArgumentError
 from hfal.evaluation.curves import plot_learning_curve, rounds_table
 from hfal.evaluation.metrics import classification_metrics
 from hfal.references import load_split, resolve_model
 
 
 def load_data(al: ActiveLearningArguments, seed: int) -> tuple[Dataset, Dataset | None]:
-    """The pool and the evaluation set, with the label, if there is one, in the column `labels`."""
+    """The data of the pool, and that to evaluate on, if there is any."""
+    column, _, value = (al.data_filter or "").partition("=")
+    columns = [*al.text_column, *filter(None, [al.label_column, al.id_column, column])]
 
     def load(split: str) -> Dataset:
-        data = load_split(al.data, split, al.data_config)
-        if al.data_filter:
-            column, _, value = al.data_filter.partition("=")
-            data = data.filter(lambda cell: str(cell) == value, input_columns=column)
-        if al.label_column:
-            data = data.rename_column(al.label_column, "labels") if al.label_column != "labels" else data
-            if al.labels:
-                data = data.cast_column("labels", ClassLabel(names=al.labels))
-            elif not isinstance(data.features["labels"], ClassLabel):
-                data = data.class_encode_column("labels")
-        return data
+        data = load_split(al.data, split, al.data_config, columns)
+        return data.filter(lambda cell: str(cell) == value, input_columns=column) if column else data
 
-    pool, evaluation = load(al.split), load(al.eval_split) if al.eval_split else None
-    if evaluation is None and al.eval_size:
-        parts = pool.train_test_split(test_size=al.eval_size, seed=seed)
-        pool, evaluation = parts["train"], parts["test"]
-    if al.pool_size and al.pool_size < len(pool):
-        pool = pool.shuffle(seed=seed).select(range(al.pool_size))
-    return pool, evaluation
+    data, evaluation = load(al.split), load(al.eval_split) if al.eval_split else None
+    rows = np.random.default_rng(seed).permutation(len(data))
+    if evaluation is None and al.eval_size and al.label_column:
+        labels = data[al.label_column][:]
+        held_out = [row for row in rows if labels[row] not in (None, -1)][: al.eval_size]
+        if len(held_out) < al.eval_size or len(held_out) == len(data):
+            raise ArgumentError(f"eval_size={al.eval_size} of {len(data)} examples, {len(held_out)} with a label")
+        evaluation, rows = data.select(held_out), np.setdiff1d(rows, held_out, assume_unique=True)
+    return data.select(np.sort(rows[: al.pool_size])), evaluation
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,12 +57,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     pool_data, eval_data = load_data(al, args.seed)
     pool = Pool(
         pool_data.map(tokenize, batched=True),
-        run_dir=args.output_dir,
-        text_column=al.text_column,
-        label_column="labels" if al.label_column else None,
-        label_names=None if al.label_column else al.labels,
-        id_column=al.id_column,
+        args.output_dir,
+        al.text_column,
+        al.label_column,
+        al.labels,
+        al.id_column,
     )
+    if eval_data is not None:
+        eval_data = eval_data.map(tokenize, batched=True).rename_columns(
+            {al.label_column: "labels"} if al.label_column != "labels" else {}
+        )
+        eval_data = eval_data.cast_column("labels", ClassLabel(names=list(pool.label_names)))
     annotator = SimulatedAnnotator(pool) if al.annotator == "simulated" else FileAnnotator(al.annotator)
     active = ActiveLearningCallback(pool, annotator=annotator, seed=args.seed, **al.callback_options())
     names = dict(enumerate(pool.label_names))
@@ -74,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             checkpoint, num_labels=len(names), id2label=names, label2id={name: i for i, name in names.items()}
         ),
         args=args,
-        eval_dataset=None if eval_data is None else eval_data.map(tokenize, batched=True),
+        eval_dataset=eval_data,
         processing_class=tokenizer,
         compute_metrics=classification_metrics,
         callbacks=[active],

