@@ -1,6 +1,7 @@
 """From a model to a recorded query: signals, strategy, store."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.metadata import version
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import TrainingArguments
 
 from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, ScoringError
@@ -21,7 +23,16 @@ from hfal.tasks import suggestions
 logger = logging.getLogger(__name__)
 
 SEED_STRATEGIES = ("random", "stratified", "kmeans")
-_PACKAGES = ("hfal", "torch", "transformers", "datasets", "accelerate", "numpy", "scikit-learn")
+_PACKAGES = (
+    "hfal",
+    "torch",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "numpy",
+    "scikit-learn",
+    "sentence-transformers",
+)
 
 
 class Acquisition:
@@ -36,7 +47,7 @@ class Acquisition:
         budget: How many labels may be bought in all, seed set and holdout included, or `None`.
         embeddings: `"model"` or a sentence-transformers model.
         token_budget: See `hfal.scoring.score_examples`.
-        bf16: See `hfal.scoring.score_examples`.
+        bf16: Score under bfloat16 autocast, also if the Trainer does not train so.
         seed: Seeds every random choice, together with the round.
     """
 
@@ -62,7 +73,7 @@ class Acquisition:
                 "seed_strategy='kmeans' needs embeddings before any model is trained: pass "
                 "embeddings=<name or path of a sentence-transformers model>, or seed_strategy='random'"
             )
-        if seed_strategy == "stratified" and (pool.hidden_labels() < 0).any():
+        if seed_strategy == "stratified" and (pool.given_labels() < 0).any():
             raise ArgumentError(
                 "seed_strategy='stratified' needs the label of every example beforehand, as in an experiment: "
                 "pass seed_strategy='random'"
@@ -88,25 +99,29 @@ class Acquisition:
         size = min(size, len(self.pool.unlabeled_positions()))
         if self.budget is not None:
             answered = self.pool.store.current_answers()
-            open_questions = sum(e.example_id not in answered for q in self._open_queries() for e in q.examples)
-            size = min(size, self.budget - len(self.pool.labels()) - open_questions)
+            asking = self.pool.store.open_queries()
+            open_questions = sum(e.example_id not in answered for q in asking for e in q.examples)
+            size = min(size, self.budget - self.pool.labels_bought() - open_questions)
         return max(size, 0)
-
-    def _open_queries(self) -> list[Query]:
-        closed = self.pool.store.closed_queries()
-        return [q for q in self.pool.store.queries() if q.number not in closed]
 
     # -- queries without a model -----------------------------------------------------------------------------------
 
     def propose_holdout(self, size: int) -> Query | None:
-        """Record the query for the examples that are held out, at random; once in a run."""
+        """Record the query for the examples that are held out, at random; once in a run.
+
+        Raises:
+            ArgumentError: Nothing would be left to train on.
+        """
         if size == 0 or any(q.purpose == "holdout" for q in self.pool.store.queries()):
             return None
+        unlabeled = len(self.pool.unlabeled_positions())
+        if size >= unlabeled:
+            raise ArgumentError(f"holdout={size} of {unlabeled} unlabeled examples leaves nothing to ask: lower it")
         return self._propose_at_random("holdout", size, self._rng(0))
 
     def propose_seed_set(self) -> Query | None:
         """Record the seed set; nothing if one is still being asked, or is there already."""
-        if any(q.purpose == "seed" for q in self._open_queries()) or self.pool.training_labels():
+        if any(q.purpose == "seed" for q in self.pool.store.open_queries()) or self.pool.training_labels():
             return None
         # A seed set of which every example was skipped is followed by another one.
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
@@ -116,7 +131,7 @@ class Acquisition:
         if self.seed_strategy == "random" or size == 0:
             return self._propose_at_random("seed", self.seed_size, rng)
         if self.seed_strategy == "stratified":
-            picked = stratified(self.pool.hidden_labels()[positions], size, rng)
+            picked = stratified(self.pool.given_labels()[positions], size, rng)
         else:
             picked = kmeans(Signals(len(positions), embeddings=self._sentence_embeddings[positions]), size, rng)
         return self._record("seed", 0, self.seed_strategy, positions[picked])
@@ -135,8 +150,7 @@ class Acquisition:
         model: torch.nn.Module,
         collate_fn: Callable[[list[Any]], Any],
         round_number: int,
-        remove_unused_columns: bool = True,
-        num_workers: int = 0,
+        args: TrainingArguments,
     ) -> Query | None:
         """Score the unlabeled examples with a model, select, and record the query.
 
@@ -144,8 +158,7 @@ class Acquisition:
             model: The model just trained.
             collate_fn: The Trainer's collator.
             round_number: The round that trained the model.
-            remove_unused_columns: Give the collator only the columns that the model's `forward` takes.
-            num_workers: Worker processes that fetch and collate.
+            args: The Trainer's arguments, for `remove_unused_columns`, `dataloader_num_workers`, `bf16` and `fp16`.
 
         Returns:
             The query, or `None` if the budget is spent or nothing is left to ask.
@@ -156,15 +169,17 @@ class Acquisition:
         """
         size = self.affordable(self.query_size)
         if size == 0:
-            logger.info("nothing left to ask: %d labels bought", len(self.pool.labels()))
+            logger.info("nothing left to ask: %d labels bought", self.pool.labels_bought())
             return None
         if size < self.query_size:
             logger.info("the query has %d examples instead of %d: that is all that is left", size, self.query_size)
         positions = self.pool.unlabeled_positions()
         columns = self.pool.columns_without_labels
-        if remove_unused_columns:
+        if args.remove_unused_columns:
             columns = forward_columns(model, columns)
         dataset = self.pool.dataset.select_columns(columns)
+        # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
+        autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
 
         def run(rows: np.ndarray, keep: frozenset[str], title: str | None = None) -> dict[str, np.ndarray]:
             try:
@@ -177,8 +192,8 @@ class Acquisition:
                     keep=keep,
                     score=self.strategy.score,
                     token_budget=self.token_budget,
-                    bf16=self.bf16,
-                    num_workers=num_workers,
+                    autocast=autocast,
+                    num_workers=args.dataloader_num_workers,
                     scratch_dir=self.pool.run_dir,
                     progress=title if self.show_progress else None,
                 )
@@ -231,11 +246,30 @@ class Acquisition:
             )
             for rank, position in enumerate(chosen)
         )
-        versions = {package: version(package) for package in _PACKAGES}
-        query = Query(round_number, purpose, strategy, self.seed, examples, model, versions)
+        settings = {
+            **self.strategy.settings,
+            "embeddings": "model" if self.embeddings is None else _embeddings_name(self.embeddings),
+            "bf16_scoring": self.bf16,
+        }
+        query = Query(
+            round=round_number,
+            purpose=purpose,
+            strategy=strategy,
+            seed=self.seed,
+            examples=examples,
+            model=model,
+            settings=settings if purpose == "round" else {},
+            versions={package: version(package) for package in _PACKAGES},
+        )
         return self.pool.store.add_query(query)
 
 
 def _model_name(model: torch.nn.Module) -> str:
     name = getattr(getattr(model, "config", None), "name_or_path", "")
     return f"{type(model).__name__} from {name}" if name else type(model).__name__
+
+
+def _embeddings_name(embeddings: Any) -> str:
+    if isinstance(embeddings, str | os.PathLike):
+        return os.fspath(embeddings)
+    return getattr(embeddings.model_card_data, "base_model", None) or type(embeddings).__name__

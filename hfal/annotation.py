@@ -31,6 +31,13 @@ def open_query(pool: Pool, query: Query) -> OpenQuery:
     )
 
 
+def collect(pool: Pool, annotator: Annotator) -> None:
+    """Record what was answered, or corrected, since the last query was closed. Nobody is asked anything."""
+    closed = [query for query in pool.store.queries() if query.closed]
+    if closed:
+        _record(pool, annotator, replace(open_query(pool, closed[-1]), questions=()))
+
+
 def ask(pool: Pool, annotator: Annotator) -> None:
     """Have every query that is still open answered.
 
@@ -39,16 +46,10 @@ def ask(pool: Pool, annotator: Annotator) -> None:
         AnnotationError: An answer cannot be recorded; those before it are.
     """
     waiting = []
-    closed = pool.store.closed_queries()
-    for query in pool.store.queries():
-        if query.number in closed:
-            continue
+    for query in pool.store.open_queries():
         questions = open_query(pool, query)
         if questions.questions:
-            for answer in annotator.annotate(questions):
-                pool.record(
-                    replace(answer, annotator=answer.annotator or annotator.name, query=answer.query or query.number)
-                )
+            _record(pool, annotator, questions)
             questions = open_query(pool, query)
         wanted = annotator.waiting_for(questions) if questions.questions else None
         if wanted is None:
@@ -59,6 +60,11 @@ def ask(pool: Pool, annotator: Annotator) -> None:
         message = "\n".join(waiting)
         logger.warning("%s", message)  # of a SystemExit Python takes the exit code, but prints nothing
         raise AnswersPending(message)
+
+
+def _record(pool: Pool, annotator: Annotator, query: OpenQuery) -> None:
+    for answer in annotator.annotate(query):
+        pool.record(replace(answer, annotator=answer.annotator or annotator.name, query=answer.query or query.number))
 
 
 def _purpose(query: Query) -> str:

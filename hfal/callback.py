@@ -2,14 +2,17 @@
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hfal.acquisition import Acquisition
-from hfal.annotation import ask
+from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
 from hfal.errors import ArgumentError
 from hfal.pool import Pool
@@ -51,7 +54,8 @@ class ActiveLearningCallback(TrainerCallback):
             `"random"`, `"kmeans"` (on sentence embeddings; needs `embeddings`), or `"stratified"` (experiments only).
         holdout (`int`, *optional*, defaults to 0):
             Examples to draw at random, have labeled first, evaluate on, and never train on; for those who have no
-            evaluation set. They count as bought.
+            evaluation set. They count as bought. Where `eval_strategy` asks for an `eval_dataset` when the Trainer is
+            made, pass `eval_dataset=pool.holdout`.
         budget (`int`, *optional*):
             How many labels may be bought in all, the seed set and the holdout included.
         target_metric (`str`, *optional*):
@@ -134,6 +138,7 @@ class ActiveLearningCallback(TrainerCallback):
             seed=seed,
         )
         self._progress: RoundInProgress | None = None  # set by the loop; without it every train() is a round
+        self._sigterm = False
 
     def rounds(self, trainer: Trainer, rounds: int | None = None) -> Iterator[Round]:
         """The loop: have the seed set labeled, then for each round train (in the loop's body), query and annotate.
@@ -155,17 +160,14 @@ class ActiveLearningCallback(TrainerCallback):
             ValueError: The Trainer or an argument does not fit.
             RunDirectoryBusyError: Another process works in the run directory.
         """
-        if self.annotator is None:
-            raise ArgumentError(
-                "annotator is missing: pass ActiveLearningCallback(annotator=...), who answers the queries"
-            )
+        annotator = self._required_annotator()
         if rounds is not None and rounds < 1:
             raise ArgumentError(f"rounds={rounds}, expected at least 1")
         if self not in trainer.callback_handler.callbacks:
             raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
         plan = Plan(rounds, self.holdout, self.target_metric, self.target, self.retrain, self.keep_models)
         try:
-            yield from run_rounds(trainer, self.acquisition, self.annotator, plan, self._begin)
+            yield from run_rounds(trainer, self.acquisition, annotator, plan, self._begin)
         finally:
             self._progress = None
 
@@ -180,20 +182,39 @@ class ActiveLearningCallback(TrainerCallback):
         return self.pool.store.rounds()
 
     def annotate(self) -> None:
-        """Have the open queries answered now; `run` and `rounds` do it by themselves.
+        """Read late answers, and have the open queries answered now; `run` and `rounds` do it by themselves.
 
         Raises:
             AnswersPending: Some questions need a person.
         """
+        with self.pool.store.own():
+            collect(self.pool, self._required_annotator())
+            ask(self.pool, self._required_annotator())
+
+    def _required_annotator(self) -> Annotator:
         if self.annotator is None:
             raise ArgumentError(
                 "annotator is missing: pass ActiveLearningCallback(annotator=...), who answers the queries"
             )
-        with self.pool.store.own():
-            ask(self.pool, self.annotator)
+        return self.annotator
 
     def _begin(self, progress: RoundInProgress) -> None:
         self._progress = progress
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Note a SIGTERM that `enable_jit_checkpoint` turns into an early, but no regular, end of the training."""
+        self._sigterm = False
+        if args.enable_jit_checkpoint and threading.current_thread() is threading.main_thread():
+            then = signal.getsignal(signal.SIGTERM)
+
+            def note(number: int, frame: FrameType | None) -> None:
+                self._sigterm = True
+                if callable(then):
+                    then(number, frame)
+
+            signal.signal(signal.SIGTERM, note)  # which the Trainer itself takes away when training ends
 
     def on_train_end(
         self,
@@ -208,35 +229,36 @@ class ActiveLearningCallback(TrainerCallback):
         if not state.is_world_process_zero or model is None:
             return
         progress = self._progress
-        if progress is not None and progress.interrupted and state.global_step < state.max_steps:
-            logger.info("round %d was interrupted: nothing is queried", progress.number)
+        if progress is not None:
+            progress.interrupted = self._sigterm
+        if self._sigterm and state.global_step < state.max_steps:
+            logger.info("the training was interrupted: nothing is queried")
             return
         store = self.pool.store
         with store.own():
             if progress is None:
                 self._propose_outside_of_rounds(args, state, model, train_dataloader)
                 return
+            progress.save()
             if progress.proposes and store.query_of_round(progress.number) is None:
-                self._propose(args, model, train_dataloader, progress.number)
+                self.acquisition.propose(model, train_dataloader.collate_fn, progress.number, args)
             progress.ended = True
 
     def _propose_outside_of_rounds(
         self, args: TrainingArguments, state: TrainerState, model: torch.nn.Module, train_dataloader: Any
     ) -> None:
         store = self.pool.store
-        closed = store.closed_queries()
-        waiting = [q.number for q in store.queries() if q.number not in closed]
+        waiting = store.open_queries()
         if waiting:
-            logger.warning("query %d is still being asked, so no other is proposed: call annotate() first", waiting[0])
+            logger.warning(
+                "query %d is still being asked, so no other is proposed: call annotate() first", waiting[0].number
+            )
             return
         self.acquisition.show_progress = not args.disable_tqdm
         number = 1 + max((record.number for record in store.rounds()), default=0)
-        store.start_round(number, args.seed, len(self.pool.labels()), len(train_dataloader.dataset))
-        self._propose(args, model, train_dataloader, number)
+        store.start_round(number, args.seed, self.pool.labels_bought(), len(train_dataloader.dataset))
+        self.acquisition.propose(model, train_dataloader.collate_fn, number, args)
         evaluations = [log for log in state.log_history if any(name.startswith("eval_") for name in log)]
+        if args.load_best_model_at_end:
+            evaluations = [log for log in evaluations if log["step"] == state.best_global_step] or evaluations
         store.finish_round(number, without_timings(evaluations[-1]) if evaluations else {})
-
-    def _propose(self, args: TrainingArguments, model: torch.nn.Module, train_dataloader: Any, number: int) -> None:
-        self.acquisition.propose(
-            model, train_dataloader.collate_fn, number, args.remove_unused_columns, args.dataloader_num_workers
-        )

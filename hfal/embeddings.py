@@ -56,7 +56,7 @@ def sentence_embeddings(
 
 def _fingerprint(pool: Pool, model: "SentenceTransformer") -> str:
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(str(getattr(model, "max_seq_length", None)).encode())
+    digest.update(f"{model} {model.prompts} {model.default_prompt_name}".encode())  # pooling, lengths, prompts
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

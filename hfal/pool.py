@@ -16,12 +16,19 @@ import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
+from hfal.labels import label_indices, label_names_of, label_values
 from hfal.store import ACTIONS, Answer, Store
+from hfal.tasks import LABEL_COLUMNS
 
 
 logger = logging.getLogger(__name__)
 
-_LABEL_NAMES_OF_THE_TRAINER = ("label", "labels", "label_ids")
+DATASET = "dataset"
+"""The annotator of labels that came with the data."""
+
+HOLDOUT = "held out by hfal"
+"""Description of the held-out view, by which the loop knows it again in a Trainer's `eval_dataset`."""
+
 _ROWS_AT_A_TIME = 10_000
 
 
@@ -75,7 +82,7 @@ class Pool:
         for argument, column in [*(("text_column", c) for c in self.text_columns), ("label_column", label_column)]:
             self._check_column(argument, column)
         self._check_column("id_column", id_column)
-        self.label_names = _label_names(dataset, label_column, label_names)
+        self.label_names = label_names_of(dataset, label_column, label_names)
         self._index = {name: i for i, name in enumerate(self.label_names)}
         self._hashes = self._hash_texts()
         self.ids: pa.Array = self._make_ids()
@@ -178,28 +185,28 @@ class Pool:
                 f"{', '.join(names)}: pass the same label_names in the same order, or another run_dir"
             )
         if names is None:
-            known = self._known_labels()
-            hidden = bool(len(known)) and bool((known >= 0).all())
-            if hidden:
-                logger.info("every example has a label: they stay hidden until a SimulatedAnnotator reveals them")
-            self.store.set_meta("labels_are_hidden", hidden)
-            self.store.set_meta("label_names", list(self.label_names))
-        if self.label_column is not None and not self.store.meta("labels_are_hidden"):
-            self._record_known_labels()
+            with self.store.own():
+                self.store.set_meta("labels_are_hidden", bool((self.given_labels() >= 0).all()))
+                self.store.set_meta("label_names", list(self.label_names))
+        if self.store.meta("labels_are_hidden"):
+            logger.info("every example has a label: they stay hidden until a SimulatedAnnotator reveals them")
+        else:
+            self._record_given_labels()
 
-    def _record_known_labels(self) -> None:
-        known = self._known_labels()
-        answered = {
-            example_id for example_id, annotator in self.store.answers_by_annotator() if annotator == "dataset"
-        }
-        rows = [int(row) for row in np.flatnonzero(known >= 0)]
-        new = [(row, example_id) for row in rows if (example_id := self.ids[row].as_py()) not in answered]
-        self.store.add_answers(
-            (Answer(example_id, self.label_names[known[row]], annotator="dataset"), self.content(row))
-            for row, example_id in new
-        )
-        if new:
-            logger.info("%d examples of the pool came with a label", len(new))
+    def _record_given_labels(self) -> None:
+        given = self.given_labels()
+        answered = {answer.example_id for answer in self.store.answers() if answer.annotator == DATASET}
+        rows = [int(row) for row in np.flatnonzero(given >= 0) if self.ids[int(row)].as_py() not in answered]
+        if rows:
+            with self.store.own():
+                self.store.add_answers(
+                    (
+                        Answer(self.ids[row].as_py(), self.label_names[given[row]], annotator=DATASET),
+                        self.content(row),
+                    )
+                    for row in rows
+                )
+            logger.info("%d examples of the pool came with a label", len(rows))
 
     def position(self, example_id: str) -> int:
         """The row of an example in the dataset.
@@ -274,34 +281,42 @@ class Pool:
 
     # -- labels ----------------------------------------------------------------------------------------------------
 
-    def _known_labels(self) -> np.ndarray:
-        """The label column as indices into `label_names`, int64[N], -1 where there is none; empty without a column."""
+    def given_labels(self) -> np.ndarray:
+        """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none."""
         if self.label_column is None:
-            return np.empty(0, np.int64)
-        parts = []
-        names = pa.array(self.label_names, pa.string())
-        for table in self._columns(self.label_column):
-            column = table[self.label_column]
-            if pa.types.is_integer(column.type):
-                parts.append(pc.fill_null(column, -1).to_numpy().astype(np.int64))
-            else:
-                indices = pc.index_in(column.cast(pa.string()), value_set=names)
-                parts.append(pc.fill_null(indices, -1).to_numpy().astype(np.int64))
-        return np.concatenate(parts)
+            return np.full(len(self), -1, np.int64)
+        return label_indices(self.dataset, self.label_column, self.label_names)
+
+    def with_labels(self, dataset: datasets.Dataset) -> datasets.Dataset:
+        """Another data set with labels as `labeled` has them, numbered alike: for the Trainer's `eval_dataset`.
+
+        Args:
+            dataset: Has the pool's `label_column`.
+
+        Raises:
+            ArgumentError: A label is missing, or is none of the pool's.
+        """
+        if self.label_column is None or self.label_column not in dataset.column_names:
+            raise ArgumentError(f"label_column={self.label_column!r}: the dataset needs it to have labels")
+        indices = label_indices(dataset, self.label_column, self.label_names)
+        if (indices < 0).any():
+            row = int(np.flatnonzero(indices < 0)[0])
+            raise ArgumentError(
+                f"row {row} has the label {dataset[row][self.label_column]!r}, expected one of "
+                f"{', '.join(self.label_names)}"
+            )
+        feature = datasets.ClassLabel(names=list(self.label_names))
+        return dataset.remove_columns(self.label_column).add_column(self._labels_name, indices, feature=feature)
 
     def hidden_label(self, example_id: str) -> str | None:
         """The label that the data set itself gives to an example: what a simulated annotator reveals."""
         if self.label_column is None:
             return None
-        value = self.dataset.with_format(None)[self.position(example_id)][self.label_column]
+        row = self.dataset.select_columns([self.label_column]).with_format("arrow")[[self.position(example_id)]]
+        value = label_values(row[self.label_column])[0].as_py()
         if value is None or value == -1:
             return None
-        return str(value) if isinstance(value, str) else self.label_names[value]
-
-    def hidden_labels(self) -> np.ndarray:
-        """All labels that the data set gives, int64[N], -1 where there is none; for stratifying a seed set."""
-        known = self._known_labels()
-        return known if len(known) else np.full(len(self), -1, np.int64)
+        return value if isinstance(value, str) else self.label_names[value]
 
     def labels(self, until: int | None = None) -> dict[str, str]:
         """Example id to label, for every example that is labeled now, or was after answer number `until`."""
@@ -309,11 +324,12 @@ class Pool:
 
     def training_labels(self, until: int | None = None) -> dict[str, str]:
         """The same without the examples that are held out: what there is to train on."""
-        holdout = self._holdout_ids()
+        holdout = self.store.holdout_ids()
         return {i: label for i, label in self.labels(until).items() if i not in holdout}
 
-    def _holdout_ids(self) -> set[str]:
-        return {e.example_id for q in self.store.queries() if q.purpose == "holdout" for e in q.examples}
+    def labels_bought(self, until: int | None = None) -> int:
+        """How many labels annotators gave, the held-out ones included; not those that came with the data."""
+        return sum(a.action != "skip" and a.annotator != DATASET for a in self.store.current_answers(until).values())
 
     @property
     def labeled(self) -> datasets.Dataset:
@@ -330,8 +346,14 @@ class Pool:
     @property
     def holdout(self) -> datasets.Dataset:
         """The labeled examples that are held out for evaluation and never trained on."""
-        holdout = self._holdout_ids()
-        return self._labeled_view({i: label for i, label in self.labels().items() if i in holdout})
+        return self.holdout_until(None)
+
+    def holdout_until(self, answer: int | None) -> datasets.Dataset:
+        """The held-out view as it was after an answer of the log, by its number."""
+        holdout = self.store.holdout_ids()
+        view = self._labeled_view({i: label for i, label in self.labels(answer).items() if i in holdout})
+        view.info.description = HOLDOUT
+        return view
 
     @property
     def unlabeled(self) -> datasets.Dataset:
@@ -342,36 +364,43 @@ class Pool:
     def unlabeled_positions(self) -> np.ndarray:
         """Rows of the examples that may still be asked about, int64[U], in the order of their ids.
 
-        That leaves out whatever is labeled, skipped, held out, or part of a query that is still being asked.
+        That leaves out whatever is labeled, skipped, held out, part of a query that is still being asked, or has the
+        same text as a held-out example.
         """
-        taken = set(self.store.current_answers()) | self._holdout_ids()
-        closed = self.store.closed_queries()
-        for query in self.store.queries():
-            if query.number not in closed:
-                taken.update(e.example_id for e in query.examples)
+        holdout = sorted(self.store.holdout_ids())
+        taken = {*self.store.current_answers(), *holdout}
+        taken.update(e.example_id for query in self.store.open_queries() for e in query.examples)
         free = np.ones(len(self), bool)
         if taken:
             free[self.positions(sorted(taken))] = False
+        if holdout:
+            texts = np.ascontiguousarray(self._hashes[:, :8]).view(np.uint64).ravel()
+            free &= ~np.isin(texts, texts[self.positions(holdout)])
         positions: np.ndarray = self._by_id[free[self._by_id]]
         return positions
 
     @property
+    def _labels_name(self) -> str:
+        return self.label_column if self.label_column in LABEL_COLUMNS else "labels"
+
+    @property
     def columns_without_labels(self) -> list[str]:
         """The columns of the dataset that give no label away."""
-        labels = {self.label_column, *_LABEL_NAMES_OF_THE_TRAINER}
+        labels = {self.label_column, *LABEL_COLUMNS}
         return [column for column in self.dataset.column_names if column not in labels]
 
     def _labeled_view(self, labels: dict[str, str]) -> datasets.Dataset:
-        name = self.label_column if self.label_column in _LABEL_NAMES_OF_THE_TRAINER else "labels"
         rows = self.dataset.select_columns(self.columns_without_labels).with_format("arrow")[
             self.positions(list(labels))
         ]
         feature = datasets.ClassLabel(names=list(self.label_names))
         answers = pa.array([self._index[label] for label in labels.values()], pa.int64())
-        features = datasets.Features({**{c: self.dataset.features[c] for c in rows.column_names}, name: feature})
+        features = datasets.Features(
+            {**{c: self.dataset.features[c] for c in rows.column_names}, self._labels_name: feature}
+        )
         # Built of Arrow columns: `add_column` would first copy the rows to the disk, with a progress bar.
         view = datasets.Dataset(
-            InMemoryTable(rows.append_column(name, answers)), datasets.DatasetInfo(features=features)
+            InMemoryTable(rows.append_column(self._labels_name, answers)), datasets.DatasetInfo(features=features)
         )
         kind = self.dataset.format
         return view.with_format(kind["type"], **kind["format_kwargs"])
@@ -418,45 +447,3 @@ class Pool:
         return self.store.add_answer(
             Answer(answer.example_id, label, action, answer.annotator, answer.query), self.content(position)
         )
-
-
-def _label_names(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> tuple[str, ...]:
-    """The names of the labels, from the argument, the feature, or the column's values; checked against each other."""
-    if names is not None:
-        names = tuple(str(name) for name in names)
-        if len(set(names)) != len(names) or not names:
-            raise ArgumentError(f"label_names={list(names)!r}: expected at least one name and none twice")
-    if column is None:
-        if names is None:
-            raise ArgumentError("label_names is missing: without a label_column the pool cannot know the labels")
-        return names
-    feature = dataset.features[column]
-    if isinstance(feature, datasets.ClassLabel):
-        if names is not None and list(names) != list(feature.names):
-            raise ArgumentError(
-                f"label_names={list(names)!r} differ from the names of column {column!r}: {feature.names!r}; "
-                "leave label_names out"
-            )
-        found = tuple(feature.names)
-        return found
-    values: set[Any] = set()
-    for table in dataset.select_columns([column]).with_format("arrow").iter(_ROWS_AT_A_TIME):
-        values.update(pc.unique(table[column]).to_pylist())
-    values.discard(None)
-    if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
-        values.discard(-1)
-        if names is None:
-            if not values:
-                raise ArgumentError(f"label_names is missing: no example has a label in column {column!r}")
-            names = tuple(str(i) for i in range(max(values) + 1))
-        outside = sorted(v for v in values if not 0 <= v < len(names))
-    elif all(isinstance(v, str) for v in values):
-        names = tuple(sorted(values)) if names is None else names
-        outside = sorted(v for v in values if v not in names)
-    else:
-        raise ArgumentError(f"label_column={column!r} holds {feature}, expected ClassLabel, integers or strings")
-    if outside:
-        raise ArgumentError(
-            f"label_column={column!r} has the value {outside[0]!r}, which is outside label_names={list(names)!r}"
-        )
-    return names

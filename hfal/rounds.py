@@ -3,35 +3,38 @@
 What is on the disk says where the run stands, and the loop does whatever comes next. A killed run that is started
 again and a run that was never killed therefore take the same way:
 
-    holdout and seed set recorded -> answered -> round begun -> query recorded (inside `train()`, by the callback)
-    -> model saved, round finished -> query answered -> next round begun -> ...
+    holdout and seed set recorded -> answered -> round begun -> model saved, query recorded (both by the callback, at
+    the end of `train()`) -> evaluated, round finished -> query answered -> next round begun -> ...
 """
 
 import contextlib
 import json
 import logging
-import math
 import os
 import random
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import Trainer, set_seed
+from transformers import EarlyStoppingCallback, Trainer, TrainerState, set_seed
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import ExportableState
 from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 
 from hfal.acquisition import Acquisition
-from hfal.annotation import ask
+from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
 from hfal.errors import ArgumentError, HfalError, RunDirectoryError, RunInterrupted
+from hfal.pool import HOLDOUT
 from hfal.scoring import forward_columns, longest_input
-from hfal.store import RoundRecord
+from hfal.store import RoundRecord, Store
+from hfal.tasks import LABEL_COLUMNS
 
 
 logger = logging.getLogger(__name__)
@@ -57,10 +60,19 @@ class Round:
 
 @dataclass
 class RoundInProgress:
-    """What the loop tells the callback about the round, and what the callback tells the loop."""
+    """What the loop tells the callback about the round, and what the callback tells the loop.
+
+    Attributes:
+        number: The round.
+        proposes: Whether it ends with a query.
+        save: Saves the model just trained, and records that the training is over.
+        interrupted: SIGTERM came during the training.
+        ended: The training is over, and the query recorded.
+    """
 
     number: int
     proposes: bool
+    save: Callable[[], None]
     interrupted: bool = False
     ended: bool = False
 
@@ -103,8 +115,9 @@ def run_rounds(
     """
     pool, store = acquisition.pool, acquisition.pool.store
     _check_trainer(trainer, acquisition, plan)
-    with store.own(), _put_back(trainer), _sigterm(trainer) as sigterm:
+    with store.own(), _put_back(trainer):
         acquisition.show_progress = not trainer.args.disable_tqdm
+        collect(pool, annotator)
         acquisition.propose_holdout(plan.holdout)
         acquisition.propose_seed_set()
         base_seed = trainer.args.seed
@@ -120,13 +133,7 @@ def run_rounds(
             if last is not None and store.query_of_round(last.number) is None and acquisition.affordable(1):
                 # That round was to be the last when it was trained, and now there are to be more.
                 weights.load_round(last.number)
-                acquisition.propose(
-                    trainer.model,
-                    trainer.data_collator,
-                    last.number,
-                    trainer.args.remove_unused_columns,
-                    trainer.args.dataloader_num_workers,
-                )
+                acquisition.propose(trainer.model, trainer.data_collator, last.number, trainer.args)
             if all(record.finished for record in store.rounds()):
                 # The query of a round that was cut off is asked when the round is finished, as it would have been.
                 ask(pool, annotator)
@@ -134,44 +141,66 @@ def run_rounds(
                 if acquisition.propose_seed_set() is None:
                     raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
                 continue
-            if plan.holdout:
-                held_out = pool.holdout
-                trainer.eval_dataset = held_out if len(held_out) else None  # all of them may have been skipped
 
             number = 1 if last is None else last.number + 1
             record = store.start_round(
-                number, base_seed + number, len(pool.labels()), train_size=len(pool.training_labels())
+                number, base_seed + number, pool.labels_bought(), train_size=len(pool.training_labels())
             )
             folder = _round_folder(store.run_dir, number)
             trainer.train_dataset = pool.labeled_until(record.answers_seen)
             trainer.args.output_dir = str(folder)
             trainer.args.seed = record.seed
+            if plan.holdout:
+                held_out = pool.holdout_until(record.answers_seen)
+                trainer.eval_dataset = held_out if len(held_out) else None  # all of them may have been skipped
             # A scheduler of the round before would have a learning rate of 0, an optimizer its moments.
             trainer.optimizer = trainer.lr_scheduler = None
             trainer.callback_handler.optimizer = trainer.callback_handler.lr_scheduler = None
-            weights.prepare(number)
-            set_seed(record.seed)
-            progress = RoundInProgress(number, proposes=number != plan.rounds)
-            begin(progress)
-            sigterm.watch(progress)
-            current = Round(number, None if trainer.args.save_only_model else last_complete_checkpoint(folder))
-            yield current
-            if progress.interrupted and not progress.ended:
-                raise _interrupted(number)
-            if not progress.ended:
-                raise HfalError(
-                    f"round {number} was not trained: call trainer.train(resume_from_checkpoint=round.checkpoint) "
-                    "for every round"
-                )
+            checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
+            stopped_at = None if checkpoint is None else _stopped_early_at(trainer, checkpoint)
+            progress = RoundInProgress(
+                number, number != plan.rounds, partial(_finish_training, trainer, store, number)
+            )
+            current = Round(number, checkpoint)
+            if record.trained or stopped_at:
+                # The process died after the training, whose outcome is on the disk.
+                if record.trained:
+                    weights.load_round(number)
+                else:
+                    _load(trainer, Path(str(stopped_at)))
+                    progress.save()
+                if progress.proposes and store.query_of_round(number) is None:
+                    acquisition.propose(trainer.model, trainer.data_collator, number, trainer.args)
+            else:
+                weights.prepare(number)
+                set_seed(record.seed)
+                if checkpoint is not None:
+                    _restore_callbacks(trainer, checkpoint)
+                _rearm_sigterm(trainer)
+                begin(progress)
+                yield current
+                if progress.interrupted and not progress.ended:
+                    raise _interrupted(number)
+                if not progress.ended:
+                    raise HfalError(
+                        f"round {number} was not trained: call trainer.train(resume_from_checkpoint=round.checkpoint) "
+                        "for every round"
+                    )
             weights.in_memory = number
             metrics = _evaluate(trainer, record.labels, number)
+            if trainer.args.bf16_full_eval or trainer.args.fp16_full_eval:
+                weights.in_memory = None  # it was cast to be evaluated
             current.metrics.update(metrics)
-            _save_whole(trainer, folder / "model")
             store.finish_round(number, metrics)
             _prune(store.run_dir, number, plan.keep_models)
             logger.info("round %d: %d labels bought, %s", number, record.labels, _short(metrics))
             if progress.interrupted:
                 raise _interrupted(number)
+
+
+def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
+    _save_whole(trainer, _round_folder(store.run_dir, number) / "model")
+    store.finish_training(number)
 
 
 # -- before the first round ----------------------------------------------------------------------------------------
@@ -196,11 +225,20 @@ def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> No
             f"retrain={plan.retrain!r} needs weights to begin with, but the Trainer's model was trained before and "
             "there is no model_init: pass model_init= to the Trainer, or start the rounds with a new Trainer"
         )
-    if plan.holdout and trainer.eval_dataset is not None:
+    evaluations = trainer.eval_dataset if isinstance(trainer.eval_dataset, dict) else {"": trainer.eval_dataset}
+    if plan.holdout and any(d is not None and not _is_holdout(d) for d in evaluations.values()):
         raise ArgumentError(
             f"holdout={plan.holdout} makes an evaluation set of its own, but the Trainer has an eval_dataset: "
-            "leave one of them out"
+            "leave one of them out (or pass eval_dataset=pool.holdout, where eval_strategy asks for one)"
         )
+    for dataset in evaluations.values():
+        for column, feature in (getattr(dataset, "features", None) or {}).items():
+            names = list(getattr(feature, "names", pool.label_names))
+            if column in LABEL_COLUMNS and names != list(pool.label_names):
+                raise ArgumentError(
+                    f"the eval_dataset numbers its labels {', '.join(names)}, the pool {', '.join(pool.label_names)}: "
+                    "cast both to the same ClassLabel"
+                )
     if plan.target_metric is not None and not plan.holdout and trainer.eval_dataset is None:
         raise ArgumentError(f"target_metric={plan.target_metric!r} needs an eval_dataset in the Trainer, or holdout=")
     config = getattr(trainer.model, "config", None)
@@ -218,11 +256,21 @@ def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> No
             f"take (ids {pool.some_ids(too_long)}, longest {pool.lengths.max()}): tokenize with "
             f"truncation=True, max_length={limit}"
         )
-    if args.remove_unused_columns and not forward_columns(trainer.model, pool.columns_without_labels):
+    columns = pool.columns_without_labels
+    if args.remove_unused_columns:
+        columns = forward_columns(trainer.model, columns)
+    rows = pool.dataset.select_columns(columns)
+    try:
+        trainer.data_collator([rows[0], rows[len(rows) - 1]])
+    except Exception as error:
         raise ArgumentError(
-            f"none of the pool's columns ({', '.join(pool.columns_without_labels)}) is an argument of "
-            f"{type(trainer.model).__name__}.forward"
-        )
+            f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "
+            f"({type(error).__name__}: {error}): let it do without labels"
+        ) from error
+
+
+def _is_holdout(dataset: Any) -> bool:
+    return getattr(getattr(dataset, "info", None), "description", None) == HOLDOUT
 
 
 @contextlib.contextmanager
@@ -239,6 +287,7 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
             setattr(trainer, name, value)
         for name, value in arguments.items():
             setattr(trainer.args, name, value)
+        trainer.optimizer = trainer.lr_scheduler = None  # of the last round: nobody passed one
         random.setstate(generators[0])
         np.random.set_state(generators[1])
         torch.set_rng_state(generators[2])
@@ -246,43 +295,59 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda)
 
 
-class _Sigterm:
-    """Notes a SIGTERM that `enable_jit_checkpoint` turns into a checkpoint and an early, but no regular, end.
+# -- going on from a checkpoint ------------------------------------------------------------------------------------
 
-    Without that setting SIGTERM ends the process, and there is nothing to note.
+
+def last_complete_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint of a round that was saved to its end, or `None`.
+
+    The Trainer writes `trainer_state.json` last; a folder without it, or with half of it, was cut off.
     """
-
-    def __init__(self, trainer: Trainer):
-        callbacks = trainer.callback_handler.callbacks
-        self._jit = next((c for c in callbacks if isinstance(c, JITCheckpointCallback)), None)
-        self._progress: RoundInProgress | None = None
-
-    def watch(self, progress: RoundInProgress) -> None:
-        """Set up the handlers for the next round: the Trainer takes its own away at the end of every `train()`."""
-        self._progress = progress
-        if self._jit is None or self._jit.jit_manager is None:
-            return
-        checkpoint = self._jit.jit_manager
-        if signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, checkpoint._original_sigterm_handler):
-            checkpoint.setup_signal_handler()
-        then = signal.getsignal(signal.SIGTERM)
-
-        def note(number: int, frame: FrameType | None) -> None:
-            progress.interrupted = True
-            if callable(then):
-                then(number, frame)
-
-        signal.signal(signal.SIGTERM, note)
+    complete: list[tuple[int, Path]] = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        step = checkpoint.name.rpartition("-")[2]
+        if step.isdigit() and not (checkpoint / "checkpoint-is-incomplete.txt").exists():
+            with contextlib.suppress(OSError, ValueError):
+                json.loads((checkpoint / TRAINER_STATE_NAME).read_text())
+                complete.append((int(step), checkpoint))
+    return str(max(complete)[1]) if complete else None
 
 
-@contextlib.contextmanager
-def _sigterm(trainer: Trainer) -> Iterator[_Sigterm]:
-    try:
-        before = signal.getsignal(signal.SIGTERM)
-        yield _Sigterm(trainer)
-    finally:
-        with contextlib.suppress(ValueError):  # not in the main thread, where no handler was set either
-            signal.signal(signal.SIGTERM, before)
+def _restore_callbacks(trainer: Trainer, checkpoint: str) -> None:
+    """Give callbacks that count something (early stopping its patience) what they had counted.
+
+    The Trainer would not, or would replace the user's objects by new ones.
+    """
+    saved = TrainerState.load_from_json(os.path.join(checkpoint, TRAINER_STATE_NAME)).stateful_callbacks
+    for callback in trainer.callback_handler.callbacks:
+        state = saved.get(type(callback).__name__)
+        if isinstance(callback, ExportableState) and isinstance(state, dict):
+            for name, value in state["attributes"].items():
+                setattr(callback, name, value)
+
+
+def _stopped_early_at(trainer: Trainer, checkpoint: str) -> str | None:
+    """Where the outcome of a training lies that early stopping had ended when this checkpoint was saved, or `None`.
+
+    Resumed, it would train on: `train()` begins by forgetting that it was told to stop.
+    """
+    state = TrainerState.load_from_json(os.path.join(checkpoint, TRAINER_STATE_NAME))
+    saved = state.stateful_callbacks.get(EarlyStoppingCallback.__name__)
+    if not isinstance(saved, dict):
+        return None
+    if saved["attributes"]["early_stopping_patience_counter"] < saved["args"]["early_stopping_patience"]:
+        return None
+    best = state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
+    return best or checkpoint
+
+
+def _rearm_sigterm(trainer: Trainer) -> None:
+    """Have `enable_jit_checkpoint` work in every round: the Trainer takes its handler away after the first one."""
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, JITCheckpointCallback) and callback.jit_manager is not None:
+            handler = signal.getsignal(signal.SIGTERM)
+            if handler == callback.jit_manager._original_sigterm_handler:
+                callback.jit_manager.setup_signal_handler()
 
 
 # -- weights -------------------------------------------------------------------------------------------------------
@@ -308,6 +373,7 @@ class _Weights:
         self.run_dir = run_dir
         self.retrain = retrain
         self.in_memory: int | None = None  # the round whose final weights the Trainer's model has
+        self._dtype = next((p.dtype for p in trainer.model.parameters() if p.is_floating_point()), None)
         self._model_init = trainer.model_init
         if self._model_init is None and not _initial_model(run_dir).exists():
             _save_whole(trainer, _initial_model(run_dir))
@@ -318,7 +384,7 @@ class _Weights:
             self.trainer.model_init = None
             self.load_round(number - 1)
         elif self._model_init is None:
-            _load(self.trainer, _initial_model(self.run_dir))
+            self._load(_initial_model(self.run_dir))
         else:
             self.trainer.model_init = self._model_init
         self.in_memory = None
@@ -326,8 +392,13 @@ class _Weights:
     def load_round(self, number: int) -> None:
         """Give the Trainer the final model of a round, unless it has it."""
         if self.in_memory != number:
-            _load(self.trainer, _round_folder(self.run_dir, number) / "model")
+            self._load(_round_folder(self.run_dir, number) / "model")
             self.in_memory = number
+
+    def _load(self, folder: Path) -> None:
+        if self.trainer.args.bf16_full_eval or self.trainer.args.fp16_full_eval:
+            self.trainer.model.to(self._dtype)  # an evaluation has cast it for good
+        _load(self.trainer, folder)
 
 
 def _load(trainer: Trainer, folder: Path) -> None:
@@ -352,24 +423,9 @@ def _save_whole(trainer: Trainer, folder: Path) -> None:
 # -- after a round -------------------------------------------------------------------------------------------------
 
 
-def last_complete_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint of a round that was saved to its end, or `None`.
-
-    The Trainer writes `trainer_state.json` last; a folder without it, or with half of it, was cut off.
-    """
-    complete: list[tuple[int, Path]] = []
-    for checkpoint in folder.glob("checkpoint-*"):
-        step = checkpoint.name.rpartition("-")[2]
-        if step.isdigit() and not (checkpoint / "checkpoint-is-incomplete.txt").exists():
-            with contextlib.suppress(OSError, ValueError):
-                json.loads((checkpoint / "trainer_state.json").read_text())
-                complete.append((int(step), checkpoint))
-    return str(max(complete)[1]) if complete else None
-
-
 def without_timings(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The numbers among a Trainer's metrics that say something about the model."""
-    timings = ("_runtime", "_per_second", "epoch", "step")
+    timings = ("_runtime", "_per_second", "_time", "epoch", "step")
     return {k: float(v) for k, v in metrics.items() if isinstance(v, int | float) and not k.endswith(timings)}
 
 
@@ -412,24 +468,15 @@ def _reason_to_stop(acquisition: Acquisition, plan: Plan, last: RoundRecord | No
     if plan.rounds is not None and last.number >= plan.rounds:
         return f"{plan.rounds} rounds were asked for"
     if plan.target_metric is not None and plan.target is not None:
-        value = metric_value(last.metrics or {}, plan.target_metric)
+        value = metric_value(last.metrics or {}, plan.target_metric)  # NaN reaches no target
         lower_is_better = plan.target_metric.endswith("loss")
         if value <= plan.target if lower_is_better else value >= plan.target:
             return f"{plan.target_metric} is {value:.4f}, the target was {plan.target}"
     pool = acquisition.pool
-    if (
-        not _is_asking(acquisition)
-        and not acquisition.affordable(1)
-        and pool.labels(last.answers_seen) == pool.labels()
-    ):
+    nothing_new = not pool.store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
+    if nothing_new and not acquisition.affordable(1):
         return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
     return None
-
-
-def _is_asking(acquisition: Acquisition) -> bool:
-    """Whether a query is still being asked."""
-    store = acquisition.pool.store
-    return any(query.number not in store.closed_queries() for query in store.queries())
 
 
 def metric_value(metrics: dict[str, Any], name: str) -> float:
@@ -439,7 +486,7 @@ def metric_value(metrics: dict[str, Any], name: str) -> float:
         ValueError: There is no such metric; the message names those there are.
     """
     value = metrics.get(name, metrics.get(f"eval_{name}"))
-    if value is None or math.isnan(value):
+    if value is None:
         raise ArgumentError(
             f"target_metric={name!r} is no metric of the Trainer; it gave: {', '.join(metrics) or 'none'}"
         )

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from hfal.errors import ArgumentError, ScoringError
-from hfal.tasks import class_probabilities
+from hfal.tasks import LABEL_COLUMNS, class_probabilities
 
 
 # Measured best, or within noise of it, on CPU (recipes/benchmarks/scoring.py); an accelerator wants larger batches.
@@ -28,7 +28,6 @@ CPU_TOKEN_BUDGET = 2048
 ACCELERATOR_TOKEN_BUDGET = 16_384
 
 _IN_MEMORY_BYTES = 256 * 2**20
-_LABEL_COLUMNS = ("label", "labels", "label_ids")
 
 
 class NonFiniteOutputError(ScoringError):
@@ -70,7 +69,7 @@ def forward_columns(model: torch.nn.Module, columns: Sequence[str]) -> list[str]
         columns: The columns there are.
     """
     parameters = inspect.signature(_without_adapters(model).forward).parameters
-    return [c for c in columns if c in parameters and c not in _LABEL_COLUMNS]
+    return [c for c in columns if c in parameters and c not in LABEL_COLUMNS]
 
 
 def _without_adapters(model: torch.nn.Module) -> torch.nn.Module:
@@ -99,7 +98,7 @@ def score_examples(
     keep: frozenset[str],
     score: Callable[[torch.Tensor], torch.Tensor] | None = None,
     token_budget: int | None = None,
-    bf16: bool = False,
+    autocast: torch.dtype | None = None,
     num_workers: int = 0,
     scratch_dir: str | PathLike[str] | None = None,
     progress: str | None = None,
@@ -117,7 +116,7 @@ def score_examples(
         keep: Any of `"scores"`, `"probabilities"`, `"embeddings"`.
         score: The acquisition score, for `"scores"`: probabilities [B, C] on the device to float [B].
         token_budget: Tokens of a batch, padding included; 2,048 on CPU and 16,384 elsewhere by default.
-        bf16: Run the forward pass under bfloat16 autocast. Faster on hardware made for it; reorders near-ties.
+        autocast: Run the forward pass under autocast to this type. Faster on hardware made for it; reorders near-ties.
         num_workers: Worker processes that fetch and collate.
         scratch_dir: Where results of over 256 MiB are memory-mapped; they vanish when no longer used.
         progress: Title of a progress bar, or `None` for none.
@@ -140,13 +139,14 @@ def score_examples(
         collate_fn=collate_fn,
         num_workers=num_workers,
         pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # else every pass would draw from the global one
     )
-    autocast = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
+    precision = contextlib.nullcontext() if autocast is None else torch.autocast(device.type, autocast)
     results: dict[str, np.ndarray] = {}
     finite = np.ones(len(positions), bool)
 
     def run(inputs: dict[str, torch.Tensor], hidden: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        with autocast:
+        with precision:
             outputs = model(**inputs)
         probabilities = class_probabilities(outputs["logits"] if isinstance(outputs, dict) else outputs[0])
         kept = {"finite": probabilities.isfinite().all(dim=-1)}
@@ -172,7 +172,7 @@ def score_examples(
             inputs = {
                 name: tensor.to(device, non_blocking=True)
                 for name, tensor in batch.items()
-                if name not in _LABEL_COLUMNS and isinstance(tensor, torch.Tensor)
+                if name not in LABEL_COLUMNS and isinstance(tensor, torch.Tensor)
             }
             parts = [(0, len(rows))]
             while parts:

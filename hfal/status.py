@@ -15,19 +15,20 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
     store = Store(run_dir, read_only=True)
     try:
         answers = store.current_answers()
-        holdout = {e.example_id for q in store.queries() if q.purpose == "holdout" for e in q.examples}
-        labeled = [i for i, answer in answers.items() if answer.action != "skip"]
-        held_out = sum(i in holdout for i in labeled)
-        lines = [
-            f"Run in {store.run_dir}",
-            f"{len(labeled)} labels bought ({held_out} of them held out), {len(answers) - len(labeled)} skipped; "
-            f"labels: {', '.join(store.meta('label_names') or [])}",
+        labeled = {i: a for i, a in answers.items() if a.action != "skip"}
+        given = sum(answer.annotator == "dataset" for answer in labeled.values())
+        counts = [
+            f"{len(labeled) - given} labels bought",
+            f"{len(store.holdout_ids() & labeled.keys())} of them held out",
+            f"{len(answers) - len(labeled)} skipped",
+            *([f"{given} came with the data"] if given else []),
         ]
-        closed = store.closed_queries()
-        for query in store.queries():
+        lines = [f"Run in {store.run_dir}", ", ".join(counts)]
+        lines += [f"Labels: {', '.join(store.meta('label_names') or [])}"]
+        for query in store.open_queries():
             left = sum(e.example_id not in answers for e in query.examples)
-            if query.number not in closed and left:
-                lines.append(f"Query {query.number} waits for {left} of {len(query.examples)} answers")
+            if left:
+                lines.append(f"Query {query.number}: {left} of {len(query.examples)} answers are missing")
         records = store.rounds()
         lines += ["", rounds_table(records)] if records else ["No round has begun."]
         return "\n".join(lines)

@@ -35,8 +35,10 @@ CREATE TABLE queries (
     strategy TEXT NOT NULL,
     seed INTEGER NOT NULL,
     model TEXT,
+    settings TEXT NOT NULL,
     versions TEXT NOT NULL,
-    time TEXT NOT NULL
+    time TEXT NOT NULL,
+    closed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE queried (
@@ -62,6 +64,7 @@ CREATE TABLE answers (
     content TEXT NOT NULL,
     CHECK ((label IS NULL) = (action IN ('skip', 'undo')))
 ) STRICT;
+CREATE INDEX answers_by_example ON answers (example_id);
 CREATE TRIGGER answers_are_append_only_update BEFORE UPDATE ON answers
     BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
 CREATE TRIGGER answers_are_append_only_delete BEFORE DELETE ON answers
@@ -74,6 +77,7 @@ CREATE TABLE rounds (
     labels INTEGER NOT NULL,
     train_size INTEGER NOT NULL,
     started TEXT NOT NULL,
+    trained TEXT,
     metrics TEXT,
     finished TEXT
 ) STRICT;
@@ -117,7 +121,21 @@ class Queried:
 
 @dataclass(frozen=True)
 class Query:
-    """A batch of examples to be labeled, in the order in which to ask, with its provenance."""
+    """A batch of examples to be labeled, in the order in which to ask, with its provenance.
+
+    Attributes:
+        round: The round whose model made it; 0 for the holdout and the seed set.
+        purpose: `"holdout"`, `"seed"` or `"round"`.
+        strategy: Name of the query strategy.
+        seed: What seeded the random choices in it.
+        examples: What to ask about, best first.
+        model: Which model scored.
+        settings: How the strategy was set up.
+        versions: The packages that made it.
+        number: Its number in the run, set when it is recorded.
+        time: UTC time in ISO 8601, set when it is recorded.
+        closed: Whether it is no longer asked, though some of its examples may have no answer.
+    """
 
     round: int
     purpose: str
@@ -125,14 +143,28 @@ class Query:
     seed: int
     examples: tuple[Queried, ...]
     model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     number: int = 0
     time: str = ""
+    closed: bool = False
 
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """A round as the store knows it: `metrics` and `finished` are `None` until its model is saved."""
+    """A round as the store knows it.
+
+    Attributes:
+        number: 1 for the round that trains on the seed set.
+        seed: What seeded its training.
+        answers_seen: Number of the last answer that it was trained on.
+        labels: Labels bought by then, those of the holdout included.
+        train_size: Examples that it was trained on.
+        started: UTC time in ISO 8601.
+        trained: When its final model was saved; `None` before.
+        metrics: What its final model reached; `None` before.
+        finished: When the round ended; `None` before.
+    """
 
     number: int
     seed: int
@@ -140,6 +172,7 @@ class RoundRecord:
     labels: int
     train_size: int
     started: str
+    trained: str | None
     metrics: dict[str, float] | None
     finished: str | None
 
@@ -272,22 +305,21 @@ class Store:
 
     def add_query(self, query: Query) -> Query:
         """Record a query, all of it or nothing; returns it with its number and time."""
-        time = utc_now()
         with self._transaction():
-            number = self._db.execute("SELECT coalesce(max(query), 0) + 1 FROM queries").fetchone()[0]
-            self._db.execute(
-                "INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            number = self._db.execute(
+                "INSERT INTO queries (round, purpose, strategy, seed, model, settings, versions, time) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    number,
                     query.round,
                     query.purpose,
                     query.strategy,
                     query.seed,
                     query.model,
+                    json.dumps(dict(query.settings)),
                     json.dumps(dict(query.versions)),
-                    time,
+                    utc_now(),
                 ),
-            )
+            ).lastrowid
             self._db.executemany(
                 "INSERT INTO queried VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -295,52 +327,51 @@ class Store:
                     for rank, e in enumerate(query.examples)
                 ],
             )
-        return self.query(number)
+        return self._queries("query = ?", number)[0]
 
-    def query(self, number: int) -> Query:
-        """The query with this number.
-
-        Raises:
-            KeyError: There is none.
-        """
-        row = self._db.execute("SELECT * FROM queries WHERE query = ?", (number,)).fetchone()
-        if row is None:
-            raise KeyError(f"no query {number} in {self.path}")
-        examples = self._db.execute("SELECT * FROM queried WHERE query = ? ORDER BY rank", (number,))
-        return Query(
-            round=row["round"],
-            purpose=row["purpose"],
-            strategy=row["strategy"],
-            seed=row["seed"],
-            model=row["model"],
-            versions=json.loads(row["versions"]),
-            number=number,
-            time=row["time"],
-            examples=tuple(
-                Queried(e["example_id"], e["content"], e["score"], _load(e["suggestion"]), e["confidence"])
-                for e in examples
-            ),
-        )
+    def _queries(self, condition: str, *values: Any) -> list[Query]:
+        rows = self._db.execute(f"SELECT * FROM queries WHERE {condition} ORDER BY query", values).fetchall()
+        return [
+            Query(
+                round=row["round"],
+                purpose=row["purpose"],
+                strategy=row["strategy"],
+                seed=row["seed"],
+                model=row["model"],
+                settings=json.loads(row["settings"]),
+                versions=json.loads(row["versions"]),
+                number=row["query"],
+                time=row["time"],
+                closed=bool(row["closed"]),
+                examples=tuple(
+                    Queried(e["example_id"], e["content"], e["score"], _load(e["suggestion"]), e["confidence"])
+                    for e in self._db.execute("SELECT * FROM queried WHERE query = ? ORDER BY rank", (row["query"],))
+                ),
+            )
+            for row in rows
+        ]
 
     def queries(self) -> list[Query]:
         """All queries, oldest first."""
-        numbers = self._db.execute("SELECT query FROM queries ORDER BY query").fetchall()
-        return [self.query(row["query"]) for row in numbers]
+        return self._queries("TRUE")
+
+    def open_queries(self) -> list[Query]:
+        """The queries that are still being asked, oldest first."""
+        return self._queries("NOT closed")
 
     def query_of_round(self, round_number: int) -> Query | None:
         """The query that this round's model made, or `None`."""
-        row = self._db.execute(
-            "SELECT query FROM queries WHERE round = ? AND purpose = 'round'", (round_number,)
-        ).fetchone()
-        return None if row is None else self.query(row["query"])
-
-    def closed_queries(self) -> set[int]:
-        """Numbers of the queries that are no longer asked, though some of their examples may have no answer."""
-        return set(self.meta("closed_queries") or [])
+        return next(iter(self._queries("round = ? AND purpose = 'round'", round_number)), None)
 
     def close_query(self, number: int) -> None:
         """Ask this query no more; its unanswered examples go back to the unlabeled ones."""
-        self.set_meta("closed_queries", sorted(self.closed_queries() | {number}))
+        with self._transaction():
+            self._db.execute("UPDATE queries SET closed = 1 WHERE query = ?", (number,))
+
+    def holdout_ids(self) -> set[str]:
+        """Ids of the examples that are held out."""
+        rows = self._db.execute("SELECT example_id FROM queried JOIN queries USING (query) WHERE purpose = 'holdout'")
+        return {row["example_id"] for row in rows}
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -367,15 +398,7 @@ class Store:
         return self._db.execute(
             "INSERT INTO answers (example_id, annotator, action, label, time, query, content) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                answer.example_id,
-                answer.annotator,
-                answer.action,
-                _dump(answer.label),
-                time,
-                answer.query,
-                content,
-            ),
+            (answer.example_id, answer.annotator, answer.action, _dump(answer.label), time, answer.query, content),
         ).lastrowid
 
     def answers(self, until: int | None = None, example_id: str | None = None) -> list[Answer]:
@@ -385,15 +408,7 @@ class Store:
             (_LARGEST_INTEGER if until is None else until, example_id, example_id),
         )
         return [
-            Answer(
-                r["example_id"],
-                _load(r["label"]),
-                r["action"],
-                r["annotator"],
-                r["query"],
-                r["time"],
-                r["answer"],
-            )
+            Answer(r["example_id"], _load(r["label"]), r["action"], r["annotator"], r["query"], r["time"], r["answer"])
             for r in rows
         ]
 
@@ -440,15 +455,20 @@ class Store:
         """Record that a round begins on the answers given so far; a round that had begun stays as it was."""
         with self._transaction():
             self._db.execute(
-                "INSERT OR IGNORE INTO rounds VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)",
+                "INSERT OR IGNORE INTO rounds VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
                 (number, seed, self.last_answer(), labels, train_size, utc_now()),
             )
         record = self.round(number)
         assert record is not None
         return record
 
+    def finish_training(self, number: int) -> None:
+        """Record that a round's final model is on the disk."""
+        with self._transaction():
+            self._db.execute("UPDATE rounds SET trained = ? WHERE round = ?", (utc_now(), number))
+
     def finish_round(self, number: int, metrics: Mapping[str, float]) -> None:
-        """Record a round's metrics and that its final model is on the disk."""
+        """Record a round's metrics, and that it is over but for the answers to its query."""
         with self._transaction():
             self._db.execute(
                 "UPDATE rounds SET metrics = ?, finished = ? WHERE round = ?",
@@ -470,6 +490,7 @@ class Store:
                 r["labels"],
                 r["train_size"],
                 r["started"],
+                r["trained"],
                 _load(r["metrics"]),
                 r["finished"],
             )

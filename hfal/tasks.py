@@ -8,6 +8,10 @@ import torch
 from hfal.errors import ArgumentError
 
 
+LABEL_COLUMNS = ("label", "labels", "label_ids")
+"""What the Trainer and its collators call the labels."""
+
+
 def class_probabilities(logits: torch.Tensor) -> torch.Tensor:
     """Softmax over the classes, in float32 whatever the logits' precision.
 

@@ -7,11 +7,12 @@ A YAML file sets defaults, the command line overrides them; `hfal run` runs this
 
 import logging
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
 from hfal import ActiveLearningCallback, FileAnnotator, Pool, SimulatedAnnotator
@@ -32,13 +33,14 @@ def load_data(al: ActiveLearningArguments, seed: int) -> tuple[Dataset, Dataset 
         return data.filter(lambda cell: str(cell) == value, input_columns=column) if column else data
 
     data, evaluation = load(al.split), load(al.eval_split) if al.eval_split else None
-    rows = np.random.default_rng(seed).permutation(len(data))
+    # In the order of a hash of the text, so that rows appended later do not shuffle the two.
+    rows = np.argsort([zlib.crc32(f"{seed} {text}".encode()) for text in data[al.text_column[0]]], kind="stable")
     if evaluation is None and al.eval_size and al.label_column:
         labels = data[al.label_column][:]
         held_out = [row for row in rows if labels[row] not in (None, -1)][: al.eval_size]
         if len(held_out) < al.eval_size or len(held_out) == len(data):
             raise ArgumentError(f"eval_size={al.eval_size} of {len(data)} examples, {len(held_out)} with a label")
-        evaluation, rows = data.select(held_out), np.setdiff1d(rows, held_out, assume_unique=True)
+        evaluation, rows = data.select(held_out), rows[~np.isin(rows, held_out)]
     return data.select(np.sort(rows[: al.pool_size])), evaluation
 
 
@@ -64,10 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         al.id_column,
     )
     if eval_data is not None:
-        eval_data = eval_data.map(tokenize, batched=True).rename_columns(
-            {al.label_column: "labels"} if al.label_column != "labels" else {}
-        )
-        eval_data = eval_data.cast_column("labels", ClassLabel(names=list(pool.label_names)))
+        eval_data = pool.with_labels(eval_data.map(tokenize, batched=True))
     annotator = SimulatedAnnotator(pool) if al.annotator == "simulated" else FileAnnotator(al.annotator)
     active = ActiveLearningCallback(pool, annotator=annotator, seed=args.seed, **al.callback_options())
     names = dict(enumerate(pool.label_names))
@@ -86,8 +85,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"\n{rounds_table(records)}\n")
     if any("eval_accuracy" in (record.metrics or {}) for record in records):
         picture = Path(args.output_dir, "learning_curve.png")
-        plot_learning_curve(records, picture, "eval_accuracy", title=f"{al.strategy}, seed {args.seed}")
-        print(f"Learning curve: {picture}")
+        try:
+            plot_learning_curve(records, picture, "eval_accuracy", title=f"{al.strategy}, seed {args.seed}")
+            print(f"Learning curve: {picture}")
+        except ImportError as error:
+            print(error)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from conftest import load_tokenizer, tiny_model, tiny_model_init
 from datasets import load_from_disk
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 
 from hfal import ActiveLearningCallback, Hybrid, Pool, SimulatedAnnotator
 from hfal.annotators import OpenQuery
@@ -33,6 +33,16 @@ ROUNDS = 3
 HOLDOUT, SEED_SIZE, QUERY_SIZE = 5, 8, 6
 
 
+EARLY_STOPPING = {
+    "num_train_epochs": 20,
+    "learning_rate": 0.02,  # at which the loss jumps, so that early stopping has something to do
+    "save_steps": 2,
+    "eval_steps": 2,
+    "eval_strategy": "steps",
+    "metric_for_best_model": "eval_loss",
+}
+
+
 @dataclass(frozen=True)
 class Mode:
     """What differs between the runs: where weights come from, and how a round begins."""
@@ -41,6 +51,7 @@ class Mode:
     retrain: str  # "from_scratch" or "continue"
     target: float | None = None  # of the evaluation's loss
     workers: int = 0  # that load the training data
+    early_stopping: str | None = None  # evaluates on the holdout, and ends with the "best" model or the "last" one
 
 
 @dataclass(frozen=True)
@@ -192,22 +203,29 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
     )
     args = TrainingArguments(
         output_dir=str(places.run_dir / "trainer"),
-        num_train_epochs=3,
         per_device_train_batch_size=4,
-        learning_rate=1e-3,
         logging_steps=1,
         save_strategy="steps",
-        save_steps=4,
         report_to="none",
         disable_tqdm=True,
         use_cpu=True,
         dataloader_pin_memory=False,
         dataloader_num_workers=mode.workers,
+        load_best_model_at_end=mode.early_stopping == "best",
+        **(EARLY_STOPPING if mode.early_stopping else {"num_train_epochs": 3, "learning_rate": 1e-3, "save_steps": 4}),
     )
     model = {"model_init": tiny_model_init} if mode.model == "model_init" else {"model": tiny_model(head)}
     # In front of hfal's callback, so that the end of training is seen before the query is made.
     trainer = Trainer(
-        args=args, processing_class=load_tokenizer(), callbacks=[InstantsOfTraining(instants), active], **model
+        args=args,
+        eval_dataset=pool.holdout if mode.early_stopping else None,
+        processing_class=load_tokenizer(),
+        callbacks=[
+            InstantsOfTraining(instants),
+            active,
+            *([EarlyStoppingCallback(early_stopping_patience=3)] if mode.early_stopping else []),
+        ],
+        **model,
     )
     active.run(trainer, rounds=ROUNDS)
     instants.reach("end")

@@ -35,6 +35,8 @@ FROM_INIT = Mode("model_init", "from_scratch")
 CONTINUE_INIT = Mode("model_init", "continue")
 FROM_MODEL = Mode("model", "from_scratch")
 CONTINUE_MODEL = Mode("model", "continue")
+EARLY_BEST = Mode("model_init", "from_scratch", early_stopping="best")
+EARLY_LAST = Mode("model_init", "from_scratch", early_stopping="last")
 
 # In the order in which a run reaches them; each process but the last dies at one of them.
 ANNOTATING = [
@@ -45,7 +47,7 @@ ANNOTATING = [
     Kill("sql INSERT INTO answers *", 2),  # in the answer's transaction, before it has written
     Kill("sql COMMIT of INSERT INTO answers *"),  # in the answer's transaction, after it has written
     Kill("acknowledgement seed 0", 3),  # the answer is committed, and the annotator does not know it yet
-    Kill("sql INSERT OR REPLACE INTO meta VALUES ('closed_queries', *"),  # all answered, the query still open
+    Kill("sql UPDATE queries SET closed*"),  # all answered, the query still open
     Kill("sql COMMIT of INSERT OR IGNORE INTO rounds *"),
 ]
 TRAINING = [
@@ -61,7 +63,7 @@ SCORING = [
     Kill("scoring", 4),
     Kill("sql INSERT INTO queried VALUES (3, 2, *"),  # the round's query is half written
     Kill("sql COMMIT of INSERT INTO queried *"),
-    Kill("evaluation of round 001"),  # the query is recorded, its model is not saved
+    Kill("evaluation of round 001"),  # model and query are on the disk, the round is not over
     Kill("acknowledgement round 1", 2),
     Kill("evaluation of round 002"),
 ]
@@ -82,6 +84,17 @@ WEIGHTS = [
     Kill("step 2 of round 002"),
     Kill("scoring", 3),
     Kill("step 7 of round 003"),
+]
+# Where early stopping counts its evaluations, and ends what a resumed training would carry on.
+EARLY = [
+    Kill("step 5 of round 001"),
+    Kill("step 7 of round 001"),
+    Kill("end of training of round 001"),
+    Kill("scoring", 2),
+    Kill("step 7 of round 002"),
+    Kill("end of training of round 002"),
+    Kill("step 7 of round 003"),  # with a patience of 3 no round stops before its step 8
+    Kill("end of training of round 003"),
 ]
 
 
@@ -162,7 +175,7 @@ def outcome(run_dir: Path) -> dict[str, Any]:
             }
             for query in queries
         ],
-        "closed": store.closed_queries(),
+        "closed": {query.number for query in store.queries() if query.closed},
         "answers": [(a.example_id, a.annotator, a.action, a.label, a.query) for a in store.answers()],
         "labels": [(i, answer.label) for i, answer in store.current_answers().items()],
         "rounds": [(r.number, r.seed, r.answers_seen, r.labels, r.train_size) for r in records],
@@ -225,6 +238,8 @@ def check_same(places: Places, expected: dict[str, Any]) -> None:
         pytest.param(FROM_INIT, SAVING, id="saving"),
         pytest.param(FROM_MODEL, WEIGHTS, id="model-from_scratch"),
         pytest.param(CONTINUE_MODEL, WEIGHTS, id="model-continue"),
+        pytest.param(EARLY_BEST, EARLY, id="early-stopping-best"),
+        pytest.param(EARLY_LAST, EARLY, id="early-stopping-last"),
     ],
 )
 def test_killed_and_restarted_run_ends_like_an_uninterrupted_one(places, uninterrupted, mode, kills):

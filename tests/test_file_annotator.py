@@ -192,7 +192,7 @@ def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
     ask(pool, FileAnnotator(format))
     assert pool.labels() == {ids[0]: "negative", ids[1]: "positive", ids[2]: "positive"}
     assert {(a.annotator, a.query) for a in pool.store.answers()} == {("file", 1)}
-    assert pool.store.closed_queries() == {1}
+    assert pool.store.open_queries() == []
     ask(pool, FileAnnotator(format))  # nothing is left to ask, and nothing is recorded twice
     assert len(answers(pool)) == 3
 
@@ -355,7 +355,7 @@ def test_nothing_is_recorded_of_a_file_with_an_error(
     assert message in said
     assert f"line {2 if format == 'jsonl' else 3}: " in said  # a CSV file has its header in line 1
     assert answers(pool) == []
-    assert pool.store.closed_queries() == set()
+    assert [q.number for q in pool.store.open_queries()] == [1]
     assert path.read_bytes() == content
 
     write_rows(path, good)  # mended, it is read
@@ -701,7 +701,7 @@ def test_simulated_annotator_reveals_the_hidden_labels(tmp_path: Path, reviews: 
     ask(pool, SimulatedAnnotator(pool))
     assert answers(pool) == [(ids[i], "label", NAMES[data["label"][i]]) for i in (8, 1, 4)]
     assert {a.annotator for a in pool.store.answers()} == {"simulated"}
-    assert pool.store.closed_queries() == {1}
+    assert pool.store.open_queries() == []
     assert sorted(unlabeled_ids(pool)) == sorted(set(ids) - set(asked))
 
 

@@ -203,7 +203,7 @@ def test_a_fully_labeled_dataset_hides_its_labels(tmp_path):
     pool = a_pool(tmp_path, labels=[1, 0, 1, 0])
     assert len(pool.labeled) == 0
     assert pool.hidden_label(ids_of(pool)[0]) == "positive"
-    assert pool.hidden_labels().tolist() == [1, 0, 1, 0]
+    assert pool.given_labels().tolist() == [1, 0, 1, 0]
 
 
 @pytest.mark.parametrize("labels", [[1, -1, -1, 0], [1, None, None, 0]])

@@ -246,7 +246,7 @@ def test_token_logits_are_refused(model, reviews, tokenizer):
 
 
 def test_bf16_is_close_and_in_float32(model, reviews, tokenizer, one_by_one):
-    found = run(model, reviews, tokenizer, keep=["probabilities"], bf16=True)["probabilities"]
+    found = run(model, reviews, tokenizer, keep=["probabilities"], autocast=torch.bfloat16)["probabilities"]
     assert found.dtype == np.float32
     assert np.abs(found - one_by_one["probabilities"]).max() < 0.1
     assert not np.array_equal(found, run(model, reviews, tokenizer, keep=["probabilities"])["probabilities"])

@@ -11,7 +11,16 @@ from hfal.store import Answer, Queried, Query, Store
 
 def a_query(*ids: str, round_number: int = 1) -> Query:
     examples = tuple(Queried(i, f"content of {i}", 0.5, "positive", 0.75) for i in ids)
-    return Query(round_number, "round", "margin", 42, examples, "BertForSequenceClassification", {"hfal": "0.1.0"})
+    return Query(
+        round_number,
+        "round",
+        "margin+kmeans",
+        42,
+        examples,
+        "BertForSequenceClassification",
+        {"candidate_factor": 10},
+        {"hfal": "0.1.0"},
+    )
 
 
 def say(store: Store, example_id: str, label: str | None, action: str = "label", annotator: str = "ann") -> None:
@@ -20,14 +29,18 @@ def say(store: Store, example_id: str, label: str | None, action: str = "label",
 
 def test_a_query_comes_back_as_it_was_recorded(tmp_path):
     recorded = Store(tmp_path).add_query(a_query("a", "b"))
-    again = Store(tmp_path).query(recorded.number)
+    (again,) = Store(tmp_path).queries()
     assert again == recorded
     assert again.number == 1
     assert [e.example_id for e in again.examples] == ["a", "b"]
     assert again.examples[0].score == 0.5
     assert again.versions == {"hfal": "0.1.0"}
-    with pytest.raises(KeyError, match="no query 2"):
-        Store(tmp_path).query(2)
+    assert again.settings == {"candidate_factor": 10}
+    assert not again.closed
+    assert Store(tmp_path).open_queries() == [again]
+    Store(tmp_path).close_query(1)
+    assert Store(tmp_path).open_queries() == []
+    assert Store(tmp_path).queries()[0].closed
 
 
 def test_a_query_with_a_repeated_example_is_recorded_not_even_in_part(tmp_path):
@@ -38,7 +51,8 @@ def test_a_query_with_a_repeated_example_is_recorded_not_even_in_part(tmp_path):
 
 
 def test_answers_survive_without_closing(tmp_path):
-    say(Store(tmp_path), "a", "positive")
+    writer = Store(tmp_path)  # stays open
+    say(writer, "a", "positive")
     (answer,) = Store(tmp_path).answers()
     assert (answer.example_id, answer.label, answer.action, answer.annotator, answer.number) == (
         "a",
@@ -117,6 +131,9 @@ def test_a_round_that_had_begun_stays_as_it_was(tmp_path):
     assert (again.seed, again.answers_seen, again.labels) == (43, 1, 1)
     store.finish_round(1, {"eval_accuracy": 0.5})
     assert Store(tmp_path).round(1).metrics == {"eval_accuracy": 0.5}
+    assert Store(tmp_path).round(1).trained is None
+    store.finish_training(1)
+    assert Store(tmp_path).round(1).trained is not None
 
 
 def test_another_schema_version_is_refused_and_left_alone(tmp_path):

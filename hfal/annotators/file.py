@@ -52,7 +52,7 @@ class FileAnnotator:
     def annotate(self, query: OpenQuery) -> Iterator[Answer]:
         """Write the query's file if there is none, and give the labels found in all files so far."""
         path = self.path(query)
-        if not path.exists():
+        if query.questions and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, self._content(query))
         numbers = [re.fullmatch(r"query-(\d+)", file.stem) for file in path.parent.glob(f"query-*.{self.format}")]

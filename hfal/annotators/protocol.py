@@ -53,7 +53,8 @@ class Annotator(Protocol):
         """Answer as many questions as possible now.
 
         Each answer is on the disk before the iterator is asked for the next one, so resuming after a `yield` is the
-        acknowledgement. Questions left out stay unanswered; answers to examples of earlier queries are welcome.
+        acknowledgement. Questions left out stay unanswered; answers to examples of earlier queries are welcome, and
+        a query without questions asks only for these.
         """
         ...
 
@@ -61,6 +62,6 @@ class Annotator(Protocol):
         """What has to happen before the questions that are still open can be answered.
 
         Called when `annotate` ended and left some. The text ends the run, which goes on when it is started again;
-        `None` goes on without these answers: their examples return to the unlabeled ones.
+        `None` goes on without these answers: their examples return to the unlabeled ones, unless they are held out.
         """
         ...

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.cluster import KMeans, MiniBatchKMeans
+from threadpoolctl import threadpool_limits
 
 from hfal.strategies.selection import Signals, needs
 
@@ -33,9 +34,10 @@ def kmeans(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
         return np.arange(len(embeddings))
     if len(embeddings) <= _LARGE:
         clustering = KMeans(n_clusters=k, n_init=1, random_state=seed, copy_x=False)
-        clustering.fit(_unit_length(embeddings))
+        with threadpool_limits(1, "openmp"):  # several threads add up in no fixed order: other bits each time
+            clustering.fit(_unit_length(embeddings))
     else:
-        clustering = MiniBatchKMeans(n_clusters=k, n_init=1, random_state=seed, batch_size=max(4096, 4 * k))
+        clustering = MiniBatchKMeans(n_clusters=k, n_init=1, random_state=seed)
         for _ in range(3):  # passes; partial_fit lets a memory-mapped file stay on the disk
             for rows in _row_blocks(len(embeddings)):
                 clustering.partial_fit(_unit_length(embeddings[rows]))

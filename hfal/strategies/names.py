@@ -2,8 +2,8 @@
 
 import difflib
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,14 @@ class Strategy:
         score: Called on each batch's class probabilities as it streams by; only its floats are kept.
         select: Called once, on the signals in `needs`.
         needs: Fields of `Signals` that the pass has to fill.
+        settings: Its arguments, as they are recorded with each query.
     """
 
     name: str
     score: ScoreFunction | None
     select: SelectFunction
     needs: frozenset[str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def pick(self, signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
         """Call `select` and check that what it returned is a query.
@@ -98,6 +100,7 @@ def resolve_strategy(strategy: str | Hybrid | Callable[..., Any]) -> Strategy:
             score=score,
             select=_among_the_best(select, strategy.candidate_factor),
             needs=_needs(select) | {"scores"},
+            settings={"candidate_factor": strategy.candidate_factor},
         )
     if isinstance(strategy, str):
         parts = [part.strip() for part in strategy.split("+")]
@@ -109,15 +112,19 @@ def resolve_strategy(strategy: str | Hybrid | Callable[..., Any]) -> Strategy:
         return Strategy(strategy, None, select, _needs(select))
     if not callable(strategy):
         raise TypeError(f"strategy is a {type(strategy).__name__}, expected a name, a function or a Hybrid")
-    arguments = len(inspect.signature(strategy).parameters)
-    if arguments == 1:
+    if _arguments(strategy) == 1:
         return Strategy(_name(strategy), strategy, top_k, _needs(top_k))
-    if arguments == 3:
-        return Strategy(_name(strategy), None, strategy, _needs(strategy))
-    raise ArgumentError(
-        f"strategy {_name(strategy)!r} takes {arguments} arguments, expected score(probabilities) with one "
-        "or select(signals, k, rng) with three"
-    )
+    if _arguments(strategy) != 3:
+        raise ArgumentError(
+            f"strategy {_name(strategy)!r} takes {_arguments(strategy)} arguments, expected score(probabilities) "
+            "with one or select(signals, k, rng) with three"
+        )
+    if "scores" in _needs(strategy):
+        raise ArgumentError(
+            f"strategy {_name(strategy)!r} needs scores, and nothing gives them: pass Hybrid(score, "
+            f"{_name(strategy)}) with the score to use"
+        )
+    return Strategy(_name(strategy), None, strategy, _needs(strategy))
 
 
 def _among_the_best(select: SelectFunction, candidate_factor: int) -> SelectFunction:
@@ -140,6 +147,8 @@ def _among_the_best(select: SelectFunction, candidate_factor: int) -> SelectFunc
 
 def _score(score: str | ScoreFunction) -> ScoreFunction:
     if not isinstance(score, str):
+        if _arguments(score) != 1:
+            raise ArgumentError(f"score {_name(score)!r} takes {_arguments(score)} arguments, expected probabilities")
         return score
     if score not in SCORES:
         raise ArgumentError(_unknown("score", score, [*SCORES]))
@@ -148,6 +157,10 @@ def _score(score: str | ScoreFunction) -> ScoreFunction:
 
 def _selection(select: str | SelectFunction, offered: list[str] | None = None) -> SelectFunction:
     if not isinstance(select, str):
+        if _arguments(select) != 3:
+            raise ArgumentError(
+                f"select {_name(select)!r} takes {_arguments(select)} arguments: signals, k, rng expected"
+            )
         return select
     if select not in SELECTIONS:
         raise ArgumentError(_unknown("strategy", select, offered or [*SELECTIONS]))
@@ -158,6 +171,10 @@ def _unknown(what: str, name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown {what} {name!r}.{hint} Known are: {', '.join(sorted(known))}"
+
+
+def _arguments(function: Callable[..., Any]) -> int:
+    return len(inspect.signature(function).parameters)
 
 
 def _needs(select: SelectFunction) -> frozenset[str]:

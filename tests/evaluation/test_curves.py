@@ -11,7 +11,9 @@ from hfal.store import RoundRecord, Store
 
 
 def record(number: int, metrics: dict[str, float] | None, finished: str | None = "2026-01-02") -> RoundRecord:
-    return RoundRecord(number, 42, 50 * number, 50 * number, 50 * number - 5, "2026-01-01", metrics, finished)
+    return RoundRecord(
+        number, 42, 50 * number, 50 * number, 50 * number - 5, "2026-01-01", finished, metrics, finished
+    )
 
 
 ROUNDS = [
