@@ -12,7 +12,7 @@ import torch
 from transformers import TrainingArguments
 
 from hfal.embeddings import sentence_embeddings
-from hfal.errors import ArgumentError, ScoringError
+from hfal.errors import ArgumentError, DivergedError
 from hfal.pool import Pool
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.store import Queried, Query
@@ -164,7 +164,8 @@ class Acquisition:
             The query, or `None` if the budget is spent or nothing is left to ask.
 
         Raises:
-            ScoringError: The model's outputs are not finite (the ids are named), or do not fit the memory.
+            DivergedError: The model's outputs are not finite; the ids are named.
+            ScoringError: Not even one example fits the memory, or the model shows no hidden states.
             StrategyError: The strategy returned no query.
         """
         size = self.affordable(self.query_size)
@@ -198,7 +199,7 @@ class Acquisition:
                     progress=title if self.show_progress else None,
                 )
             except NonFiniteOutputError as error:
-                raise ScoringError(
+                raise DivergedError(
                     f"after round {round_number} {error.what} for {len(error.rows)} of {len(rows)} examples "
                     f"(ids {self.pool.some_ids(rows[error.rows])}): training probably diverged, try a lower "
                     "learning_rate or max_grad_norm; labels and earlier rounds are safe"

@@ -240,8 +240,7 @@ class ActiveLearningCallback(TrainerCallback):
                 self._propose_outside_of_rounds(args, state, model, train_dataloader)
                 return
             progress.save()
-            if progress.proposes and store.query_of_round(progress.number) is None:
-                self.acquisition.propose(model, train_dataloader.collate_fn, progress.number, args)
+            progress.propose(model, train_dataloader.collate_fn, args)
             progress.ended = True
 
     def _propose_outside_of_rounds(

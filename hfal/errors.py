@@ -25,6 +25,10 @@ class ScoringError(HfalError):
     """The model could not score the pool: NaN or infinite outputs, or no memory even for one example."""
 
 
+class DivergedError(ScoringError):
+    """The trained model's outputs are NaN or infinite: the round has to be trained again, with other settings."""
+
+
 class StrategyError(HfalError):
     """A query strategy returned something that is no query."""
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import EarlyStoppingCallback, Trainer, TrainerState, set_seed
+from transformers import EarlyStoppingCallback, Trainer, TrainerState, TrainingArguments, set_seed
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_jit_checkpoint import JITCheckpointCallback
@@ -30,7 +30,7 @@ from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 from hfal.acquisition import Acquisition
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
-from hfal.errors import ArgumentError, HfalError, RunDirectoryError, RunInterrupted
+from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
 from hfal.pool import HOLDOUT
 from hfal.scoring import forward_columns, longest_input
 from hfal.store import RoundRecord, Store
@@ -64,15 +64,15 @@ class RoundInProgress:
 
     Attributes:
         number: The round.
-        proposes: Whether it ends with a query.
         save: Saves the model just trained, and records that the training is over.
+        propose: Makes the round's query, if it is to have one and has none, with a model, a collator and arguments.
         interrupted: SIGTERM came during the training.
         ended: The training is over, and the query recorded.
     """
 
     number: int
-    proposes: bool
     save: Callable[[], None]
+    propose: Callable[[torch.nn.Module, Any, TrainingArguments], None]
     interrupted: bool = False
     ended: bool = False
 
@@ -159,7 +159,9 @@ def run_rounds(
             checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
             stopped_at = None if checkpoint is None else _stopped_early_at(trainer, checkpoint)
             progress = RoundInProgress(
-                number, number != plan.rounds, partial(_finish_training, trainer, store, number)
+                number,
+                save=partial(_finish_training, trainer, store, number),
+                propose=partial(_propose, acquisition, number, number != plan.rounds),
             )
             current = Round(number, checkpoint)
             if record.trained or stopped_at:
@@ -169,8 +171,7 @@ def run_rounds(
                 else:
                     _load(trainer, Path(str(stopped_at)))
                     progress.save()
-                if progress.proposes and store.query_of_round(number) is None:
-                    acquisition.propose(trainer.model, trainer.data_collator, number, trainer.args)
+                progress.propose(trainer.model, trainer.data_collator, trainer.args)
             else:
                 weights.prepare(number)
                 set_seed(record.seed)
@@ -196,6 +197,26 @@ def run_rounds(
             logger.info("round %d: %d labels bought, %s", number, record.labels, _short(metrics))
             if progress.interrupted:
                 raise _interrupted(number)
+
+
+def _propose(
+    acquisition: Acquisition,
+    number: int,
+    wanted: bool,
+    model: torch.nn.Module,
+    collate_fn: Callable[[list[Any]], Any],
+    args: TrainingArguments,
+) -> None:
+    store = acquisition.pool.store
+    if not wanted or store.query_of_round(number) is not None:
+        return
+    try:
+        acquisition.propose(model, collate_fn, number, args)
+    except DivergedError:
+        # Trained again with other settings, the round must not go on from these weights.
+        store.forget_training(number)
+        shutil.rmtree(_round_folder(store.run_dir, number), ignore_errors=True)
+        raise
 
 
 def _finish_training(trainer: Trainer, store: Store, number: int) -> None:

@@ -467,6 +467,11 @@ class Store:
         with self._transaction():
             self._db.execute("UPDATE rounds SET trained = ? WHERE round = ?", (utc_now(), number))
 
+    def forget_training(self, number: int) -> None:
+        """Record that a round has to be trained again."""
+        with self._transaction():
+            self._db.execute("UPDATE rounds SET trained = NULL WHERE round = ?", (number,))
+
     def finish_round(self, number: int, metrics: Mapping[str, float]) -> None:
         """Record a round's metrics, and that it is over but for the answers to its query."""
         with self._transaction():

@@ -251,6 +251,33 @@ def test_a_pool_must_know_its_labels(tmp_path):
         a_pool(tmp_path, label_names=None)
 
 
+def test_whole_numbers_that_a_csv_file_with_gaps_made_floats_of(tmp_path):
+    pool = a_pool(tmp_path, labels=[1.0, None, 0.0, float("nan")])
+    assert pool.given_labels().tolist() == [1, -1, 0, -1]
+    assert pool.labeled[:] == {"text": ["good", "fine"], "label": [1, 0]}
+    assert pool.hidden_label(ids_of(pool)[0]) == "positive"
+
+
+def test_a_label_of_the_dataset_that_was_taken_back_stays_so(tmp_path):
+    pool = a_pool(tmp_path, labels=[1, -1, -1, 0])
+    pool.record(Answer(ids_of(pool)[0], action="undo", annotator="dataset"))
+    assert a_pool(tmp_path, labels=[1, -1, -1, 0]).labeled["text"][:] == ["awful"]
+
+
+def test_labels_of_another_dataset_are_numbered_like_the_pools(tmp_path):
+    pool = a_pool(tmp_path, labels=["positive", "negative", "positive", "negative"])
+    swapped = Dataset.from_dict({"text": ["x", "y"], "label": [0, 1]}).cast_column(
+        "label", ClassLabel(names=NAMES[::-1])
+    )
+    strings = Dataset.from_dict({"text": ["x", "y"], "label": ["positive", "negative"]})
+    for data in (swapped, strings):
+        assert pool.with_labels(data)["label"][:] == [1, 0]
+        assert pool.with_labels(data).features["label"].names == NAMES
+    for labels in (["positive", "good"], ["positive", None]):
+        with pytest.raises(ValueError, match=r"row 1 has the label .*, expected one of negative, positive"):
+            pool.with_labels(Dataset.from_dict({"label": labels}))
+
+
 # -- recording -----------------------------------------------------------------------------------------------------
 
 

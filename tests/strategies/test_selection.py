@@ -134,6 +134,12 @@ def test_what_is_no_strategy_is_refused():
         resolve_strategy(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="takes 2 arguments"):
         resolve_strategy(lambda signals, k: None)
+    with pytest.raises(ValueError, match=r"pass Hybrid\(score, top_k\)"):
+        resolve_strategy(top_k)
+    with pytest.raises(ValueError, match="score 'top_k' takes 3 arguments"):
+        resolve_strategy(Hybrid(top_k, "kmeans"))
+    with pytest.raises(ValueError, match="select 'margin' takes 1 arguments"):
+        resolve_strategy(Hybrid("margin", margin))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="candidate_factor=0"):
         Hybrid("margin", "kmeans", candidate_factor=0)
     with pytest.raises(ValueError, match="unknown signals"):
