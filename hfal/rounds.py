@@ -8,9 +8,7 @@ again and a run that was never killed therefore take the same way:
 """
 
 import contextlib
-import json
 import logging
-import os
 import random
 import shutil
 import signal
@@ -22,19 +20,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import EarlyStoppingCallback, Trainer, TrainerState, TrainingArguments, set_seed
-from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_callback import ExportableState
+from transformers import Trainer, TrainingArguments, set_seed
 from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 
 from hfal.acquisition import Acquisition
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
-from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
+from hfal.errors import ArgumentError, DivergedError, HfalError, RunInterrupted
 from hfal.pool import HOLDOUT
 from hfal.scoring import forward_columns, longest_input
 from hfal.store import RoundRecord, Store
 from hfal.tasks import LABEL_COLUMNS
+from hfal.weights import (
+    Weights,
+    initial_model,
+    last_complete_checkpoint,
+    load_weights,
+    prune,
+    restore_callbacks,
+    round_folder,
+    save_model,
+    stopped_early_at,
+)
 
 
 logger = logging.getLogger(__name__)
@@ -121,7 +128,7 @@ def run_rounds(
         acquisition.propose_holdout(plan.holdout)
         acquisition.propose_seed_set()
         base_seed = trainer.args.seed
-        weights = _Weights(trainer, store.run_dir, plan.retrain)
+        weights = Weights(trainer, store.run_dir, plan.retrain)
         while True:
             last = _last_finished(store.rounds())
             reason = _reason_to_stop(acquisition, plan, last)
@@ -146,7 +153,7 @@ def run_rounds(
             record = store.start_round(
                 number, base_seed + number, pool.labels_bought(), train_size=len(pool.training_labels())
             )
-            folder = _round_folder(store.run_dir, number)
+            folder = round_folder(store.run_dir, number)
             trainer.train_dataset = pool.labeled_until(record.answers_seen)
             trainer.args.output_dir = str(folder)
             trainer.args.seed = record.seed
@@ -157,7 +164,7 @@ def run_rounds(
             trainer.optimizer = trainer.lr_scheduler = None
             trainer.callback_handler.optimizer = trainer.callback_handler.lr_scheduler = None
             checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
-            stopped_at = None if checkpoint is None else _stopped_early_at(trainer, checkpoint)
+            stopped_at = None if checkpoint is None else stopped_early_at(trainer, checkpoint)
             progress = RoundInProgress(
                 number,
                 save=partial(_finish_training, trainer, store, number),
@@ -169,14 +176,14 @@ def run_rounds(
                 if record.trained:
                     weights.load_round(number)
                 else:
-                    _load(trainer, Path(str(stopped_at)))
+                    load_weights(trainer, Path(str(stopped_at)))
                     progress.save()
                 progress.propose(trainer.model, trainer.data_collator, trainer.args)
             else:
                 weights.prepare(number)
                 set_seed(record.seed)
                 if checkpoint is not None:
-                    _restore_callbacks(trainer, checkpoint)
+                    restore_callbacks(trainer, checkpoint)
                 _rearm_sigterm(trainer)
                 begin(progress)
                 yield current
@@ -193,7 +200,7 @@ def run_rounds(
                 weights.in_memory = None  # it was cast to be evaluated
             current.metrics.update(metrics)
             store.finish_round(number, metrics)
-            _prune(store.run_dir, number, plan.keep_models)
+            prune(store.run_dir, number, plan.keep_models)
             logger.info("round %d: %d labels bought, %s", number, record.labels, _short(metrics))
             if progress.interrupted:
                 raise _interrupted(number)
@@ -215,12 +222,12 @@ def _propose(
     except DivergedError:
         # Trained again with other settings, the round must not go on from these weights.
         store.forget_training(number)
-        shutil.rmtree(_round_folder(store.run_dir, number), ignore_errors=True)
+        shutil.rmtree(round_folder(store.run_dir, number), ignore_errors=True)
         raise
 
 
 def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
-    _save_whole(trainer, _round_folder(store.run_dir, number) / "model")
+    save_model(trainer, round_folder(store.run_dir, number) / "model")
     store.finish_training(number)
 
 
@@ -241,7 +248,7 @@ def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> No
             "every later round. Pass optimizer_cls_and_kwargs=, or set optim, learning_rate and lr_scheduler_type in "
             "TrainingArguments, so that each round makes its own"
         )
-    if trainer.model_init is None and trainer.state.global_step > 0 and not _initial_model(pool.run_dir).exists():
+    if trainer.model_init is None and trainer.state.global_step > 0 and not initial_model(pool.run_dir).exists():
         raise ArgumentError(
             f"retrain={plan.retrain!r} needs weights to begin with, but the Trainer's model was trained before and "
             "there is no model_init: pass model_init= to the Trainer, or start the rounds with a new Trainer"
@@ -316,52 +323,6 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda)
 
 
-# -- going on from a checkpoint ------------------------------------------------------------------------------------
-
-
-def last_complete_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint of a round that was saved to its end, or `None`.
-
-    The Trainer writes `trainer_state.json` last; a folder without it, or with half of it, was cut off.
-    """
-    complete: list[tuple[int, Path]] = []
-    for checkpoint in folder.glob("checkpoint-*"):
-        step = checkpoint.name.rpartition("-")[2]
-        if step.isdigit() and not (checkpoint / "checkpoint-is-incomplete.txt").exists():
-            with contextlib.suppress(OSError, ValueError):
-                json.loads((checkpoint / TRAINER_STATE_NAME).read_text())
-                complete.append((int(step), checkpoint))
-    return str(max(complete)[1]) if complete else None
-
-
-def _restore_callbacks(trainer: Trainer, checkpoint: str) -> None:
-    """Give callbacks that count something (early stopping its patience) what they had counted.
-
-    The Trainer would not, or would replace the user's objects by new ones.
-    """
-    saved = TrainerState.load_from_json(os.path.join(checkpoint, TRAINER_STATE_NAME)).stateful_callbacks
-    for callback in trainer.callback_handler.callbacks:
-        state = saved.get(type(callback).__name__)
-        if isinstance(callback, ExportableState) and isinstance(state, dict):
-            for name, value in state["attributes"].items():
-                setattr(callback, name, value)
-
-
-def _stopped_early_at(trainer: Trainer, checkpoint: str) -> str | None:
-    """Where the outcome of a training lies that early stopping had ended when this checkpoint was saved, or `None`.
-
-    Resumed, it would train on: `train()` begins by forgetting that it was told to stop.
-    """
-    state = TrainerState.load_from_json(os.path.join(checkpoint, TRAINER_STATE_NAME))
-    saved = state.stateful_callbacks.get(EarlyStoppingCallback.__name__)
-    if not isinstance(saved, dict):
-        return None
-    if saved["attributes"]["early_stopping_patience_counter"] < saved["args"]["early_stopping_patience"]:
-        return None
-    best = state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
-    return best or checkpoint
-
-
 def _rearm_sigterm(trainer: Trainer) -> None:
     """Have `enable_jit_checkpoint` work in every round: the Trainer takes its handler away after the first one."""
     for callback in trainer.callback_handler.callbacks:
@@ -369,76 +330,6 @@ def _rearm_sigterm(trainer: Trainer) -> None:
             handler = signal.getsignal(signal.SIGTERM)
             if handler == callback.jit_manager._original_sigterm_handler:
                 callback.jit_manager.setup_signal_handler()
-
-
-# -- weights -------------------------------------------------------------------------------------------------------
-
-
-def _round_folder(run_dir: Path, number: int) -> Path:
-    return run_dir / "rounds" / f"{number:03d}"
-
-
-def _initial_model(run_dir: Path) -> Path:
-    return run_dir / "initial_model"
-
-
-class _Weights:
-    """Gives each round the weights that it begins with.
-
-    Weights come from disk, never from a copy in memory: it costs a tenth of a second, takes no second model, and is
-    the same after a restart, when the user's script has made another random head.
-    """
-
-    def __init__(self, trainer: Trainer, run_dir: Path, retrain: str):
-        self.trainer = trainer
-        self.run_dir = run_dir
-        self.retrain = retrain
-        self.in_memory: int | None = None  # the round whose final weights the Trainer's model has
-        self._dtype = next((p.dtype for p in trainer.model.parameters() if p.is_floating_point()), None)
-        self._model_init = trainer.model_init
-        if self._model_init is None and not _initial_model(run_dir).exists():
-            _save_whole(trainer, _initial_model(run_dir))
-
-    def prepare(self, number: int) -> None:
-        """Set the Trainer's model to what this round begins with, or leave it to its `model_init`."""
-        if self.retrain == "continue" and number > 1:
-            self.trainer.model_init = None
-            self.load_round(number - 1)
-        elif self._model_init is None:
-            self._load(_initial_model(self.run_dir))
-        else:
-            self.trainer.model_init = self._model_init
-        self.in_memory = None
-
-    def load_round(self, number: int) -> None:
-        """Give the Trainer the final model of a round, unless it has it."""
-        if self.in_memory != number:
-            self._load(_round_folder(self.run_dir, number) / "model")
-            self.in_memory = number
-
-    def _load(self, folder: Path) -> None:
-        if self.trainer.args.bf16_full_eval or self.trainer.args.fp16_full_eval:
-            self.trainer.model.to(self._dtype)  # an evaluation has cast it for good
-        _load(self.trainer, folder)
-
-
-def _load(trainer: Trainer, folder: Path) -> None:
-    if not folder.exists():
-        raise RunDirectoryError(
-            f"{folder} is missing: it has the weights to go on with. Was it removed, or was that round trained "
-            "outside of rounds()?"
-        )
-    trainer._load_from_checkpoint(str(folder))
-
-
-def _save_whole(trainer: Trainer, folder: Path) -> None:
-    """Save the Trainer's model so that the folder is there whole or not at all."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    # As a checkpoint is saved: without a push to the Hub, which `save_model` would make for every round.
-    trainer.save_model(str(part), _internal_call=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
 
 
 # -- after a round -------------------------------------------------------------------------------------------------
@@ -462,15 +353,6 @@ def _evaluate(trainer: Trainer, labels: int, number: int) -> dict[str, float]:
     finally:
         trainer.state.global_step = step
     return metrics
-
-
-def _prune(run_dir: Path, number: int, keep_models: int | None) -> None:
-    """Remove what no restart needs: the checkpoints of finished rounds, and the models of old ones."""
-    for checkpoint in _round_folder(run_dir, number).glob("checkpoint-*"):
-        shutil.rmtree(checkpoint, ignore_errors=True)
-    if keep_models is not None:
-        for old in range(1, number - keep_models + 1):
-            shutil.rmtree(_round_folder(run_dir, old) / "model", ignore_errors=True)
 
 
 def _interrupted(number: int) -> RunInterrupted:

@@ -26,8 +26,8 @@ from hfal import (
     SimulatedAnnotator,
 )
 from hfal.evaluation.metrics import classification_metrics
-from hfal.rounds import last_complete_checkpoint
 from hfal.strategies import entropy
+from hfal.weights import last_complete_checkpoint
 
 
 @pytest.fixture

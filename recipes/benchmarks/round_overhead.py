@@ -40,6 +40,7 @@ from transformers import (
 
 import hfal.acquisition
 import hfal.rounds
+import hfal.weights
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.evaluation.metrics import classification_metrics
 from hfal.references import resolve_model, resolve_path
@@ -162,9 +163,9 @@ def install(clock: Clock, trainer: Trainer, active: ActiveLearningCallback) -> N
             put(pool.store, name, title)
     put(hfal.rounds, "ask", "annotating")
     put(trainer, "evaluate", EVALUATION)
-    put(hfal.rounds, "_load", "loading weights")
-    put(hfal.rounds, "_save_whole", "saving the model")
-    put(hfal.rounds, "_prune", "removing old models")
+    put(hfal.weights, "load_weights", "loading weights")
+    put(hfal.rounds, "save_model", "saving the model")
+    put(hfal.rounds, "prune", "removing old models")
 
 
 def main() -> None:

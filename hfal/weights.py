@@ -1,0 +1,142 @@
+"""Weights on the disk: what a round begins with, what it leaves, and where an interrupted one goes on.
+
+Together with `rounds`, whose loop calls it, the room that touches a Trainer's attributes.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from transformers import EarlyStoppingCallback, Trainer, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import ExportableState
+
+from hfal.errors import RunDirectoryError
+
+
+def round_folder(run_dir: Path, number: int) -> Path:
+    """Where a round's checkpoints and its final model, `model`, are."""
+    return run_dir / "rounds" / f"{number:03d}"
+
+
+def initial_model(run_dir: Path) -> Path:
+    """Where the weights are that a Trainer with `model=` began with."""
+    return run_dir / "initial_model"
+
+
+class Weights:
+    """Gives each round the weights that it begins with.
+
+    Weights come from disk, never from a copy in memory: it costs a tenth of a second, takes no second model, and is
+    the same after a restart, when the user's script has made another random head.
+    """
+
+    def __init__(self, trainer: Trainer, run_dir: Path, retrain: str):
+        self.trainer = trainer
+        self.run_dir = run_dir
+        self.retrain = retrain
+        self.in_memory: int | None = None  # the round whose final weights the Trainer's model has
+        self._dtype = next((p.dtype for p in trainer.model.parameters() if p.is_floating_point()), None)
+        self._model_init = trainer.model_init
+        if self._model_init is None and not initial_model(run_dir).exists():
+            save_model(trainer, initial_model(run_dir))
+
+    def prepare(self, number: int) -> None:
+        """Set the Trainer's model to what this round begins with, or leave it to its `model_init`."""
+        if self.retrain == "continue" and number > 1:
+            self.trainer.model_init = None
+            self.load_round(number - 1)
+        elif self._model_init is None:
+            self._load(initial_model(self.run_dir))
+        else:
+            self.trainer.model_init = self._model_init
+        self.in_memory = None
+
+    def load_round(self, number: int) -> None:
+        """Give the Trainer the final model of a round, unless it has it."""
+        if self.in_memory != number:
+            self._load(round_folder(self.run_dir, number) / "model")
+            self.in_memory = number
+
+    def _load(self, folder: Path) -> None:
+        if self.trainer.args.bf16_full_eval or self.trainer.args.fp16_full_eval:
+            self.trainer.model.to(self._dtype)  # an evaluation has cast it for good
+        load_weights(self.trainer, folder)
+
+
+def load_weights(trainer: Trainer, folder: Path) -> None:
+    """Give the Trainer's model the weights of a folder.
+
+    Raises:
+        RunDirectoryError: The folder is not there.
+    """
+    if not folder.exists():
+        raise RunDirectoryError(
+            f"{folder} is missing: it has the weights to go on with. Was it removed, or was that round trained "
+            "outside of rounds()?"
+        )
+    trainer._load_from_checkpoint(str(folder))
+
+
+def save_model(trainer: Trainer, folder: Path) -> None:
+    """Save the Trainer's model so that the folder is there whole or not at all."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    # As a checkpoint is saved: without a push to the Hub, which `save_model` would make for every round.
+    trainer.save_model(str(part), _internal_call=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(part, folder)
+
+
+def prune(run_dir: Path, number: int, keep_models: int | None) -> None:
+    """Remove what no restart needs: the checkpoints of finished rounds, and the models of old ones."""
+    for checkpoint in round_folder(run_dir, number).glob("checkpoint-*"):
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    if keep_models is not None:
+        for old in range(1, number - keep_models + 1):
+            shutil.rmtree(round_folder(run_dir, old) / "model", ignore_errors=True)
+
+
+def last_complete_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint of a round that was saved to its end, or `None`.
+
+    The Trainer writes `trainer_state.json` last; a folder without it, or with half of it, was cut off.
+    """
+    complete: list[tuple[int, Path]] = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        step = checkpoint.name.rpartition("-")[2]
+        if step.isdigit() and not (checkpoint / "checkpoint-is-incomplete.txt").exists():
+            with contextlib.suppress(OSError, ValueError):
+                json.loads((checkpoint / TRAINER_STATE_NAME).read_text())
+                complete.append((int(step), checkpoint))
+    return str(max(complete)[1]) if complete else None
+
+
+def restore_callbacks(trainer: Trainer, checkpoint: str) -> None:
+    """Give callbacks that count something (early stopping its patience) what they had counted.
+
+    The Trainer would not, or would replace the user's objects by new ones.
+    """
+    saved = TrainerState.load_from_json(os.path.join(checkpoint, TRAINER_STATE_NAME)).stateful_callbacks
+    for callback in trainer.callback_handler.callbacks:
+        state = saved.get(type(callback).__name__)
+        if isinstance(callback, ExportableState) and isinstance(state, dict):
+            for name, value in state["attributes"].items():
+                setattr(callback, name, value)
+
+
+def stopped_early_at(trainer: Trainer, checkpoint: str) -> str | None:
+    """Where the outcome of a training lies that early stopping had ended when this checkpoint was saved, or `None`.
+
+    Resumed, it would train on: `train()` begins by forgetting that it was told to stop.
+    """
+    state = TrainerState.load_from_json(os.path.join(checkpoint, TRAINER_STATE_NAME))
+    saved = state.stateful_callbacks.get(EarlyStoppingCallback.__name__)
+    if not isinstance(saved, dict):
+        return None
+    if saved["attributes"]["early_stopping_patience_counter"] < saved["args"]["early_stopping_patience"]:
+        return None
+    best = state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
+    return best or checkpoint
