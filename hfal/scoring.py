@@ -23,7 +23,7 @@ from hfal.errors import ArgumentError, ScoringError
 from hfal.tasks import LABEL_COLUMNS, class_probabilities
 
 
-# Measured best, or within noise of it, on CPU (recipes/benchmarks/scoring.py); an accelerator wants larger batches.
+# On CPU measured best, or within noise of it (recipes/benchmarks/README.md); on accelerators an estimate.
 CPU_TOKEN_BUDGET = 2048
 ACCELERATOR_TOKEN_BUDGET = 16_384
 

@@ -61,7 +61,7 @@ class FileAnnotator:
             if number <= query.number:
                 found = self._read(path.with_name(f"{name}.{self.format}"), number, query)
                 answers.update({answer.example_id: answer for answer in found})
-                self._filled_in = len(found)
+                self._filled_in = len(found) if number == query.number else 0
         yield from answers.values()
 
     def waiting_for(self, query: OpenQuery) -> str | None:
