@@ -113,8 +113,8 @@ def test_status_shows_the_finished_run(finished: Result, hfal: Callable[..., Res
         status = hfal("status", "runs/simulated")
     assert status.code == 0, status.stderr
     assert status.stderr == ""
-    assert "12 labels bought (0 of them held out), 0 skipped; labels: negative, positive" in status.stdout
-    assert "waits" not in status.stdout
+    assert "12 labels bought, 0 of them held out, 0 skipped\nLabels: negative, positive" in status.stdout
+    assert "missing" not in status.stdout
     assert table_rows(status.stdout) == table_rows(finished.stdout)
     assert sorted(run_dir.rglob("*")) == before
 
@@ -151,7 +151,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "labels.sqlite")], check=False)
     assert (tmp_path / "labels.sqlite-journal").stat().st_size  # there is something to roll back
     assert main(["status", str(tmp_path)]) == 0, capsys.readouterr().err
-    assert "labels: negative, positive" in capsys.readouterr().out
+    assert "Labels: negative, positive" in capsys.readouterr().out
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -182,7 +182,7 @@ def test_labels_come_back_in_files_between_processes(folder: Path, hfal: Callabl
     assert "round  labels" not in first.stdout
     status = hfal("status", "runs/file")
     assert "0 labels bought" in status.stdout
-    assert "Query 1 waits for 4 of 4 answers\nQuery 2 waits for 6 of 6 answers" in status.stdout
+    assert "Query 1: 4 of 4 answers are missing\nQuery 2: 6 of 6 answers are missing" in status.stdout
     assert "No round has begun." in status.stdout
 
     for name in ("query-001.csv", "query-002.csv"):

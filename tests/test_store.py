@@ -1,7 +1,8 @@
 """The store: what is acknowledged is on the disk, the answers are a log, and foreign files are refused."""
 
-import multiprocessing
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -167,40 +168,37 @@ def test_reading_only_neither_makes_nor_changes_anything(tmp_path):
         Store(tmp_path, read_only=True).set_meta("key", 1)
 
 
-def _own_and_wait(run_dir, owned, done) -> None:
-    with Store(run_dir).own():
-        owned.set()
-        done.wait()
+@pytest.fixture
+def owner(tmp_path):
+    """Another process that owns the run directory until it is told, or made, to end."""
+    script = (
+        "import sys; from hfal.store import Store\n"
+        "with Store(sys.argv[1]).own(): print('owned', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "owned\n"
+    yield process
+    process.kill()
+    process.communicate()
 
 
-def test_a_living_owner_keeps_others_out_and_readers_in(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    owned, done = context.Event(), context.Event()
-    process = context.Process(target=_own_and_wait, args=(tmp_path, owned, done))
-    process.start()
-    try:
-        assert owned.wait(60)
-        with (
-            pytest.raises(RunDirectoryBusyError, match=f"in use by another process .pid {process.pid} "),
-            Store(tmp_path).own(),
-        ):
-            pass
-        assert Store(tmp_path, read_only=True).answers() == []
-    finally:
-        done.set()
-        process.join(60)
+def test_a_living_owner_keeps_others_out_and_readers_in(tmp_path, owner):
+    with (
+        pytest.raises(RunDirectoryBusyError, match=f"in use by another process .pid {owner.pid} "),
+        Store(tmp_path).own(),
+    ):
+        pass
+    assert Store(tmp_path, read_only=True).answers() == []
+    owner.communicate()
     with Store(tmp_path).own():
         pass
 
 
-def test_a_killed_owner_leaves_no_lock(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    owned, done = context.Event(), context.Event()
-    process = context.Process(target=_own_and_wait, args=(tmp_path, owned, done))
-    process.start()
-    assert owned.wait(60)
-    process.kill()
-    process.join(60)
+def test_a_killed_owner_leaves_no_lock(tmp_path, owner):
+    owner.kill()
+    owner.wait()
     store = Store(tmp_path)
     with store.own(), store.own():  # nested in one process
         pass
