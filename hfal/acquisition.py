@@ -12,7 +12,7 @@ import torch
 from transformers import TrainingArguments
 
 from hfal.embeddings import sentence_embeddings
-from hfal.errors import ArgumentError, DivergedError
+from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.store import Queried, Query
@@ -199,6 +199,12 @@ class Acquisition:
                     progress=title if self.show_progress else None,
                 )
             except NonFiniteOutputError as error:
+                if error.probabilities_are_finite:
+                    raise ScoringError(
+                        f"{error.what} for {len(error.rows)} of {len(rows)} examples (ids "
+                        f"{self.pool.some_ids(rows[error.rows])}), though the model's probabilities are finite: does "
+                        f"strategy {self.strategy.name!r} take the logarithm of 0, or divide by it?"
+                    ) from error
                 raise DivergedError(
                     f"after round {round_number} {error.what} for {len(error.rows)} of {len(rows)} examples "
                     f"(ids {self.pool.some_ids(rows[error.rows])}): training probably diverged, try a lower "

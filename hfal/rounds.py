@@ -305,6 +305,8 @@ def _is_holdout(dataset: Any) -> bool:
 def _put_back(trainer: Trainer) -> Iterator[None]:
     """Leave the Trainer's attributes and the random number generators as they were found."""
     attributes = {name: getattr(trainer, name) for name in ("train_dataset", "eval_dataset", "model_init")}
+    if _is_holdout(trainer.eval_dataset):
+        del attributes["eval_dataset"]  # the view that was passed is empty, or older than the one it has at the end
     arguments = {name: getattr(trainer.args, name) for name in ("output_dir", "seed")}
     generators = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []

@@ -33,10 +33,11 @@ _IN_MEMORY_BYTES = 256 * 2**20
 class NonFiniteOutputError(ScoringError):
     """The model gave NaN or infinity for some examples, whose places in the call are `rows`."""
 
-    def __init__(self, rows: np.ndarray, what: str):
+    def __init__(self, rows: np.ndarray, what: str, probabilities_are_finite: bool = False):
         super().__init__(f"{what} for {len(rows)} examples")
         self.rows = rows
         self.what = what
+        self.probabilities_are_finite = probabilities_are_finite
 
 
 def plan_batches(lengths: np.ndarray, token_budget: int) -> list[np.ndarray]:
@@ -216,7 +217,9 @@ def score_examples(
                 1
             )
             if bad.any():
-                raise NonFiniteOutputError(block + np.flatnonzero(bad), f"the {name} are NaN or infinite")
+                raise NonFiniteOutputError(
+                    block + np.flatnonzero(bad), f"the {name} are NaN or infinite", name == "scores"
+                )
     return results
 
 

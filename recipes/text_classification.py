@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             checkpoint, num_labels=len(names), id2label=names, label2id={name: i for i, name in names.items()}
         ),
         args=args,
-        eval_dataset=eval_data,
+        eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
         processing_class=tokenizer,
         compute_metrics=classification_metrics,
         callbacks=[active],

@@ -701,6 +701,7 @@ def test_a_holdout_goes_together_with_the_best_model(make_active, make_trainer):
         num_train_epochs=2,
     )
     assert "eval_loss" in active.run(trainer, rounds=2)[-1].metrics
+    assert "eval_loss" in trainer.evaluate()  # not on the empty view that was passed
     again = make_active(holdout=12)
     again.run(make_trainer([again], eval_dataset=again.pool.holdout), rounds=3)
 
@@ -877,6 +878,18 @@ def test_a_model_that_diverged_names_examples_and_loses_no_label(make_active, ma
     assert len(active.pool.labels()) == 10
     again = make_active()
     assert len(again.run(make_trainer([again]), rounds=2)) == 2
+
+
+def test_a_score_function_that_gives_nan_is_blamed_itself_and_costs_no_training(make_active, make_trainer):
+    def careless(probabilities: torch.Tensor) -> torch.Tensor:
+        return -(probabilities * torch.log(probabilities * 0)).sum(-1) * 0
+
+    active = make_active(strategy=careless)
+    with pytest.raises(HfalError, match=r"the scores are NaN.*probabilities are finite: does strategy 'careless'"):
+        active.run(make_trainer([active]), rounds=2)
+    again, watch = make_active(), Watch()
+    again.run(make_trainer([again, watch]), rounds=2)
+    assert watch.sizes == [20]  # round 1 had been trained
 
 
 def test_out_of_memory_while_scoring_does_not_train_the_round_again(make_active, make_trainer):
