@@ -42,6 +42,16 @@ def make_active(tmp_path, reviews):
     return make
 
 
+BEST_EPOCH = {
+    "learning_rate": 0.05,
+    "eval_strategy": "epoch",
+    "save_strategy": "epoch",
+    "load_best_model_at_end": True,
+    "metric_for_best_model": "eval_loss",
+    "greater_is_better": True,  # so that the last epoch is surely not the best
+}
+
+
 class Watch(TrainerCallback):
     """Notes what a round begins with."""
 
@@ -218,12 +228,7 @@ def test_the_best_model_is_the_one_that_scores(make_active, make_trainer, eval_r
         [active],
         eval_dataset=eval_reviews,
         num_train_epochs=4,
-        learning_rate=0.05,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=True,  # so that the last epoch is surely not the best
+        **BEST_EPOCH,
     )
     for current in active.rounds(trainer, 2):
         trainer.train(resume_from_checkpoint=current.checkpoint)
@@ -245,12 +250,7 @@ def test_early_stopping_is_a_regular_end_and_queries(make_active, make_trainer, 
         [active, EarlyStoppingCallback(early_stopping_patience=1)],
         eval_dataset=eval_reviews,
         num_train_epochs=20,
-        learning_rate=0.05,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=True,  # so that the last epoch is surely not the best
+        **BEST_EPOCH,
     )
     stopped = []
     for current in active.rounds(trainer, 2):
@@ -574,12 +574,7 @@ def test_the_callback_alone_records_the_best_models_metrics(make_active, make_tr
         train_dataset=active.pool.labeled,
         eval_dataset=eval_reviews,
         num_train_epochs=4,
-        learning_rate=0.05,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=True,
+        **BEST_EPOCH,
     )
     trainer.train()
     losses = [log["eval_loss"] for log in trainer.state.log_history if "eval_loss" in log]
