@@ -247,11 +247,12 @@ class Acquisition:
             Queried(
                 example_id=str(self.pool.ids[int(position)]),
                 content=self.pool.content(int(position)),
+                texts=texts,
                 score=None if scores is None else float(scores[rank]),
                 suggestion=None if suggested is None else suggested[rank][0],
                 confidence=None if suggested is None else suggested[rank][1],
             )
-            for rank, position in enumerate(chosen)
+            for rank, (position, texts) in enumerate(zip(chosen, self.pool.texts(chosen), strict=True))
         )
         settings = {
             **self.strategy.settings,

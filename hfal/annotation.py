@@ -5,40 +5,44 @@ from dataclasses import replace
 
 from hfal.annotators.protocol import Annotator, OpenQuery, Question
 from hfal.errors import AnswersPending
-from hfal.pool import Pool
-from hfal.store import Query
+from hfal.store import DATASET, Answer, Query, Store
 
 
 logger = logging.getLogger(__name__)
 
 
-def open_query(pool: Pool, query: Query) -> OpenQuery:
+def open_query(store: Store, query: Query) -> OpenQuery:
     """A query as annotators see it: what nobody has answered yet."""
-    answered = pool.store.current_answers()
-    left = [e for e in query.examples if e.example_id not in answered]
-    texts = pool.texts([pool.position(e.example_id) for e in left]) if left else []
+    answered = store.current_answers()
+    plan = store.meta("plan") or {}
     return OpenQuery(
         number=query.number,
         purpose=query.purpose,
         round=query.round,
         size=len(query.examples),
         questions=tuple(
-            Question(e.example_id, t, e.suggestion, e.confidence) for e, t in zip(left, texts, strict=True)
+            Question(e.example_id, e.texts, e.suggestion, e.confidence)
+            for e in query.examples
+            if e.example_id not in answered
         ),
-        label_names=pool.label_names,
-        run_dir=pool.run_dir,
-        texts_of=lambda example_id: pool.texts([pool.position(example_id)])[0],
+        label_names=tuple(store.meta("label_names") or ()),
+        run_dir=store.run_dir,
+        texts_of=store.texts,
+        answers=lambda: _said(store),
+        labels_bought=store.labels_bought(),
+        budget=plan.get("budget"),
+        rounds=plan.get("rounds"),
     )
 
 
-def collect(pool: Pool, annotator: Annotator) -> None:
+def collect(store: Store, annotator: Annotator) -> None:
     """Record what was answered, or corrected, since the last query was closed. Nobody is asked anything."""
-    closed = [query for query in pool.store.queries() if query.closed]
+    closed = [query for query in store.queries() if query.closed]
     if closed:
-        _record(pool, annotator, replace(open_query(pool, closed[-1]), questions=()))
+        _record(store, annotator, replace(open_query(store, closed[-1]), questions=()))
 
 
-def ask(pool: Pool, annotator: Annotator) -> None:
+def ask(store: Store, annotator: Annotator) -> None:
     """Have every query that is still open answered.
 
     Raises:
@@ -46,14 +50,14 @@ def ask(pool: Pool, annotator: Annotator) -> None:
         AnnotationError: An answer cannot be recorded; those before it are.
     """
     waiting = []
-    for query in pool.store.open_queries():
-        questions = open_query(pool, query)
+    for query in store.open_queries():
+        questions = open_query(store, query)
         if questions.questions:
-            _record(pool, annotator, questions)
-            questions = open_query(pool, query)
+            _record(store, annotator, questions)
+            questions = open_query(store, query)
         wanted = annotator.waiting_for(questions) if questions.questions else None
         if wanted is None:
-            pool.store.close_query(query.number)
+            store.close_query(query.number)
         else:
             waiting.append(f"Query {query.number} ({_purpose(query)}): {wanted}")
     if waiting:
@@ -62,9 +66,14 @@ def ask(pool: Pool, annotator: Annotator) -> None:
         raise AnswersPending(message)
 
 
-def _record(pool: Pool, annotator: Annotator, query: OpenQuery) -> None:
+def _record(store: Store, annotator: Annotator, query: OpenQuery) -> None:
     for answer in annotator.annotate(query):
-        pool.record(replace(answer, annotator=answer.annotator or annotator.name, query=answer.query or query.number))
+        store.record(replace(answer, annotator=answer.annotator or annotator.name, query=answer.query or query.number))
+
+
+def _said(store: Store) -> list[Answer]:
+    said = [answer for answer in store.answers_by_annotator().values() if answer.annotator != DATASET]
+    return sorted(said, key=lambda answer: answer.number or 0)
 
 
 def _purpose(query: Query) -> str:

@@ -188,8 +188,8 @@ class ActiveLearningCallback(TrainerCallback):
             AnswersPending: Some questions need a person.
         """
         with self.pool.store.own():
-            collect(self.pool, self._required_annotator())
-            ask(self.pool, self._required_annotator())
+            collect(self.pool.store, self._required_annotator())
+            ask(self.pool.store, self._required_annotator())
 
     def _required_annotator(self) -> Annotator:
         if self.annotator is None:

@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
 
 import datasets
 import numpy as np
@@ -17,14 +16,11 @@ from datasets.table import InMemoryTable
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.labels import label_indices, label_names_of, label_values
-from hfal.store import ACTIONS, Answer, Store
+from hfal.store import DATASET, Answer, Store
 from hfal.tasks import LABEL_COLUMNS
 
 
 logger = logging.getLogger(__name__)
-
-DATASET = "dataset"
-"""The annotator of labels that came with the data."""
 
 HOLDOUT = "held out by hfal"
 """Description of the held-out view, by which the loop knows it again in a Trainer's `eval_dataset`."""
@@ -199,12 +195,18 @@ class Pool:
         rows = [int(row) for row in np.flatnonzero(given >= 0) if self.ids[int(row)].as_py() not in answered]
         if rows:
             with self.store.own():
-                self.store.add_answers(
+                self.store.record_given(
                     (
                         Answer(self.ids[row].as_py(), self.label_names[given[row]], annotator=DATASET),
                         self.content(row),
+                        texts,
                     )
-                    for row in rows
+                    for start in range(0, len(rows), _ROWS_AT_A_TIME)
+                    for row, texts in zip(
+                        rows[start : start + _ROWS_AT_A_TIME],
+                        self.texts(rows[start : start + _ROWS_AT_A_TIME]),
+                        strict=True,
+                    )
                 )
             logger.info("%d examples of the pool came with a label", len(rows))
 
@@ -320,7 +322,7 @@ class Pool:
 
     def labels(self, until: int | None = None) -> dict[str, str]:
         """Example id to label, for every example that is labeled now, or was after answer number `until`."""
-        return {i: a.label for i, a in self.store.current_answers(until).items() if a.action != "skip"}
+        return {i: a.label for i, a in self.store.current_answers(until).items() if a.label is not None}
 
     def training_labels(self, until: int | None = None) -> dict[str, str]:
         """The same without the examples that are held out: what there is to train on."""
@@ -329,7 +331,7 @@ class Pool:
 
     def labels_bought(self, until: int | None = None) -> int:
         """How many labels annotators gave, the held-out ones included; not those that came with the data."""
-        return sum(a.action != "skip" and a.annotator != DATASET for a in self.store.current_answers(until).values())
+        return self.store.labels_bought(until)
 
     @property
     def labeled(self) -> datasets.Dataset:
@@ -364,8 +366,8 @@ class Pool:
     def unlabeled_positions(self) -> np.ndarray:
         """Rows of the examples that may still be asked about, int64[U], in the order of their ids.
 
-        That leaves out whatever is labeled, skipped, held out, part of a query that is still being asked, or has the
-        same text as a held-out example.
+        That leaves out whatever is labeled, skipped, unsure, held out, part of a query that is still being asked, or
+        has the same text as a held-out example.
         """
         holdout = sorted(self.store.holdout_ids())
         taken = {*self.store.current_answers(), *holdout}
@@ -405,45 +407,14 @@ class Pool:
         kind = self.dataset.format
         return view.with_format(kind["type"], **kind["format_kwargs"])
 
-    def check_label(self, label: Any) -> str:
-        """The label name that an annotator means.
-
-        Raises:
-            AnnotationError: It is none of `label_names`.
-        """
-        name = label.strip() if isinstance(label, str) else label
-        if name not in self._index:
-            raise AnnotationError(f"{label!r} is no label; the labels are: {', '.join(self.label_names)}")
-        return str(name)
-
     def record(self, answer: Answer) -> Answer | None:
-        """Record one answer. On return it is safe on the disk.
-
-        What the same annotator already said of the example is not recorded again (`None` is returned), and another
-        label than the one this annotator gave before is recorded as a correction.
+        """Record one answer to any example of the pool; see `Store.record`.
 
         Raises:
-            AnnotationError: The id is no example's, the label is none of `label_names`, the action is none of
-                `"label"`, `"skip"`, `"correct"`, `"undo"`, or the answer names no annotator.
+            AnnotationError: The id is no example's, the label is none of `label_names`, or the answer is incomplete.
         """
-        if answer.action not in ACTIONS:
-            raise AnnotationError(f"{answer.action!r} is no action; the actions are: {', '.join(ACTIONS)}")
-        if not answer.annotator:
-            raise AnnotationError(f"the answer to {answer.example_id!r} does not say who the annotator is")
         try:
             position = self.position(answer.example_id)
         except KeyError as error:
             raise AnnotationError(str(error.args[0])) from None
-        action = answer.action
-        label = None if action in ("skip", "undo") else self.check_label(answer.label)
-        said = self.store.answers_by_annotator(example_id=answer.example_id).get((answer.example_id, answer.annotator))
-        if said is None and action == "undo":
-            raise AnnotationError(f"there is no answer of {answer.annotator!r} to {answer.example_id!r} to undo")
-        if said is not None and action != "undo":
-            if said.label == label and (said.action == "skip") == (action == "skip"):
-                return None
-            if label is not None:
-                action = "correct"
-        return self.store.add_answer(
-            Answer(answer.example_id, label, action, answer.annotator, answer.query), self.content(position)
-        )
+        return self.store.record(answer, self.content(position), self.texts([position])[0])

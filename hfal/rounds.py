@@ -124,7 +124,8 @@ def run_rounds(
     _check_trainer(trainer, acquisition, plan)
     with store.own(), _put_back(trainer):
         acquisition.show_progress = not trainer.args.disable_tqdm
-        collect(pool, annotator)
+        store.set_meta("plan", _plan(acquisition, plan))
+        collect(store, annotator)
         acquisition.propose_holdout(plan.holdout)
         acquisition.propose_seed_set()
         base_seed = trainer.args.seed
@@ -143,7 +144,7 @@ def run_rounds(
                 acquisition.propose(trainer.model, trainer.data_collator, last.number, trainer.args)
             if all(record.finished for record in store.rounds()):
                 # The query of a round that was cut off is asked when the round is finished, as it would have been.
-                ask(pool, annotator)
+                ask(store, annotator)
             if not pool.training_labels():
                 if acquisition.propose_seed_set() is None:
                     raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
@@ -361,6 +362,19 @@ def _interrupted(number: int) -> RunInterrupted:
     message = f"round {number} was interrupted; start the run again to go on from there"
     logger.warning("%s", message)
     return RunInterrupted(message)
+
+
+def _plan(acquisition: Acquisition, plan: Plan) -> dict[str, Any]:
+    """What the run is to do, for those who only read the store: `hfal status`, `hfal label`."""
+    return {
+        "rounds": plan.rounds,
+        "budget": acquisition.budget,
+        "strategy": acquisition.strategy.name,
+        "query_size": acquisition.query_size,
+        "target_metric": plan.target_metric,
+        "target": plan.target,
+        "pool_size": len(acquisition.pool),
+    }
 
 
 def _last_finished(records: list[RoundRecord]) -> RoundRecord | None:

@@ -15,7 +15,7 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
     store = Store(run_dir, read_only=True)
     try:
         answers = store.current_answers()
-        labeled = {i: a for i, a in answers.items() if a.action != "skip"}
+        labeled = {i: a for i, a in answers.items() if a.label is not None}
         given = sum(answer.annotator == "dataset" for answer in labeled.values())
         counts = [
             f"{len(labeled) - given} labels bought",

@@ -11,22 +11,34 @@ import os
 import socket
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from hfal.errors import RunDirectoryBusyError, RunDirectoryError
+from hfal.errors import AnnotationError, RunDirectoryBusyError, RunDirectoryError
 
 
-SCHEMA_VERSION = 1
-ACTIONS = ("label", "skip", "correct", "undo")
+SCHEMA_VERSION = 2
+ACTIONS = ("label", "skip", "unsure", "correct", "undo")
+_WITHOUT_LABEL = ("skip", "unsure", "undo")
+DATASET = "dataset"
+"""The annotator of labels that came with the data."""
+
 _LARGEST_INTEGER = 2**63 - 1  # of SQLite
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+-- Of what was asked or came labeled, so that labeling and export need no data set beside this file.
+CREATE TABLE texts (
+    example_id TEXT NOT NULL,
+    content TEXT NOT NULL,
+    texts TEXT NOT NULL,
+    PRIMARY KEY (example_id, content)
+) STRICT;
 
 CREATE TABLE queries (
     query INTEGER PRIMARY KEY,
@@ -57,12 +69,13 @@ CREATE TABLE answers (
     answer INTEGER PRIMARY KEY AUTOINCREMENT,
     example_id TEXT NOT NULL,
     annotator TEXT NOT NULL,
-    action TEXT NOT NULL CHECK (action IN ('label', 'skip', 'correct', 'undo')),
+    action TEXT NOT NULL CHECK (action IN ('label', 'skip', 'unsure', 'correct', 'undo')),
     label TEXT,
+    comment TEXT,
     time TEXT NOT NULL,
     query INTEGER REFERENCES queries (query),
     content TEXT NOT NULL,
-    CHECK ((label IS NULL) = (action IN ('skip', 'undo')))
+    CHECK ((label IS NULL) = (action IN ('skip', 'unsure', 'undo')))
 ) STRICT;
 CREATE INDEX answers_by_example ON answers (example_id);
 CREATE TRIGGER answers_are_append_only_update BEFORE UPDATE ON answers
@@ -90,13 +103,15 @@ class Answer:
 
     Args:
         example_id: The example's id in the pool.
-        label: The label's name; `None` for `"skip"` and `"undo"`.
-        action: `"label"`, `"skip"` (do not ask again), `"correct"` (another label than this annotator gave before) or
-            `"undo"` (take this annotator's last answer to this example back).
+        label: The label's name; `None` for `"skip"`, `"unsure"` and `"undo"`.
+        action: `"label"`, `"skip"` (it cannot be labeled, do not ask again), `"unsure"` (the annotator cannot tell; it
+            is not trained on, nor asked again by itself), `"correct"` (another label than this annotator gave before)
+            or `"undo"` (take this annotator's last answer to this example back).
         annotator: Who says it; the annotator object's `name` where this is `None`.
         query: The number of the query it answers, if any.
         time: UTC time in ISO 8601, set when it is recorded.
         number: Its place in the log, set when it is recorded.
+        comment: What the annotator has to say about it.
     """
 
     example_id: str
@@ -106,14 +121,25 @@ class Answer:
     query: int | None = None
     time: str | None = None
     number: int | None = None
+    comment: str | None = None
 
 
 @dataclass(frozen=True)
 class Queried:
-    """One example of a query, with what was known when it was picked."""
+    """One example of a query, with what was known when it was picked.
+
+    Attributes:
+        example_id: The example's id in the pool.
+        content: Hash of its texts.
+        texts: Its texts by column.
+        score: Its acquisition score.
+        suggestion: The label that the model would give.
+        confidence: The model's probability for it.
+    """
 
     example_id: str
     content: str
+    texts: Mapping[str, str]
     score: float | None = None
     suggestion: Any = None
     confidence: float | None = None
@@ -320,6 +346,8 @@ class Store:
                     utc_now(),
                 ),
             ).lastrowid
+            for example in query.examples:
+                self._insert_texts(example.example_id, example.content, example.texts)
             self._db.executemany(
                 "INSERT INTO queried VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -331,6 +359,7 @@ class Store:
 
     def _queries(self, condition: str, *values: Any) -> list[Query]:
         rows = self._db.execute(f"SELECT * FROM queries WHERE {condition} ORDER BY query", values).fetchall()
+        examples = "SELECT * FROM queried JOIN texts USING (example_id, content) WHERE query = ? ORDER BY rank"
         return [
             Query(
                 round=row["round"],
@@ -344,8 +373,15 @@ class Store:
                 time=row["time"],
                 closed=bool(row["closed"]),
                 examples=tuple(
-                    Queried(e["example_id"], e["content"], e["score"], _load(e["suggestion"]), e["confidence"])
-                    for e in self._db.execute("SELECT * FROM queried WHERE query = ? ORDER BY rank", (row["query"],))
+                    Queried(
+                        e["example_id"],
+                        e["content"],
+                        _load(e["texts"]),
+                        e["score"],
+                        _load(e["suggestion"]),
+                        e["confidence"],
+                    )
+                    for e in self._db.execute(examples, (row["query"],))
                 ),
             )
             for row in rows
@@ -375,31 +411,103 @@ class Store:
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
-    def add_answer(self, answer: Answer, content: str) -> Answer:
+    def record(
+        self, answer: Answer, content: str | None = None, texts: Mapping[str, str] | None = None
+    ) -> Answer | None:
         """Append one answer to the log. On return it is on the disk.
+
+        What the same annotator already said of the example is not recorded again (`None` is returned), and another
+        answer than this annotator gave before is recorded as a correction, if it is a label.
 
         Args:
             answer: What was said; `annotator` must be set.
-            content: Hash of the text that the annotator saw.
+            content: Hash of the texts that the annotator saw; those that were asked about by default.
+            texts: These texts, by column.
+
+        Raises:
+            AnnotationError: Nobody was asked about this example, the label is none of the run's, the action is none
+                of `ACTIONS`, there is nothing to undo, or the answer names no annotator.
         """
+        if answer.action not in ACTIONS:
+            raise AnnotationError(f"{answer.action!r} is no action; the actions are: {', '.join(ACTIONS)}")
+        if not answer.annotator:
+            raise AnnotationError(f"the answer to {answer.example_id!r} does not say who the annotator is")
+        if content is None:
+            row = self._texts_row(answer.example_id)
+            if row is None:
+                raise AnnotationError(f"nobody was asked about an example with the id {answer.example_id!r}")
+            content = row["content"]
+        action = answer.action
+        label = None if action in _WITHOUT_LABEL else self._label(answer.label)
+        said = self.answers_by_annotator(example_id=answer.example_id).get((answer.example_id, answer.annotator))
+        if said is None and action == "undo":
+            raise AnnotationError(f"there is no answer of {answer.annotator!r} to {answer.example_id!r} to undo")
+        if said is not None and action != "undo":
+            same_kind = action == said.action or {action, said.action} <= {"label", "correct"}
+            if same_kind and said.label == label and said.comment == answer.comment:
+                return None
+            if label is not None:
+                action = "correct"
+        answer = replace(answer, label=label, action=action, time=utc_now())
+        with self._transaction():
+            if texts is not None:
+                self._insert_texts(answer.example_id, content, texts)
+            number = self._insert_answer(answer, content)
+        return replace(answer, number=number)
+
+    def _label(self, label: Any) -> str:
+        names = self.meta("label_names") or []
+        name = label.strip() if isinstance(label, str) else label
+        if name not in names:
+            raise AnnotationError(f"{label!r} is no label; the labels are: {', '.join(names)}")
+        return str(name)
+
+    def record_given(self, answers: Iterable[tuple[Answer, str, Mapping[str, str]]]) -> None:
+        """Append the labels that came with the data, as `(answer, content, texts)`: all of them or none."""
         time = utc_now()
         with self._transaction():
-            number = self._insert_answer(answer, content, time)
-        return Answer(answer.example_id, answer.label, answer.action, answer.annotator, answer.query, time, number)
+            for answer, content, texts in answers:
+                self._insert_texts(answer.example_id, content, texts)
+                self._insert_answer(replace(answer, time=time), content)
 
-    def add_answers(self, answers: Iterable[tuple[Answer, str]]) -> None:
-        """Append many `(answer, content)` pairs in one transaction: all of them or none."""
-        time = utc_now()
-        with self._transaction():
-            for answer, content in answers:
-                self._insert_answer(answer, content, time)
-
-    def _insert_answer(self, answer: Answer, content: str, time: str) -> int | None:
+    def _insert_answer(self, answer: Answer, content: str) -> int | None:
         return self._db.execute(
-            "INSERT INTO answers (example_id, annotator, action, label, time, query, content) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (answer.example_id, answer.annotator, answer.action, _dump(answer.label), time, answer.query, content),
+            "INSERT INTO answers (example_id, annotator, action, label, comment, time, query, content) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                answer.example_id,
+                answer.annotator,
+                answer.action,
+                _dump(answer.label),
+                answer.comment,
+                answer.time,
+                answer.query,
+                content,
+            ),
         ).lastrowid
+
+    def _insert_texts(self, example_id: str, content: str, texts: Mapping[str, str]) -> None:
+        self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", (example_id, content, _dump(dict(texts))))
+
+    def _texts_row(self, example_id: str) -> sqlite3.Row | None:
+        known = "SELECT content, texts FROM texts WHERE example_id = ? ORDER BY rowid DESC LIMIT 1"
+        try:
+            row: sqlite3.Row | None = self._db.execute(known, (example_id,)).fetchone()
+        except UnicodeEncodeError:  # half of a surrogate pair, as JSON may have it
+            return None
+        return row
+
+    def texts(self, example_id: str) -> dict[str, str]:
+        """The texts, by column, of an example that somebody was asked about or that came with a label.
+
+        Raises:
+            KeyError: There is no such example.
+        """
+        row = self._texts_row(example_id)
+        if row is None:
+            raise KeyError(example_id)
+        texts: dict[str, str] = _load(row["texts"])
+        return texts
 
     def answers(self, until: int | None = None, example_id: str | None = None) -> list[Answer]:
         """The log, oldest first; up to and including answer number `until`, and of one example, if these are given."""
@@ -408,7 +516,16 @@ class Store:
             (_LARGEST_INTEGER if until is None else until, example_id, example_id),
         )
         return [
-            Answer(r["example_id"], _load(r["label"]), r["action"], r["annotator"], r["query"], r["time"], r["answer"])
+            Answer(
+                r["example_id"],
+                _load(r["label"]),
+                r["action"],
+                r["annotator"],
+                r["query"],
+                r["time"],
+                r["answer"],
+                r["comment"],
+            )
             for r in rows
         ]
 
@@ -431,7 +548,7 @@ class Store:
         return {key: history[-1] for key, history in said.items() if history}
 
     def current_answers(self, until: int | None = None) -> dict[str, Answer]:
-        """What holds now: example id to its valid answer (a label or a skip), in the order of the first answers.
+        """What holds now: example id to its valid answer (a label, skip or unsure), in the order of the first answers.
 
         Where several annotators answered one example, the latest answer holds.
         """
@@ -441,6 +558,10 @@ class Store:
             if held is None or (answer.number or 0) > (held.number or 0):
                 current[example_id] = answer
         return current
+
+    def labels_bought(self, until: int | None = None) -> int:
+        """How many labels annotators gave, the held-out ones included; not those that came with the data."""
+        return sum(a.label is not None and a.annotator != DATASET for a in self.current_answers(until).values())
 
     def contents(self) -> dict[str, str]:
         """Example id to the hash of its text as last queried or answered."""

@@ -235,5 +235,8 @@ def import_labels(places: Places, kill: Kill) -> None:
     """One process: a label of its own, then so many in one transaction that SQLite cannot hold them in memory."""
     start(places, kill)
     store = Store(places.run_dir)
-    store.add_answer(Answer("first", "positive", annotator="someone"), "content")
-    store.add_answers((Answer(f"example {i}", "positive", annotator="dataset"), "content") for i in range(40_000))
+    store.set_meta("label_names", ["negative", "positive"])
+    store.record(Answer("first", "positive", annotator="someone"), "content", {"text": "first"})
+    store.record_given(
+        (Answer(f"example {i}", "positive", annotator="dataset"), "content", {"text": str(i)}) for i in range(40_000)
+    )

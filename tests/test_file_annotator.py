@@ -39,7 +39,10 @@ def unlabeled_ids(pool: Pool) -> list[str]:
 def add_query(pool: Pool, ids: Sequence[str], suggestion: str | None = None, purpose: str = "round") -> Query:
     """Record a query for these examples, as a round's model, or nobody, would have made it."""
     confidence = None if suggestion is None else 0.123456
-    examples = (Queried(i, pool.content(pool.position(i)), None, suggestion, confidence) for i in ids)
+    examples = (
+        Queried(i, pool.content(p), pool.texts([p])[0], None, suggestion, confidence)
+        for i, p in zip(ids, pool.positions(ids), strict=True)
+    )
     return pool.store.add_query(Query(0 if purpose == "seed" else 1, purpose, "random", 0, tuple(examples)))
 
 
@@ -69,7 +72,7 @@ def fill(path: Path, labels: dict[str, str]) -> None:
 def ask_in_vain(pool: Pool, annotator: FileAnnotator) -> str:
     """Ask when nothing can be answered yet; returns what the run then says."""
     with pytest.raises(AnswersPending) as stop:
-        ask(pool, annotator)
+        ask(pool.store, annotator)
     return stop.value.message
 
 
@@ -122,7 +125,7 @@ def test_run_waits_with_exit_code_75_while_nothing_is_filled_in(pool: Pool, form
     add_query(pool, ids[:3])
     annotator = FileAnnotator(format)
     with pytest.raises(SystemExit) as stop:  # an end of the script that is no error
-        ask(pool, annotator)
+        ask(pool.store, annotator)
     assert isinstance(stop.value, AnswersPending)
     assert stop.value.code == 75
     path = pool.run_dir / f"query-001.{format}"
@@ -161,7 +164,7 @@ def test_file_may_lie_in_another_folder(pool: Pool, tmp_path: Path) -> None:
     annotator = FileAnnotator("csv", folder=tmp_path / "to" / "label", name="anna")
     assert str(tmp_path / "to" / "label" / "query-001.csv") in ask_in_vain(pool, annotator)
     fill(tmp_path / "to" / "label" / "query-001.csv", {ids[0]: "positive"})
-    ask(pool, annotator)
+    ask(pool.store, annotator)
     (answer,) = pool.store.answers()
     assert (answer.label, answer.annotator, answer.query) == ("positive", "anna", 1)
 
@@ -189,11 +192,11 @@ def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
     ask_in_vain(pool, FileAnnotator(format))
     labels = {ids[0]: "negative", ids[1]: " positive ", ids[2]: "positive"}
     fill(pool.run_dir / f"query-001.{format}", labels)
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert pool.labels() == {ids[0]: "negative", ids[1]: "positive", ids[2]: "positive"}
     assert {(a.annotator, a.query) for a in pool.store.answers()} == {("file", 1)}
     assert pool.store.open_queries() == []
-    ask(pool, FileAnnotator(format))  # nothing is left to ask, and nothing is recorded twice
+    ask(pool.store, FileAnnotator(format))  # nothing is left to ask, and nothing is recorded twice
     assert len(answers(pool)) == 3
 
 
@@ -205,7 +208,7 @@ def test_partly_filled_file_goes_on_and_may_be_filled_or_changed_later(pool: Poo
     ask_in_vain(pool, annotator)
     first = pool.run_dir / f"query-001.{format}"
     fill(first, {ids[1]: "negative", ids[2]: "positive"})
-    ask(pool, annotator)
+    ask(pool.store, annotator)
     assert pool.labels() == {ids[1]: "negative", ids[2]: "positive"}
     assert unlabeled_ids(pool) == [ids[0], ids[3], *ids[4:]]  # those left open may be asked about again
 
@@ -219,7 +222,7 @@ def test_partly_filled_file_goes_on_and_may_be_filled_or_changed_later(pool: Poo
     assert pool.labels() == {ids[1]: "negative", ids[2]: "negative", ids[0]: "positive"}
 
     fill(second, {ids[4]: "negative"})
-    ask(pool, annotator)
+    ask(pool.store, annotator)
     assert answers(pool)[4:] == [(ids[4], "label", "negative")]  # what was read before is not recorded again
     assert unlabeled_ids(pool) == [ids[3], *ids[5:]]
 
@@ -231,12 +234,12 @@ def test_example_asked_twice_has_the_label_of_the_later_file(pool: Pool) -> None
     ask_in_vain(pool, annotator)
     first = pool.run_dir / "query-001.jsonl"
     fill(first, {ids[0]: "negative"})
-    ask(pool, annotator)
+    ask(pool.store, annotator)
     add_query(pool, ids[1:3])  # the one left open is asked again
     ask_in_vain(pool, annotator)
     fill(first, {ids[1]: "negative"})
     fill(pool.run_dir / "query-002.jsonl", {ids[1]: "positive", ids[2]: "positive"})
-    ask(pool, annotator)
+    ask(pool.store, annotator)
     assert answers(pool)[1:] == [(ids[1], "label", "positive"), (ids[2], "label", "positive")]
     add_query(pool, ids[3:4])
     ask_in_vain(pool, annotator)
@@ -250,7 +253,7 @@ def test_skipped_example_is_never_asked_again(pool: Pool, format: str) -> None:
     add_query(pool, ids[:3])
     ask_in_vain(pool, annotator)
     fill(pool.run_dir / f"query-001.{format}", {ids[0]: "skip", ids[1]: "positive"})
-    ask(pool, annotator)
+    ask(pool.store, annotator)
     assert answers(pool) == [(ids[0], "skip", None), (ids[1], "label", "positive")]
     assert unlabeled_ids(pool) == ids[2:]
     assert pool.labels() == {ids[1]: "positive"}
@@ -262,7 +265,7 @@ def test_skip_may_be_the_name_of_a_label(tmp_path: Path, texts: list[str]) -> No
     add_query(pool, ids[:1])
     assert "(or 'skip')" not in ask_in_vain(pool, FileAnnotator())
     fill(pool.run_dir / "query-001.jsonl", {ids[0]: "skip"})
-    ask(pool, FileAnnotator())
+    ask(pool.store, FileAnnotator())
     assert pool.labels() == {ids[0]: "skip"}
 
 
@@ -275,7 +278,7 @@ def test_rows_may_be_reordered_left_out_and_doubled(pool: Pool, format: str) -> 
     labels = dict(zip(ids[:5], ["negative", "positive", "positive", "negative", "positive"], strict=True))
     rows = [{**row, "label": labels[row["id"]]} for row in read_rows(path)]
     write_rows(path, [rows[4], rows[0], rows[2], {**rows[2], "label": ""}, rows[2]])
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert pool.labels() == {ids[4]: "positive", ids[0]: "negative", ids[2]: "positive"}
     assert unlabeled_ids(pool) == [ids[1], ids[3], *ids[5:]]
 
@@ -287,7 +290,7 @@ def test_text_column_may_be_left_out_and_others_added(pool: Pool, format: str) -
     ask_in_vain(pool, FileAnnotator(format))
     path = pool.run_dir / f"query-001.{format}"
     write_rows(path, [{"id": i, "note": "easy", "label": "positive"} for i in ids[:2]])
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert pool.labels() == dict.fromkeys(ids[:2], "positive")
 
 
@@ -349,7 +352,7 @@ def test_nothing_is_recorded_of_a_file_with_an_error(
     write_rows(path, damaged)
     content = path.read_bytes()
     with pytest.raises(AnnotationError) as caught:
-        ask(pool, FileAnnotator(format))
+        ask(pool.store, FileAnnotator(format))
     said = str(caught.value)
     assert said.startswith(f"{path} has {errors} error")
     assert message in said
@@ -359,7 +362,7 @@ def test_nothing_is_recorded_of_a_file_with_an_error(
     assert path.read_bytes() == content
 
     write_rows(path, good)  # mended, it is read
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert pool.labels() == dict.fromkeys(ids[:3], "positive")
 
 
@@ -370,7 +373,7 @@ def test_every_error_is_named_but_not_hundreds(tmp_path: Path, reviews: Dataset)
     ask_in_vain(pool, FileAnnotator())
     fill(pool.run_dir / "query-001.jsonl", {i: f"label{n}" for n, i in enumerate(ids) if n})
     with pytest.raises(AnnotationError) as caught:
-        ask(pool, FileAnnotator())
+        ask(pool.store, FileAnnotator())
     said = str(caught.value)
     assert "29 errors" in said
     assert re.findall(r"line (\d+): ", said) == [str(line) for line in range(2, 22)]
@@ -384,13 +387,13 @@ def test_error_in_an_old_file_keeps_the_new_one_from_being_recorded_in_part(pool
     ask_in_vain(pool, annotator)
     first = pool.run_dir / "query-001.jsonl"
     fill(first, {ids[0]: "negative"})
-    ask(pool, annotator)
+    ask(pool.store, annotator)
     add_query(pool, ids[2:4])
     ask_in_vain(pool, annotator)
     fill(pool.run_dir / "query-002.jsonl", {ids[2]: "positive"})
     fill(first, {ids[1]: "postive"})
     with pytest.raises(AnnotationError, match=r"query-001\.jsonl.*\n.*line 2: 'postive' is no label"):
-        ask(pool, annotator)
+        ask(pool.store, annotator)
     assert answers(pool) == [(ids[0], "label", "negative")]
 
 
@@ -415,7 +418,7 @@ def test_broken_json_line(pool: Pool, line: str, message: str) -> None:
     content = path.read_bytes() + line.encode() + b"\n"
     path.write_bytes(content)
     with pytest.raises(AnnotationError, match=message) as caught:
-        ask(pool, FileAnnotator())
+        ask(pool.store, FileAnnotator())
     str(caught.value).encode()  # can be printed
     assert answers(pool) == []
     assert path.read_bytes() == content
@@ -428,7 +431,7 @@ def test_blank_lines_and_windows_line_ends_in_json_lines(pool: Pool) -> None:
     path = pool.run_dir / "query-001.jsonl"
     fill(path, dict.fromkeys(ids[:2], "positive"))
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n\r\n"))
-    ask(pool, FileAnnotator())
+    ask(pool.store, FileAnnotator())
     assert pool.labels() == dict.fromkeys(ids[:2], "positive")
 
 
@@ -441,13 +444,13 @@ def test_label_that_is_no_string_in_json_lines(tmp_path: Path, texts: list[str])
     rows = read_rows(path)
     rows[0]["label"], rows[1]["label"] = 0, 1  # as a script would write them; 0 is a label, not a missing one
     write_rows(path, rows)
-    ask(pool, FileAnnotator())
+    ask(pool.store, FileAnnotator())
     assert pool.labels() == {ids[0]: "0", ids[1]: "1"}
     rows[2]["label"] = {"label": "1"}
     write_rows(path, rows)
     add_query(pool, ids[3:4])
     with pytest.raises(AnnotationError, match=r"line 3: .* is no label"):
-        ask(pool, FileAnnotator())
+        ask(pool.store, FileAnnotator())
 
 
 def test_csv_without_its_label_column_or_its_header(pool: Pool) -> None:
@@ -461,11 +464,11 @@ def test_csv_without_its_label_column_or_its_header(pool: Pool) -> None:
 
     write_rows(path, [{("Label" if k == "label" else k): v for k, v in row.items()} for row in rows])
     with pytest.raises(AnnotationError, match=r"no column 'label'; its columns are: .*'Label'"):
-        ask(pool, FileAnnotator("csv"))
+        ask(pool.store, FileAnnotator("csv"))
     for content in (good.partition(b"\r\n")[2], b"", b"sep=,\r\n" + good):
         path.write_bytes(content)
         with pytest.raises(AnnotationError, match=r"query-001\.csv does not begin with the column 'id'"):
-            ask(pool, FileAnnotator("csv"))
+            ask(pool.store, FileAnnotator("csv"))
         assert path.read_bytes() == content
     assert answers(pool) == []
 
@@ -489,7 +492,7 @@ def test_re_spaced_text_is_the_same_text(tmp_path: Path, format: str) -> None:
     path = pool.run_dir / f"query-001.{format}"
     rows = read_rows(path)
     write_rows(path, [{**r, "text": t, "label": "positive"} for r, t in zip(rows, changed, strict=True)])
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert len(pool.labels()) == 5
 
 
@@ -504,7 +507,7 @@ def test_encodings_that_say_what_they_are(tmp_path: Path, format: str, mark: byt
     path = pool.run_dir / f"query-001.{format}"
     fill(path, {ids[0]: "schön", ids[1]: "schlecht"})
     path.write_bytes(mark + path.read_bytes().removeprefix(codecs.BOM_UTF8).decode().encode(encoding))
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert pool.labels() == {ids[0]: "schön", ids[1]: "schlecht"}
 
 
@@ -520,7 +523,7 @@ def test_windows_code_page_is_refused_with_line_and_byte(tmp_path: Path, format:
     path.write_bytes(content.encode("cp1252"))
     line = 2 if format == "jsonl" else 3
     with pytest.raises(AnnotationError, match=rf"is not UTF-8 \(byte 0xef in line {line}\).*Save it again as UTF-8"):
-        ask(pool, FileAnnotator(format))
+        ask(pool.store, FileAnnotator(format))
     assert answers(pool) == []
     assert path.read_bytes() == content.encode("cp1252")
 
@@ -538,7 +541,7 @@ def test_separators_of_other_countries(tmp_path: Path, delimiter: str, quoting: 
         writer = csv.DictWriter(file, rows[0].keys(), delimiter=delimiter, quoting=quoting)
         writer.writeheader()
         writer.writerows(rows)
-    ask(pool, FileAnnotator("csv"))
+    ask(pool.store, FileAnnotator("csv"))
     assert pool.labels() == dict.fromkeys(ids, "positive")
 
 
@@ -587,7 +590,7 @@ def test_hostile_texts_survive_the_file(tmp_path: Path, format: str) -> None:
         fill(path, labels)
     finally:
         csv.field_size_limit(limit)
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert pool.labels() == labels
     assert csv.field_size_limit() == limit  # the setting is the process's, not ours
 
@@ -605,7 +608,7 @@ def test_no_cell_of_the_csv_is_a_formula(tmp_path: Path) -> None:
         assert not [v for row in rows for v in row.values() if v.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
         # A person copies the suggestion, with its apostrophe or as the spreadsheet shows it.
         fill(path, {row["id"]: row["suggestion"].removeprefix("'" * (n % 2)) for n, row in enumerate(rows)})
-    ask(pool, FileAnnotator("csv"))
+    ask(pool.store, FileAnnotator("csv"))
     assert pool.labels() == {i: names[n % 4] for n, i in enumerate(ids)}
 
 
@@ -624,7 +627,7 @@ def test_text_columns_named_like_ours(tmp_path: Path, format: str) -> None:
     assert [row["text_id"] for row in rows] == ["id of row 0", "id of row 1"]
     assert all(not row["label"] and row["suggestion"] == "negative" for row in rows)
     fill(path, {ids[0]: "positive"})
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert pool.labels() == {ids[0]: "positive"}
 
 
@@ -639,7 +642,7 @@ def test_text_column_that_is_called_what_another_would_be_renamed_to(tmp_path: P
     for row in read_rows(path):
         assert {value.split()[0] for name, value in row.items() if name.startswith("text")} == {"first", "second"}
     fill(path, dict.fromkeys(ids, "positive"))
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert pool.labels() == dict.fromkeys(ids, "positive")
 
 
@@ -657,10 +660,10 @@ def test_text_pairs(tmp_path: Path, reviews: Dataset, format: str) -> None:
     rows[0]["hypothesis"], rows[1]["hypothesis"] = rows[1]["hypothesis"], rows[0]["hypothesis"]
     write_rows(path, rows)
     with pytest.raises(AnnotationError, match="the text in 'hypothesis' is not the text of"):
-        ask(pool, FileAnnotator(format))
+        ask(pool.store, FileAnnotator(format))
     rows[0]["hypothesis"], rows[1]["hypothesis"] = rows[1]["hypothesis"], rows[0]["hypothesis"]
     write_rows(path, rows)
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert pool.labels() == dict.fromkeys(ids, "positive")
 
 
@@ -673,7 +676,7 @@ def test_ids_of_the_user_come_back_as_they_are(tmp_path: Path, format: str) -> N
     ask_in_vain(pool, FileAnnotator(format))
     path = pool.run_dir / f"query-001.{format}"
     write_rows(path, [{**row, "label": "positive"} for row in read_rows(path)])
-    ask(pool, FileAnnotator(format))
+    ask(pool.store, FileAnnotator(format))
     assert pool.labels() == dict.fromkeys(ids, "positive")
 
 
@@ -684,7 +687,7 @@ def test_ids_made_numbers_by_a_script(tmp_path: Path) -> None:
     ask_in_vain(pool, FileAnnotator())
     path = pool.run_dir / "query-001.jsonl"
     write_rows(path, [{**row, "id": int(row["id"]), "label": "positive"} for row in read_rows(path)])  # as pandas does
-    ask(pool, FileAnnotator())
+    ask(pool.store, FileAnnotator())
     assert pool.labels() == {"0": "positive", "1": "positive"}
 
 
@@ -698,7 +701,7 @@ def test_simulated_annotator_reveals_the_hidden_labels(tmp_path: Path, reviews: 
     asked = [ids[8], ids[1], ids[4]]
     add_query(pool, asked)
     assert pool.labels() == {}
-    ask(pool, SimulatedAnnotator(pool))
+    ask(pool.store, SimulatedAnnotator(pool))
     assert answers(pool) == [(ids[i], "label", NAMES[data["label"][i]]) for i in (8, 1, 4)]
     assert {a.annotator for a in pool.store.answers()} == {"simulated"}
     assert pool.store.open_queries() == []
@@ -711,7 +714,7 @@ def test_simulated_annotator_knows_labels_without_a_class_label(tmp_path: Path, 
     pool = Pool(data, tmp_path / "run", "text", label_column="gold", label_names=["a", "b"])
     ids = ids_of(pool)
     add_query(pool, ids)
-    ask(pool, SimulatedAnnotator(pool, name="gold"))
+    ask(pool.store, SimulatedAnnotator(pool, name="gold"))
     assert pool.labels() == {ids[0]: "b", ids[1]: "a", ids[2]: "b"}
     assert {a.annotator for a in pool.store.answers()} == {"gold"}
 
@@ -722,8 +725,8 @@ def test_simulated_annotator_goes_on_with_what_is_open(tmp_path: Path, reviews: 
     add_query(pool, ids)
     annotator = SimulatedAnnotator(pool)
     pool.record(Answer(ids[2], NAMES[0], annotator="simulated", query=1))  # and then the process was killed
-    ask(pool, annotator)
-    ask(pool, annotator)
+    ask(pool.store, annotator)
+    ask(pool.store, annotator)
     assert [i for i, _, _ in answers(pool)] == [ids[2], ids[0], ids[1], ids[3]]
 
 
@@ -738,4 +741,4 @@ def test_simulated_annotator_needs_labels(tmp_path: Path) -> None:
     assert pool.labels() == {ids[0]: "x", ids[1]: "y"}  # known from the start where not all are
     add_query(pool, ids[2:])
     with pytest.raises(AnnotationError, match=rf"example {ids[2]} has no label in column 'gold'.*FileAnnotator"):
-        ask(pool, SimulatedAnnotator(pool))
+        ask(pool.store, SimulatedAnnotator(pool))

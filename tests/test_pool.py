@@ -22,7 +22,9 @@ def a_pool(run_dir, texts=("good", "bad", "fine", "awful"), labels=None, **optio
 
 
 def query(pool: Pool, *ids: str, purpose: str = "round") -> None:
-    examples = tuple(Queried(i, pool.content(pool.position(i))) for i in ids)
+    examples = tuple(
+        Queried(i, pool.content(p), pool.texts([p])[0]) for i, p in zip(ids, pool.positions(ids), strict=True)
+    )
     pool.store.add_query(Query(1, purpose, "random", 0, examples))
 
 

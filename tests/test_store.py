@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from hfal.errors import RunDirectoryBusyError, RunDirectoryError
+from hfal.errors import AnnotationError, RunDirectoryBusyError, RunDirectoryError
 from hfal.store import Answer, Queried, Query, Store
 
 
 def a_query(*ids: str, round_number: int = 1) -> Query:
-    examples = tuple(Queried(i, f"content of {i}", 0.5, "positive", 0.75) for i in ids)
+    examples = tuple(Queried(i, f"content of {i}", {"text": f"text of {i}"}, 0.5, "positive", 0.75) for i in ids)
     return Query(
         round_number,
         "round",
@@ -25,7 +25,8 @@ def a_query(*ids: str, round_number: int = 1) -> Query:
 
 
 def say(store: Store, example_id: str, label: str | None, action: str = "label", annotator: str = "ann") -> None:
-    store.add_answer(Answer(example_id, label, action, annotator), "content")
+    store.set_meta("label_names", ["negative", "positive"])
+    store.record(Answer(example_id, label, action, annotator), "content", {"text": f"text of {example_id}"})
 
 
 def test_a_query_comes_back_as_it_was_recorded(tmp_path):
@@ -94,9 +95,26 @@ def test_current_answers_follow_corrections_skips_and_undos(tmp_path):
     assert store.current_answers()["a"].label == "positive"
     say(store, "a", None, "undo")
     assert "a" not in store.current_answers()
-    say(store, "a", None, "undo")  # nothing left to take back
-    assert "a" not in store.current_answers()
-    assert len(store.answers()) == 7
+    with pytest.raises(AnnotationError, match="no answer of 'ann' to 'a' to undo"):
+        say(store, "a", None, "undo")
+    assert len(store.answers()) == 6
+
+
+def test_a_comment_and_unsure_are_kept_and_nothing_is_recorded_twice(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    store.record(Answer("a", "positive", annotator="ann", comment="irony?"))
+    assert store.record(Answer("a", "positive", annotator="ann", comment="irony?")) is None
+    store.record(Answer("a", action="unsure", annotator="ann"))
+    assert [(a.action, a.label, a.comment) for a in store.answers()] == [
+        ("label", "positive", None),
+        ("correct", "positive", "irony?"),
+        ("unsure", None, None),
+    ]
+    assert store.labels_bought() == 0
+    assert store.texts("a") == {"text": "text of a"}
+    with pytest.raises(AnnotationError, match="nobody was asked about an example with the id 'b'"):
+        store.record(Answer("b", "positive", annotator="ann"))
 
 
 def test_answers_of_several_annotators_are_kept_apart_and_the_latest_holds(tmp_path):
@@ -117,10 +135,11 @@ def test_the_past_can_be_asked_for(tmp_path):
     assert store.current_answers(until=0) == {}
 
 
-@pytest.mark.parametrize(("action", "label"), [("label", None), ("skip", "positive"), ("delete", "positive")])
-def test_senseless_answers_are_refused_by_the_schema(tmp_path, action, label):
-    with pytest.raises(sqlite3.IntegrityError):
+@pytest.mark.parametrize(("action", "label"), [("label", None), ("label", "neutral"), ("delete", "positive")])
+def test_senseless_answers_are_refused(tmp_path, action, label):
+    with pytest.raises(AnnotationError, match=r"None is no label|'neutral' is no label|'delete' is no action"):
         say(Store(tmp_path), "a", label, action)
+    assert Store(tmp_path).answers() == []
 
 
 def test_a_round_that_had_begun_stays_as_it_was(tmp_path):
@@ -142,7 +161,7 @@ def test_another_schema_version_is_refused_and_left_alone(tmp_path):
     store._db.execute("PRAGMA user_version = 99")
     store.close()
     before = (tmp_path / "labels.sqlite").read_bytes()
-    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 1"):
+    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 2"):
         Store(tmp_path)
     assert (tmp_path / "labels.sqlite").read_bytes() == before
 

@@ -1,6 +1,6 @@
 """What an annotator is asked, and what it has to offer. Annotators know neither models nor strategies."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,7 +30,12 @@ class OpenQuery:
         questions: Those without an answer, in the order in which to ask.
         label_names: What may be answered.
         run_dir: The run's folder.
-        texts_of: The texts of any example of the pool by its id; a `KeyError` for an unknown one.
+        texts_of: The texts of any example that was ever asked about, by its id; a `KeyError` for another one.
+        answers: Calls the store for what annotators have said so far and still holds, in the order in which they
+            said it; labels that came with the data are not among them.
+        labels_bought: How many labels the run has bought so far, when the query was opened.
+        budget: How many it may buy in all, if that is limited.
+        rounds: How many rounds it is to have, if that is known.
     """
 
     number: int
@@ -41,6 +46,10 @@ class OpenQuery:
     label_names: tuple[str, ...]
     run_dir: Path
     texts_of: Callable[[str], Mapping[str, str]]
+    answers: Callable[[], Sequence[Answer]]
+    labels_bought: int = 0
+    budget: int | None = None
+    rounds: int | None = None
 
 
 class Annotator(Protocol):

@@ -53,7 +53,7 @@ TRAINING = "training"
 FORWARD = ("forward passes of scoring", "forward passes of evaluation")
 EVALUATION = "evaluation, the rest"
 READING = "answers answers_by_annotator current_answers holdout_ids meta open_queries queries query_of_round rounds"
-WRITING = "add_answer add_query close_query finish_round finish_training set_meta start_round"
+WRITING = "record add_query close_query finish_round finish_training set_meta start_round"
 
 
 class Clock:
