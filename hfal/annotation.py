@@ -11,7 +11,7 @@ from hfal.store import DATASET, Answer, Query, Store
 logger = logging.getLogger(__name__)
 
 
-def open_query(store: Store, query: Query) -> OpenQuery:
+def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
     """A query as annotators see it: what nobody has answered yet."""
     answered = store.current_answers()
     plan = store.meta("plan") or {}
@@ -32,6 +32,7 @@ def open_query(store: Store, query: Query) -> OpenQuery:
         labels_bought=store.labels_bought(),
         budget=plan.get("budget"),
         rounds=plan.get("rounds"),
+        may_wait=may_wait,
     )
 
 
@@ -39,11 +40,16 @@ def collect(store: Store, annotator: Annotator) -> None:
     """Record what was answered, or corrected, since the last query was closed. Nobody is asked anything."""
     closed = [query for query in store.queries() if query.closed]
     if closed:
-        _record(store, annotator, replace(open_query(store, closed[-1]), questions=()))
+        _record(store, annotator, replace(open_query(store, closed[-1], may_wait=False), questions=()))
 
 
-def ask(store: Store, annotator: Annotator) -> None:
+def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
     """Have every query that is still open answered.
+
+    Args:
+        store: The run's store.
+        annotator: Who answers.
+        may_wait: Whether there is time to wait for a person.
 
     Raises:
         AnswersPending: Some questions need a person; all queries have been asked first.
@@ -51,7 +57,7 @@ def ask(store: Store, annotator: Annotator) -> None:
     """
     waiting = []
     for query in store.open_queries():
-        questions = open_query(store, query)
+        questions = open_query(store, query, may_wait)
         if questions.questions:
             _record(store, annotator, questions)
             questions = open_query(store, query)

@@ -36,6 +36,8 @@ class OpenQuery:
         labels_bought: How many labels the run has bought so far, when the query was opened.
         budget: How many it may buy in all, if that is limited.
         rounds: How many rounds it is to have, if that is known.
+        may_wait: Whether there is time to wait for a person. Where other processes wait for the answers there is none:
+            give the answers that are there, and leave the rest to `waiting_for`.
     """
 
     number: int
@@ -50,6 +52,7 @@ class OpenQuery:
     labels_bought: int = 0
     budget: int | None = None
     rounds: int | None = None
+    may_wait: bool = True
 
 
 class Annotator(Protocol):
