@@ -60,7 +60,7 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
         questions = open_query(store, query, may_wait)
         if questions.questions:
             _record(store, annotator, questions)
-            questions = open_query(store, query)
+            questions = open_query(store, query, may_wait)
         wanted = annotator.waiting_for(questions) if questions.questions else None
         if wanted is None:
             store.close_query(query.number)
