@@ -14,6 +14,7 @@ from transformers import TrainingArguments
 from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
+from hfal.processes import on_main
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.store import Queried, Query
 from hfal.strategies import Signals, Strategy, kmeans, stratified
@@ -154,6 +155,8 @@ class Acquisition:
     ) -> Query | None:
         """Score the unlabeled examples with a model, select, and record the query.
 
+        Of several processes each scores its share, and the main one selects and records.
+
         Args:
             model: The model just trained.
             collate_fn: The Trainer's collator.
@@ -161,20 +164,19 @@ class Acquisition:
             args: The Trainer's arguments, for `remove_unused_columns`, `dataloader_num_workers`, `bf16` and `fp16`.
 
         Returns:
-            The query, or `None` if the budget is spent or nothing is left to ask.
+            The query, on every process; `None` if the budget is spent or nothing is left to ask.
 
         Raises:
             DivergedError: The model's outputs are not finite; the ids are named.
             ScoringError: Not even one example fits the memory, or the model shows no hidden states.
             StrategyError: The strategy returned no query.
         """
-        size = self.affordable(self.query_size)
+        size, positions = on_main(lambda: (self.affordable(self.query_size), self.pool.unlabeled_positions()))
         if size == 0:
             logger.info("nothing left to ask: %d labels bought", self.pool.labels_bought())
             return None
         if size < self.query_size:
             logger.info("the query has %d examples instead of %d: that is all that is left", size, self.query_size)
-        positions = self.pool.unlabeled_positions()
         columns = self.pool.columns_without_labels
         if args.remove_unused_columns:
             columns = forward_columns(model, columns)
@@ -215,19 +217,26 @@ class Acquisition:
         if self.embeddings is not None:
             needed -= {"embeddings"}
         signals: Mapping[str, np.ndarray] = run(positions, needed, "scoring") if needed else {}
-        if "embeddings" in self.strategy.needs - needed:
-            signals = {**signals, "embeddings": self._sentence_embeddings[positions]}
-        picked = self.strategy.pick(Signals(len(positions), **signals), size, self._rng(2, round_number))
+
+        def select() -> np.ndarray:
+            arrays = dict(signals)
+            if "embeddings" in self.strategy.needs - needed:
+                arrays["embeddings"] = self._sentence_embeddings[positions]
+            return self.strategy.pick(Signals(len(positions), **arrays), size, self._rng(2, round_number))
+
+        picked = on_main(select)
         chosen = positions[picked]
         suggested = suggestions(run(chosen, frozenset({"probabilities"}))["probabilities"], self.pool.label_names)
-        return self._record(
-            "round",
-            round_number,
-            self.strategy.name,
-            chosen,
-            scores=signals["scores"][picked] if "scores" in signals else None,
-            suggested=suggested,
-            model=_model_name(model),
+        return on_main(
+            lambda: self._record(
+                "round",
+                round_number,
+                self.strategy.name,
+                chosen,
+                scores=signals["scores"][picked] if "scores" in signals else None,
+                suggested=suggested,
+                model=_model_name(model),
+            )
         )
 
     def _rng(self, *key: int) -> np.random.Generator:

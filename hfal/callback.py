@@ -16,7 +16,8 @@ from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
 from hfal.errors import ArgumentError
 from hfal.pool import Pool
-from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, run_rounds, without_timings
+from hfal.processes import gather, is_main, on_main, rank_and_size
+from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
 from hfal.store import RoundRecord
 from hfal.strategies import Hybrid, resolve_strategy
 
@@ -187,9 +188,10 @@ class ActiveLearningCallback(TrainerCallback):
         Raises:
             AnswersPending: Some questions need a person.
         """
-        with self.pool.store.own():
-            collect(self.pool.store, self._required_annotator())
-            ask(self.pool.store, self._required_annotator())
+        annotator = self._required_annotator()
+        with owned(self.pool):
+            on_main(lambda: collect(self.pool.store, annotator))
+            on_main(lambda: ask(self.pool.store, annotator, may_wait=rank_and_size()[1] == 1))
 
     def _required_annotator(self) -> Annotator:
         if self.annotator is None:
@@ -226,38 +228,45 @@ class ActiveLearningCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Record the round's query, made with the model just trained (the best one, where the Trainer loads it)."""
-        if not state.is_world_process_zero or model is None:
+        if model is None:
             return
         progress = self._progress
+        interrupted = any(gather(self._sigterm))  # of several processes, the signal may have reached one first
         if progress is not None:
-            progress.interrupted = self._sigterm
-        if self._sigterm and state.global_step < state.max_steps:
+            progress.interrupted = interrupted
+        if interrupted and state.global_step < state.max_steps:
             logger.info("the training was interrupted: nothing is queried")
             return
-        store = self.pool.store
-        with store.own():
-            if progress is None:
-                self._propose_outside_of_rounds(args, state, model, train_dataloader)
-                return
-            progress.save()
-            progress.propose(model, train_dataloader.collate_fn, args)
-            progress.ended = True
+        if progress is None:
+            self._propose_outside_of_rounds(args, state, model, train_dataloader)
+            return
+        progress.save()
+        progress.propose(model, train_dataloader.collate_fn, args)
+        progress.ended = True
 
     def _propose_outside_of_rounds(
         self, args: TrainingArguments, state: TrainerState, model: torch.nn.Module, train_dataloader: Any
     ) -> None:
+        with owned(self.pool):
+            number = on_main(lambda: self._start_round(args.seed, len(train_dataloader.dataset)))
+            if number is None:
+                return
+            self.acquisition.show_progress = is_main() and not args.disable_tqdm
+            self.acquisition.propose(model, train_dataloader.collate_fn, number, args)
+            evaluations = [log for log in state.log_history if any(name.startswith("eval_") for name in log)]
+            if args.load_best_model_at_end:
+                evaluations = [log for log in evaluations if log["step"] == state.best_global_step] or evaluations
+            metrics = without_timings(evaluations[-1]) if evaluations else {}
+            on_main(lambda: self.pool.store.finish_round(number, metrics))
+
+    def _start_round(self, seed: int, train_size: int) -> int | None:
         store = self.pool.store
         waiting = store.open_queries()
         if waiting:
             logger.warning(
                 "query %d is still being asked, so no other is proposed: call annotate() first", waiting[0].number
             )
-            return
-        self.acquisition.show_progress = not args.disable_tqdm
+            return None
         number = 1 + max((record.number for record in store.rounds()), default=0)
-        store.start_round(number, args.seed, self.pool.labels_bought(), len(train_dataloader.dataset))
-        self.acquisition.propose(model, train_dataloader.collate_fn, number, args)
-        evaluations = [log for log in state.log_history if any(name.startswith("eval_") for name in log)]
-        if args.load_best_model_at_end:
-            evaluations = [log for log in evaluations if log["step"] == state.best_global_step] or evaluations
-        store.finish_round(number, without_timings(evaluations[-1]) if evaluations else {})
+        store.start_round(number, seed, self.pool.labels_bought(), train_size)
+        return number

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import datasets
 import numpy as np
@@ -16,6 +17,7 @@ from datasets.table import InMemoryTable
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.labels import label_indices, label_names_of, label_values
+from hfal.processes import is_main
 from hfal.store import DATASET, Answer, Store
 from hfal.tasks import LABEL_COLUMNS
 
@@ -82,9 +84,14 @@ class Pool:
         self._index = {name: i for i, name in enumerate(self.label_names)}
         self._hashes = self._hash_texts()
         self.ids: pa.Array = self._make_ids()
-        self.store = Store(run_dir)
-        self.run_dir = self.store.run_dir
-        self._check_run_directory()
+        self.run_dir = Path(run_dir).resolve()
+        if is_main():
+            self._check_run_directory()
+
+    @cached_property
+    def store(self) -> Store:
+        """What is known about the labels, on the disk; of several processes only the main one writes to it."""
+        return Store(self.run_dir) if is_main() else Store(self.run_dir, read_only=True, wait=60)
 
     def _check_column(self, argument: str, column: str | None) -> None:
         if column is not None and column not in self.dataset.column_names:
@@ -209,6 +216,16 @@ class Pool:
                     )
                 )
             logger.info("%d examples of the pool came with a label", len(rows))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all texts and ids, in the order of the rows."""
+        digest = hashlib.blake2b(self._hashes.tobytes(), digest_size=16)
+        for chunk in pa.chunked_array([self.ids]).chunks:
+            for buffer in chunk.buffers():
+                if buffer is not None:
+                    digest.update(buffer)
+        return digest.hexdigest()
 
     def position(self, example_id: str) -> int:
         """The row of an example in the dataset.

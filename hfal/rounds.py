@@ -27,7 +27,8 @@ from hfal.acquisition import Acquisition
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunInterrupted
-from hfal.pool import HOLDOUT
+from hfal.pool import HOLDOUT, Pool
+from hfal.processes import gather, is_main, on_main, shared_failure
 from hfal.scoring import forward_columns, longest_input
 from hfal.store import RoundRecord, Store
 from hfal.tasks import LABEL_COLUMNS
@@ -120,43 +121,36 @@ def run_rounds(
         AnswersPending: People have to answer first.
         RunInterrupted: SIGTERM came, and a checkpoint was saved.
     """
-    pool, store = acquisition.pool, acquisition.pool.store
-    _check_trainer(trainer, acquisition, plan)
-    with store.own(), _put_back(trainer):
-        acquisition.show_progress = not trainer.args.disable_tqdm
-        store.set_meta("plan", _plan(acquisition, plan))
-        collect(store, annotator)
-        acquisition.propose_holdout(plan.holdout)
-        acquisition.propose_seed_set()
+    pool = acquisition.pool
+    with shared_failure():
+        _check_trainer(trainer, acquisition, plan)
+    with owned(pool), _put_back(trainer):
+        store = pool.store
+        acquisition.show_progress = is_main() and not trainer.args.disable_tqdm
+
+        def begin_run() -> None:
+            store.set_meta("plan", _plan(acquisition, plan))
+            collect(store, annotator)
+            acquisition.propose_holdout(plan.holdout)
+            acquisition.propose_seed_set()
+
+        on_main(begin_run)
         base_seed = trainer.args.seed
         weights = Weights(trainer, store.run_dir, plan.retrain)
         while True:
-            last = _last_finished(store.rounds())
-            reason = _reason_to_stop(acquisition, plan, last)
-            if reason is not None:
-                assert last is not None
-                weights.load_round(last.number)
-                logger.info("the run ends after round %d: %s", last.number, reason)
-                return
-            if last is not None and store.query_of_round(last.number) is None and acquisition.affordable(1):
+            step = on_main(partial(_next_step, trainer, acquisition, annotator, plan, base_seed))
+            if step.record is None:
+                weights.load_round(step.last)
+                if step.ends:
+                    return
                 # That round was to be the last when it was trained, and now there are to be more.
-                weights.load_round(last.number)
-                acquisition.propose(trainer.model, trainer.data_collator, last.number, trainer.args)
-            if all(record.finished for record in store.rounds()):
-                # The query of a round that was cut off is asked when the round is finished, as it would have been.
-                ask(store, annotator)
-            if not pool.training_labels():
-                if acquisition.propose_seed_set() is None:
-                    raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
+                acquisition.propose(trainer.model, trainer.data_collator, step.last, trainer.args)
                 continue
 
-            number = 1 if last is None else last.number + 1
-            record = store.start_round(
-                number, base_seed + number, pool.labels_bought(), train_size=len(pool.training_labels())
-            )
-            folder = round_folder(store.run_dir, number)
+            record = step.record
+            number = record.number
             trainer.train_dataset = pool.labeled_until(record.answers_seen)
-            trainer.args.output_dir = str(folder)
+            trainer.args.output_dir = str(round_folder(store.run_dir, number))
             trainer.args.seed = record.seed
             if plan.holdout:
                 held_out = pool.holdout_until(record.answers_seen)
@@ -164,27 +158,25 @@ def run_rounds(
             # A scheduler of the round before would have a learning rate of 0, an optimizer its moments.
             trainer.optimizer = trainer.lr_scheduler = None
             trainer.callback_handler.optimizer = trainer.callback_handler.lr_scheduler = None
-            checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
-            stopped_at = None if checkpoint is None else stopped_early_at(trainer, checkpoint)
             progress = RoundInProgress(
                 number,
                 save=partial(_finish_training, trainer, store, number),
                 propose=partial(_propose, acquisition, number, number != plan.rounds),
             )
-            current = Round(number, checkpoint)
-            if record.trained or stopped_at:
+            current = Round(number, step.checkpoint)
+            if record.trained or step.stopped_at:
                 # The process died after the training, whose outcome is on the disk.
                 if record.trained:
                     weights.load_round(number)
                 else:
-                    load_weights(trainer, Path(str(stopped_at)))
+                    load_weights(trainer, Path(str(step.stopped_at)))
                     progress.save()
                 progress.propose(trainer.model, trainer.data_collator, trainer.args)
             else:
                 weights.prepare(number)
                 set_seed(record.seed)
-                if checkpoint is not None:
-                    restore_callbacks(trainer, checkpoint)
+                if step.checkpoint is not None:
+                    restore_callbacks(trainer, step.checkpoint)
                 _rearm_sigterm(trainer)
                 begin(progress)
                 yield current
@@ -196,15 +188,76 @@ def run_rounds(
                         "for every round"
                     )
             weights.in_memory = number
-            metrics = _evaluate(trainer, record.labels, number)
+            current.metrics.update(_evaluate(trainer, record.labels, number))
             if trainer.args.bf16_full_eval or trainer.args.fp16_full_eval:
                 weights.in_memory = None  # it was cast to be evaluated
-            current.metrics.update(metrics)
-            store.finish_round(number, metrics)
-            prune(store.run_dir, number, plan.keep_models)
-            logger.info("round %d: %d labels bought, %s", number, record.labels, _short(metrics))
+            on_main(partial(_finish_round, store, record, current.metrics, plan.keep_models))
             if progress.interrupted:
                 raise _interrupted(number)
+
+
+@contextlib.contextmanager
+def owned(pool: Pool) -> Iterator[None]:
+    """Own the run directory, on the main process for all of them."""
+    with contextlib.ExitStack() as stack:
+        on_main(lambda: stack.enter_context(pool.store.own()))
+        of_others = gather(pool.fingerprint)
+        if len(set(of_others)) > 1:
+            raise ArgumentError(
+                "the processes of this run have different pools: load, filter and shuffle the data in the same way "
+                "(with a fixed seed) on each of them"
+            )
+        yield
+
+
+# -- what comes next, decided by the main process from what is on the disk -----------------------------------------
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What the loop is to do now.
+
+    Attributes:
+        last: The last finished round; 0 if there is none.
+        ends: The run ends after it.
+        record: The round to train; without it, and if the run does not end, `last` has yet to make its query.
+        checkpoint: Where its training goes on.
+        stopped_at: Where the outcome of its training is, if early stopping had ended it when the process died.
+    """
+
+    last: int
+    ends: bool = False
+    record: RoundRecord | None = None
+    checkpoint: str | None = None
+    stopped_at: str | None = None
+
+
+def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator, plan: Plan, base_seed: int) -> _Step:
+    """Have asked what is to be asked, and say what to do next."""
+    pool, store = acquisition.pool, acquisition.pool.store
+    last = _last_finished(store.rounds())
+    reason = _reason_to_stop(acquisition, plan, last)
+    if last is not None:
+        if reason is not None:
+            logger.info("the run ends after round %d: %s", last.number, reason)
+            return _Step(last.number, ends=True)
+        if store.query_of_round(last.number) is None and acquisition.affordable(1):
+            return _Step(last.number)
+    if all(record.finished for record in store.rounds()):
+        # The query of a round that was cut off is asked when the round is finished, as it would have been.
+        ask(store, annotator, may_wait=trainer.args.world_size == 1)
+    while not pool.training_labels():
+        if acquisition.propose_seed_set() is None:
+            raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
+        ask(store, annotator, may_wait=trainer.args.world_size == 1)
+    number = 1 if last is None else last.number + 1
+    record = store.start_round(
+        number, base_seed + number, pool.labels_bought(), train_size=len(pool.training_labels())
+    )
+    folder = round_folder(store.run_dir, number)
+    checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
+    stopped_at = None if checkpoint is None else stopped_early_at(trainer, checkpoint)
+    return _Step(number - 1, record=record, checkpoint=checkpoint, stopped_at=stopped_at)
 
 
 def _propose(
@@ -216,20 +269,30 @@ def _propose(
     args: TrainingArguments,
 ) -> None:
     store = acquisition.pool.store
-    if not wanted or store.query_of_round(number) is not None:
+    if not wanted or on_main(lambda: store.query_of_round(number) is not None):
         return
     try:
         acquisition.propose(model, collate_fn, number, args)
     except DivergedError:
-        # Trained again with other settings, the round must not go on from these weights.
-        store.forget_training(number)
-        shutil.rmtree(round_folder(store.run_dir, number), ignore_errors=True)
+        on_main(partial(_forget_training, store, number))
         raise
+
+
+def _forget_training(store: Store, number: int) -> None:
+    """Trained again with other settings, the round must not go on from these weights."""
+    store.forget_training(number)
+    shutil.rmtree(round_folder(store.run_dir, number), ignore_errors=True)
 
 
 def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
     save_model(trainer, round_folder(store.run_dir, number) / "model")
-    store.finish_training(number)
+    on_main(lambda: store.finish_training(number))
+
+
+def _finish_round(store: Store, record: RoundRecord, metrics: dict[str, float], keep_models: int | None) -> None:
+    store.finish_round(record.number, metrics)
+    prune(store.run_dir, record.number, keep_models)
+    logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short(metrics))
 
 
 # -- before the first round ----------------------------------------------------------------------------------------
@@ -238,10 +301,10 @@ def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
 def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> None:
     """Find out now what would otherwise fail in the first round, or silently go wrong in the third."""
     pool, args = acquisition.pool, trainer.args
-    if args.world_size > 1:
+    if args.world_size > 1 and (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
         raise ArgumentError(
-            f"the Trainer runs on {args.world_size} processes; this version of hfal works with one. "
-            "Start the script with plain python"
+            f"the Trainer cuts its model into {args.world_size} parts (FSDP or DeepSpeed), of which none can score: "
+            "use plain data parallelism, in which every process has the whole model"
         )
     if trainer.state.global_step == 0 and (trainer.optimizer is not None or trainer.lr_scheduler is not None):
         raise ArgumentError(
@@ -360,7 +423,8 @@ def _evaluate(trainer: Trainer, labels: int, number: int) -> dict[str, float]:
 
 def _interrupted(number: int) -> RunInterrupted:
     message = f"round {number} was interrupted; start the run again to go on from there"
-    logger.warning("%s", message)
+    if is_main():
+        logger.warning("%s", message)
     return RunInterrupted(message)
 
 

@@ -2,7 +2,8 @@
 
 Batches are cut from one global plan: examples sorted by length, the longest first, as many as fit a token budget. So
 hardly anything is padded, memory is bounded, a batch that is too large shows at once, and results do not depend on the
-order of the data.
+order of the data. Several processes take the batches of this plan in turn, so that results do not depend on how many
+they are, either.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from hfal.errors import ArgumentError, ScoringError
+from hfal.processes import gather, merge_rows, rank_and_size, shared_failure
 from hfal.tasks import LABEL_COLUMNS, class_probabilities
 
 
@@ -133,7 +135,8 @@ def score_examples(
     device = next(model.parameters()).device
     if token_budget is None:
         token_budget = CPU_TOKEN_BUDGET if device.type == "cpu" else ACCELERATOR_TOKEN_BUDGET
-    plan = plan_batches(lengths, token_budget)
+    rank, processes = rank_and_size()
+    plan = plan_batches(lengths, token_budget)[rank::processes]
     loader = DataLoader(
         dataset,
         batch_sampler=[positions[rows].tolist() for rows in plan],
@@ -144,7 +147,7 @@ def score_examples(
     )
     precision = contextlib.nullcontext() if autocast is None else torch.autocast(device.type, autocast)
     results: dict[str, np.ndarray] = {}
-    finite = np.ones(len(positions), bool)
+    finite = np.zeros(len(positions), bool)
 
     def run(inputs: dict[str, torch.Tensor], hidden: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         with precision:
@@ -163,10 +166,11 @@ def score_examples(
         return kept
 
     with (
+        shared_failure(),
         torch.inference_mode(),
         _eval_mode(model),
         _last_hidden_states(model, "embeddings" in keep) as hidden,
-        tqdm(total=len(positions), desc=progress, unit=" texts", leave=False, disable=progress is None) as bar,
+        tqdm(total=sum(map(len, plan)), desc=progress, unit=" texts", leave=False, disable=progress is None) as bar,
     ):
         fitting = token_budget  # halved when the memory turns out to be too small
         for rows, batch in zip(plan, loader, strict=True):
@@ -209,6 +213,7 @@ def score_examples(
                     results[name][part] = tensor.float().cpu().numpy()
             bar.update(len(rows))
 
+    _merge(results, finite, scratch_dir)
     if not finite.all():
         raise NonFiniteOutputError(np.flatnonzero(~finite), "the model's outputs are NaN or infinite")
     for name, values in results.items():
@@ -239,9 +244,21 @@ def _masked_mean(hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tenso
     return torch.bmm(weights.unsqueeze(1), hidden).squeeze(1) / weights.sum(dim=1, keepdim=True).clamp(min=1)
 
 
+def _merge(results: dict[str, np.ndarray], finite: np.ndarray, scratch_dir: str | PathLike[str] | None) -> None:
+    """Complete what this process computed by what the others did, in place."""
+    merge_rows(finite)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for part in gather({name: array.shape for name, array in results.items()}):
+        shapes.update(part)
+    for name, shape in sorted(shapes.items()):
+        if name not in results:  # there were fewer batches than processes
+            results[name] = _allocate(shape, scratch_dir)
+        merge_rows(results[name])
+
+
 def _allocate(shape: tuple[int, ...], scratch_dir: str | PathLike[str] | None) -> np.ndarray:
     if np.prod(shape) * 4 <= _IN_MEMORY_BYTES:
-        return np.empty(shape, np.float32)
+        return np.zeros(shape, np.float32)
     with tempfile.TemporaryFile(dir=scratch_dir) as file:  # unlinked already: gone with the last reference
         return np.memmap(file, np.float32, "w+", shape=shape)
 

@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -214,14 +215,18 @@ class Store:
     Args:
         run_dir: The run directory; made if it is missing (not when `read_only`).
         read_only: Open an existing store for reading, beside a process that may be writing.
+        wait: How many seconds to wait for another process to make the store that is to be read.
 
     Raises:
         RunDirectoryError: The file is of another schema version, is not hfal's, or is missing when `read_only`.
     """
 
-    def __init__(self, run_dir: str | os.PathLike[str], read_only: bool = False):
+    def __init__(self, run_dir: str | os.PathLike[str], read_only: bool = False, wait: float = 0):
         self.run_dir = Path(run_dir).resolve()
         self.path = self.run_dir / "labels.sqlite"
+        deadline = time.monotonic() + wait
+        while not self._exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
         if read_only and not self.path.exists():
             raise RunDirectoryError(f"no run in {self.run_dir}: there is no {self.path.name}; is the path right?")
         if not read_only:
@@ -260,6 +265,10 @@ class Store:
                     f"{self.path} has schema version {version}, this hfal reads version {SCHEMA_VERSION}: "
                     "use the hfal that made it, or another run_dir"
                 )
+
+    def _exists(self) -> bool:
+        """Whether the file is there with its tables, which are made in one transaction."""
+        return self.path.exists() and self.path.stat().st_size > 0
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -464,11 +473,11 @@ class Store:
 
     def record_given(self, answers: Iterable[tuple[Answer, str, Mapping[str, str]]]) -> None:
         """Append the labels that came with the data, as `(answer, content, texts)`: all of them or none."""
-        time = utc_now()
+        now = utc_now()
         with self._transaction():
             for answer, content, texts in answers:
                 self._insert_texts(answer.example_id, content, texts)
-                self._insert_answer(replace(answer, time=time), content)
+                self._insert_answer(replace(answer, time=now), content)
 
     def _insert_answer(self, answer: Answer, content: str) -> int | None:
         return self._db.execute(

@@ -14,6 +14,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
 from hfal.errors import RunDirectoryError
+from hfal.processes import on_main, shared_failure
 
 
 def round_folder(run_dir: Path, number: int) -> Path:
@@ -40,7 +41,7 @@ class Weights:
         self.in_memory: int | None = None  # the round whose final weights the Trainer's model has
         self._dtype = next((p.dtype for p in trainer.model.parameters() if p.is_floating_point()), None)
         self._model_init = trainer.model_init
-        if self._model_init is None and not initial_model(run_dir).exists():
+        if self._model_init is None and not on_main(initial_model(run_dir).exists):
             save_model(trainer, initial_model(run_dir))
 
     def prepare(self, number: int) -> None:
@@ -83,11 +84,16 @@ def load_weights(trainer: Trainer, folder: Path) -> None:
 def save_model(trainer: Trainer, folder: Path) -> None:
     """Save the Trainer's model so that the folder is there whole or not at all."""
     part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
+    on_main(lambda: shutil.rmtree(part, ignore_errors=True))
     # As a checkpoint is saved: without a push to the Hub, which `save_model` would make for every round.
-    trainer.save_model(str(part), _internal_call=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
+    with shared_failure():
+        trainer.save_model(str(part), _internal_call=True)
+
+    def put_in_place() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(part, folder)
+
+    on_main(put_in_place)
 
 
 def prune(run_dir: Path, number: int, keep_models: int | None) -> None:
