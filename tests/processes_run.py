@@ -1,0 +1,173 @@
+"""What `test_processes` starts several times at once: `python processes_run.py WHAT FOLDER`, one process of a run."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import load_from_disk
+from transformers import (
+    AutoTokenizer,
+    BertForSequenceClassification,
+    DataCollatorWithPadding,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from hfal import ActiveLearningCallback, Answer, FileAnnotator, HfalError, OpenQuery, Pool, SimulatedAnnotator
+from hfal.acquisition import Acquisition
+from hfal.evaluation.metrics import classification_metrics
+from hfal.processes import on_main, rank_and_size
+from hfal.scoring import score_examples
+from hfal.strategies import entropy, resolve_strategy
+
+
+def arguments(folder: Path) -> TrainingArguments:
+    return TrainingArguments(
+        str(folder / "trainer"),
+        num_train_epochs=2,
+        per_device_train_batch_size=4,
+        learning_rate=1e-3,
+        save_strategy="epoch",
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=True,
+        dataloader_pin_memory=False,
+    )
+
+
+def score(folder: Path) -> None:
+    """The scores and the query of one saved model, and what errors all processes hear of."""
+    args = arguments(folder)
+    rank, size = rank_and_size()
+    data = load_from_disk(str(folder / "data"))
+    model = BertForSequenceClassification.from_pretrained(folder / "model")
+    collate = DataCollatorWithPadding(AutoTokenizer.from_pretrained(folder / "model"))
+    pool = Pool(data, folder / f"run of {size}", "text", label_names=["negative", "positive"])
+    rows = data.select_columns(["input_ids", "attention_mask"])
+    keep = frozenset({"scores", "probabilities", "embeddings"})
+
+    def scores(positions: np.ndarray, model: torch.nn.Module = model) -> dict[str, np.ndarray]:
+        lengths = pool.lengths[positions]
+        return score_examples(model, rows, positions, lengths, collate, keep=keep, score=entropy, token_budget=256)
+
+    arrays = scores(np.arange(len(data)))
+    few = scores(np.array([5]))  # one batch: fewer than processes
+    np.savez(folder / f"scores {rank} of {size}.npz", **arrays, **{f"few_{n}": a for n, a in few.items()})
+
+    acquisition = Acquisition(
+        pool,
+        resolve_strategy("margin+kmeans"),
+        query_size=17,
+        seed_size=17,
+        seed_strategy="random",
+        budget=None,
+        embeddings="model",
+        token_budget=256,
+        bf16=False,
+        seed=1,
+    )
+    query = acquisition.propose(model, collate, 1, args)
+    assert query is not None
+    errors = []
+
+    def fail() -> None:
+        raise HfalError("only the main process does this")
+
+    for action in (
+        lambda: on_main(fail),
+        lambda: scores(np.arange(len(data)), poisoned(model, int(pool.lengths.max()))),
+    ):
+        try:
+            action()
+        except HfalError as error:
+            errors.append(f"{type(error).__name__}: {error}")
+    said = {"query": [e.example_id for e in query.examples], "errors": errors}
+    (folder / f"said {rank} of {size}.json").write_text(json.dumps(said))
+
+
+def poisoned(model: torch.nn.Module, length: int) -> torch.nn.Module:
+    """A model that gives NaN for the longest texts, which the first process scores."""
+
+    def spoil(_module: torch.nn.Module, inputs: tuple, kwargs: dict, outputs: object) -> None:
+        if kwargs["input_ids"].shape[1] == length:
+            outputs.logits.fill_(float("nan"))
+
+    model.register_forward_hook(spoil, with_kwargs=True)
+    return model
+
+
+class Noted(SimulatedAnnotator):
+    """Writes down whom it asked, and for what."""
+
+    def annotate(self, query: OpenQuery) -> Iterator[Answer]:
+        with open(query.run_dir.parent / "asked.txt", "a") as file:
+            for answer in super().annotate(query):
+                file.write(f"{rank_and_size()[0]} {answer.example_id}\n")
+                yield answer
+
+
+class Pause(TrainerCallback):
+    """Waits to be killed in the middle of the training of round 2, once a checkpoint is there."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def on_epoch_begin(self, args, state, control, **kwargs) -> None:
+        if "002" in args.output_dir and state.epoch >= 1:
+            reach("training", self.folder)
+
+
+def reach(where: str, folder: Path) -> None:
+    """If the test wants this process to be killed here, say so and wait."""
+    if os.environ.get("PAUSE") == where:
+        (folder / f"{where} {rank_and_size()[0]}").write_text(str(os.getpid()))
+        if rank_and_size()[0] == 1:
+            time.sleep(120)
+
+
+def run(folder: Path) -> None:
+    """A whole run of three rounds."""
+    data = load_from_disk(str(folder / "data"))
+    pool = Pool(data, folder / "run", "text", "label")
+
+    def score(probabilities: torch.Tensor) -> torch.Tensor:
+        if len(pool.labels()) > 20:
+            reach("scoring", folder)
+        return entropy(probabilities)
+
+    in_file = os.environ.get("ANNOTATOR") == "file"
+    active = ActiveLearningCallback(
+        pool,
+        strategy=score,
+        annotator=FileAnnotator() if in_file else Noted(pool),
+        query_size=10,
+        seed_size=15,
+        holdout=20,
+    )
+    trainer = Trainer(
+        model_init=lambda: BertForSequenceClassification.from_pretrained(folder / "model"),
+        args=arguments(folder),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(folder / "model"),
+        compute_metrics=classification_metrics,
+        callbacks=[active, Pause(folder)],
+    )
+    records = active.run(trainer, rounds=3)
+    said = {
+        "labels": pool.labels(),
+        "sizes": [record.train_size for record in records],
+        "metrics": [record.metrics for record in records],
+        "weights": float(sum(p.double().sum() for p in trainer.model.parameters())),
+    }
+    (folder / f"end {rank_and_size()[0]}.json").write_text(json.dumps(said))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    {"score": score, "run": run}[sys.argv[1]](Path(sys.argv[2]))

@@ -1,0 +1,162 @@
+"""Several real processes, connected by gloo: the same scores and queries as one, one that decides, none that hangs."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from conftest import NAMES, load_reviews, load_tokenizer, tiny_model
+
+from hfal import Store
+
+
+SCRIPT = Path(__file__).with_name("processes_run.py")
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """211 sentences (a prime number), a model and its tokenizer."""
+    folder = tmp_path_factory.mktemp("processes")
+    load_reviews(211).save_to_disk(str(folder / "data"))
+    tiny_model(seed=3).save_pretrained(folder / "model")
+    load_tokenizer().save_pretrained(folder / "model")
+    return folder
+
+
+@pytest.fixture
+def fresh(folder: Path, tmp_path: Path) -> Path:
+    """The same data and model in a folder without a run."""
+    for name in ("data", "model"):
+        (tmp_path / name).symlink_to(folder / name)
+    return tmp_path
+
+
+def torchrun(processes: int, what: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*TORCHRUN, str(processes), str(SCRIPT), what, str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], code: int = 0) -> str:
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == code, output
+    return output
+
+
+def wait_for(file: Path, process: subprocess.Popen[str]) -> str:
+    deadline = time.monotonic() + 120
+    while not (file.exists() and file.read_text()):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return file.read_text()
+
+
+def said(folder: Path, what: str) -> list[dict]:
+    return [json.loads(file.read_text()) for file in sorted(folder.glob(f"{what}*.json"))]
+
+
+def test_one_two_and_three_processes_compute_the_same_bits_and_make_the_same_query(folder):
+    for processes in (1, 2, 3):
+        finish(torchrun(processes, "score", folder))
+    everything = {file.name: np.load(file) for file in folder.glob("scores *.npz")}
+    assert len(everything) == 6
+    alone = everything["scores 0 of 1.npz"]
+    assert sorted(alone) == sorted(
+        f"{few}{n}" for n in ("scores", "probabilities", "embeddings") for few in ("", "few_")
+    )
+    for arrays in everything.values():
+        for name in alone:
+            assert arrays[name].tobytes() == alone[name].tobytes()
+            assert np.abs(arrays[name]).sum() > 0
+    answers = said(folder, "said")
+    assert len(answers) == 6
+    assert all(answer == answers[0] for answer in answers)
+    assert len(set(answers[0]["query"])) == 17
+    failed, spoiled = answers[0]["errors"]
+    assert failed == "HfalError: only the main process does this"
+    assert spoiled.startswith("NonFiniteOutputError: the model's outputs are NaN or infinite for ")
+
+
+@pytest.fixture(scope="module")
+def whole_run(folder: Path) -> Path:
+    finish(torchrun(2, "run", folder))
+    return folder
+
+
+def test_a_run_of_two_processes_ends_with_equal_labels_each_asked_once_by_the_main_process(whole_run):
+    first, second = said(whole_run, "end")
+    assert first == second
+    assert first["sizes"] == [15, 25, 35]
+    assert all("eval_accuracy" in metrics for metrics in first["metrics"])
+    asked = [line.split() for line in (whole_run / "asked.txt").read_text().splitlines()]
+    assert {rank for rank, _ in asked} == {"0"}
+    assert len(asked) == len({example for _, example in asked}) == len(first["labels"]) == 20 + 35
+    hidden = load_reviews(211)
+    store = Store(whole_run / "run", read_only=True)
+    texts = {store.texts(i)["text"]: label for i, label in first["labels"].items()}
+    assert all(NAMES[row["label"]] == texts[row["text"]] for row in hidden if row["text"] in texts)
+
+
+def test_a_worker_that_is_killed_while_scoring_stops_the_others_and_the_run_goes_on(whole_run, fresh):
+    """Without a launcher that would stop them: they have to notice by themselves."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    environment = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PAUSE": "scoring"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(SCRIPT), "run", str(fresh)],
+            env={**os.environ, **environment, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    assert wait_for(fresh / "scoring 1", processes[0]) == str(processes[1].pid)
+    processes[1].kill()
+    killed = time.monotonic()
+    assert "another process of this run has ended, so this one stops too" in finish(processes[0], code=1)
+    assert time.monotonic() - killed < 20
+    assert len(Store(fresh / "run", read_only=True).current_answers()) == 20 + 15
+
+    # Now one is killed while it trains, under a launcher, with a checkpoint of the round on the disk.
+    process = torchrun(2, "run", fresh, PAUSE="training")
+    worker = int(wait_for(fresh / "training 1", process))
+    os.kill(worker, signal.SIGKILL)
+    killed = time.monotonic()
+    output = finish(process, code=1)
+    assert time.monotonic() - killed < 40
+    assert "exitcode  : -9" in output
+    assert not psutil.pid_exists(int((fresh / "training 0").read_text()))
+
+    finish(torchrun(2, "run", fresh))
+    assert said(fresh, "end") == said(whole_run, "end")
+    asked = [line.split()[1] for line in (fresh / "asked.txt").read_text().splitlines()]
+    assert len(asked) == len(set(asked))
+    queries = [
+        [[(e.example_id, e.score) for e in q.examples] for q in Store(f / "run", read_only=True).queries()]
+        for f in (fresh, whole_run)
+    ]
+    assert queries[0] == queries[1]
+
+
+def test_nobody_waits_for_a_person_in_a_collective_all_processes_end_with_75(fresh):
+    process = torchrun(2, "run", fresh, ANNOTATOR="file")
+    output = finish(process, code=1)  # of the launcher, which reports the code of its processes
+    assert "exitcode  : 75" in output
+    assert output.count("texts wait in") == 2  # the holdout and the seed set, said by the main process alone
+    assert sorted(file.name for file in (fresh / "run").glob("query-*")) == ["query-001.jsonl", "query-002.jsonl"]
