@@ -10,6 +10,7 @@ again and a run that was never killed therefore take the same way:
 import contextlib
 import logging
 import random
+import secrets
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import Trainer, TrainingArguments, set_seed
+from transformers.integrations import TensorBoardCallback
 from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 
 from hfal.acquisition import Acquisition
@@ -28,7 +30,7 @@ from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunInterrupted
 from hfal.pool import HOLDOUT, Pool
-from hfal.processes import gather, is_main, on_main, shared_failure
+from hfal.processes import gather, is_main, on_main, rank_and_size, shared_failure
 from hfal.scoring import forward_columns, longest_input
 from hfal.store import RoundRecord, Store
 from hfal.tasks import LABEL_COLUMNS
@@ -124,7 +126,7 @@ def run_rounds(
     pool = acquisition.pool
     with shared_failure():
         _check_trainer(trainer, acquisition, plan)
-    with owned(pool), _put_back(trainer):
+    with owned(pool), _put_back(trainer), _one_run_for_trackers(trainer, pool.store):
         store = pool.store
         acquisition.show_progress = is_main() and not trainer.args.disable_tqdm
 
@@ -301,6 +303,12 @@ def _finish_round(store: Store, record: RoundRecord, metrics: dict[str, float], 
 def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> None:
     """Find out now what would otherwise fail in the first round, or silently go wrong in the third."""
     pool, args = acquisition.pool, trainer.args
+    processes = rank_and_size()[1]
+    if processes != args.world_size:
+        raise ArgumentError(
+            f"{processes} processes were started, but this Trainer runs on {args.world_size} of them, so that each "
+            "would train a model of its own: pass use_cpu=True to TrainingArguments where there is no accelerator"
+        )
     if args.world_size > 1 and (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
         raise ArgumentError(
             f"the Trainer cuts its model into {args.world_size} parts (FSDP or DeepSpeed), of which none can score: "
@@ -389,6 +397,39 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda)
 
 
+@contextlib.contextmanager
+def _one_run_for_trackers(trainer: Trainer, store: Store) -> Iterator[None]:
+    """Have those who report the training show all rounds, those of earlier sessions too, as one run.
+
+    Left to themselves, Trackio makes a run of every `train()`, and TensorBoard one of the folder of the round that the
+    script was started in. A name or a folder that the user chose stays.
+    """
+    args = trainer.args
+    named = args.run_name is not None
+    callbacks = trainer.callback_handler.callbacks
+    boards = [c for c in callbacks if isinstance(c, TensorBoardCallback) and c.logging_dir is None]
+    if not named:
+        args.run_name = on_main(partial(_run_name, store))
+    for board in boards:
+        board.logging_dir = str(store.run_dir / "tensorboard")
+    try:
+        yield
+    finally:
+        if not named:
+            args.run_name = None
+        for board in boards:
+            board.logging_dir = None
+
+
+def _run_name(store: Store) -> str:
+    """What trackers know this run by: the folder's name, and what tells it from others in folders of this name."""
+    name = store.meta("run_name")
+    if name is None:
+        name = f"{store.run_dir.name}-{secrets.token_hex(3)}"
+        store.set_meta("run_name", name)
+    return str(name)
+
+
 def _rearm_sigterm(trainer: Trainer) -> None:
     """Have `enable_jit_checkpoint` work in every round: the Trainer takes its handler away after the first one."""
     for callback in trainer.callback_handler.callbacks:
@@ -412,12 +453,15 @@ def _evaluate(trainer: Trainer, labels: int, number: int) -> dict[str, float]:
     if trainer.eval_dataset is None:
         return {}
     metrics = without_timings(trainer.evaluate())
-    step = trainer.state.global_step
-    trainer.state.global_step = labels
+    state = trainer.state
+    step, epoch = state.global_step, state.epoch
+    state.global_step, state.epoch = labels, None
     try:
-        trainer.log({"round": number, "labels": labels, **{f"round_{k}": v for k, v in metrics.items()}})
+        # Reporters make `eval/round_accuracy` of this, beside the `eval/accuracy` of the training's own steps.
+        of_round = {f"eval_round_{name.removeprefix('eval_')}": value for name, value in metrics.items()}
+        trainer.log({"round": number, "labels": labels, **of_round})
     finally:
-        trainer.state.global_step = step
+        state.global_step, state.epoch = step, epoch
     return metrics
 
 

@@ -37,7 +37,7 @@ def arguments(folder: Path) -> TrainingArguments:
         save_strategy="epoch",
         report_to="none",
         disable_tqdm=True,
-        use_cpu=True,
+        use_cpu="WITHOUT_USE_CPU" not in os.environ,
         dataloader_pin_memory=False,
     )
 

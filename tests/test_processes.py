@@ -154,6 +154,14 @@ def test_a_worker_that_is_killed_while_scoring_stops_the_others_and_the_run_goes
     assert queries[0] == queries[1]
 
 
+def test_processes_that_the_trainer_does_not_connect_are_refused(fresh):
+    """On a machine without accelerators, `use_cpu=True` is what makes the Trainer use its process group."""
+    output = finish(torchrun(2, "run", fresh, WITHOUT_USE_CPU="1"), code=1)
+    assert "2 processes were started, but this Trainer runs on 1 of them" in output
+    assert "use_cpu=True" in output
+    assert not list((fresh / "run").glob("query-*"))
+
+
 def test_nobody_waits_for_a_person_in_a_collective_all_processes_end_with_75(fresh):
     process = torchrun(2, "run", fresh, ANNOTATOR="file")
     output = finish(process, code=1)  # of the launcher, which reports the code of its processes

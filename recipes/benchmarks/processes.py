@@ -83,8 +83,9 @@ def main() -> None:
         low, median, high = np.percentile(ratios, [25, 50, 75])
         of_medians = np.median(alone_seconds) / np.median(together_seconds)
         print(
-            f"\n{processes} processes of one thread score {median:.3f} times as fast as one ({low:.3f} to {high:.3f}), "
-            f"by the medians {of_medians:.3f}; {len(data):,} texts, {lengths.sum():,} tokens, {args.repeats} repetitions"
+            f"\n{processes} processes of one thread score {median:.3f} times as fast as one "
+            f"({low:.3f} to {high:.3f}), by the medians {of_medians:.3f}: {len(data):,} texts, "
+            f"{lengths.sum():,} tokens, {args.repeats} repetitions"
         )
     dist.destroy_process_group()
 
