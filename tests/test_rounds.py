@@ -511,8 +511,8 @@ def test_a_seed_set_that_is_skipped_is_followed_by_another(make_active, make_tra
 def test_metrics_go_through_the_trainers_log_with_labels_as_the_step(make_active, make_trainer, eval_reviews):
     class Log(TrainerCallback):
         def on_log(self, args, state, control, logs=None, **kwargs):
-            if "round_eval_loss" in logs:
-                logged.append((state.global_step, logs["round"], logs["labels"], logs["round_eval_loss"]))
+            if "eval_round_loss" in logs:
+                logged.append((state.global_step, logs["round"], logs["labels"], logs["eval_round_loss"]))
 
     logged: list = []
     active = make_active()
