@@ -28,7 +28,7 @@ from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 from hfal.acquisition import Acquisition
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
-from hfal.errors import ArgumentError, DivergedError, HfalError, RunInterrupted
+from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
 from hfal.pool import HOLDOUT, Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size, shared_failure
 from hfal.scoring import forward_columns, longest_input
@@ -141,10 +141,14 @@ def run_rounds(
         weights = Weights(trainer, store.run_dir, plan.retrain)
         while True:
             step = on_main(partial(_next_step, trainer, acquisition, annotator, plan, base_seed))
+            if step.ends:
+                try:
+                    weights.load_round(step.last)
+                except RunDirectoryError as error:
+                    logger.warning("the Trainer does not have the model of round %d: %s", step.last, error)
+                return
             if step.record is None:
                 weights.load_round(step.last)
-                if step.ends:
-                    return
                 # That round was to be the last when it was trained, and now there are to be more.
                 acquisition.propose(trainer.model, trainer.data_collator, step.last, trainer.args)
                 continue

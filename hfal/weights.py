@@ -76,7 +76,7 @@ def load_weights(trainer: Trainer, folder: Path) -> None:
     if not folder.exists():
         raise RunDirectoryError(
             f"{folder} is missing: it has the weights to go on with. Was it removed, or was that round trained "
-            "outside of rounds()?"
+            "outside of rounds()? Put it back, or export the labels (hfal export) and begin a new run with them"
         )
     trainer._load_from_checkpoint(str(folder))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -413,6 +414,20 @@ def test_a_finished_run_can_be_extended_and_asks_what_a_longer_run_would_have_as
     more.run(make_trainer([more]), rounds=3)
     queries = [[(e.example_id, e.score) for e in q.examples] for q in long.pool.store.queries()]
     assert [[(e.example_id, e.score) for e in q.examples] for q in more.pool.store.queries()] == queries
+
+
+def test_without_its_last_model_a_finished_run_still_ends_well_but_cannot_be_extended(
+    make_active, make_trainer, caplog
+):
+    active = make_active()
+    records = active.run(make_trainer([active]), rounds=1)
+    shutil.rmtree(active.pool.run_dir / "rounds" / "001")
+    again = make_active()
+    assert again.run(make_trainer([again]), rounds=1) == records
+    assert "the Trainer does not have the model of round 1" in caplog.text
+    with pytest.raises(HfalError, match=r"001/model is missing.*Put it back, or export the labels"):
+        again.run(make_trainer([again]), rounds=2)
+    assert len(again.pool.labels()) == 10
 
 
 def test_only_complete_checkpoints_of_this_round_count(tmp_path):
