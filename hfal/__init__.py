@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
-    from hfal.annotators import Annotator, FileAnnotator, OpenQuery, Question, SimulatedAnnotator
+    from hfal.annotators import Annotator, FileAnnotator, OpenQuery, Question, SimulatedAnnotator, TerminalAnnotator
     from hfal.callback import ActiveLearningCallback
     from hfal.errors import AnswersPending, HfalError, RunInterrupted
     from hfal.pool import Pool
@@ -33,12 +33,20 @@ __all__ = [
     "Signals",
     "SimulatedAnnotator",
     "Store",
+    "TerminalAnnotator",
     "needs",
 ]
 
 # Loaded when first used: `hfal status` should not wait ten seconds for torch and transformers.
 _MODULES = {
-    "hfal.annotators": ["Annotator", "FileAnnotator", "OpenQuery", "Question", "SimulatedAnnotator"],
+    "hfal.annotators": [
+        "Annotator",
+        "FileAnnotator",
+        "OpenQuery",
+        "Question",
+        "SimulatedAnnotator",
+        "TerminalAnnotator",
+    ],
     "hfal.callback": ["ActiveLearningCallback"],
     "hfal.errors": ["AnswersPending", "HfalError", "RunInterrupted"],
     "hfal.pool": ["Pool"],

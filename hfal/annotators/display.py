@@ -1,0 +1,347 @@
+"""Text that nobody vouches for, on a terminal: every character is seen, none is obeyed.
+
+What a terminal might obey, or what would not be seen, is written as its code point, `<U+202E>`: control characters
+(C0, C1, DEL), bidirectional controls, zero-width and other format characters, tag characters, line and paragraph
+separators, lone surrogates, private and unassigned code points, blank letters, and combining marks beyond the eighth
+on one letter. Only tabs and line ends (`\\n`, `\\r\\n`) lay text out.
+
+Joiners stay where a writing system needs them: ZWJ between the pictures of one emoji, ZWJ and ZWNJ between letters of
+the scripts from Arabic to Mongolian and after a virama. So do variation selectors behind a character that can have
+them. Anywhere else, and twice in a row, they are shown. Tag characters are always shown, though three flags use them.
+
+Right-to-left text goes to the terminal in its logical order; those that know the bidirectional algorithm reorder it
+within its row, so nothing else should stand in that row.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
+
+from prompt_toolkit.utils import get_cwidth
+
+
+Fragments = list[tuple[str, str]]
+"""Pieces of a row as prompt_toolkit takes them: style and text."""
+
+Place = tuple[int, int]
+"""Where one is in a `Page`: which part, which row of it."""
+
+NARROWEST = 12
+"""The fewest cells that a row may have: room for any code point that is spelled out."""
+
+_CODE_POINT = "reverse"  # the style of what is spelled out; not a color, which some people and terminals lack
+_TAB = 4
+_PART = 2000  # characters; laid out in some milliseconds
+_MOST_MARKS = 8  # on one letter; no script needs as many, and stacks of them run over the lines around
+_WORD = re.compile(r"[!-~]{1,256}")
+_SPACES = re.compile(r" +|\t+")
+# Letters without a shape, and a space that looks like nothing: what a reader would take for nothing at all.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_PRINTED_FORMAT = re.compile("[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd]")  # signs of numbers
+_JOINING = re.compile("[\u0600-\u0dff\u0f00-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc]")
+_VIRAMA = 9  # its combining class
+
+
+class Row(NamedTuple):
+    """One row of a laid-out text: its fragments, and where in the text it begins."""
+
+    fragments: Fragments
+    start: int
+
+
+class _Unit(NamedTuple):
+    """What stays together in a row: a word of ASCII, or a character with what belongs on it."""
+
+    text: str
+    cells: int
+    kind: str
+    start: int
+
+
+def one_line(text: str) -> str:
+    """The text on one line, with everything spelled out that is not plainly seen; line ends and tabs too."""
+    return "".join(
+        "".join(map(_spell, unit.text)) if unit.kind in ("newline", "tab") else unit.text for unit in _units(text)
+    )
+
+
+def masked(text: str) -> str:
+    """A text of the same length, for an editor, with U+FFFD for each character that `one_line` would spell out."""
+    return "".join("\ufffd" if _kind(char)[0] == "code" else char for char in text)
+
+
+def clip(text: str, cells: int) -> str:
+    """As much of a text from `one_line` as fits, with `...` where something is missing."""
+    if get_cwidth(text) <= cells:
+        return text
+    kept, used = "", 0
+    for char in text:
+        used += get_cwidth(char)
+        if used > cells - 3:
+            break
+        kept += char
+    return kept + "..."
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether a terminal may reorder a row in which this text stands."""
+    return any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in text)
+
+
+def lay_out(text: str, width: int) -> Iterator[Row]:
+    """Cut a text into rows, between its words where that is possible."""
+    row: list[_Unit] = []
+    used = 0
+    cut = 0  # where the row may be cut: before this unit
+    start = 0
+    for unit in _units(text):
+        text_of, cells, kind, at = unit
+        if kind == "newline":
+            yield Row(_merge(row), start)
+            row, used, cut, start = [], 0, 0, at + len(text_of)
+            continue
+        if kind == "mark":
+            row[-1] = row[-1]._replace(text=row[-1].text + text_of)
+            continue
+        if kind in ("space", "tab"):
+            wanted = _TAB * cells - used % _TAB if kind == "tab" else cells
+            wanted = min(wanted, width - used)  # the rest hangs over the edge
+            row.append(_Unit(" " * wanted, wanted, "space", at))
+            used += wanted
+            cut = len(row)
+            continue
+        if row and (_stands_alone(unit) or _stands_alone(row[-1])) and not _belongs_to(row[-1], unit):
+            cut = len(row)
+        if used + cells > width and cut:
+            yield Row(_merge(row[:cut]), start)
+            row = row[cut:]
+            start = row[0].start if row else at
+            used, cut = sum(kept.cells for kept in row), 0
+        while used + cells > width:  # one word that is longer than a row
+            room = width - used if kind == "word" else 0
+            if room:
+                row.append(_Unit(text_of[:room], room, kind, at))
+                text_of, cells, at = text_of[room:], cells - room, at + room
+            yield Row(_merge(row), start)
+            row, used, start = [], 0, at
+        row.append(_Unit(text_of, cells, kind, at))
+        used += cells
+    yield Row(_merge(row), start)
+
+
+class Page:
+    """Texts under their names, of which only what is looked at is laid out: a place in them is a part and a row in it.
+
+    A part is a piece of a text short enough to be laid out at once, and so begins a row of its own.
+
+    Args:
+        texts: Texts by name; a single one goes without its name.
+        width: Cells of a row.
+    """
+
+    def __init__(self, texts: Mapping[str, str], width: int):
+        self.width = width
+        self.length = sum(map(len, texts.values()))
+        self._parts: list[tuple[int, str]] = []  # where it begins, counted through all texts, and the text
+        self._rows: dict[int, list[Row]] = {}
+        start = 0
+        for name, text in texts.items():
+            if len(texts) > 1:
+                heading = [("bold underline", clip(one_line(name), width - 1) + ":")]
+                self._rows[len(self._parts)] = [*([Row([], 0)] if self._parts else []), Row(heading, 0)]
+                self._parts.append((start, ""))
+            for at, part in _cut(text):
+                self._parts.append((start + at, part))
+            start += len(text)
+
+    def rows(self, place: Place, count: int) -> list[Fragments]:
+        """The rows from a place on, as far as there are any."""
+        part, row = place
+        found: list[Fragments] = []
+        while len(found) < count and part < len(self._parts):
+            found += [shown.fragments for shown in self._of(part)[row : row + count - len(found)]]
+            part, row = part + 1, 0
+        return found
+
+    def move(self, place: Place, rows: int, height: int) -> Place:
+        """The place so many rows further down (or up), but none from which `height` rows would not be filled."""
+        part, row = place[0], place[1] + rows
+        while row < 0 and part > 0:
+            part -= 1
+            row += len(self._of(part))
+        while part < len(self._parts) and row >= len(self._of(part)):
+            row -= len(self._of(part))
+            part += 1
+        return min((part, max(row, 0)), self.last(height))
+
+    def last(self, height: int) -> Place:
+        """The place from which on one sees the end."""
+        part, missing = len(self._parts), height
+        while missing > 0 and part > 0:
+            part -= 1
+            missing -= len(self._of(part))
+        return part, max(0, -missing)
+
+    def start_of(self, place: Place) -> int:
+        """How many characters come before a place."""
+        part, row = place
+        if part >= len(self._parts):
+            return self.length
+        rows = self._of(part)
+        return self._parts[part][0] + rows[row].start if row < len(rows) else self.start_of((part + 1, 0))
+
+    def place_of(self, start: int) -> Place:
+        """The place of the character at `start`."""
+        part = bisect_left(self._parts, start, key=itemgetter(0))
+        if part < len(self._parts) and self._parts[part][0] == start:
+            return part, 0
+        part -= 1
+        return part, bisect_right(self._of(part), start - self._parts[part][0], key=attrgetter("start")) - 1
+
+    def _of(self, part: int) -> list[Row]:
+        if part not in self._rows:
+            self._rows[part] = list(lay_out(self._parts[part][1], self.width))
+        return self._rows[part]
+
+
+def _cut(text: str) -> Iterator[tuple[int, str]]:
+    """Cut a text into parts: at the end of a line if there is one, else behind a space, else anywhere."""
+    start = 0
+    while len(text) - start > _PART:
+        limit = start + _PART
+        while limit < start + _PART + 64 and _clings(text[limit - 1], text[limit : limit + 1]):
+            limit += 1
+        end = text.rfind("\n", start, limit) + 1 or text.rfind(" ", start, limit) + 1 or limit
+        part = text[start:end]
+        yield start, part[:-1].removesuffix("\r") if part.endswith("\n") else part
+        start = end
+    yield start, text[start:]
+
+
+def _clings(before: str, char: str) -> bool:
+    """Whether a part must not be cut between these two characters."""
+    return char != "" and (
+        before == "\u200d" or before + char == "\r\n" or _kind(char)[0] in ("mark", "joiner", "selector")
+    )
+
+
+def _stands_alone(unit: _Unit) -> bool:
+    """Whether a row may be cut before and after it: ideographs, pictures, what is spelled out."""
+    return unit.kind == "code" or (unit.kind == "letter" and unit.cells == 2)
+
+
+def _belongs_to(unit: _Unit, following: _Unit) -> bool:
+    """Whether two pictures are one: joined, or the second is the color of the first one's skin."""
+    return unit.text.endswith("\u200d") or "\U0001f3fb" <= following.text <= "\U0001f3ff"
+
+
+def _merge(units: list[_Unit]) -> Fragments:
+    fragments: Fragments = []
+    for unit in units:
+        style = _CODE_POINT if unit.kind == "code" else ""
+        if fragments and fragments[-1][0] == style:
+            fragments[-1] = (style, fragments[-1][1] + unit.text)
+        else:
+            fragments.append((style, unit.text))
+    return fragments
+
+
+def _spell(char: str) -> str:
+    return f"<U+{ord(char):04X}>"
+
+
+def _units(text: str) -> Iterator[_Unit]:
+    position, marks, based = 0, 0, False  # the marks on the character before, and whether it can carry any
+    while position < len(text):
+        match = _WORD.match(text, position) or _SPACES.match(text, position)
+        if match:
+            found = match[0]
+            based, marks = found[0] not in " \t", 0
+            kind = "word" if based else "space" if found[0] == " " else "tab"
+            yield _Unit(found, len(found), kind, position)
+            position += len(found)
+            continue
+        char = text[position]
+        kind, cells = _kind(char)
+        if kind == "return":
+            kind = "newline" if text.startswith("\r\n", position) else "code"
+            char = "\r\n" if kind == "newline" else char
+        elif kind in ("joiner", "selector"):
+            before = text[position - 1 : position] if based else ""
+            fits = (
+                _joins(char, before, text[position + 1 : position + 2]) if kind == "joiner" else _varies(char, before)
+            )
+            kind = "mark" if fits else "code"
+        if kind == "mark" and not based:
+            yield _Unit("\u25cc" + char, 1, "letter", position)  # the circle on which Unicode's charts show a mark
+            based, marks = True, 1
+        elif kind == "mark" and marks < _MOST_MARKS:
+            yield _Unit(char, 0, "mark", position)
+            marks += 1
+        elif kind in ("mark", "code"):
+            spelled = _spell(char)
+            yield _Unit(spelled, len(spelled), "code", position)
+            based = kind == "mark"
+            if kind == "code":
+                marks = 0
+        else:
+            yield _Unit(char, cells, kind, position)
+            based, marks = kind == "letter", 0
+        position += len(char)
+
+
+@lru_cache(maxsize=1 << 16)
+def _kind(char: str) -> tuple[str, int]:
+    """What a character is to the layout, and how many cells it takes."""
+    category = unicodedata.category(char)
+    cells = get_cwidth(char)
+    if char in "\n\r":
+        return "newline" if char == "\n" else "return", 0
+    if char in "\u200c\u200d":
+        return "joiner", 0
+    if char in "\u180b\u180c\u180d\u180f" or "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef":
+        return "selector", 0
+    if char in _BLANK or category in ("Zl", "Zp"):
+        return "code", 0
+    if category[0] == "C" and not (cells == 1 and _PRINTED_FORMAT.match(char)):
+        return "code", 0
+    if category == "Zs" and char not in "\u00a0\u202f":
+        return "space", cells
+    return ("letter", cells) if cells > 0 else ("mark", 0)  # vowels of Hangul take no cell of their own either
+
+
+def _joins(joiner: str, before: str, after: str) -> bool:
+    """Whether a joiner has something to join, or to keep apart, here."""
+    if not before:
+        return False
+    if unicodedata.combining(before) == _VIRAMA:
+        return True
+    if _is_letter(before) and _is_letter(after):
+        return True
+    pictures = ("So", "Sm", "Sk")
+    return (
+        joiner == "\u200d"
+        and (before == "\ufe0f" or unicodedata.category(before) in pictures)
+        and after != ""
+        and unicodedata.category(after) in pictures
+    )
+
+
+def _is_letter(char: str) -> bool:
+    return bool(_JOINING.match(char)) and unicodedata.category(char)[0] in "LM"
+
+
+def _varies(selector: str, before: str) -> bool:
+    """Whether a variation selector has a character before it that may have variants."""
+    if not before:
+        return False
+    category = unicodedata.category(before)
+    if selector in "\ufe0e\ufe0f":  # as text, as a picture
+        return before == "\u2139" or category in ("So", "Sm", "Sk", "Po", "Pd", "Nd")
+    if selector < "\ufe00":
+        return "\u1800" <= before <= "\u18af" and category[0] == "L"
+    return category == "Sm" or (category == "Lo" and get_cwidth(before) == 2)
