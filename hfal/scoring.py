@@ -9,7 +9,7 @@ they are, either.
 import contextlib
 import inspect
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -30,6 +30,8 @@ CPU_TOKEN_BUDGET = 2048
 ACCELERATOR_TOKEN_BUDGET = 16_384
 
 _IN_MEMORY_BYTES = 256 * 2**20
+
+_OTHER_EMBEDDINGS = "pass embeddings=<name or path of a sentence-transformers model>, or a strategy without embeddings"
 
 
 class NonFiniteOutputError(ScoringError):
@@ -126,13 +128,15 @@ def score_examples(
 
     Returns:
         Float32 arrays by name, rows in the order of `positions`: `scores` [N], `probabilities` [N, C], and
-        `embeddings` [N, D], the mean over the unpadded tokens of the last hidden states, from the same pass.
+        `embeddings` [N, D], the mean over the unpadded tokens of the last hidden states (the decoder's, of an
+        encoder-decoder), from the same pass.
 
     Raises:
         NonFiniteOutputError: Probabilities or scores are not finite.
-        ScoringError: Not even one example fits the memory, or the model shows no hidden states.
+        ScoringError: Not even one example fits the memory, or the model shows no hidden states for the tokens.
     """
-    device = next(model.parameters()).device
+    # Of a model spread over devices, the first that holds weights; those on "meta" are elsewhere and come when needed.
+    device = next((p.device for p in model.parameters() if p.device.type != "meta"), torch.device("cpu"))
     if token_budget is None:
         token_budget = CPU_TOKEN_BUDGET if device.type == "cpu" else ACCELERATOR_TOKEN_BUDGET
     rank, processes = rank_and_size()
@@ -148,6 +152,7 @@ def score_examples(
     precision = contextlib.nullcontext() if autocast is None else torch.autocast(device.type, autocast)
     results: dict[str, np.ndarray] = {}
     finite = np.zeros(len(positions), bool)
+    equally_long = len(np.unique(lengths)) < 2
 
     def run(inputs: dict[str, torch.Tensor], hidden: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         with precision:
@@ -161,13 +166,18 @@ def score_examples(
             kept["scores"] = _check_scores(score(probabilities), len(probabilities))
         if "embeddings" in keep:
             if not hidden:
-                raise ScoringError(f"{type(model).__name__} shows no hidden states: its base model was never called")
-            kept["embeddings"] = _masked_mean(hidden.pop(), inputs.get("attention_mask"))
+                raise ScoringError(
+                    f"{type(model).__name__} shows no hidden states: its base model was not called, or gave none; "
+                    f"{_OTHER_EMBEDDINGS}"
+                )
+            kept["embeddings"] = _embeddings(model, hidden.pop(), inputs.get("attention_mask"), equally_long)
         return kept
 
     with (
         shared_failure(),
         torch.inference_mode(),
+        # A compiled model would be compiled again for these shapes, and may not call a hook that it does not know.
+        torch.compiler.set_stance("force_eager"),
         _eval_mode(model),
         _last_hidden_states(model, "embeddings" in keep) as hidden,
         tqdm(total=sum(map(len, plan)), desc=progress, unit=" texts", leave=False, disable=progress is None) as bar,
@@ -235,12 +245,27 @@ def _check_scores(scores: torch.Tensor, rows: int) -> torch.Tensor:
     return scores
 
 
-def _masked_mean(hidden: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+def _embeddings(
+    model: torch.nn.Module, hidden: torch.Tensor, mask: torch.Tensor | None, equally_long: bool
+) -> torch.Tensor:
     """Mean of the hidden states [B, L, D] over the tokens that are no padding, float32[B, D]."""
-    hidden = hidden.float()
     if mask is None:
-        return hidden.mean(dim=1)
-    weights = mask.to(hidden.dtype)
+        if not equally_long:
+            raise ScoringError(
+                f"embeddings would be of the padding too, since the batches for {type(model).__name__} have no "
+                f"attention_mask; {_OTHER_EMBEDDINGS}"
+            )
+        mask = torch.ones(hidden.shape[:2])
+    virtual = hidden.shape[1] - mask.shape[1]
+    if virtual > 0 and virtual == getattr(getattr(model, "active_peft_config", None), "num_virtual_tokens", None):
+        hidden = hidden[:, virtual:]  # a learned prompt stands in front of the text
+    if hidden.shape[:2] != mask.shape:
+        raise ScoringError(
+            f"{type(model).__name__} has hidden states of shape {list(hidden.shape)} for inputs of shape "
+            f"{list(mask.shape)}, not one for each token; {_OTHER_EMBEDDINGS}"
+        )
+    hidden = hidden.float()
+    weights = mask.to(hidden)  # also to its device: the model may be spread over several
     return torch.bmm(weights.unsqueeze(1), hidden).squeeze(1) / weights.sum(dim=1, keepdim=True).clamp(min=1)
 
 
@@ -284,13 +309,14 @@ def _last_hidden_states(model: torch.nn.Module, wanted: bool) -> Iterator[list[t
     base = _without_adapters(model)
     body = getattr(base, "base_model", None)
     if not isinstance(body, torch.nn.Module) or body is base:
-        raise ScoringError(
-            f"{type(model).__name__} has no base_model to take embeddings from: "
-            "pass embeddings=<name or path of a sentence-transformers model>, or a strategy without embeddings"
-        )
+        raise ScoringError(f"{type(model).__name__} has no base_model to take embeddings from: {_OTHER_EMBEDDINGS}")
 
     def catch(_module: torch.nn.Module, _inputs: Any, outputs: Any) -> None:
-        caught[:] = [outputs[0] if isinstance(outputs, tuple) else outputs["last_hidden_state"]]
+        if isinstance(outputs, tuple):
+            outputs = outputs[0]
+        elif isinstance(outputs, Mapping):
+            outputs = outputs.get("last_hidden_state")
+        caught[:] = [outputs] if isinstance(outputs, torch.Tensor) else []
 
     hook = body.register_forward_hook(catch)
     try:
