@@ -206,7 +206,15 @@ class ActiveLearningCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Note a SIGTERM that `enable_jit_checkpoint` turns into an early, but no regular, end of the training."""
+        """Note a SIGTERM that `enable_jit_checkpoint` turns into an early, but no regular, end of the training.
+
+        After an error for want of memory `auto_find_batch_size` comes here again, and the round has to begin again.
+        """
+        progress = self._progress
+        if progress is not None and not progress.ended:
+            if progress.begun:
+                progress.begin_again()
+            progress.begun = True
         self._sigterm = False
         if args.enable_jit_checkpoint and threading.current_thread() is threading.main_thread():
             then = signal.getsignal(signal.SIGTERM)

@@ -74,15 +74,19 @@ class RoundInProgress:
 
     Attributes:
         number: The round.
+        begin_again: Undoes what was trained, for a training that begins a second time.
         save: Saves the model just trained, and records that the training is over.
         propose: Makes the round's query, if it is to have one and has none, with a model, a collator and arguments.
+        begun: The training has begun.
         interrupted: SIGTERM came during the training.
         ended: The training is over, and the query recorded.
     """
 
     number: int
+    begin_again: Callable[[], None]
     save: Callable[[], None]
     propose: Callable[[torch.nn.Module, Any, TrainingArguments], None]
+    begun: bool = False
     interrupted: bool = False
     ended: bool = False
 
@@ -166,6 +170,7 @@ def run_rounds(
             trainer.callback_handler.optimizer = trainer.callback_handler.lr_scheduler = None
             progress = RoundInProgress(
                 number,
+                begin_again=partial(weights.begin_again, number, step.checkpoint),
                 save=partial(_finish_training, trainer, store, number),
                 propose=partial(_propose, acquisition, number, number != plan.rounds),
             )

@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from transformers import EarlyStoppingCallback, Trainer, TrainerState
+from transformers import EarlyStoppingCallback, Trainer, TrainerState, set_seed
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
@@ -54,6 +54,22 @@ class Weights:
         else:
             self.trainer.model_init = self._model_init
         self.in_memory = None
+
+    def begin_again(self, number: int, checkpoint: str | None) -> None:
+        """Undo what was trained: out of memory, `auto_find_batch_size` begins the round again, but not its weights.
+
+        Args:
+            number: The round.
+            checkpoint: Where its training went on, if it did; the Trainer loads again what is not weights.
+        """
+        if checkpoint is not None:
+            load_weights(self.trainer, Path(checkpoint))
+            return
+        self.prepare(number)
+        set_seed(self.trainer.args.seed)
+        if self.trainer.model_init is not None:
+            self.trainer.model.load_state_dict(self.trainer.call_model_init().state_dict())
+        self.trainer.optimizer.state.clear()
 
     def load_round(self, number: int) -> None:
         """Give the Trainer the final model of a round, unless it has it."""
