@@ -5,22 +5,24 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import NAMES
 from datasets import Dataset
+from hostile import HOSTILE
 
 from hfal.annotation import ask
 from hfal.annotators import FileAnnotator, SimulatedAnnotator
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError
 from hfal.pool import Pool
+from hfal.spreadsheets import restore
 from hfal.store import Answer, Queried, Query
 
 
-FORMATS = ["jsonl", "csv"]
 Row = dict[str, Any]
 
 
@@ -76,9 +78,29 @@ def ask_in_vain(pool: Pool, annotator: FileAnnotator) -> str:
     return stop.value.message
 
 
+def write_query(pool: Pool, ids: Sequence[str], format: str = "jsonl", suggestion: str | None = None) -> Path:
+    """Record a query for these examples; returns the file that now waits for their labels."""
+    query = add_query(pool, ids, suggestion)
+    ask_in_vain(pool, FileAnnotator(format))
+    return pool.run_dir / f"query-{query.number:03d}.{format}"
+
+
 def answers(pool: Pool) -> list[tuple[str, str, str | None]]:
     """The log: id, action and label."""
     return [(answer.example_id, answer.action, answer.label) for answer in pool.store.answers()]
+
+
+@pytest.fixture(params=["jsonl", "csv"])
+def format(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def csv_of_megabytes() -> Iterator[None]:
+    """Lets the csv module read the longest of our texts, and checks that hfal leaves its setting alone."""
+    limit = csv.field_size_limit(2_000_000)
+    yield
+    assert csv.field_size_limit(limit) == 2_000_000
 
 
 @pytest.fixture
@@ -94,23 +116,19 @@ def pool(tmp_path: Path, texts: list[str]) -> Pool:
 # -- what is written, and how a run waits --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_file_has_the_texts_the_suggestions_and_an_empty_label(pool: Pool, texts: list[str], format: str) -> None:
     ids = ids_of(pool)
-    query = add_query(pool, [ids[5], ids[2]], suggestion="positive")
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-{query.number:03d}.{format}"
+    path = write_query(pool, [ids[5], ids[2]], format, suggestion="positive")
     rows = read_rows(path)
     assert [row["id"] for row in rows] == [ids[5], ids[2]]  # in the order in which to ask
     assert [row["text"] for row in rows] == [texts[5], texts[2]]
     assert [row["suggestion"] for row in rows] == ["positive"] * 2
     assert [float(row["confidence"]) for row in rows] == [0.1235] * 2
-    assert all(not row["label"] for row in rows)
+    assert all(not row["label"] and not row["comment"] for row in rows)
     assert path.read_bytes().startswith(codecs.BOM_UTF8) == (format == "csv")  # without it Excel guesses a code page
     assert [p.name for p in pool.run_dir.iterdir() if p.name.startswith("query")] == [path.name]  # no half file
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_seed_set_has_empty_suggestions(pool: Pool, format: str) -> None:
     add_query(pool, ids_of(pool)[:1], purpose="seed")
     ask_in_vain(pool, FileAnnotator(format))
@@ -119,7 +137,6 @@ def test_seed_set_has_empty_suggestions(pool: Pool, format: str) -> None:
     assert not row["confidence"]
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_run_waits_with_exit_code_75_while_nothing_is_filled_in(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     add_query(pool, ids[:3])
@@ -129,7 +146,7 @@ def test_run_waits_with_exit_code_75_while_nothing_is_filled_in(pool: Pool, form
     assert isinstance(stop.value, AnswersPending)
     assert stop.value.code == 75
     path = pool.run_dir / f"query-001.{format}"
-    for word in (str(path), "3 texts", "negative", "positive", "'skip'"):
+    for word in (str(path), "3 texts", "negative", "positive", "'skip'", "'unsure'"):
         assert word in str(stop.value)
 
     content = path.read_bytes()
@@ -177,21 +194,18 @@ def test_half_file_of_a_killed_process_is_written_again(pool: Pool) -> None:
     assert [row["id"] for row in read_rows(pool.run_dir / "query-001.jsonl")] == ids[:2]
 
 
-def test_unknown_format_is_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"format='xlsx'.*'jsonl'.*'csv'"):
+def test_unknown_format_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ArgumentError, match=r"format='xlsx', expected 'jsonl' or 'csv'; for a spreadsheet take 'csv'"):
         FileAnnotator("xlsx")
 
 
 # -- what is read --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
-    add_query(pool, ids[:3])
-    ask_in_vain(pool, FileAnnotator(format))
-    labels = {ids[0]: "negative", ids[1]: " positive ", ids[2]: "positive"}
-    fill(pool.run_dir / f"query-001.{format}", labels)
+    path = write_query(pool, ids[:3], format)
+    fill(path, {ids[0]: "negative", ids[1]: " positive ", ids[2]: "positive"})
     ask(pool.store, FileAnnotator(format))
     assert pool.labels() == {ids[0]: "negative", ids[1]: "positive", ids[2]: "positive"}
     assert {(a.annotator, a.query) for a in pool.store.answers()} == {("file", 1)}
@@ -200,7 +214,6 @@ def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
     assert len(answers(pool)) == 3
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_partly_filled_file_goes_on_and_may_be_filled_or_changed_later(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     annotator = FileAnnotator(format)
@@ -246,35 +259,85 @@ def test_example_asked_twice_has_the_label_of_the_later_file(pool: Pool) -> None
     assert len(answers(pool)) == 3  # the two files do not correct each other at every query
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_skipped_example_is_never_asked_again(pool: Pool, format: str) -> None:
+@pytest.mark.parametrize(
+    ("names", "said", "label"),
+    [
+        (["negative", "positive"], "Positive", "positive"),
+        (["negative", "positive"], "\u00a0POSITIVE\t", "positive"),
+        (["true", "false"], "TRUE", "true"),  # which spreadsheets make of it
+        (["New York", "Rome"], "new  york", "New York"),
+        (["caf\u00e9", "bar"], "Cafe\u0301", "caf\u00e9"),
+        (["don't", "do"], "don't", "don't"),
+        (["US", "us"], "us", "us"),
+        (["US", "us"], "Us", None),
+        (["SKIP", "keep"], "skip", "SKIP"),
+        (["Skip", "SKIP"], "skip", None),
+    ],
+)
+def test_label_may_differ_in_capitals_and_blanks_if_only_one_can_be_meant(
+    tmp_path: Path, texts: list[str], format: str, names: list[str], said: str, label: str | None
+) -> None:
+    pool = make_pool(tmp_path / "run", texts, label_names=names)
+    (example, *_) = ids_of(pool)
+    fill(write_query(pool, [example], format), {example: said})
+    if label is None:
+        with pytest.raises(AnnotationError, match=f"{said!r} is no label; the labels are: {', '.join(names)}"):
+            ask(pool.store, FileAnnotator(format))
+    else:
+        ask(pool.store, FileAnnotator(format))
+    assert pool.labels() == ({} if label is None else {example: label})
+
+
+def test_skipped_and_unsure_examples_are_never_asked_again(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
-    annotator = FileAnnotator(format)
-    add_query(pool, ids[:3])
-    ask_in_vain(pool, annotator)
-    fill(pool.run_dir / f"query-001.{format}", {ids[0]: "skip", ids[1]: "positive"})
-    ask(pool.store, annotator)
-    assert answers(pool) == [(ids[0], "skip", None), (ids[1], "label", "positive")]
-    assert unlabeled_ids(pool) == ids[2:]
+    path = write_query(pool, ids[:4], format)
+    fill(path, {ids[0]: "skip", ids[1]: "positive", ids[2]: "unsure", ids[3]: " Unsure"})
+    ask(pool.store, FileAnnotator(format))
+    said = [(ids[0], "skip", None), (ids[1], "label", "positive"), (ids[2], "unsure", None), (ids[3], "unsure", None)]
+    assert answers(pool) == said
+    assert unlabeled_ids(pool) == ids[4:]
     assert pool.labels() == {ids[1]: "positive"}
+    add_query(pool, ids[4:5])
+    ask_in_vain(pool, FileAnnotator(format))
+    assert answers(pool) == said  # read again, it is not recorded again
 
 
-def test_skip_may_be_the_name_of_a_label(tmp_path: Path, texts: list[str]) -> None:
-    pool = make_pool(tmp_path / "run", texts, label_names=["skip", "keep"])
+@pytest.mark.parametrize(("word", "other"), [("skip", "unsure"), ("unsure", "skip")])
+def test_skip_and_unsure_may_be_the_names_of_labels(tmp_path: Path, texts: list[str], word: str, other: str) -> None:
+    pool = make_pool(tmp_path / "run", texts, label_names=[word, "keep"])
     ids = ids_of(pool)
-    add_query(pool, ids[:1])
-    assert "(or 'skip')" not in ask_in_vain(pool, FileAnnotator())
-    fill(pool.run_dir / "query-001.jsonl", {ids[0]: "skip"})
+    add_query(pool, ids[:2])
+    assert f"one of: {word}, keep (or {other!r}); rows" in ask_in_vain(pool, FileAnnotator())
+    fill(pool.run_dir / "query-001.jsonl", {ids[0]: word, ids[1]: other})
     ask(pool.store, FileAnnotator())
-    assert pool.labels() == {ids[0]: "skip"}
+    assert answers(pool) == [(ids[0], "label", word), (ids[1], other, None)]
 
 
-@pytest.mark.parametrize("format", FORMATS)
+def test_comment_is_recorded_with_what_it_is_about(pool: Pool, format: str) -> None:
+    ids = ids_of(pool)
+    path = write_query(pool, ids[:4], format)
+    rows = read_rows(path)
+    for row, label, comment in zip(
+        rows, ["positive", "skip", "", "negative"], ["=1+1;\n-2", " no text ", "later", ""], strict=True
+    ):
+        row["label"], row["comment"] = label, comment
+    write_rows(path, rows)
+    ask(pool.store, FileAnnotator(format))
+    said = {answer.example_id: (answer.label, answer.comment) for answer in pool.store.answers()}
+    assert said == {ids[0]: ("positive", "=1+1;\n-2"), ids[1]: (None, "no text"), ids[3]: ("negative", None)}
+
+    rows[2]["label"], rows[3]["comment"] = "negative", "irony?"  # filled in later
+    write_rows(path, rows)
+    add_query(pool, ids[4:5])
+    ask_in_vain(pool, FileAnnotator(format))
+    now = pool.store.current_answers()
+    assert [(now[i].label, now[i].comment) for i in ids[2:4]] == [("negative", "later"), ("negative", "irony?")]
+    assert len(answers(pool)) == 5  # the others are not recorded again
+
+
 def test_rows_may_be_reordered_left_out_and_doubled(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
-    add_query(pool, ids[:5])
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
+    path = write_query(pool, ids[:5], format)
     labels = dict(zip(ids[:5], ["negative", "positive", "positive", "negative", "positive"], strict=True))
     rows = [{**row, "label": labels[row["id"]]} for row in read_rows(path)]
     write_rows(path, [rows[4], rows[0], rows[2], {**rows[2], "label": ""}, rows[2]])
@@ -283,12 +346,18 @@ def test_rows_may_be_reordered_left_out_and_doubled(pool: Pool, format: str) -> 
     assert unlabeled_ids(pool) == [ids[1], ids[3], *ids[5:]]
 
 
-@pytest.mark.parametrize("format", FORMATS)
+def test_blank_rows_are_no_rows(pool: Pool, format: str) -> None:
+    ids = ids_of(pool)
+    path = write_query(pool, ids[:2], format)
+    fill(path, dict.fromkeys(ids[:2], "positive"))
+    path.write_bytes(path.read_bytes() + (b" \n\n" if format == "jsonl" else b",,,,,\r\n\r\n ,\r\n,,,,,,,\r\n"))
+    ask(pool.store, FileAnnotator(format))
+    assert pool.labels() == dict.fromkeys(ids[:2], "positive")
+
+
 def test_text_column_may_be_left_out_and_others_added(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
-    add_query(pool, ids[:2])
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
+    path = write_query(pool, ids[:2], format)
     write_rows(path, [{"id": i, "note": "easy", "label": "positive"} for i in ids[:2]])
     ask(pool.store, FileAnnotator(format))
     assert pool.labels() == dict.fromkeys(ids[:2], "positive")
@@ -306,7 +375,7 @@ def _no_id(rows: list[Row]) -> None:
 
 
 def _wrong_label(rows: list[Row]) -> None:
-    rows[1]["label"] = "Positive"
+    rows[1]["label"] = "postive"
 
 
 def _two_labels(rows: list[Row]) -> None:
@@ -317,6 +386,10 @@ def _skipped_and_labeled(rows: list[Row]) -> None:
     rows.insert(1, {**rows[0], "label": "skip"})
 
 
+def _two_comments(rows: list[Row]) -> None:
+    rows.insert(1, {**rows[0], "comment": "sure?"})
+
+
 def _edited_text(rows: list[Row]) -> None:
     rows[1]["text"] = rows[1]["text"].replace("e", "E", 1)
 
@@ -325,15 +398,15 @@ def _one_column_sorted(rows: list[Row]) -> None:
     rows[1]["text"], rows[2]["text"] = rows[2]["text"], rows[1]["text"]
 
 
-@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
     ("damage", "message", "errors"),
     [
         (_unknown_id, "no example has the id 'x00'", 1),
         (_no_id, "no example has the id ''", 1),
-        (_wrong_label, "'Positive' is no label; the labels are: negative, positive", 1),
+        (_wrong_label, "'postive' is no label; the labels are: negative, positive", 1),
         (_two_labels, "has another label above", 1),
         (_skipped_and_labeled, "has another label above", 1),
+        (_two_comments, "has another comment above", 1),
         (_edited_text, "the text in 'text' is not the text of", 1),
         (_one_column_sorted, "were rows moved against each other", 2),
     ],
@@ -342,9 +415,7 @@ def test_nothing_is_recorded_of_a_file_with_an_error(
     pool: Pool, format: str, damage: Callable[[list[Row]], None], message: str, errors: int
 ) -> None:
     ids = ids_of(pool)
-    add_query(pool, ids[:3])
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
+    path = write_query(pool, ids[:3], format)
     fill(path, dict.fromkeys(ids[:3], "positive"))
     good = read_rows(path)
     damaged = [dict(row) for row in good]
@@ -369,9 +440,7 @@ def test_nothing_is_recorded_of_a_file_with_an_error(
 def test_every_error_is_named_but_not_hundreds(tmp_path: Path, reviews: Dataset) -> None:
     pool = make_pool(tmp_path / "run", reviews["text"][:30])
     ids = ids_of(pool)
-    add_query(pool, ids)
-    ask_in_vain(pool, FileAnnotator())
-    fill(pool.run_dir / "query-001.jsonl", {i: f"label{n}" for n, i in enumerate(ids) if n})
+    fill(write_query(pool, ids), {i: f"label{n}" for n, i in enumerate(ids) if n})
     with pytest.raises(AnnotationError) as caught:
         ask(pool.store, FileAnnotator())
     said = str(caught.value)
@@ -380,40 +449,72 @@ def test_every_error_is_named_but_not_hundreds(tmp_path: Path, reviews: Dataset)
     assert said.endswith("… 9 more")
 
 
-def test_error_in_an_old_file_keeps_the_new_one_from_being_recorded_in_part(pool: Pool) -> None:
+def test_errors_of_all_files_are_named_at_once_and_nothing_of_any_file_is_recorded(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
-    annotator = FileAnnotator()
-    add_query(pool, ids[:2])
-    ask_in_vain(pool, annotator)
-    first = pool.run_dir / "query-001.jsonl"
+    annotator = FileAnnotator(format)
+    first = write_query(pool, ids[:2], format)
     fill(first, {ids[0]: "negative"})
     ask(pool.store, annotator)
-    add_query(pool, ids[2:4])
-    ask_in_vain(pool, annotator)
-    fill(pool.run_dir / "query-002.jsonl", {ids[2]: "positive"})
+    second, third = write_query(pool, ids[2:4], format), write_query(pool, ids[4:6], format)
     fill(first, {ids[1]: "postive"})
-    with pytest.raises(AnnotationError, match=r"query-001\.jsonl.*\n.*line 2: 'postive' is no label"):
+    fill(second, {ids[2]: "psitive", ids[3]: "nagtive"})
+    good = third.read_bytes()
+    third.write_bytes(b"\xff" + good)
+    with pytest.raises(AnnotationError) as caught:
         ask(pool.store, annotator)
+    files = [str(first), "'postive'", str(second), "'psitive'", "'nagtive'", f"{third} is not UTF-8"]
+    assert re.findall("|".join(map(re.escape, files)), str(caught.value)) == files
+
+    third.write_bytes(good)
+    fill(second, {ids[2]: "positive", ids[3]: "negative"})
+    with pytest.raises(AnnotationError, match="'postive' is no label"):
+        ask(pool.store, annotator)  # an error in an old file keeps the new one from being recorded
     assert answers(pool) == [(ids[0], "label", "negative")]
+
+
+def test_file_that_cannot_be_read_is_an_error_of_that_file(pool: Pool, format: str) -> None:
+    path = write_query(pool, ids_of(pool)[:1], format)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(AnnotationError, match=f"{path.name} cannot be read: Is a directory"):
+        ask(pool.store, FileAnnotator(format))
+
+
+def test_messages_show_no_megabytes_and_obey_no_escape_codes(tmp_path: Path, format: str) -> None:
+    data = Dataset.from_dict({"text": ["a", "b", "c"], "key": ["\x1b[2Ja", "\u202eb", "c" * 10_000]})
+    pool = Pool(data, tmp_path / "run", "text", label_names=NAMES, id_column="key")
+    path = write_query(pool, data["key"], format)
+    labels = ["\x1b[2J", "\u202e" * 1_000_000, "x" * 1_000_000]
+    write_rows(
+        path, [{**row, "text": "d", "label": label} for row, label in zip(read_rows(path), labels, strict=True)]
+    )
+    with pytest.raises(AnnotationError) as caught:
+        ask(pool.store, FileAnnotator(format))
+    said = str(caught.value)
+    assert said.startswith(f"{path} has 6 errors")
+    assert len(said) < 3000
+    assert said.replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"id": "x", "label": "positive"', r"query-001\.jsonl, line 3 is no JSON"),
-        ('["x", "positive"]', r"line 3 is no JSON object with an 'id'"),
-        ('{"label": "positive"}', r"line 3 is no JSON object with an 'id'"),
-        ("[" * 100_000, r"line 3 is no JSON"),
+        (
+            '{"id": "x", "label": "positive"',
+            r"query-001\.jsonl has 1 error; .*\n +line 3: no JSON \(Expecting ',' delimiter at column 32\)",
+        ),
+        ('["x", "positive"]', r"line 3: no JSON object with an 'id'"),
+        ('{"label": "positive"}', r"line 3: no JSON object with an 'id'"),
+        ("[" * 100_000, r"line 3: no JSON \("),
+        ('{"id": ' + "1" * 5000 + "}", r"line 3: no JSON \("),
         ('{"id": ["x"], "label": "positive"}', r"line 3: no example has the id"),
         ('{"id": "x\\ud800", "label": "positive"}', r"line 3: no example has the id 'x\\ud800'"),
     ],
-    ids=["cut off", "a list", "no id", "deeply nested", "id is a list", "half a surrogate pair"],
+    ids=["cut off", "a list", "no id", "deeply nested", "huge number", "id is a list", "half a surrogate pair"],
 )
 def test_broken_json_line(pool: Pool, line: str, message: str) -> None:
     ids = ids_of(pool)
-    add_query(pool, ids[:2])
-    ask_in_vain(pool, FileAnnotator())
-    path = pool.run_dir / "query-001.jsonl"
+    path = write_query(pool, ids[:2])
     fill(path, dict.fromkeys(ids[:2], "positive"))
     content = path.read_bytes() + line.encode() + b"\n"
     path.write_bytes(content)
@@ -424,11 +525,42 @@ def test_broken_json_line(pool: Pool, line: str, message: str) -> None:
     assert path.read_bytes() == content
 
 
+def test_comment_that_is_no_text(pool: Pool) -> None:
+    ids = ids_of(pool)
+    path = write_query(pool, ids[:1])
+    write_rows(path, [{**row, "label": "positive", "comment": "\ud83d"} for row in read_rows(path)])
+    with pytest.raises(AnnotationError, match="line 1: the comment has half a surrogate pair"):
+        ask(pool.store, FileAnnotator())
+    assert answers(pool) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            b'"x00","never closed,positive',
+            r"line 4: no CSV \(unexpected end of data\); is a quote missing\?",
+        ),
+        (b'"x00","she said "no"","","","positive",""', r"line 4: no CSV \(.*\); is a quote missing\?"),
+        (b"x00,,,,positive,good, but long", r"line 4: more cells than columns; put cells with a ',' in quotes"),
+    ],
+    ids=["quote never closed", "quote in a quoted cell", "comma outside quotes"],
+)
+def test_broken_csv_line(pool: Pool, line: bytes, message: str) -> None:
+    ids = ids_of(pool)
+    path = write_query(pool, ids[:2], "csv")
+    fill(path, dict.fromkeys(ids[:2], "positive"))
+    content = path.read_bytes() + line + b"\r\n"
+    path.write_bytes(content)
+    with pytest.raises(AnnotationError, match=message):
+        ask(pool.store, FileAnnotator("csv"))
+    assert answers(pool) == []
+    assert path.read_bytes() == content
+
+
 def test_blank_lines_and_windows_line_ends_in_json_lines(pool: Pool) -> None:
     ids = ids_of(pool)
-    add_query(pool, ids[:2])
-    ask_in_vain(pool, FileAnnotator())
-    path = pool.run_dir / "query-001.jsonl"
+    path = write_query(pool, ids[:2])
     fill(path, dict.fromkeys(ids[:2], "positive"))
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n\r\n"))
     ask(pool.store, FileAnnotator())
@@ -438,9 +570,7 @@ def test_blank_lines_and_windows_line_ends_in_json_lines(pool: Pool) -> None:
 def test_label_that_is_no_string_in_json_lines(tmp_path: Path, texts: list[str]) -> None:
     pool = make_pool(tmp_path / "run", texts, label_names=["0", "1"])
     ids = ids_of(pool)
-    add_query(pool, ids[:3])
-    ask_in_vain(pool, FileAnnotator())
-    path = pool.run_dir / "query-001.jsonl"
+    path = write_query(pool, ids[:3])
     rows = read_rows(path)
     rows[0]["label"], rows[1]["label"] = 0, 1  # as a script would write them; 0 is a label, not a missing one
     write_rows(path, rows)
@@ -455,9 +585,7 @@ def test_label_that_is_no_string_in_json_lines(tmp_path: Path, texts: list[str])
 
 def test_csv_without_its_label_column_or_its_header(pool: Pool) -> None:
     ids = ids_of(pool)
-    add_query(pool, ids[:2])
-    ask_in_vain(pool, FileAnnotator("csv"))
-    path = pool.run_dir / "query-001.csv"
+    path = write_query(pool, ids[:2], "csv")
     fill(path, dict.fromkeys(ids[:2], "positive"))
     good = path.read_bytes()
     rows = read_rows(path)
@@ -476,49 +604,41 @@ def test_csv_without_its_label_column_or_its_header(pool: Pool) -> None:
 # -- what editors and spreadsheets do to a file --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_re_spaced_text_is_the_same_text(tmp_path: Path, format: str) -> None:
-    texts = [
-        "  two  spaces,\tand a tab ",
-        "line one\r\nline two\n\nline four",
-        "caf\u00e9 noir\u00a0!",
-        "nul\x00 bell\x07",
-        "=1+1",
-    ]
-    changed = ["two spaces, and a tab", "line one\nline two\nline four\n", "cafe\u0301 noir !", "nul bell", "=1+1"]
-    pool = make_pool(tmp_path / "run", texts)
-    add_query(pool, ids_of(pool))
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
+    changed = {
+        "  two  spaces,\tand a tab ": "two spaces, and a tab",
+        "line one\r\nline two\n\nline four": "line one\nline two\nline four\n",
+        "caf\u00e9 noir\u00a0!": "cafe\u0301 noir !",
+        "nul\x00 bell\x07": "nul bell",
+        "=1+1": "=1+1",
+        "\uff1d1 + \ufb01x": "=1 + fix",
+    }
+    pool = make_pool(tmp_path / "run", list(changed))
+    path = write_query(pool, ids_of(pool), format)
     rows = read_rows(path)
-    write_rows(path, [{**r, "text": t, "label": "positive"} for r, t in zip(rows, changed, strict=True)])
+    write_rows(path, [{**r, "text": t, "label": "positive"} for r, t in zip(rows, changed.values(), strict=True)])
     ask(pool.store, FileAnnotator(format))
-    assert len(pool.labels()) == 5
+    assert len(pool.labels()) == len(changed)
 
 
-@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("mark", [codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
 def test_encodings_that_say_what_they_are(tmp_path: Path, format: str, mark: bytes) -> None:
     encoding = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}[mark]
     pool = make_pool(tmp_path / "run", ["Žižek naïvely “quoted” 🎬", "b"], label_names=["schlecht", "schön"])
     ids = ids_of(pool)
-    add_query(pool, ids)
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
+    path = write_query(pool, ids, format)
     fill(path, {ids[0]: "schön", ids[1]: "schlecht"})
     path.write_bytes(mark + path.read_bytes().removeprefix(codecs.BOM_UTF8).decode().encode(encoding))
     ask(pool.store, FileAnnotator(format))
     assert pool.labels() == {ids[0]: "schön", ids[1]: "schlecht"}
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_windows_code_page_is_refused_with_line_and_byte(tmp_path: Path, format: str) -> None:
     pool = make_pool(tmp_path / "run", ["plain", "a naïve film", "caf\u00e9"])
     ids = ids_of(pool)
-    add_query(pool, ids)
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
-    content = path.read_bytes().decode("utf-8-sig").replace("null}", '"positive"}').replace(",\r\n", ",positive\r\n")
+    path = write_query(pool, ids, format)
+    content = path.read_bytes().decode("utf-8-sig").replace('"label": null', '"label": "positive"')
+    content = content.replace('"",""\r\n', '"positive",""\r\n')
     assert content.count("positive") == 3
     path.write_bytes(content.encode("cp1252"))
     line = 2 if format == "jsonl" else 3
@@ -533,9 +653,7 @@ def test_windows_code_page_is_refused_with_line_and_byte(tmp_path: Path, format:
 def test_separators_of_other_countries(tmp_path: Path, delimiter: str, quoting: int) -> None:
     pool = make_pool(tmp_path / "run", ["a, b; c\td", 'she said "no;yes,no"', "plain"])
     ids = ids_of(pool)
-    add_query(pool, ids)
-    ask_in_vain(pool, FileAnnotator("csv"))
-    path = pool.run_dir / "query-001.csv"
+    path = write_query(pool, ids, "csv")
     rows = [{**row, "label": "positive"} for row in read_rows(path)]
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys(), delimiter=delimiter, quoting=quoting)
@@ -547,80 +665,93 @@ def test_separators_of_other_countries(tmp_path: Path, delimiter: str, quoting: 
 
 # -- hostile texts, names and ids ----------------------------------------------------------------------------------
 
-HOSTILE = [
-    "",
-    " ",
-    "nul \x00 and \x01\x08\x1b[31mred\x1b[0m\x7f\x85",
-    "bidi \u202egnp.exe\u202c \u2066isolated\u2069 \u200b\ufeffzero",
-    "line\u2028separator and paragraph\u2029separator \x0b\x0c\x1c\x1d\x1e",
-    'lines\nof "text",\r\nwith, commas; ""quotes"" and a lone\rreturn\n',
-    '{"id": "x", "label": "positive"}\n{"id": "y"}',
-    "x00,injected,,,positive\r\nx01,row,,,negative",
-    "\ufeffbegins with a byte order mark",
-    "=cmd|'/C calc'!A0",
-    '=HYPERLINK("http://example.org?"&A1)',
-    "+1+1",
-    "-2+3",
-    "@SUM(A1)",
-    "\t=1+1",
-    "\r=1+1",
-    "\n=1+1",
-    "'quoted'",
-    "null",
-    "NaN",
-    "😀 e\u0301 \U0010ffff \ufffe",
-    "long " * 200_000,  # 1 MB: more than a field of a CSV file may have by default
-]
+
+def save_as_a_spreadsheet_does(path: Path) -> None:
+    """Save a CSV file anew with semicolons, few quotes, one kind of line break and no control characters."""
+    rows = read_rows(path)
+    for row in rows:
+        for name, value in row.items():
+            value = re.sub("\r\n?", "\n", value)
+            row[name] = "".join(c for c in value if c in "\n\t" or unicodedata.category(c) != "Cc")
+    write_rows(path, rows, delimiter=";")
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_hostile_texts_survive_the_file(tmp_path: Path, format: str) -> None:
-    pool = make_pool(tmp_path / "run", HOSTILE)
+@pytest.mark.parametrize(
+    ("format", "save"),
+    [("jsonl", None), ("csv", None), ("csv", save_as_a_spreadsheet_does)],
+    ids=["jsonl", "csv", "csv of a spreadsheet"],
+)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_text_survives_the_file(
+    tmp_path: Path, csv_of_megabytes: None, format: str, save: Callable[[Path], None] | None, kind: str
+) -> None:
+    texts = ["before", HOSTILE[kind], "after"]
+    pool = make_pool(tmp_path / "run", texts)
     ids = ids_of(pool)
-    add_query(pool, ids, suggestion="positive")
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
-    limit = csv.field_size_limit(2_000_000)
-    try:
-        rows = read_rows(path)
-        assert [row["id"] for row in rows] == ids  # no text made a row of its own
-        for row, text in zip(rows, HOSTILE, strict=True):
-            assert row["text"] in (text, "'" + text)
-        labels = {i: NAMES[n % 2] for n, i in enumerate(ids)}
-        fill(path, labels)
-    finally:
-        csv.field_size_limit(limit)
+    path = write_query(pool, ids, format, suggestion="positive")
+    rows = read_rows(path)
+    assert [row["id"] for row in rows] == ids  # the text made no row of its own
+    found = [restore(row["text"]) if format == "csv" else row["text"] for row in rows]
+    assert found == texts
+    labels = dict(zip(ids, ["positive", "negative", "positive"], strict=True))
+    fill(path, labels)
+    if save is not None:
+        save(path)
     ask(pool.store, FileAnnotator(format))
     assert pool.labels() == labels
-    assert csv.field_size_limit() == limit  # the setting is the process's, not ours
+
+
+@pytest.mark.parametrize("kind", [kind for kind, text in HOSTILE.items() if 0 < len(text.strip()) < 1000])
+def test_hostile_names_ids_and_comments(tmp_path: Path, format: str, kind: str) -> None:
+    text = HOSTILE[kind]
+    column = text.replace("\0", "")  # which no name in Arrow can have
+    data = Dataset.from_dict({column: ["one", "two"], "key": [text, "other"]})
+    pool = Pool(data, tmp_path / "run", column, label_names=[text.strip(), "other label"], id_column="key")
+    path = write_query(pool, [text, "other"], format, suggestion=text.strip())
+    rows = read_rows(path)
+    assert len(rows) == 2
+    for row in rows:
+        row["label"] = row["suggestion"]  # as it is there
+    rows[1]["comment"] = text
+    write_rows(path, rows)
+    ask(pool.store, FileAnnotator(format))
+    assert pool.labels() == {text: text.strip(), "other": text.strip()}
+    said = pool.store.current_answers()["other"].comment
+    assert said in (text.strip(), restore(text).strip())  # in a CSV file an apostrophe before a formula is ours
 
 
 def test_no_cell_of_the_csv_is_a_formula(tmp_path: Path) -> None:
     names = ["=1+1", "+", "-", "@"]
-    pool = make_pool(tmp_path / "run", HOSTILE[:-1], label_names=names)
+    texts = [text for text in HOSTILE.values() if len(text) < 1000]
+    data = Dataset.from_dict({"\uff1dtext": texts, "key": [f"-{n}" for n in range(len(texts))]})
+    pool = Pool(data, tmp_path / "run", "\uff1dtext", label_names=names, id_column="key")
     ids = ids_of(pool)
     for n, name in enumerate(names):
-        add_query(pool, ids[n::4], suggestion=name)
-    ask_in_vain(pool, FileAnnotator("csv"))
-    for number in (1, 2, 3, 4):
-        path = pool.run_dir / f"query-00{number}.csv"
+        path = write_query(pool, ids[n::4], "csv", suggestion=name)
         rows = read_rows(path)
-        assert not [v for row in rows for v in row.values() if v.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
+        cells = [*rows[0], *(value for row in rows for value in row.values())]
+        assert not [
+            cell
+            for cell in cells
+            if cell.startswith(("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n"))
+        ]
         # A person copies the suggestion, with its apostrophe or as the spreadsheet shows it.
-        fill(path, {row["id"]: row["suggestion"].removeprefix("'" * (n % 2)) for n, row in enumerate(rows)})
+        fill(path, {row["id"]: row["suggestion"].removeprefix("'" * (m % 2)) for m, row in enumerate(rows)})
+    rows = read_rows(path)
+    write_rows(path, [{**rows[0], "'\uff1dtext": rows[1]["'\uff1dtext"]}, *rows[1:]])
+    with pytest.raises(AnnotationError, match="the text in '\uff1dtext' is not the text of"):
+        ask(pool.store, FileAnnotator("csv"))
+    write_rows(path, rows)
     ask(pool.store, FileAnnotator("csv"))
     assert pool.labels() == {i: names[n % 4] for n, i in enumerate(ids)}
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_text_columns_named_like_ours(tmp_path: Path, format: str) -> None:
     columns = ["label", "id", "suggestion", "confidence"]
     data = Dataset.from_dict({column: [f"{column} of row {row}" for row in range(2)] for column in columns})
     pool = Pool(data, tmp_path / "run", columns, label_names=NAMES)
     ids = ids_of(pool)
-    add_query(pool, ids, suggestion="negative")
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
+    path = write_query(pool, ids, format, suggestion="negative")
     rows = read_rows(path)
     assert [row["id"] for row in rows] == ids
     assert [row["text_label"] for row in rows] == ["label of row 0", "label of row 1"]
@@ -631,14 +762,11 @@ def test_text_columns_named_like_ours(tmp_path: Path, format: str) -> None:
     assert pool.labels() == {ids[0]: "positive"}
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_text_column_that_is_called_what_another_would_be_renamed_to(tmp_path: Path, format: str) -> None:
     data = Dataset.from_dict({"label": ["first a", "first b"], "text_label": ["second a", "second b"]})
     pool = Pool(data, tmp_path / "run", ["label", "text_label"], label_names=NAMES)
     ids = ids_of(pool)
-    add_query(pool, ids)
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
+    path = write_query(pool, ids, format)
     for row in read_rows(path):
         assert {value.split()[0] for name, value in row.items() if name.startswith("text")} == {"first", "second"}
     fill(path, dict.fromkeys(ids, "positive"))
@@ -646,15 +774,12 @@ def test_text_column_that_is_called_what_another_would_be_renamed_to(tmp_path: P
     assert pool.labels() == dict.fromkeys(ids, "positive")
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_text_pairs(tmp_path: Path, reviews: Dataset, format: str) -> None:
     texts = reviews["text"]
     data = Dataset.from_dict({"premise": texts[:3], "hypothesis": texts[3:6]})
     pool = Pool(data, tmp_path / "run", ["premise", "hypothesis"], label_names=NAMES)
     ids = ids_of(pool)
-    add_query(pool, ids)
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
+    path = write_query(pool, ids, format)
     rows = [{**row, "label": "positive"} for row in read_rows(path)]
     assert [(row["premise"], row["hypothesis"]) for row in rows] == list(zip(texts[:3], texts[3:6], strict=True))
     rows[0]["hypothesis"], rows[1]["hypothesis"] = rows[1]["hypothesis"], rows[0]["hypothesis"]
@@ -667,14 +792,11 @@ def test_text_pairs(tmp_path: Path, reviews: Dataset, format: str) -> None:
     assert pool.labels() == dict.fromkeys(ids, "positive")
 
 
-@pytest.mark.parametrize("format", FORMATS)
 def test_ids_of_the_user_come_back_as_they_are(tmp_path: Path, format: str) -> None:
     ids = ["0", "007", "1e5", "=1+1", "-5", "'tis", " spaced ", 'with "quotes", and commas', "línea\nnueva"]
     data = Dataset.from_dict({"text": [f"text {n}" for n in range(len(ids))], "key": ids})
     pool = Pool(data, tmp_path / "run", "text", label_names=NAMES, id_column="key")
-    add_query(pool, ids)
-    ask_in_vain(pool, FileAnnotator(format))
-    path = pool.run_dir / f"query-001.{format}"
+    path = write_query(pool, ids, format)
     write_rows(path, [{**row, "label": "positive"} for row in read_rows(path)])
     ask(pool.store, FileAnnotator(format))
     assert pool.labels() == dict.fromkeys(ids, "positive")
@@ -683,9 +805,7 @@ def test_ids_of_the_user_come_back_as_they_are(tmp_path: Path, format: str) -> N
 def test_ids_made_numbers_by_a_script(tmp_path: Path) -> None:
     data = Dataset.from_dict({"text": ["a", "b"], "key": [0, 1]})
     pool = Pool(data, tmp_path / "run", "text", label_names=NAMES, id_column="key")
-    add_query(pool, ["0", "1"])
-    ask_in_vain(pool, FileAnnotator())
-    path = pool.run_dir / "query-001.jsonl"
+    path = write_query(pool, ["0", "1"])
     write_rows(path, [{**row, "id": int(row["id"]), "label": "positive"} for row in read_rows(path)])  # as pandas does
     ask(pool.store, FileAnnotator())
     assert pool.labels() == {"0": "positive", "1": "positive"}

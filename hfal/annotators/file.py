@@ -1,45 +1,54 @@
 """The annotator who gets a file, fills in a column, and puts it back."""
 
 import csv
-import io
 import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hfal.annotators.protocol import OpenQuery
 from hfal.errors import AnnotationError, ArgumentError
+from hfal.spreadsheets import column_for, csv_lines, csv_rows, restore
 from hfal.store import Answer
 
 
-_OURS = ("id", "suggestion", "confidence", "label")
-_SKIP = "skip"
+_OURS = ("id", "suggestion", "confidence", "label", "comment")
+_WORDS = ("skip", "unsure")
 
 
 class FileAnnotator:
     """Writes each query to a file and reads the labels that somebody fills in.
 
     The file `query-003.jsonl` (or `.csv`) has a row for each example: `id`, the text columns, the model's `suggestion`
-    with its `confidence`, and an empty `label`. The run then ends with exit code 75. Fill in label names, leave the
-    file where it is, and start the run again. A row may say `skip` (never ask again) unless a label has that name.
-    Rows may stay empty: the run goes on with the labels that are there, and a label filled in later, or changed,
-    is read with the next query.
+    with its `confidence`, and an empty `label` and `comment`. The run then ends with exit code 75. Fill in label
+    names, leave the file where it is, and start the run again. Rows may stay empty: the run goes on with the labels
+    that are there, and a label filled in later, or changed, is read with the next query.
 
-    Nothing of a file with an error is recorded: the message lists every error with its line, the file stays as it is.
+    - A label may differ from its name in capitals and blanks, as long as only one label can be meant.
+    - Instead of a label a row may say `skip` (it cannot be labeled) or `unsure` (the annotator cannot tell), unless a
+      label has that name. Neither is trained on or asked again.
+    - A comment is recorded with the label, `skip` or `unsure` of its row, and not without one.
+    - A CSV file is UTF-8 with commas, which many spreadsheets change to semicolons: both are read. In it an
+      apostrophe stands before all that a spreadsheet might run as a formula; reading takes it away again.
+    - Nothing of any file is recorded while one has an error: the message lists the errors of all files with their
+      lines, and the files stay as they are. A text that is not that of its row's id is such an error, since rows may
+      have been moved against each other; where a program changed the texts, remove their column.
 
     Args:
-        format: `"jsonl"`, or `"csv"` for a spreadsheet: UTF-8, and what a spreadsheet would take for a formula starts
-            with an apostrophe.
+        format: `"jsonl"`, or `"csv"` for a spreadsheet.
         folder: Where the files are; the run directory by default.
         name: Recorded with each answer: who fills in the file.
     """
 
     def __init__(self, format: str = "jsonl", folder: str | os.PathLike[str] | None = None, name: str = "file"):
         if format not in ("jsonl", "csv"):
-            raise ArgumentError(f"format={format!r}, expected 'jsonl' or 'csv'")
+            raise ArgumentError(
+                f"format={format!r}, expected 'jsonl' or 'csv'; for a spreadsheet take 'csv', which every one of them "
+                "opens and saves"
+            )
         self.format = format
         self.folder = None if folder is None else Path(folder)
         self.name = name
@@ -50,28 +59,40 @@ class FileAnnotator:
         return (self.folder or query.run_dir) / f"query-{query.number:03d}.{self.format}"
 
     def annotate(self, query: OpenQuery) -> Iterator[Answer]:
-        """Write the query's file if there is none, and give the labels found in all files so far."""
+        """Write the query's file if there is none, and give the labels found in all files so far.
+
+        Raises:
+            AnnotationError: Files have errors; the message lists them all.
+        """
         path = self.path(query)
         if query.questions and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, self._content(query))
         numbers = [re.fullmatch(r"query-(\d+)", file.stem) for file in path.parent.glob(f"query-*.{self.format}")]
         answers: dict[str, Answer] = {}  # one for each example: what the latest file says holds
+        errors: list[str] = []
         for number, name in sorted((int(match[1]), match[0]) for match in numbers if match):
-            if number <= query.number:
+            try:
                 found = self._read(path.with_name(f"{name}.{self.format}"), number, query)
+            except AnnotationError as error:
+                errors.append(str(error))
+                continue
+            if number <= query.number:  # those of later queries come in their turn
                 answers.update({answer.example_id: answer for answer in found})
                 self._filled_in = len(found) if number == query.number else 0
+        if errors:
+            raise AnnotationError("\n".join(errors))
         yield from answers.values()
 
     def waiting_for(self, query: OpenQuery) -> str | None:
         """Nothing once some rows of the query's file are filled in; before that, the file."""
         if self._filled_in:
             return None
+        words = "".join(f" or {word!r}" for word in _words(query.label_names))
         return (
             f"{len(query.questions)} texts wait in {self.path(query)}\n"
             f"    Fill in the column 'label' with one of: {', '.join(query.label_names)}"
-            f"{'' if _SKIP in query.label_names else f' (or {_SKIP!r})'}; rows may stay empty.\n"
+            f"{f' ({words[1:]})' if words else ''}; rows may stay empty.\n"
             "    Leave the file there and start the run again."
         )
 
@@ -81,51 +102,52 @@ class FileAnnotator:
         rows = []
         for question in query.questions:
             row: dict[str, Any] = {"id": question.example_id}
-            row.update({_column(name): text for name, text in question.texts.items()})
+            row.update({column_for(name, _OURS): text for name, text in question.texts.items()})
             confidence = None if question.confidence is None else round(question.confidence, 4)
-            rows.append({**row, "suggestion": question.suggestion, "confidence": confidence, "label": None})
+            row.update(suggestion=question.suggestion, confidence=confidence, label=None, comment=None)
+            rows.append(row)
         if self.format == "jsonl":
             return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, rows[0].keys())
-        writer.writeheader()
-        writer.writerows({name: _defuse(v) if isinstance(v, str) else v for name, v in row.items()} for row in rows)
-        return text.getvalue().encode("utf-8-sig")  # the mark by which spreadsheets know UTF-8
+        lines = csv_lines(rows[0], (row.values() for row in rows))
+        return "".join(lines).encode("utf-8-sig")  # the mark by which spreadsheets know UTF-8
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def _read(self, file: Path, number: int, query: OpenQuery) -> list[Answer]:
         problems: list[str] = []
         answers: dict[str, Answer] = {}
-        for line, row in self._rows(file):
+        words = _words(query.label_names)
+        for line, row in (self._objects if self.format == "jsonl" else self._cells)(file, problems):
             where = f"line {line}"
             example_id = _known_id(row.get("id"), query)
             if example_id is None:
-                problems.append(f"{where}: no example has the id {row.get('id')!r}")
+                problems.append(f"{where}: no example has the id {_shown(row.get('id'))}")
                 continue
-            texts = query.texts_of(example_id)
-            for name, text in texts.items():
-                found = row.get(_column(name))
-                if found is not None and _bare(str(found)) not in (_bare(text), _bare(_defuse(text))):
+            for name, text in query.texts_of(example_id).items():
+                column = column_for(name, _OURS)
+                found = row.get(column)
+                if found is not None and _bare(str(found)) != _bare(text):
                     problems.append(
-                        f"{where}: the text in {_column(name)!r} is not the text of {example_id}; "
-                        "were rows moved against each other?"
+                        f"{where}: the text in {column!r} is not the text of {_shown(example_id)}; were rows moved "
+                        "against each other? If a program changed the texts, remove their column"
                     )
-            label = row.get("label")
-            if label is None or str(label).strip() == "":
+            said = _cell(row.get("label"))
+            comment = _cell(row.get("comment")) or None
+            if not said:
                 continue
-            label = str(label).strip()
-            if label not in query.label_names and label.removeprefix("'") in query.label_names:
-                label = label.removeprefix("'")
-            if label in query.label_names:
-                answer = Answer(example_id, label, query=number)
-            elif label == _SKIP:
-                answer = Answer(example_id, action="skip", query=number)
-            else:
-                problems.append(f"{where}: {label!r} is no label; the labels are: {', '.join(query.label_names)}")
+            label = _meant(said, query.label_names)
+            word = None if label is not None else _meant(said, words)
+            if label is None and word is None:
+                problems.append(f"{where}: {_shown(said)} is no label; the labels are: {', '.join(query.label_names)}")
                 continue
-            if answers.setdefault(example_id, answer) != answer:
-                problems.append(f"{where}: {example_id} has another label above")
+            if comment is not None and re.search("[\ud800-\udfff]", comment):
+                problems.append(f"{where}: the comment has half a surrogate pair, which is no text")
+                continue
+            answer = Answer(example_id, label, word or "label", query=number, comment=comment)
+            above = answers.setdefault(example_id, answer)
+            if above != answer:
+                differs = "comment" if (above.action, above.label) == (answer.action, answer.label) else "label"
+                problems.append(f"{where}: {_shown(example_id)} has another {differs} above")
         if problems:
             shown = "\n    ".join(problems[:20]) + (
                 "" if len(problems) <= 20 else f"\n    … {len(problems) - 20} more"
@@ -136,48 +158,56 @@ class FileAnnotator:
             )
         return list(answers.values())
 
-    def _rows(self, file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _objects(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        for line, record in enumerate(_decode(file).split("\n"), start=1):  # splitlines() would cut at U+2028 too
+            if record.strip():
+                try:
+                    row = json.loads(record)
+                except json.JSONDecodeError as error:
+                    problems.append(f"line {line}: no JSON ({error.msg} at column {error.colno})")
+                except (ValueError, RecursionError) as error:
+                    problems.append(f"line {line}: no JSON ({error})")
+                else:
+                    if isinstance(row, dict) and "id" in row:
+                        yield line, row
+                    else:
+                        problems.append(f"line {line}: no JSON object with an 'id'")
+
+    def _cells(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         text = _decode(file)
-        if self.format == "jsonl":
-            for line, record in enumerate(text.split("\n"), start=1):  # splitlines() would cut at U+2028 too
-                if record.strip():
-                    try:
-                        row = json.loads(record)
-                    except (json.JSONDecodeError, RecursionError) as error:
-                        raise AnnotationError(f"{file}, line {line} is no JSON: {error}") from None
-                    if not isinstance(row, dict) or "id" not in row:
-                        raise AnnotationError(f"{file}, line {line} is no JSON object with an 'id'")
-                    yield line, row
-            return
         # Spreadsheets write the separator of their country; it is what follows the first column's name.
         header = re.match(r'"?id"?([,;\t])', text)
         if header is None:
             raise AnnotationError(f"{file} does not begin with the column 'id': was its first line removed or moved?")
-        limit = csv.field_size_limit(max(len(text), 1))
+        rows = csv_rows(text, header[1])
+        line = 0
         try:
-            reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=header[1])
-            if "label" not in (reader.fieldnames or []):
-                raise AnnotationError(f"{file} has no column 'label'; its columns are: {reader.fieldnames}")
-            for row in reader:
-                yield reader.line_num, row
+            line, columns = next(rows)
+            columns = [restore(column) for column in columns]
+            if "label" not in columns:
+                raise AnnotationError(f"{file} has no column 'label'; its columns are: {columns}")
+            for line, row in rows:
+                if any(cell.strip() for cell in row[len(columns) :]):
+                    problems.append(f"line {line}: more cells than columns; put cells with a {header[1]!r} in quotes")
+                elif any(cell.strip() for cell in row):
+                    yield line, dict(zip(columns, map(restore, row), strict=False))
         except csv.Error as error:
-            raise AnnotationError(f"{file} cannot be read as CSV: {error}") from None
-        finally:
-            csv.field_size_limit(limit)
+            problems.append(f"line {line + 1}: no CSV ({error}); is a quote missing?")
 
 
-def _column(name: str) -> str:
-    """The column of a text in the file: its own name, unless it is, or would become, one of ours."""
-    plain = name
-    while plain.startswith("text_"):
-        plain = plain.removeprefix("text_")
-    return f"text_{name}" if plain in _OURS else name
+def _cell(found: Any) -> str:
+    return "" if found is None else str(found).strip()
+
+
+def _shown(value: Any) -> str:
+    """A value as a message may show it: nothing that a terminal obeys, and not a megabyte of it."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 def _known_id(found: Any, query: OpenQuery) -> str | None:
-    """The id that a cell means: as it is, or without what a spreadsheet or `_defuse` put around it."""
-    cell = "" if found is None else str(found)
-    for example_id in (cell, cell.removeprefix("'"), cell.strip().removeprefix("'")):
+    """The id that a cell means: as it is, or without blanks around it."""
+    for example_id in ("" if found is None else str(found), _cell(found)):
         try:
             query.texts_of(example_id)
         except KeyError:
@@ -186,20 +216,30 @@ def _known_id(found: Any, query: OpenQuery) -> str | None:
     return None
 
 
-def _defuse(text: str) -> str:
-    """The text with an apostrophe in front if a spreadsheet would run it as a formula (OWASP, "CSV Injection")."""
-    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+def _words(label_names: Sequence[str]) -> list[str]:
+    """What may be said instead of a label."""
+    return [word for word in _WORDS if word not in (_bare(name).casefold() for name in label_names)]
+
+
+def _meant(said: str, names: Sequence[str]) -> str | None:
+    """The one of some names that was meant, if there is just one."""
+    if said in names:
+        return said
+    alike = [name for name in names if _bare(name).casefold() == _bare(said).casefold()]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _bare(text: str) -> str:
-    """The text without what editors and spreadsheets change on their own: white space, control characters, forms."""
-    text = unicodedata.normalize("NFC", text)
-    words = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
-    return " ".join(words.split())
+    """The text without what programs change: blanks, control characters, apostrophes, forms of a letter."""
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(c for c in text if not (c.isspace() or c == "'" or unicodedata.category(c) == "Cc"))
 
 
 def _decode(file: Path) -> str:
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise AnnotationError(f"{file} cannot be read: {error.strerror}") from None
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return content.decode(encoding)
