@@ -280,6 +280,15 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read in a `with` block is the state of one instant; others who write wait until it ends."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
+
     def close(self) -> None:
         """Close the file. The store cannot be used afterwards."""
         self._db.close()

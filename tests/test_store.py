@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -64,6 +65,21 @@ def test_answers_survive_without_closing(tmp_path):
         1,
     )
     assert answer.time.endswith("+00:00")
+
+
+def test_a_snapshot_stays_as_it_was_while_another_writes(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    reader = Store(tmp_path, read_only=True)
+    with ThreadPoolExecutor(1) as pool:
+        with reader.snapshot():
+            before = reader.answers()
+            writing = pool.submit(say, store, "b", "negative")
+            with pytest.raises(TimeoutError):
+                writing.result(timeout=0.5)
+            assert reader.answers() == before
+        writing.result(timeout=30)
+    assert [a.example_id for a in reader.answers()] == ["a", "b"]
 
 
 def test_every_commit_is_synchronous(tmp_path):

@@ -1,0 +1,302 @@
+"""The labels of a run as a data set that can be read without hfal: each with its text and its history."""
+
+import codecs
+import csv
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.spreadsheets import column_for, csv_lines, csv_rows, restore
+from hfal.store import DATASET, Answer, Queried, Query, Store
+
+
+logger = logging.getLogger(__name__)
+
+# The types are named as in `datasets`, which reads these names from a Parquet file.
+_PROVENANCE = {
+    "al_split": "string",
+    "al_query": "int32",
+    "al_round": "int32",
+    "al_rank": "int32",
+    "al_score": "float64",
+    "al_strategy": "string",
+    "al_suggestion": "string",
+    "al_confidence": "float64",
+    "al_annotator": "string",
+    "al_comment": "string",
+    "al_labeled_at": "timestamp[us, tz=UTC]",
+}
+_OURS = ("id", "label", *_PROVENANCE)
+
+_FORMATS = ("parquet", "jsonl", "csv")
+_FORMAT_OF_ENDING = {".parquet": "parquet", ".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv"}
+_SPLITS = ("train", "test")
+_MAY_LIE_BESIDE = ("README.md", "LICENSE")
+
+_Row = dict[str, Any]
+
+
+def export_labels(
+    run_dir: str | os.PathLike[str], to: str | os.PathLike[str], format: str | None = None
+) -> dict[Path, int]:
+    """Write every example that has a label now, with its texts and where the label came from.
+
+    The run is only read: another process may be working on it. The columns are
+
+    - `id`, the text columns under their own names (with `text_` in front where one has the name of another column
+      here), and `label`, the name of the label;
+    - `al_split`: `"test"` for an example that is held out, else `"train"`;
+    - `al_query`, `al_round`, `al_rank`, `al_score`, `al_strategy`, `al_suggestion`, `al_confidence`: the query that
+      asked for the label, the round whose model made it (0 if there was no model yet), the example's place in it (0
+      was to be asked first), and what strategy and model thought of the example then; empty for a label that came
+      with the data;
+    - `al_annotator`, `al_comment`, `al_labeled_at`: whose answer holds, with which comment, since when (UTC); a label
+      that came with the data has the annotator `"dataset"` and no time.
+
+    Skipped and unsure examples have no label, so no row. The rows are in the order of the first answers. The formats:
+
+    - Parquet: in `datasets` the `label` is a `ClassLabel` with the run's names, the times are timestamps.
+    - JSON Lines: names and ISO 8601. Texts are unchanged in both.
+    - CSV: UTF-8 with the mark by which spreadsheets know it. An apostrophe stands before all that a spreadsheet might
+      run as a formula (see `hfal.spreadsheets`); else the texts are unchanged. CSV has no types, so that readers
+      guess: `load_dataset("csv")` takes the texts "null" and "None" for missing unless `keep_default_na=False`, and
+      ids such as 007 for numbers.
+
+    Each file is written whole or not at all. What is there is replaced only where it can be had again, which is when
+    it is an export of this very run; any other file, such as the user's own data, is left alone, since no slip of the
+    keyboard should cost it. Remove it if it is in the way.
+
+    Args:
+        run_dir: The run directory.
+        to: A file, if it ends in `.parquet`, `.jsonl`, `.json` (JSON Lines as well) or `.csv`; else a folder for
+            `datasets.load_dataset`, with a split `train`, and `test` if anything that is held out has a label.
+        format: `"parquet"`, `"jsonl"` or `"csv"` for the files in a folder; Parquet by default.
+
+    Returns:
+        The files, with the number of rows in each.
+
+    Raises:
+        ArgumentError: `to` cannot be written, or is something else than an export of this run; or `format` is none.
+        RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
+    """
+    path, format, is_folder = _target(to, format)
+    store = Store(run_dir, read_only=True)
+    try:
+        with store.snapshot():
+            columns, rows, names, answered = _read(store)
+    finally:
+        store.close()
+    try:
+        if is_folder:
+            splits = {split: [row for row in rows if row["al_split"] == split] for split in _SPLITS}
+            files = {path / f"{split}.{format}": part for split, part in splits.items() if part}
+            earlier = [path / f"{split}.{ending}" for split in _SPLITS for ending in _FORMATS]
+            _check_folder(path, earlier)
+        else:
+            files, earlier = {path: rows}, [path]
+        earlier = [file for file in earlier if file.exists()]
+        for file in earlier:
+            if not _is_earlier_export(file, columns, answered):
+                raise ArgumentError(
+                    f"to={os.fspath(to)!r}: {file} is there and no export of this run, so it is left as it is; "
+                    "remove it or name another file"
+                )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if is_folder:
+            path.mkdir(exist_ok=True)
+        _write_whole(files, set(earlier) - set(files), lambda file, part: _WRITERS[format](file, columns, part, names))
+    except OSError as error:
+        raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
+    return {file: len(part) for file, part in files.items()}
+
+
+def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, bool]:
+    """Where to write, in which format, and whether that is a folder."""
+    if format is not None and format not in _FORMATS:
+        raise ArgumentError(f"format={format!r}, expected one of: {', '.join(_FORMATS)}")
+    text = os.fspath(to)
+    path = Path(text).resolve()
+    ending = path.suffix.lower()
+    if path.is_dir() or text.endswith(("/", os.sep)) or not ending[1:2].isalpha():
+        return path, format or _FORMATS[0], True
+    if ending not in _FORMAT_OF_ENDING:
+        raise ArgumentError(
+            f"to={text!r}: files may end in {', '.join(_FORMAT_OF_ENDING)}; end the name of a folder with '/'"
+        )
+    if format not in (None, _FORMAT_OF_ENDING[ending]):
+        raise ArgumentError(f"to={text!r} contradicts format={format!r}: leave the format out, or name a folder")
+    return path, _FORMAT_OF_ENDING[ending], False
+
+
+# -- what is written -----------------------------------------------------------------------------------------------
+
+
+def _read(store: Store) -> tuple[list[str], list[_Row], list[str], set[str]]:
+    """The columns, the rows, the names of the labels, and the ids of all that was ever answered."""
+    answered = {answer.example_id for answer in store.answers()}
+    labeled = {i: answer for i, answer in store.current_answers().items() if answer.label is not None}
+    if not labeled:
+        raise RunDirectoryError(f"no labels in {store.run_dir} yet: answer a query, then export them")
+    asked: dict[str, list[tuple[int, Query, Queried]]] = {}
+    for query in store.queries():
+        for rank, example in enumerate(query.examples):
+            asked.setdefault(example.example_id, []).append((rank, query, example))
+    held_out = store.holdout_ids()
+
+    rows = []
+    text_columns: dict[str, str] = {}
+    for example_id, answer in labeled.items():
+        origin = _origin(answer, asked.get(example_id, []))
+        texts = store.texts(example_id) if origin is None else origin[2].texts
+        for name in texts:
+            if name not in text_columns:
+                text_columns[name] = column_for(name, _OURS)
+        row = {"id": example_id, **{text_columns[name]: text for name, text in texts.items()}, "label": answer.label}
+        row["al_split"] = _SPLITS[example_id in held_out]
+        if origin is not None:
+            rank, query, example = origin
+            row.update(al_query=query.number, al_round=query.round, al_rank=rank, al_strategy=query.strategy)
+            row.update(al_score=example.score, al_suggestion=example.suggestion, al_confidence=example.confidence)
+        row.update(al_annotator=answer.annotator, al_comment=answer.comment)
+        if answer.annotator != DATASET:
+            row["al_labeled_at"] = answer.time
+        rows.append(row)
+    for name, column in text_columns.items():
+        if name != column:
+            logger.warning(
+                "the text column %r is called %r in the export, which has a %r of its own", name, column, name
+            )
+    return ["id", *text_columns.values(), "label", *_PROVENANCE], rows, store.meta("label_names"), answered
+
+
+def _origin(answer: Answer, asked: Sequence[tuple[int, Query, Queried]]) -> tuple[int, Query, Queried] | None:
+    """The query that an answer is to: the one that it names, or the last one before that with its example."""
+    if answer.annotator == DATASET:
+        return None
+    before = [place for place in asked if answer.query is None or place[1].number <= answer.query]
+    return before[-1] if before else None
+
+
+# -- how it is written ---------------------------------------------------------------------------------------------
+
+
+def _jsonl(file: IO[bytes], columns: Sequence[str], rows: Iterable[_Row], names: Sequence[str]) -> None:
+    ends_of_lines = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}  # for some readers, though not in JSON
+    for row in rows:
+        line = json.dumps({column: row.get(column) for column in columns}, ensure_ascii=False)
+        file.write(line.translate(ends_of_lines).encode() + b"\n")
+
+
+def _csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[_Row], names: Sequence[str]) -> None:
+    file.write(codecs.BOM_UTF8)
+    for line in csv_lines(columns, ([row.get(column) for column in columns] for row in rows)):
+        file.write(line.encode())
+
+
+def _parquet(file: IO[bytes], columns: Sequence[str], rows: Sequence[_Row], names: Sequence[str]) -> None:
+    # `datasets` itself, which could write this too, takes more than a second to import.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"string": pa.string(), "int32": pa.int32(), "float64": pa.float64()}
+    types["timestamp[us, tz=UTC]"] = pa.timestamp("us", tz="UTC")
+    index = {name: i for i, name in enumerate(names)}
+    features: dict[str, Any] = {}
+    arrays = {}
+    for column in columns:
+        values: list[Any] = [row.get(column) for row in rows]
+        if column == "label":
+            features[column] = {"names": list(names), "_type": "ClassLabel"}
+            arrays[column] = pa.array([index[value] for value in values], pa.int64())
+            continue
+        dtype = _PROVENANCE.get(column, "string")
+        features[column] = {"dtype": dtype, "_type": "Value"}
+        if dtype.startswith("timestamp"):
+            values = [value and datetime.fromisoformat(value) for value in values]
+        arrays[column] = pa.array(values, types[dtype])
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(pa.table(arrays).replace_schema_metadata(metadata), file)
+
+
+_WRITERS: dict[str, Callable[[IO[bytes], Sequence[str], Sequence[_Row], Sequence[str]], None]] = {
+    "parquet": _parquet,
+    "jsonl": _jsonl,
+    "csv": _csv,
+}
+
+
+def _write_whole(
+    files: dict[Path, list[_Row]], outdated: Iterable[Path], write: Callable[[IO[bytes], list[_Row]], None]
+) -> None:
+    """Write files that are there whole or not at all, and remove those whose place they take."""
+    # Hidden, since `load_dataset` would take a train.parquet.part for data too.
+    parts = {file: file.with_name(f".{file.name}.{os.getpid()}.part") for file in files}
+    try:
+        for file, part in parts.items():
+            with open(part, "wb") as stream:
+                write(stream, files[file])
+                stream.flush()
+                os.fsync(stream.fileno())
+        for file in outdated:
+            file.unlink()
+        for file, part in reversed(parts.items()):  # `train` last: without it no folder looks complete
+            os.replace(part, file)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+
+
+# -- what is there already -----------------------------------------------------------------------------------------
+
+
+def _check_folder(folder: Path, earlier: Sequence[Path]) -> None:
+    if folder.is_dir():
+        known = {*_MAY_LIE_BESIDE, *(file.name for file in earlier)}
+        others = sorted(p.name for p in folder.iterdir() if p.name not in known and not p.name.startswith("."))
+        if others:
+            raise ArgumentError(
+                f"the folder {folder} has other things in it ({', '.join(others[:5])}{', …' if others[5:] else ''}), "
+                "which load_dataset might take for data: name a new folder"
+            )
+
+
+def _is_earlier_export(file: Path, columns: Sequence[str], answered: set[str]) -> bool:
+    """Whether a file has nothing in it but what an export of this run may have had."""
+    if not file.is_file():
+        return False
+    if file.stat().st_size == 0:
+        return True
+    try:
+        found, ids = _READERS[_FORMAT_OF_ENDING[file.suffix.lower()]](file)
+    except (ValueError, RecursionError, csv.Error):
+        return False
+    return found == columns and answered.issuperset(ids)
+
+
+def _columns_of_parquet(file: Path) -> tuple[list[str], list[str]]:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(file)
+    return table.column_names, table["id"].to_pylist() if "id" in table.column_names else []
+
+
+def _columns_of_jsonl(file: Path) -> tuple[list[str], list[str]]:
+    rows = [json.loads(line) for line in file.read_bytes().decode().split("\n") if line]
+    columns = list(rows[0]) if isinstance(rows[0], dict) else []
+    if any(not isinstance(row, dict) or list(row) != columns for row in rows):
+        return [], []
+    return columns, [row.get("id") for row in rows]
+
+
+def _columns_of_csv(file: Path) -> tuple[list[str], list[str]]:
+    rows = csv_rows(file.read_bytes().decode("utf-8-sig"))
+    _, columns = next(rows)
+    return [restore(column) for column in columns], [restore(row[0]) for _, row in rows if row]
+
+
+_READERS = {"parquet": _columns_of_parquet, "jsonl": _columns_of_jsonl, "csv": _columns_of_csv}

@@ -1,0 +1,681 @@
+"""Exports: loaded with plain `datasets`, in a process without hfal, they say what was answered."""
+
+import codecs
+import csv
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import NAMES
+from datasets import ClassLabel, Dataset, Features, Value, load_dataset
+from hostile import HOSTILE
+
+from hfal.annotation import ask
+from hfal.annotators import SimulatedAnnotator
+from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.export import export_labels
+from hfal.pool import Pool
+from hfal.spreadsheets import restore
+from hfal.store import Answer, Queried, Query, Store
+
+
+FORMATS = ["parquet", "jsonl", "csv"]
+Row = dict[str, Any]
+
+_LOAD = """
+import json, sys, tempfile
+import datasets
+
+datasets.disable_progress_bars()
+loaded = {}
+for name, path, options in json.load(sys.stdin):
+    data = datasets.load_dataset(path, cache_dir=tempfile.mkdtemp(dir=sys.argv[1]), **options)
+    loaded[name] = {split: part.to_list() for split, part in data.items()}
+    for split, part in data.items():
+        label = part.features.get("label")
+        for row in loaded[name][split] if isinstance(label, datasets.ClassLabel) else []:
+            row["label"] = label.int2str(row["label"])
+assert "hfal" not in sys.modules
+json.dump(loaded, sys.stdout, default=lambda time: time.isoformat(timespec="microseconds"))
+"""
+
+
+def load(tmp_path: Path, *exports: Path) -> list[dict[str, list[Row]]]:
+    """What `datasets.load_dataset`, in a process without hfal, finds in some exports: the rows of each split."""
+    wanted = []
+    for number, path in enumerate(exports):
+        is_csv = path.suffix == ".csv" or any(path.glob("*.csv"))
+        options = {"keep_default_na": False} if is_csv else {}
+        if path.is_dir():
+            wanted.append((number, str(path), options))
+        else:
+            name = {".jsonl": "json", ".json": "json"}.get(path.suffix, path.suffix[1:])
+            wanted.append((number, name, {"data_files": str(path), **options}))
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD, str(tmp_path)],
+        input=json.dumps(wanted),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = json.loads(done.stdout)
+    return [loaded[str(number)] for number in range(len(exports))]
+
+
+def make_store(run_dir: Path, label_names: Sequence[str] = NAMES) -> Store:
+    store = Store(run_dir)
+    store.set_meta("label_names", list(label_names))
+    return store
+
+
+def add_query(store: Store, ids: Sequence[str], purpose: str = "round", round_number: int = 1, **about: Any) -> Query:
+    """Record a query for these examples, whose text is "text of ID" unless `texts` says otherwise."""
+    texts = about.pop("texts", None) or [{"text": f"text of {i}"} for i in ids]
+    examples = (Queried(i, f"content of {i}", text, **about) for i, text in zip(ids, texts, strict=True))
+    strategy = "random" if round_number == 0 else "margin+kmeans"
+    return store.add_query(Query(round_number, purpose, strategy, 0, tuple(examples)))
+
+
+def answer(store: Store, example_id: str, label: str | None, annotator: str = "anna", **about: Any) -> Answer:
+    recorded = store.record(Answer(example_id, label, annotator=annotator, **about))
+    assert recorded is not None
+    return recorded
+
+
+def small_run(run_dir: Path) -> Store:
+    """A run with a held-out label, two others, and an example without a label."""
+    store = make_store(run_dir)
+    add_query(store, ["h"], "holdout", 0)
+    add_query(store, ["a", "b", "c"], "seed", 0)
+    answer(store, "h", "negative", query=1)
+    answer(store, "a", "positive", query=2)
+    answer(store, "b", "negative", query=2)
+    return store
+
+
+# -- what is in it -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A run in which all that can happen to a label has happened, and what plain `datasets` finds in its exports."""
+    folder = tmp_path_factory.mktemp("story")
+    store = make_store(folder / "run")
+    store.record_given([(Answer("given", "positive", annotator="dataset"), "c", {"text": "text of given"})])
+    add_query(store, ["held out", "held out, no answer"], "holdout", 0)
+    add_query(store, ["plain", "corrected", "undone", "asked again", "skipped", "given back"], "seed", 0)
+    times = {"held out": answer(store, "held out", "negative", query=1).time}
+    answer(store, "undone", "negative", query=2)
+    answer(store, "corrected", "negative", query=2)
+    times["plain"] = answer(store, "plain", "positive", query=2, comment="sure").time
+    answer(store, "undone", None, action="undo", query=2)
+    times["corrected"] = answer(store, "corrected", "positive", query=2).time
+    answer(store, "skipped", None, action="skip", query=2)
+    third = ["asked again", "unsure", "by two", "by two, one undone", "from elsewhere", "named late"]
+    add_query(store, third, score=-0.5, suggestion="negative", confidence=0.75)
+    answer(store, "by two", "positive", "bert", query=3)
+    answer(store, "by two, one undone", "positive", "bert", query=3)
+    times["asked again"] = answer(store, "asked again", "positive", query=3).time
+    answer(store, "unsure", None, action="unsure", query=3)
+    times["by two"] = answer(store, "by two", "negative", query=3).time
+    answer(store, "by two, one undone", "negative", query=3)
+    answer(store, "by two, one undone", None, action="undo", query=3)
+    times["by two, one undone"] = store.current_answers()["by two, one undone"].time
+    times["from elsewhere"] = answer(store, "from elsewhere", "positive", "script").time
+    add_query(store, ["asked later"], round_number=2, score=0.25)
+    times["named late"] = answer(store, "named late", "positive", query=4).time
+    times["given back"] = answer(store, "given back", "positive", query=2).time
+    add_query(store, ["given back"], round_number=3, score=0.125)  # as a pool that was told otherwise might
+    exports = [folder / f"labels.{format}" for format in FORMATS] + [folder / format for format in FORMATS]
+    for path in exports:
+        export_labels(store.run_dir, path, path.name if path.suffix == "" else None)
+    loaded = load(folder, *exports)
+    return {"store": store, "folder": folder, "times": times, "loaded": dict(zip(exports, loaded, strict=True))}
+
+
+def expected_rows(times: dict[str, str]) -> list[Row]:
+    holdout = {"al_split": "test", "al_query": 1, "al_round": 0, "al_strategy": "random"}
+    seed = {"al_split": "train", "al_query": 2, "al_round": 0, "al_strategy": "random"}
+    first = {"al_split": "train", "al_query": 3, "al_round": 1, "al_strategy": "margin+kmeans", "al_score": -0.5}
+    first |= {"al_suggestion": "negative", "al_confidence": 0.75}
+    rows = [
+        {"id": "given", "label": "positive", "al_split": "train", "al_annotator": "dataset"},
+        {"id": "held out", "label": "negative", **holdout, "al_rank": 0},
+        {"id": "corrected", "label": "positive", **seed, "al_rank": 1},
+        {"id": "plain", "label": "positive", **seed, "al_rank": 0, "al_comment": "sure"},
+        {"id": "by two", "label": "negative", **first, "al_rank": 2},
+        {"id": "by two, one undone", "label": "positive", **first, "al_rank": 3, "al_annotator": "bert"},
+        {"id": "asked again", "label": "positive", **first, "al_rank": 0},
+        {"id": "from elsewhere", "label": "positive", **first, "al_rank": 4, "al_annotator": "script"},
+        {"id": "named late", "label": "positive", **first, "al_rank": 5},
+        {"id": "given back", "label": "positive", **seed, "al_rank": 5},
+    ]
+    for row in rows:
+        row["text"] = f"text of {row['id']}"
+        row.setdefault("al_annotator", "anna")
+        row["al_labeled_at"] = times.get(row["id"])
+    return rows
+
+
+def without_blanks(row: Row) -> Row:
+    """A row without its missing values, which are `None`, or nothing in a CSV file."""
+    return {name: value for name, value in row.items() if value not in (None, "")}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_file_has_every_label_in_force_with_its_text_and_history(story: dict[str, Any], format: str) -> None:
+    splits = story["loaded"][story["folder"] / f"labels.{format}"]
+    assert list(splits) == ["train"]  # one file is one split, whose column says what is held out
+    found = [without_blanks(row) for row in splits["train"]]
+    numbers = {"al_query", "al_round", "al_rank", "al_score", "al_confidence"}
+    if format == "csv":  # with keep_default_na=False a column of numbers with gaps is one of texts
+        found = [{n: float(v) if n in numbers else v for n, v in row.items()} for row in found]
+    assert found == [without_blanks(row) for row in expected_rows(story["times"])]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_folder_has_the_splits_train_and_test(story: dict[str, Any], format: str) -> None:
+    splits = story["loaded"][story["folder"] / format]
+    rows = {row["id"]: row["al_split"] for row in expected_rows(story["times"])}
+    for split in ("train", "test"):
+        assert [row["id"] for row in splits[split]] == [i for i, where in rows.items() if where == split]
+    assert set(splits) == {"train", "test"}
+    assert {row["al_split"] for row in splits["test"]} == {"test"}
+
+
+def test_columns_are_in_one_order_in_all_formats(story: dict[str, Any]) -> None:
+    columns = "id text label al_split al_query al_round al_rank al_score al_strategy al_suggestion al_confidence"
+    columns += " al_annotator al_comment al_labeled_at"
+    for format in FORMATS:
+        for row in story["loaded"][story["folder"] / f"labels.{format}"]["train"]:
+            assert list(row) == columns.split()
+
+
+def test_parquet_has_the_types_of_datasets(story: dict[str, Any]) -> None:
+    types = dict.fromkeys(["id", "text", "label", "al_split"], "string")
+    types |= {"al_query": "int32", "al_round": "int32", "al_rank": "int32", "al_score": "float64"}
+    types |= {"al_strategy": "string", "al_suggestion": "string", "al_confidence": "float64"}
+    types |= {"al_annotator": "string", "al_comment": "string", "al_labeled_at": "timestamp[us, tz=UTC]"}
+    features = Features({name: Value(dtype) for name, dtype in types.items()} | {"label": ClassLabel(names=NAMES)})
+    for path in (story["folder"] / "labels.parquet", story["folder"] / "parquet" / "test.parquet"):
+        schema = pq.read_schema(path)
+        assert schema.equals(features.arrow_schema)
+        assert schema.metadata == features.arrow_schema.metadata
+        assert Features.from_arrow_schema(schema) == features
+
+
+def test_csv_and_json_lines_have_the_names_of_labels(story: dict[str, Any]) -> None:
+    rows = [json.loads(line) for line in (story["folder"] / "labels.jsonl").read_text("utf-8").splitlines()]
+    assert {row["label"] for row in rows} == {"negative", "positive"}
+    content = (story["folder"] / "labels.csv").read_bytes()
+    assert content.startswith(codecs.BOM_UTF8)  # without it Excel guesses a code page
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    assert {row["label"] for row in rows} == {"negative", "positive"}
+    assert "-0.5" in {row["al_score"] for row in rows}  # a number is no formula
+
+
+def test_export_of_a_simulated_run_equals_the_views_of_its_pool(tmp_path: Path, reviews: Dataset) -> None:
+    pool = Pool(reviews.select(range(40)), tmp_path / "run", "text", label_column="label")
+    ids = pool.ids.to_pylist()
+    for query, (purpose, part) in enumerate([("holdout", ids[30:]), ("seed", ids[4:10]), ("round", ids[10:3:-3])]):
+        examples = (
+            Queried(i, pool.content(p), pool.texts([p])[0]) for i, p in zip(part, pool.positions(part), strict=True)
+        )
+        pool.store.add_query(Query(query // 2, purpose, "random", 0, tuple(examples)))
+        ask(pool.store, SimulatedAnnotator(pool))
+    written = export_labels(pool.run_dir, tmp_path / "export")
+    assert written == {
+        tmp_path / "export" / "train.parquet": len(pool.labeled),
+        tmp_path / "export" / "test.parquet": len(pool.holdout) == 10 and 10,
+    }
+    data = load_dataset(str(tmp_path / "export"), cache_dir=str(tmp_path / "cache"))
+    for view, split in [(pool.labeled, "train"), (pool.holdout, "test")]:
+        assert data[split]["text"] == view["text"]
+        assert data[split]["label"] == view["label"]
+        assert data[split].features["label"] == view.features["label"]
+    assert set(data["train"]["al_annotator"]) == {"simulated"}
+
+
+def test_labels_that_came_with_the_data_need_no_query(tmp_path: Path) -> None:
+    data = Dataset.from_dict({"premise": ["a", "b", "c"], "hypothesis": ["d", "e", "f"], "gold": ["x", None, "y"]})
+    pool = Pool(data, tmp_path / "run", ["premise", "hypothesis"], label_column="gold")
+    ids = pool.ids.to_pylist()
+    export_labels(pool.run_dir, tmp_path / "labels.jsonl")
+    lines = (tmp_path / "labels.jsonl").read_text("utf-8").splitlines()
+    rows = [without_blanks(json.loads(line)) for line in lines]
+    history = {"al_split": "train", "al_annotator": "dataset"}
+    assert rows == [
+        {"id": ids[0], "premise": "a", "hypothesis": "d", "label": "x", **history},
+        {"id": ids[2], "premise": "c", "hypothesis": "f", "label": "y", **history},
+    ]
+
+
+def test_text_columns_with_the_names_of_ours_are_renamed_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = make_store(tmp_path / "run")
+    columns = ["id", "label", "text_label", "al_score", "comment"]
+    add_query(store, ["x"], texts=[{column: f"the {column}" for column in columns}])
+    answer(store, "x", "positive")
+    with caplog.at_level(logging.WARNING):
+        paths = [tmp_path / f"labels.{format}" for format in FORMATS]
+        for path in paths:
+            export_labels(store.run_dir, path)
+    assert "the text column 'label' is called 'text_label' in the export" in caplog.text
+    for splits in load(tmp_path, *paths):
+        (row,) = splits["train"]
+        assert (row["id"], row["label"]) == ("x", "positive")
+        assert row["text_id"] == "the id"
+        assert row["text_label"] == "the label"
+        assert row["text_text_label"] == "the text_label"
+        assert row["text_al_score"] == "the al_score"
+        assert row["comment"] == "the comment"
+
+
+def test_text_column_that_was_renamed_between_two_queries(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "run")
+    add_query(store, ["a"])
+    add_query(store, ["b"], texts=[{"review": "text of b"}])
+    for i in "ab":
+        answer(store, i, "positive")
+    paths = [tmp_path / f"labels.{format}" for format in FORMATS]
+    for path in paths:
+        export_labels(store.run_dir, path)
+    for splits in load(tmp_path, *paths):
+        assert [(row["text"] or None, row["review"] or None) for row in splits["train"]] == [
+            ("text of a", None),
+            (None, "text of b"),
+        ]
+
+
+# -- hostile texts -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A run whose texts, ids, labels, annotators, comments and text columns are all hostile."""
+    folder = tmp_path_factory.mktemp("hostile")
+    names = ["=1+1", "-1;@SUM(A1)", "null"]
+    store = make_store(folder / "run", names)
+    ids = {kind: text if 0 < len(text) < 1000 else kind for kind, text in HOSTILE.items()}
+    assert len(set(ids.values())) == len(ids)
+    texts = [{"text": text, "=2\t+2": text[:1000]} for text in HOSTILE.values()]
+    add_query(store, list(ids.values()), texts=texts, score=-0.5, suggestion="=1+1", confidence=1e-7)
+    for number, (kind, i) in enumerate(ids.items()):
+        answer(store, i, names[number % 3], HOSTILE[kind][:1000] or "nobody", comment=HOSTILE[kind][:1000], query=1)
+    paths = [folder / f"labels.{format}" for format in FORMATS]
+    for path in paths:
+        export_labels(store.run_dir, path)
+    loaded = load(folder, *paths)
+    return {"folder": folder, "names": names, "ids": ids, "loaded": dict(zip(FORMATS, loaded, strict=True))}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_text_is_loaded_as_it_was(hostile: dict[str, Any], kind: str, format: str) -> None:
+    number = list(HOSTILE).index(kind)
+    row = hostile["loaded"][format]["train"][number]
+    text = HOSTILE[kind]
+    expected = {"id": hostile["ids"][kind], "text": text, "=2\t+2": text[:1000], "label": hostile["names"][number % 3]}
+    expected |= {"al_annotator": text[:1000] or "nobody", "al_comment": text[:1000], "al_suggestion": "=1+1"}
+    found = {name: "" if value is None else value for name, value in row.items()}
+    if format == "csv":
+        found = {restore(name): restore(value) if isinstance(value, str) else value for name, value in found.items()}
+    assert {name: found[name] for name in expected} == expected
+    assert (found["al_score"], found["al_confidence"], found["al_rank"]) == (-0.5, 1e-7, number)
+
+
+def test_no_cell_of_the_csv_is_a_formula(hostile: dict[str, Any]) -> None:
+    limit = csv.field_size_limit(2_000_000)
+    try:
+        content = (hostile["folder"] / "labels.csv").read_bytes().decode("utf-8-sig")
+        header, *rows = csv.reader(io.StringIO(content, newline=""))
+    finally:
+        csv.field_size_limit(limit)
+    score = header.index("al_score")
+    assert {row[score] for row in rows} == {"-0.5"}  # of a number, which is in no quotes, a spreadsheet makes a number
+    cells = [*header, *(cell for row in rows for column, cell in enumerate(row) if column != score)]
+    starts = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n", "\0")
+    assert [cell[:50] for cell in cells if cell.startswith(starts)] == []
+    assert '"a;\'=cmd()"' in content
+
+
+def test_every_line_of_json_lines_is_a_row_for_every_reader(hostile: dict[str, Any]) -> None:
+    content = (hostile["folder"] / "labels.jsonl").read_text("utf-8")
+    assert len(content.splitlines()) == len(HOSTILE)  # which also cuts at U+2028, U+0085 and their like
+
+
+# -- where it is written -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("to", "format", "written"),
+    [
+        ("labels.jsonl", None, "labels.jsonl"),
+        ("labels.JSON", None, "labels.JSON"),
+        ("labels.csv", "csv", "labels.csv"),
+        ("new/folders/labels.parquet", None, "new/folders/labels.parquet"),
+        ("folder", None, "folder/train.parquet"),
+        ("folder", "csv", "folder/train.csv"),
+        ("reviews-1.0", "jsonl", "reviews-1.0/train.jsonl"),
+        ("reviews.v1/", None, "reviews.v1/train.parquet"),
+        ("labels.csv/", None, "labels.csv/train.parquet"),
+        ("folder with spaces & ünïcode", None, "folder with spaces & ünïcode/train.parquet"),
+    ],
+)
+def test_the_ending_says_file_or_folder_and_the_format(
+    tmp_path: Path, to: str, format: str | None, written: str
+) -> None:
+    store = small_run(tmp_path / "run")
+    written_files = export_labels(store.run_dir, f"{tmp_path}/{to}", format)
+    path = tmp_path / written
+    if path.stem == "train":
+        assert written_files == {path: 2, path.with_stem("test"): 1}
+    else:
+        assert written_files == {path: 3}
+    content = path.read_bytes()
+    kind = format or {".json": "jsonl"}.get(path.suffix.lower(), path.suffix.lower()[1:])
+    assert (content[:4] == b"PAR1", content[:1] == b"{", content[:3] == codecs.BOM_UTF8) == tuple(
+        kind == name for name in FORMATS
+    )
+    assert {p.name for p in path.parent.iterdir()} - {"run"} == {p.name for p in written_files}
+
+
+@pytest.mark.parametrize(
+    ("to", "format", "message"),
+    [
+        (
+            "labels.xlsx",
+            None,
+            r"labels\.xlsx': files may end in \.parquet, \.jsonl, \.json, \.csv; end the name of a f",
+        ),
+        ("labels.csv.gz", None, r"files may end in"),
+        ("labels.csv", "parquet", r"labels\.csv' contradicts format='parquet'"),
+        ("labels.xlsx", "xlsx", r"format='xlsx', expected one of: parquet, jsonl, csv"),
+        ("run/labels.sqlite", None, r"files may end in"),
+        ("file/labels.csv", None, r"to='.*/file/labels\.csv' cannot be written: .*File exists"),
+        ("file", None, r"to='.*/file' cannot be written: .*File exists"),
+        ("x" * 250 + ".csv", None, r"cannot be written: .*File name too long"),
+        ("run", None, r"run has other things in it \(labels\.sqlite.*name a new folder"),
+        ("", None, r"has other things in it \(file, run\)"),
+    ],
+)
+def test_what_cannot_be_written_is_an_error(tmp_path: Path, to: str, format: str | None, message: str) -> None:
+    store = small_run(tmp_path / "run")
+    (tmp_path / "file").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ArgumentError, match=message):
+        export_labels(store.run_dir, f"{tmp_path}/{to}", format)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_run_without_labels_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RunDirectoryError, match="no run in"):
+        export_labels(tmp_path / "nothing", tmp_path / "labels.csv")
+    assert not (tmp_path / "nothing").exists()
+    store = make_store(tmp_path / "run")
+    add_query(store, ["a", "b"])
+    answer(store, "a", None, action="skip", query=1)
+    with pytest.raises(RunDirectoryError, match=r"no labels in .*run yet: answer a query"):
+        export_labels(store.run_dir, tmp_path / "labels.csv")
+    assert not (tmp_path / "labels.csv").exists()
+
+
+def test_folder_of_a_run_of_which_only_the_holdout_has_labels(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "run")
+    add_query(store, ["h"], "holdout", 0)
+    answer(store, "h", "positive", query=1)
+    export_labels(store.run_dir, tmp_path / "export")
+    (splits,) = load(tmp_path, tmp_path / "export")  # which cannot load a split without rows
+    assert {split: [row["id"] for row in rows] for split, rows in splits.items()} == {"test": ["h"]}
+
+
+# -- what is there already -----------------------------------------------------------------------------------------
+
+
+def ids_in(path: Path) -> list[str]:
+    if path.suffix == ".parquet":
+        return pq.read_table(path)["id"].to_pylist()
+    if path.suffix == ".jsonl":
+        return [json.loads(line)["id"] for line in path.read_text("utf-8").splitlines()]
+    return [row["id"] for row in csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""))]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", ["labels", "folder"])
+def test_export_is_replaced_by_a_later_one_of_the_same_run(tmp_path: Path, format: str, name: str) -> None:
+    store = small_run(tmp_path / "run")
+    add_query(store, ["=1+1", "-2"])
+    answer(store, "=1+1", "positive")
+    path = tmp_path / f"labels.{format}" if name == "labels" else tmp_path / "folder"
+    first = path if name == "labels" else path / f"train.{format}"
+    export_labels(store.run_dir, path, format)
+    before = ids_in(first)
+    answer(store, "-2", "positive")
+    answer(store, "a", None, action="undo")
+    export_labels(store.run_dir, path, format)
+    expected = [i for i in [*before, "-2"] if i != "a"]
+    assert [i.removeprefix("'") for i in ids_in(first)] == [i.removeprefix("'") for i in expected]
+    assert not [p for p in path.parent.rglob("*") if p.name.endswith(".part")]
+
+
+def _data_of_the_user(path: Path) -> None:
+    rows = {"id": ["a", "b"], "text": ["text of a", "text of b"], "label": [1, 0]}
+    getattr(Dataset.from_dict(rows), {"parquet": "to_parquet", "csv": "to_csv", "jsonl": "to_json"}[path.suffix[1:]])(
+        path
+    )
+
+
+def _export_of_another_run(path: Path) -> None:
+    store = make_store(path.parent / "another run")
+    add_query(store, ["a", "z"])
+    answer(store, "a", "positive")
+    answer(store, "z", "positive")
+    export_labels(store.run_dir, path)
+
+
+def _export_with_a_column_more(path: Path) -> None:
+    export_labels(path.parent / "run", path)
+    kind = {"parquet": "parquet", "csv": "csv", "jsonl": "json"}[path.suffix[1:]]
+    data = load_dataset(kind, data_files=str(path), split="train", cache_dir=str(path.parent / "cache"))
+    data = data.add_column("note", ["mine"] * len(data))
+    getattr(data, {"parquet": "to_parquet", "csv": "to_csv", "json": "to_json"}[kind])(path)
+
+
+def _something_else(path: Path) -> None:
+    path.write_bytes(b"\xff\x00 not what its name says")
+
+
+def _a_list(path: Path) -> None:
+    path.write_text("[1]\n" * 3)
+
+
+def _nested(path: Path) -> None:
+    path.write_text("[" * 100_000)
+
+
+def _a_folder(path: Path) -> None:
+    (path / "inside").mkdir(parents=True)
+
+
+def _a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "make",
+    [
+        _data_of_the_user,
+        _export_of_another_run,
+        _export_with_a_column_more,
+        _something_else,
+        _a_list,
+        _nested,
+        _a_folder,
+        _a_pipe,
+    ],
+)
+def test_what_is_no_export_of_this_run_is_left_as_it_is(
+    tmp_path: Path, format: str, make: Callable[[Path], None]
+) -> None:
+    store = small_run(tmp_path / "run")
+    file = tmp_path / f"train.{format}"
+    make(file)
+    content = file.read_bytes() if file.is_file() else None
+    (tmp_path / "folder").mkdir()
+    if make is not _a_folder:  # which would be a folder to write to
+        with pytest.raises(ArgumentError, match=rf"train\.{format} is there and no export of this run, so it is left"):
+            export_labels(store.run_dir, file)
+    file.rename(tmp_path / "folder" / file.name)
+    for other in FORMATS:  # also where the export would have another name, since load_dataset would take both
+        with pytest.raises(ArgumentError, match=rf"folder/train\.{format} is there and no export of this run"):
+            export_labels(store.run_dir, tmp_path / "folder", other)
+    file = tmp_path / "folder" / file.name
+    assert list(file.parent.iterdir()) == [file]
+    if content is not None:
+        assert file.read_bytes() == content
+
+
+def test_empty_file_is_replaced(tmp_path: Path) -> None:
+    store = small_run(tmp_path / "run")
+    (tmp_path / "labels.csv").touch()
+    assert export_labels(store.run_dir, tmp_path / "labels.csv") == {tmp_path / "labels.csv": 3}
+
+
+def test_link_is_followed(tmp_path: Path) -> None:
+    store = small_run(tmp_path / "run")
+    (tmp_path / "labels.csv").symlink_to(tmp_path / "elsewhere.csv")
+    assert export_labels(store.run_dir, tmp_path / "labels.csv") == {tmp_path / "elsewhere.csv": 3}
+    assert (tmp_path / "labels.csv").is_symlink()
+    assert ids_in(tmp_path / "labels.csv") == ["h", "a", "b"]
+
+
+def test_folder_keeps_nothing_of_an_earlier_export(tmp_path: Path) -> None:
+    store = small_run(tmp_path / "run")
+    folders = {format: tmp_path / format for format in FORMATS}
+    for folder in folders.values():
+        for earlier in FORMATS:
+            export_labels(store.run_dir, folder, earlier)
+        assert sorted(p.name for p in folder.iterdir()) == ["test.csv", "train.csv"]
+        (folder / "README.md").write_text("mine")
+        (folder / ".gitattributes").write_text("mine")
+    answer(store, "h", None, action="undo")
+    for format, folder in folders.items():
+        assert export_labels(store.run_dir, folder, format) == {folder / f"train.{format}": 2}
+        assert sorted(p.name for p in folder.iterdir()) == [".gitattributes", "README.md", f"train.{format}"]
+    for splits in load(tmp_path, *folders.values()):
+        assert {split: [row["id"] for row in rows] for split, rows in splits.items()} == {"train": ["a", "b"]}
+
+
+def test_folder_with_other_things_is_left_as_it_is(tmp_path: Path) -> None:
+    store = small_run(tmp_path / "run")
+    folder = tmp_path / "folder"
+    (folder / "test").mkdir(parents=True)  # of which load_dataset would make the split
+    with pytest.raises(ArgumentError, match=r"folder has other things in it \(test\), which load_dataset might take"):
+        export_labels(store.run_dir, folder)
+    assert [p.name for p in folder.iterdir()] == ["test"]
+
+
+# -- other processes -----------------------------------------------------------------------------------------------
+
+
+def test_export_beside_a_process_that_owns_the_run_and_writes(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "run")
+    ids = [f"x{n}" for n in range(3000)]
+    add_query(store, ids)
+    script = (
+        "import sys, time; from hfal.store import Answer, Store; store = Store(sys.argv[1])\n"
+        "with store.own():\n"
+        "    for n in range(3000):\n"
+        "        time.sleep(0.01)\n"
+        "        store.record(Answer(f'x{n}', 'positive', annotator='other', query=1))\n"
+        "        print(n, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, store.run_dir], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        for format in FORMATS:
+            told = int(other.stdout.readline())
+            path = tmp_path / f"labels.{format}"
+            export_labels(store.run_dir, path)
+            found = ids_in(path)
+            assert found == ids[: len(found)]  # as it was at one instant
+            assert len(found) > told
+        assert other.poll() is None  # it was writing all the time
+        other.kill()
+
+
+def test_export_killed_while_it_writes_leaves_the_old_file(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "run")
+    add_query(store, ["small"])
+    answer(store, "small", "positive")
+    export_labels(store.run_dir, tmp_path / "folder", "jsonl")
+    old = (tmp_path / "folder" / "train.jsonl").read_bytes()
+    ids = [f"x{n}" for n in range(30)]
+    add_query(store, ids, texts=[{"text": "long " * 200_000} for _ in ids])
+    for i in ids:
+        answer(store, i, "positive")
+    script = "import sys; from hfal.export import export_labels; export_labels(*sys.argv[1:])"
+    arguments = [sys.executable, "-c", script, store.run_dir, tmp_path / "folder", "jsonl"]
+    with subprocess.Popen(arguments) as exporter:
+        while not (parts := list((tmp_path / "folder").glob(".train.jsonl.*.part"))):
+            assert exporter.poll() is None
+            time.sleep(0.001)
+        exporter.kill()
+    assert exporter.returncode == -signal.SIGKILL
+    assert parts[0].stat().st_size < 30_000_000  # it was cut off
+    assert (tmp_path / "folder" / "train.jsonl").read_bytes() == old
+    (splits,) = load(tmp_path, tmp_path / "folder")
+    assert [row["id"] for row in splits["train"]] == ["small"]  # load_dataset does not see the half file
+
+    export_labels(store.run_dir, tmp_path / "folder", "jsonl")
+    assert ids_in(tmp_path / "folder" / "train.jsonl") == ["small", *ids]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_full_disk_leaves_the_old_file_and_no_half_one(tmp_path: Path, format: str) -> None:
+    store = small_run(tmp_path / "run")
+    path = tmp_path / f"labels.{format}"
+    export_labels(store.run_dir, path)
+    old = path.read_bytes()
+    add_query(store, ["long"], texts=[{"text": " ".join(map(str, range(50_000)))}])
+    answer(store, "long", "positive")
+    script = (
+        "import resource, sys; from hfal.errors import ArgumentError; from hfal.export import export_labels\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "try:\n"
+        "    export_labels(*sys.argv[1:])\n"
+        "except ArgumentError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, store.run_dir, path], capture_output=True, text=True, check=True
+    )
+    assert f"labels.{format}' cannot be written: [Errno 27] File too large" in done.stdout
+    assert path.read_bytes() == old
+    assert {p.name for p in tmp_path.iterdir()} == {"run", path.name}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_export_imports_nothing_slow(tmp_path: Path, format: str) -> None:
+    store = small_run(tmp_path / "run")
+    script = (
+        "import sys; from hfal.export import export_labels; export_labels(*sys.argv[1:])\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    run = [sys.executable, "-c", script, store.run_dir, tmp_path / f"labels.{format}"]
+    found = set(subprocess.run(run, capture_output=True, text=True, check=True).stdout.split())
+    assert not found & {"torch", "transformers", "datasets", "huggingface_hub"}
+    assert ("pyarrow" in found) == (format == "parquet")
