@@ -1,10 +1,36 @@
-"""The command `hfal`."""
+"""The command `hfal`.
+
+Nothing here imports torch before `hfal run` needs it: the other commands answer at once.
+"""
 
 import argparse
+import logging
+import os
+import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hfal import __version__
 from hfal.errors import HfalError, RunStopped
+
+
+if TYPE_CHECKING:
+    from hfal.config import ActiveLearningArguments, TrainingOptions
+
+_DESCRIPTION = """Active learning for the Hugging Face Trainer: have texts labeled, train on them, pick the
+texts worth labeling next, and so on."""
+
+_EXAMPLES = """examples:
+  hfal run --data reviews.csv --text review --labels negative,positive
+  hfal label runs/reviews
+  hfal status runs/reviews
+  hfal export runs/reviews --to labels.csv
+
+Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
+
+_BIG = 50_000  # rows for which preparing takes long enough to want a progress bar
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -14,39 +40,153 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of the process by default.
 
     Returns:
-        The exit code: 0, 1 after an error, 75 while the run waits for labels, 143 after SIGTERM.
+        The exit code: 0, 1 after an error, 75 while labels are missing, 130 after Ctrl-C, 141 when nobody reads the
+        output any more, 143 after SIGTERM.
     """
-    parser = argparse.ArgumentParser(prog="hfal", description="Active learning for the Hugging Face Trainer.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser(
-        "run",
-        help="run a configuration, or go on with it",
-        add_help=False,
-        usage="hfal run CONFIG.yaml [--OPTION VALUE]",
-    )
-    run.add_argument("arguments", nargs=argparse.REMAINDER)
-    status = commands.add_parser("status", help="show how far a run is", description="Show how far a run is.")
-    status.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
-    arguments, more = parser.parse_known_args(argv)
-    if more and arguments.command != "run":
-        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        if arguments.command == "status":
-            # Imported here: what only `run` needs takes seconds to load.
-            from hfal.status import describe_run
-
-            print(describe_run(arguments.run_dir))
-            return 0
-        from hfal.recipes.text_classification import main as run_recipe
-
-        run_recipe([*more, *arguments.arguments])
-        return 0
+        code = _run(words[1:]) if words[:1] == ["run"] else _command(words)
+        sys.stdout.flush()
+        return code
     except RunStopped as stop:
         return stop.exit_code  # the run has said why
-    except (HfalError, FileNotFoundError) as error:
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `hfal status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes
+        return 141
+    except HfalError as error:
         print(f"hfal: error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"hfal: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _command(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="hfal",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"hfal {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("run", help="label, train and pick, round by round; also goes on with a run", add_help=False)
+
+    label = commands.add_parser(
+        "label", help="answer open questions in the terminal", description="Answer open questions in the terminal."
+    )
+    label.add_argument("--annotator", metavar="NAME", help="who you are; the login name by default")
+    label.add_argument("--hide-suggestions", action="store_true", help="do not show what the model would answer")
+
+    status = commands.add_parser("status", help="show how far a run is", description="Show how far a run is.")
+
+    export = commands.add_parser(
+        "export",
+        help="write the labels to a file",
+        description="Write each label with its text, round, score, strategy, annotator and time. A file that is there "
+        "is replaced only if it is an earlier export of this run.",
+    )
+    export.add_argument(
+        "--to", required=True, metavar="PATH", help="FILE.csv, FILE.jsonl, FILE.parquet, or a folder for load_dataset"
+    )
+    export.add_argument(
+        "--format", choices=["parquet", "jsonl", "csv"], help="of the files in a folder; Parquet by default"
+    )
+
+    for command in (label, status, export):
+        command.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
+    arguments = parser.parse_args(words)
+    if arguments.command == "label":
+        return _label(arguments.run_dir, arguments.annotator, not arguments.hide_suggestions)
+    if arguments.command == "export":
+        from hfal.export import export_labels
+
+        for path, rows in export_labels(arguments.run_dir, arguments.to, arguments.format).items():
+            print(f"{path}: {rows} labels")
+        return 0
+    from hfal.status import describe_run
+
+    print(describe_run(arguments.run_dir))
+    return 0
+
+
+def _label(run_dir: str, annotator_name: str | None, show_suggestions: bool) -> int:
+    from hfal.annotation import ask
+    from hfal.annotators import TerminalAnnotator
+    from hfal.status import next_step, unanswered
+    from hfal.store import Store
+
+    logging.basicConfig(format="%(message)s")
+    Store(run_dir, read_only=True).close()  # which makes nothing where there is no run
+    store = Store(run_dir)
+    try:
+        with store.own():
+            asked = sum(count for _, count in unanswered(store))
+            if asked:
+                ask(store, TerminalAnnotator(annotator_name, show_suggestions))
+            print(f"All {asked} texts have an answer." if asked else "No text waits for an answer.")
+            print(next_step(store, run_dir))
+    finally:
+        store.close()
+    return 0
+
+
+def _run(words: list[str]) -> int:
+    from hfal.config import CONFIG_NAME, help_text, read_ahead
+
+    if {"-h", "--help"} & set(words):
+        print(help_text())
+        return 0
+    if "--help-all" in words:
+        _run_recipe(words)
+    al, options = read_ahead(words)
+    run_dir = str(options.output_dir)
+    try:
+        _look_ahead(al, options)
+        _run_recipe(words)
+        if _is_main_process():
+            print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.csv")
+    except KeyboardInterrupt:
+        begun = Path(run_dir, CONFIG_NAME).is_file()
+        message = (
+            f"all answers are saved. Go on with: hfal run {shlex.quote(run_dir)}" if begun else "nothing was asked."
+        )
+        print(f"\nInterrupted; {message}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> None:
+    """Find what is wrong with the data and the name of the model before torch is loaded, which takes some seconds."""
+    if _is_main_process():
+        print(f"hfal {__version__}: reading {al.data}", file=sys.stderr)
+    import datasets
+    import huggingface_hub
+    import transformers
+
+    from hfal.data import load_data
+    from hfal.references import resolve_model
+
+    datasets.disable_progress_bars()
+    pool, _ = load_data(al, str(options.output_dir), options.seed)
+    if len(pool) > _BIG:
+        datasets.enable_progress_bars()
+    resolve_model(al.model)
+    if _is_main_process():
+        print(f"{len(pool):,} texts; loading torch and transformers ...", file=sys.stderr)
+    transformers.utils.logging.disable_progress_bar()  # of loading and saving weights, in every round
+    huggingface_hub.utils.enable_progress_bars()  # which it disables too; of downloads
+
+
+def _is_main_process() -> bool:
+    """Of several that torchrun starts; `hfal.processes` knows it too, but loads torch."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+def _run_recipe(words: list[str]) -> None:
+    from hfal.recipes.text_classification import main as run_recipe
+
+    run_recipe(words)

@@ -4,6 +4,7 @@ import bisect
 import hashlib
 import logging
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -175,11 +176,14 @@ class Pool:
                 )
             edited = [i for i, p in found.items() if p is not None and recorded[i] != self.content(p)]
             if gone or edited:
+                asked = " | ".join(self.store.texts([*gone, *edited][0]).values())
                 raise RunDirectoryError(
                     f"{len(gone)} examples that were queried or labeled in {self.run_dir} are gone from the dataset "
-                    f"and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}): their "
-                    "labels may no longer be true. Put the texts back, or start anew with another run_dir. "
-                    "Rows may be reordered and appended at any time"
+                    f"and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}; the first "
+                    f"was {asked[:80] + '…' * (len(asked) > 80)!r}): their labels may no longer be true. Put them "
+                    "back; or start anew with another run_dir, and keep what was labeled with "
+                    f"`hfal export {shlex.quote(str(self.run_dir))} --to labels.csv`. Rows may be reordered and "
+                    "appended at any time"
                 )
         names = self.store.meta("label_names")
         if names is not None and names != list(self.label_names):

@@ -1,91 +1,122 @@
-"""The installed command, in processes of its own and from another working directory."""
+"""The command `hfal`: in a process of its own where that matters, in this one where only its start would differ."""
 
 import csv
+import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
-from conftest import NAMES, tiny_model
-from datasets import Dataset
+import transformers
+import yaml
+from conftest import NAMES, load_reviews, tiny_model
+from test_terminal_annotator import ENTER, Person
 from transformers import PreTrainedTokenizerBase
 
 from hfal.cli import main
-from hfal.store import Store
+from hfal.store import Answer, Queried, Query, Store
 
 
-HFAL = Path(sys.executable).with_name("hfal")
+HFAL = str(Path(sys.executable).with_name("hfal"))
+SENTENCES = 90
 
-CONFIG = """
-model: ./model
-data: reviews.csv
-max_length: 32
-strategy: margin+kmeans
-seed_size: 6
-query_size: 6
-rounds: 2
-learning_rate: 1e-3
-num_train_epochs: 1
-per_device_train_batch_size: 8
-save_strategy: "no"
-report_to: none
-use_cpu: true
-log_level: error
-"""
-SIMULATED = CONFIG + "output_dir: runs/simulated\nlabel_column: label\neval_size: 12\n"
-BY_FILE = CONFIG + "output_dir: runs/file\nlabels: [negative, positive]\nannotator: csv\nholdout: 4\n"
+# Options with which a round takes a second.
+FAST = ["--model", "./model", "--max_length", "32", "--num_train_epochs", "1", "--use_cpu"]
+SMALL = [*FAST, "--query_size", "6"]
 
 
 @dataclass
 class Result:
     code: int
     stdout: str
-    stderr: str
+    stderr: str  # and what was logged
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, reviews: Dataset, tokenizer: PreTrainedTokenizerBase) -> Path:
-    """The working directory: a tiny model, sentences with their labels, and two configurations."""
-    folder = tmp_path_factory.mktemp("somewhere")
-    tiny_model().save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    with open(folder / "reviews.csv", "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        writer.writerows((row["text"], NAMES[row["label"]]) for row in reviews.select(range(60)))
-    (folder / "configs").mkdir()
-    (folder / "configs" / "simulated.yaml").write_text(SIMULATED)
-    (folder / "configs" / "file.yaml").write_text(BY_FILE)
-    (folder / "configs" / "misspelt.yaml").write_text(SIMULATED.replace("strategy:", "stratgy:", 1))
-    return folder
+def home(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerBase) -> Path:
+    """A folder with a tiny model and real sentences: `reviews.csv` without, `labeled.csv` with labels."""
+    home = tmp_path_factory.mktemp("somewhere")
+    tiny_model().save_pretrained(home / "model")
+    tokenizer.save_pretrained(home / "model")
+    sentences = load_reviews(SENTENCES)
+    rows = [(n, row["text"], NAMES[row["label"]]) for n, row in enumerate(sentences)]
+    write_csv(home / "labeled.csv", ["number", "review", "sentiment"], rows)
+    write_csv(home / "reviews.csv", ["number", "review"], [row[:2] for row in rows])
+    return home
 
 
-@pytest.fixture(scope="module")
-def hfal(folder: Path) -> Callable[..., Result]:
-    """A function that runs the installed command in that directory."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    environment.pop("PYTHONPATH", None)
-
-    def hfal(*arguments: str) -> Result:
-        done = subprocess.run(
-            [HFAL, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
-        )
-        return Result(done.returncode, done.stdout, done.stderr)
-
-    return hfal
+@pytest.fixture
+def folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with copies of these files."""
+    for name in ("reviews.csv", "labeled.csv"):
+        (tmp_path / name).write_bytes((home / name).read_bytes())
+    (tmp_path / "model").symlink_to(home / "model")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    return tmp_path
 
 
-@pytest.fixture(scope="module")
-def finished(hfal: Callable[..., Result]) -> Result:
-    """`hfal run` on the simulated configuration, to its end."""
-    return hfal("run", "configs/simulated.yaml")
+@pytest.fixture
+def hfal(
+    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Iterator[Callable[..., Result]]:
+    """A function that runs the command in this process and this folder."""
+    logger = logging.getLogger("hfal")
+    level, verbosity = logger.level, transformers.logging.get_verbosity()
+
+    def hfal(*arguments: str | Path) -> Result:
+        caplog.clear()
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        logged = "".join(f"{record.getMessage()}\n" for record in caplog.records if record.name.startswith("hfal"))
+        return Result(code, said.out, logged + said.err)
+
+    yield hfal
+    logger.setLevel(level)
+    transformers.logging.set_verbosity(verbosity)
+    transformers.utils.logging.enable_progress_bar()
+    datasets.enable_progress_bars()
+
+
+def in_a_process(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [HFAL, *arguments],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        **options,
+    )
+
+
+def environment(folder: Path) -> dict[str, str]:
+    given = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hf"), "OMP_NUM_THREADS": "1"}
+    given.pop("PYTHONPATH", None)
+    return given
+
+
+def write_csv(path: Path, header: list[str], rows: Any, separator: str = ",") -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter=separator)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def read_csv(path: Path, separator: str = ",") -> list[dict[str, str]]:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file, delimiter=separator))
 
 
 def table_rows(output: str) -> list[list[str]]:
@@ -94,49 +125,271 @@ def table_rows(output: str) -> list[list[str]]:
     return [re.split(r"\s{2,}", line.strip()) for line in lines]
 
 
-def test_run_finishes_with_a_table_and_a_picture(finished: Result, folder: Path) -> None:
-    assert finished.code == 0, finished.stderr
-    header, *rounds = table_rows(finished.stdout)
+def error_line(result: Result) -> str:
+    """The one line that says what is wrong; it is the last one."""
+    assert result.code == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("hfal: error: ")
+    return line
+
+
+# -- from a file to a model ----------------------------------------------------------------------------------------
+
+
+def test_an_experiment_runs_to_its_end_and_says_little(home: Path) -> None:
+    run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment", "--eval_size", "20"]
+    done = in_a_process(home, *run, *SMALL, "--rounds", "2", stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    header, *rounds = table_rows(done.stdout)
     assert header == ["round", "labels", "trained on", "loss", "accuracy", "f1_macro", "f1_micro"]
     assert [row[:3] for row in rounds] == [["1", "6", "6"], ["2", "12", "12"]]
     assert all(0 <= float(cell) <= 1 for row in rounds for cell in row[4:])
-    picture = folder / "runs" / "simulated" / "learning_curve.png"
+    picture = home / "runs" / "labeled" / "learning_curve.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert f"Learning curve: {picture.relative_to(folder)}" in finished.stdout
-    assert "Traceback" not in finished.stderr
+    assert "Learning curve: runs/labeled/learning_curve.png" in done.stdout
+
+    seen = [part.replace("\x1b[A", "").strip() for line in done.stderr.split("\n") for part in line.split("\r")]
+    said = [line for line in seen if line and "%|" not in line]  # no part of a bar
+    assert said[0].endswith("reading labeled.csv")
+    assert said[1].startswith("70 texts; loading torch")
+    assert [line[:8] for line in said[2:]] == ["every ex", "70 texts", "round 1:", "round 2:", "the run "]
+    for noise in ("LOAD REPORT", "Loading weights", "Writing model", "Map", "Generating", "train_runtime", "warning"):
+        assert noise not in done.stdout + done.stderr
 
 
-def test_status_shows_the_finished_run(finished: Result, hfal: Callable[..., Result], folder: Path) -> None:
-    run_dir = folder / "runs" / "simulated"
+def test_a_file_is_all_that_is_needed_to_be_asked(hfal: Callable[..., Result], folder: Path) -> None:
+    first = hfal("run", "--data", "reviews.csv", "--text", "review", "--labels", "negative,positive", *FAST)
+    assert first.code == 75  # here is no terminal
+    store = Store(folder / "runs" / "reviews", read_only=True)
+    assert [(query.purpose, len(query.examples)) for query in store.queries()] == [("holdout", 18), ("seed", 50)]
+    assert store.meta("label_names") == NAMES
+    store.close()
+    assert "18 texts wait to be labeled: `hfal label" in first.stderr
+    again = hfal("run", "runs/reviews")
+    assert again.code == 75
+    assert "changed" not in again.stderr
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_text_pairs_in_other_files(hfal: Callable[..., Result], folder: Path, suffix: str) -> None:
+    texts = load_reviews(24)["text"][:]
+    pairs = datasets.Dataset.from_dict({"premise": texts[:12], "hypothesis": texts[12:]})
+    pairs.to_json("pairs.jsonl") if suffix == ".jsonl" else pairs.to_parquet("pairs.parquet")
+    result = hfal(
+        *("run", "--data", f"pairs{suffix}", "--text", "premise,hypothesis", "--labels", "yes", "maybe", "no"),
+        *("--annotator", "jsonl", "--holdout", "0", *SMALL),
+    )
+    assert result.code == 75, result.stderr
+    rows = [json.loads(line) for line in (folder / "runs" / "pairs" / "query-001.jsonl").read_text().splitlines()]
+    assert len(rows) == 6
+    both = dict(zip(texts[:12], texts[12:], strict=True))
+    assert all(both[row["premise"]] == row["hypothesis"] for row in rows)
+
+
+def fill(path: Path, labels: dict[str, str]) -> None:
+    """What a person does in a spreadsheet: a label for each text, as far as `labels` has one."""
+    rows = [{**row, "label": labels.get(row["review"], "")} for row in read_csv(path)]
+    write_csv(path, list(rows[0]), (row.values() for row in rows), separator=";")
+
+
+def test_labels_come_back_in_files(hfal: Callable[..., Result], folder: Path) -> None:
+    run_dir = folder / "runs" / "by file"
+    gold = {row["review"]: row["sentiment"] for row in read_csv(folder / "labeled.csv")}
+    first = hfal(
+        *("run", "--data", "reviews.csv", "--text", "review", "--labels", "negative,positive", *SMALL),
+        *("--annotator", "csv", "--annotator_name", "ann", "--holdout", "4", "--rounds", "2"),
+        *("--output_dir", "runs/by file"),
+    )
+    assert first.code == 75, first.stderr
+    for words in (
+        "4 texts wait in",
+        "6 texts wait in",
+        str(run_dir / "query-001.csv"),
+        str(run_dir / "query-002.csv"),
+    ):
+        assert words in first.stderr
+    status = hfal("status", "runs/by file").stdout
+    assert "\nStrategy margin+kmeans, 6 texts a query\nLabels: negative, positive\n0 labels bought" in status
+    assert "\nPool: 90 texts, 90 without an answer\n" in status
+    assert "Query 1: 4 of 4 answers are missing\nQuery 2: 6 of 6 answers are missing" in status
+    assert "No round has begun." in status
+    assert status.endswith("Next: fill in runs/by file/query-001.csv, then hfal run 'runs/by file'\n")
+
+    for name in ("query-001.csv", "query-002.csv"):
+        fill(run_dir / name, gold)
+    second = hfal("run", "runs/by file")
+    assert second.code == 75, second.stderr
+    assert "Query 3 (of round 1): 6 texts wait in" in second.stderr
+    texts = [row["review"] for row in read_csv(run_dir / "query-003.csv")]
+    fill(run_dir / "query-003.csv", {texts[0]: gold[texts[0]], texts[2]: gold[texts[2]], texts[4]: "skip"})
+    third = hfal("run", "runs/by file")
+    assert third.code == 0, third.stderr
+    header, *rounds = table_rows(third.stdout)
+    assert "accuracy" in header  # on the examples held out
+    assert [row[:3] for row in rounds] == [["1", "10", "6"], ["2", "12", "8"]]
+
+    store = Store(run_dir, read_only=True)
+    found = [(answer.action, answer.annotator) for answer in store.answers()]
+    store.close()
+    assert (found.count(("label", "ann")), found.count(("skip", "ann")), len(found)) == (12, 1, 13)
+    status = hfal("status", "runs/by file").stdout
+    assert "12 labels bought, 4 of them held out, 1 skipped, 0 unsure" in status
+    assert status.endswith(
+        "Finished, 2 rounds were asked for. The labels: hfal export 'runs/by file' --to labels.csv; "
+        "more rounds: hfal run 'runs/by file' --rounds 7\n"
+    )
+
+
+def wait_for(person: Person, text: str) -> None:
+    """Wait for what takes long: imports and training."""
+    end = time.monotonic() + 120
+    while text not in person.screen:
+        assert person.look(0.2), person.screen
+        assert time.monotonic() < end, person.screen
+
+
+def test_a_person_labels_quits_and_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment(folder).items():
+        monkeypatch.setenv(name, value)
+    code = "import sys; from hfal.cli import main; sys.exit(main(sys.argv[1:]))"
+    run = ["--data", "reviews.csv", "--text", "review", "--labels", "negative,positive", "--holdout", "2", *FAST]
+    person = Person(Path("run"), *run, "--query_size", "3", "--rounds", "2", "--annotator_name", "ann", script=code)
+    person.sees("reading reviews.csv")  # at once, before what takes long
+    wait_for(person, "Held-out examples")
+    for number in (1, 2):
+        person.press(str(number))
+        person.sees(f"{number}/2 answered")
+    person.press(ENTER)
+    for number in (1, 2):
+        person.sees(f"{number - 1}/3 answered")
+        person.press(str(number))
+    person.sees("2/3 answered")
+    person.press("q")
+    assert person.leaves() == 75
+    assert "1 of 3 texts are left; all answers are saved." in " ".join(person.screen.split())
+
+    person = Person(Path("label"), "runs/reviews", "--annotator", "ann", script=code)
+    person.sees("Seed set", "2/3 answered")
+    person.press("2")
+    person.sees("3/3 answered")
+    person.press(ENTER)
+    assert person.leaves() == 0
+    assert "All 1 texts have an answer.\nNext: hfal run runs/reviews" in person.screen
+
+    person = Person(Path("run"), "runs/reviews", "--hide_suggestions", script=code)
+    wait_for(person, "Round 1 of 2")
+    person.sees("0/3 answered", without="Model suggests")
+    person.press("1")
+    person.sees("1/3 answered")
+    person.press("q")
+    assert person.leaves() == 75
+    assert "Traceback" not in person.raw.decode()
+    store = Store(folder / "runs" / "reviews", read_only=True)
+    assert [a.label for a in store.answers()] == [
+        "negative",
+        "positive",
+        "negative",
+        "positive",
+        "positive",
+        "negative",
+    ]
+    assert {a.annotator for a in store.answers()} == {"ann"}
+    assert store.rounds()[0].metrics
+    store.close()
+
+
+# -- status, label, export -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_dir(folder: Path) -> Path:
+    """A run with one query of three texts, nobody having answered, as `hfal run` leaves it."""
+    store = Store(folder / "runs" / "small")
+    store.set_meta("label_names", NAMES)
+    plan = {"rounds": 3, "budget": 30, "strategy": "margin+kmeans", "query_size": 3, "target_metric": "accuracy"}
+    store.set_meta("plan", {**plan, "target": 0.9, "pool_size": 20})
+    examples = tuple(Queried(name, f"hash of {name}", {"text": f"text {name}"}) for name in "abc")
+    store.add_query(Query(0, "seed", "random", 0, examples))
+    (store.run_dir / "config.yaml").write_text("data: reviews.csv\n")
+    store.close()
+    return folder / "runs" / "small"
+
+
+def answer(run_dir: Path, *answers: Answer) -> None:
+    store = Store(run_dir)
+    for one in answers:
+        store.record(one)
+    store.close()
+
+
+def test_status_says_what_is_there_and_what_to_do(hfal: Callable[..., Result], run_dir: Path) -> None:
+    answer(run_dir, Answer("a", "positive", annotator="x"), Answer("b", action="unsure", annotator="x"))
     before = sorted(run_dir.rglob("*"))
     with Store(run_dir).own():  # a process that works there does not keep others from looking
-        status = hfal("status", "runs/simulated")
-    assert status.code == 0, status.stderr
-    assert status.stderr == ""
-    assert "12 labels bought, 0 of them held out, 0 skipped\nLabels: negative, positive" in status.stdout
-    assert "missing" not in status.stdout
-    assert table_rows(status.stdout) == table_rows(finished.stdout)
-    assert sorted(run_dir.rglob("*")) == before
+        status = hfal("status", run_dir)
+    assert (status.code, status.stderr) == (0, "")
+    assert status.stdout == (
+        f"Run in {run_dir}\n"
+        "Strategy margin+kmeans, 3 texts a query\n"
+        "Labels: negative, positive\n"
+        "1 labels bought, 0 of them held out, 0 skipped, 1 unsure\n"
+        "Pool: 20 texts, 18 without an answer; budget: 29 of 30 labels left\n"
+        "Query 1: 1 of 3 answers are missing\n"
+        "\nNo round has begun.\n"
+        f"\nNext: hfal label {run_dir}\n"
+    )
+    assert {path.name for path in run_dir.rglob("*")} - {path.name for path in before} <= {"run.lock"}
 
 
-def test_status_of_what_is_no_run(hfal: Callable[..., Result], folder: Path, capsys: Any) -> None:
-    status = hfal("status", "runs/missing")
-    assert (status.code, status.stdout) == (1, "")
-    assert status.stderr.startswith(f"hfal: error: no run in {folder / 'runs' / 'missing'}")
-    assert status.stderr.count("\n") == 1
-    assert not (folder / "runs" / "missing").exists()  # looking makes nothing
+@pytest.mark.parametrize(
+    ("metrics", "plan", "words"),
+    [
+        ({"eval_accuracy": 0.91}, {}, "Finished, accuracy is 0.9100, the target was 0.9."),
+        ({"eval_accuracy": 0.8}, {}, "Next: hfal run"),
+        ({"eval_accuracy": 0.8}, {"rounds": 1}, "Finished, 1 rounds were asked for."),
+        (
+            {"eval_loss": 0.1},
+            {"target_metric": "loss", "target": 0.2},
+            "Finished, loss is 0.1000, the target was 0.2.",
+        ),
+        ({}, {"budget": 3}, "Finished, the budget is spent."),
+        ({}, {"pool_size": 3, "rounds": None}, "Finished, nothing is left to ask."),
+        ({}, {}, "Next: hfal run"),
+    ],
+)
+def test_status_knows_when_a_run_is_finished(
+    hfal: Callable[..., Result], run_dir: Path, metrics: dict[str, float], plan: dict[str, Any], words: str
+) -> None:
+    answer(run_dir, *(Answer(name, "positive", annotator="x") for name in "abc"))
+    store = Store(run_dir)
+    store.close_query(1)
+    store.set_meta("plan", {**store.meta("plan"), **plan})
+    store.start_round(1, 43, 3, 3)
+    unfinished = hfal("status", run_dir).stdout
+    assert unfinished.endswith(f"Next: hfal run {run_dir}\n")
+    store.finish_round(1, metrics)
+    store.close()
+    last = hfal("status", run_dir).stdout.splitlines()[-1]
+    assert last.startswith(words)
+    assert ("more rounds" in last) == (last.startswith("Finished") and plan.get("rounds", 3) is not None)
+    (run_dir / "config.yaml").unlink()
+    last = hfal("status", run_dir).stdout.splitlines()[-1]
+    assert "more rounds" not in last
+    assert last.startswith(words) or last == "Next: start the script of this run again"
 
+
+def test_status_of_what_is_no_run(hfal: Callable[..., Result], folder: Path) -> None:
+    line = error_line(hfal("status", "runs/missing"))
+    assert f"no run in {folder / 'runs' / 'missing'}" in line
+    assert not (folder / "runs").exists()  # looking makes nothing
     (folder / "no-run").mkdir()
     (folder / "no-run" / "labels.sqlite").write_bytes(b"no database, but more than a hundred bytes " * 100)
-    assert main(["status", str(folder / "no-run")]) == 1
-    assert "cannot be used as a store of hfal" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stop:
-        main(["status", "runs/simulated", "--verbose"])
-    assert stop.value.code == 2
+    assert "cannot be used as a store of hfal" in error_line(hfal("status", "no-run"))
 
 
-def test_status_after_a_writer_was_killed_in_a_transaction(tmp_path: Path, capsys: Any) -> None:
-    store = Store(tmp_path)
+def test_status_after_a_writer_was_killed_in_a_transaction(hfal: Callable[..., Result], folder: Path) -> None:
+    store = Store(folder / "run")
     store.set_meta("label_names", NAMES)
     store.close()
     # A cache of one page makes SQLite write before the commit, as it does for a transaction of many answers.
@@ -148,151 +401,252 @@ db.execute("BEGIN IMMEDIATE")
 db.executemany("INSERT INTO meta VALUES (?, ?)", ((f"key {n}", "x" * 500) for n in range(500)))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "labels.sqlite")], check=False)
-    assert (tmp_path / "labels.sqlite-journal").stat().st_size  # there is something to roll back
-    assert main(["status", str(tmp_path)]) == 0, capsys.readouterr().err
-    assert "Labels: negative, positive" in capsys.readouterr().out
+    subprocess.run([sys.executable, "-c", code, str(folder / "run" / "labels.sqlite")], check=False)
+    assert (folder / "run" / "labels.sqlite-journal").stat().st_size  # there is something to roll back
+    status = hfal("status", "run")
+    assert status.code == 0, status.stderr
+    assert "Labels: negative, positive" in status.stdout
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+def test_status_into_a_pipe_that_nobody_reads(run_dir: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([HFAL, "status", run_dir], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
-def fill(path: Path, labels: dict[str, str]) -> None:
-    """What a person does in a spreadsheet: a label for each text, as far as `labels` has one."""
-    rows = [{**row, "label": labels.get(row["text"].removeprefix("'"), "")} for row in read_csv(path)]
-    with open(path, "w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), delimiter=";")
-        writer.writeheader()
-        writer.writerows(rows)
+def test_what_needs_no_torch_does_not_load_it(run_dir: Path, folder: Path) -> None:
+    code = """
+import sys
+from hfal.cli import main
+for argv in (["status", "runs/small"], ["label", "runs/small"], ["run", "--help"], ["run", "--data", "missing.csv"],
+             ["run", "--data", "reviews.csv", "--text", "reviw", "--labels", "a,b"], ["run", "--annotator", "xlsx"]):
+    print(argv, main(argv), flush=True)
+    slow = {"torch"} if argv[0] == "run" else {"torch", "transformers", "datasets", "pandas", "numpy"}
+    assert not slow & set(sys.modules), (argv, slow & set(sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stderr
+    codes = re.findall(r"^\[.*\] (\d+)$", done.stdout, re.MULTILINE)
+    assert codes == ["0", "75", "0", "1", "1", "1"]
+    errors = [line for line in done.stderr.splitlines() if line.startswith("hfal: error: ")]
+    assert [line.split()[2] for line in errors] == ["missing.csv:", "reviews.csv", "--annotator"] or errors
 
 
-def test_labels_come_back_in_files_between_processes(folder: Path, hfal: Callable[..., Result]) -> None:
-    run_dir = folder / "runs" / "file"
-    gold = {row["text"]: row["label"] for row in read_csv(folder / "reviews.csv")}
-
-    first = hfal("run", "configs/file.yaml")
-    assert first.code == 75, first.stderr
-    assert "Traceback" not in first.stderr
-    assert "4 texts wait in" in first.stderr
-    assert "6 texts wait in" in first.stderr
-    for name in ("query-001.csv", "query-002.csv"):
-        assert str(run_dir / name) in first.stderr
-    assert "round  labels" not in first.stdout
-    status = hfal("status", "runs/file")
-    assert "0 labels bought" in status.stdout
-    assert "Query 1: 4 of 4 answers are missing\nQuery 2: 6 of 6 answers are missing" in status.stdout
-    assert "No round has begun." in status.stdout
-
-    for name in ("query-001.csv", "query-002.csv"):
-        assert {row["suggestion"] for row in read_csv(run_dir / name)} == {""}
-        fill(run_dir / name, gold)
-    second = hfal("run", "configs/file.yaml")
-    assert second.code == 75, second.stderr
-    assert "Query 3 (of round 1): 6 texts wait in" in second.stderr
-    rows = read_csv(run_dir / "query-003.csv")
-    assert {row["suggestion"] for row in rows} <= set(NAMES)
-    assert all(0.5 <= float(row["confidence"]) <= 1 for row in rows)
-
-    texts = [row["text"].removeprefix("'") for row in rows]
-    fill(run_dir / "query-003.csv", {texts[0]: gold[texts[0]], texts[2]: gold[texts[2]], texts[4]: "skip"})
-    third = hfal("run", "configs/file.yaml")
-    assert third.code == 0, third.stderr
-    header, *rounds = table_rows(third.stdout)
-    assert "accuracy" in header  # on the examples held out
-    assert [row[:3] for row in rounds] == [["1", "10", "6"], ["2", "12", "8"]]
-
-    store = Store(run_dir, read_only=True)
-    try:
-        found = [(answer.action, answer.annotator) for answer in store.answers()]
-        assert found.count(("label", "file")) == 12
-        assert found.count(("skip", "file")) == 1
-        assert len(found) == 13  # nothing was asked or recorded twice
-    finally:
-        store.close()
+def test_label_without_questions_or_without_a_run(hfal: Callable[..., Result], run_dir: Path, folder: Path) -> None:
+    waiting = hfal("label", run_dir)  # pytest has no terminal
+    assert waiting.code == 75
+    assert "3 texts wait to be labeled" in waiting.stderr
+    answer(run_dir, *(Answer(name, action="skip", annotator="x") for name in "abc"))
+    done = hfal("label", run_dir)
+    assert (done.code, done.stdout) == (0, f"No text waits for an answer.\nNext: hfal run {run_dir}\n")
+    store = Store(run_dir)
+    with store.own():
+        assert f"is in use by another process (pid {os.getpid()} on " in error_line(hfal("label", run_dir))
+    store.close()
+    assert "no run in" in error_line(hfal("label", "runs/missing"))
+    assert not (folder / "runs" / "missing").exists()
 
 
-ERRORS = {
-    "unknown strategy": (
-        ["configs/simulated.yaml", "--output_dir", "runs/a", "--strategy", "margn+kmeans"],
-        ["unknown score 'margn'", "Did you mean 'margin'?"],
-    ),
-    "misspelt key": (["configs/misspelt.yaml"], ["misspelt.yaml has the unknown key 'stratgy'", "'strategy'?"]),
-    "model on the Hub": (
-        ["configs/simulated.yaml", "--model", "prajjwal1/bert-tiny"],
-        ["the Hub cannot be reached for the model 'prajjwal1/bert-tiny'", "./my-model"],
-    ),
-    "busy": (
-        ["configs/simulated.yaml", "--output_dir", "runs/busy"],
-        ["runs/busy is in use by another process", f"pid {os.getpid()} on "],
-    ),
-}
+def test_export_writes_what_was_labeled(hfal: Callable[..., Result], run_dir: Path, folder: Path) -> None:
+    assert "label" in error_line(hfal("export", run_dir, "--to", "labels.csv"))  # there is none yet
+    answer(run_dir, Answer("a", "positive", annotator="x"), Answer("c", "negative", annotator="x"))
+    result = hfal("export", run_dir, "--to", "labels.csv")
+    assert (result.code, result.stdout) == (0, f"{folder / 'labels.csv'}: 2 labels\n")
+    assert [(row["text"], row["label"]) for row in read_csv(folder / "labels.csv")] == [
+        ("text a", "positive"),
+        ("text c", "negative"),
+    ]
+    assert hfal("export", run_dir, "--to", "folder", "--format", "jsonl").code == 0
+    loaded = datasets.load_dataset("folder", split="train")
+    assert loaded["text"][:] == ["text a", "text c"]
+    assert "reviews.csv" in error_line(hfal("export", run_dir, "--to", "reviews.csv"))  # is not overwritten
 
 
-@pytest.fixture(scope="module", autouse=True)
-def failures(folder: Path, hfal: Callable[..., Result]) -> Iterator[dict[str, Future[Result]]]:
-    """They run while the other tests do, one after the other: most of their time is the start of an interpreter."""
-    store = Store(folder / "runs" / "busy")
-    with store.own(), ThreadPoolExecutor(1) as thread:
-        yield {error: thread.submit(hfal, "run", *arguments) for error, (arguments, _) in ERRORS.items()}
-        thread.shutdown(cancel_futures=True)
+def test_command_without_arguments_shows_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in ([], ["lable"], ["status"], ["status", "runs/x", "--verbose"], ["export", "runs/x"]):
+        with pytest.raises(SystemExit) as stop:
+            main(argv)
+        assert stop.value.code == 2
+        assert "usage: hfal" in capsys.readouterr().err
+    for argv, words in ((["--version"], "hfal 0."), (["--help"], "hfal run --data"), (["label", "-h"], "RUN_DIR")):
+        with pytest.raises(SystemExit) as stop:
+            main(argv)
+        assert stop.value.code == 0
+        assert words in capsys.readouterr().out
+    assert main(["run", "--help"]) == 0
+    assert "--strategy NAME" in capsys.readouterr().out
+
+
+# -- going on ------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_grew_brings_new_texts_to_the_run(hfal: Callable[..., Result], folder: Path) -> None:
+    options = [
+        "--label",
+        "sentiment",
+        "--pool_size",
+        "30",
+        "--eval_size",
+        "20",
+        "--strategy",
+        "random",
+        "--rounds",
+        "1",
+    ]
+    first = hfal("run", "--data", "labeled.csv", "--text", "review", *options, *SMALL)
+    assert first.code == 0, first.stderr
+    store = Store(folder / "runs" / "labeled")
+    labeled = set(store.current_answers())
+    assert store.meta("plan")["pool_size"] == 30
+    with open(folder / "labeled.csv", "a", encoding="utf-8", newline="") as file:
+        new = load_reviews(90, skip=SENTENCES)
+        csv.writer(file).writerows((n, row["text"], NAMES[row["label"]]) for n, row in enumerate(new))
+    second = hfal("run", "runs/labeled", "--rounds", "2", "--query_size", "1000")
+    assert second.code == 0, second.stderr
+    assert "changed since the last start: query_size is 1000, was 6; rounds is 2, was 1" in second.stderr
+    assert 30 < store.meta("plan")["pool_size"] < 120  # the part of the new ones that such a draw lets in
+    answers = store.current_answers()
+    assert labeled < set(answers)
+    texts = {store.texts(example_id)["review"] for example_id in answers}
+    assert texts & set(new["text"])
+    assert len(answers) == store.meta("plan")["pool_size"]
     store.close()
 
 
-@pytest.mark.parametrize("error", ERRORS)
-def test_error_is_one_line_and_exit_code_1(failures: dict[str, Future[Result]], error: str) -> None:
-    result = failures[error].result()
-    assert result.code == 1, result.stderr
-    assert "Traceback" not in result.stderr
-    lines = [line for line in result.stderr.splitlines() if line.startswith("hfal: error: ")]
-    assert lines == [result.stderr.splitlines()[-1]]  # the last thing that is said
-    for words in ERRORS[error][1]:
-        assert words in lines[0]
-    assert "round  labels" not in result.stdout
+def test_a_labeled_text_that_was_edited_stops_the_run(hfal: Callable[..., Result], folder: Path) -> None:
+    run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment", "--rounds", "1", *SMALL]
+    assert hfal(*run).code == 0
+    store = Store(folder / "runs" / "labeled", read_only=True)
+    text = store.texts(next(iter(store.current_answers())))["review"]
+    store.close()
+    rows = read_csv(folder / "labeled.csv")
+    edited = [(row["number"], row["review"].replace(text, f"not {text}"), row["sentiment"]) for row in rows]
+    write_csv(folder / "labeled.csv", ["number", "review", "sentiment"], edited)
+    line = error_line(hfal(*run))
+    assert "1 examples that were queried or labeled in" in line
+    assert repr(text[:80])[1:-1] in line
+    assert f"`hfal export {folder / 'runs' / 'labeled'} --to labels.csv`" in line
+
+
+def test_ctrl_c_says_that_nothing_is_lost(home: Path) -> None:
+    run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment", "--output_dir", "runs/stopped"]
+    options = {"cwd": home, "env": environment(home), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([HFAL, *run, *SMALL, "--num_train_epochs", "100000"], **options)
+    said = b""
+    while b"it/s" not in said and b"s/it" not in said:  # the bar of the training
+        part = process.stderr.read1()
+        assert part, said
+        said += part
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in rest
+    said = [line.strip() for line in re.split(r"[\r\n]+", rest.decode()) if line.strip()]
+    assert said[-1] == "Interrupted; all answers are saved. Go on with: hfal run runs/stopped"
+    assert main(["status", str(home / "runs" / "stopped")]) == 0
+
+
+# -- what a person gets wrong on the first day ---------------------------------------------------------------------
+
+RUN = ["--text", "review", "--labels", "negative,positive"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["configs/missing.yaml"], ["there is no configuration /", "configs/missing.yaml"]),
-        (["configs/simulated.yaml", "--stratgy", "entropy"], ["--stratgy"]),
-        (["configs/simulated.yaml", "--data", "stanfordnlp/sst2"], ["the data set 'stanfordnlp/sst2'", "reviews.csv"]),
-        (["configs/simulated.yaml", "--data", "missing.csv"], ["missing.csv: there is no /"]),
-        (["configs/simulated.yaml", "--data", "empty.csv"], ["empty.csv"]),
-        (["configs/simulated.yaml", "--text_column", "sentence"], ["sentence", "text"]),
-        (["configs/simulated.yaml", "--label_column", "gold"], ["gold", "label"]),
-        (["configs/simulated.yaml", "--eval_size", "1000"], ["eval_size", "60"]),
-        (["configs/simulated.yaml", "--data_filter", "source=imdb"], ["source", "label"]),
+        ([], ["--data is missing", "hfal run --help"]),
+        (["missing.yaml"], ["there is no configuration or run directory /", "missing.yaml"]),
+        (["misspelt.yaml"], ["misspelt.yaml has the unknown key 'stratgy'", "'strategy'?"]),
+        (["runs"], ["runs is no run (there is no config.yaml in it)"]),
+        (["reviews.csv", *RUN], ["--data reviews.csv"]),
+        (["--data", "missing.csv", *RUN], ["missing.csv: there is no /"]),
+        (["--data", "reviews.xlsx", *RUN], ["reviews.xlsx is a spreadsheet: save it as CSV"]),
+        (["--data", "empty.csv", *RUN], ["empty.csv is empty"]),
+        (["--data", "latin.csv", *RUN], ["latin.csv is not UTF-8 (byte 0xe9 in line 3)"]),
+        (["--data", "twice.csv", *RUN], ["has 2 columns named 'review'"]),
+        (["--data", "gaps.csv", *RUN], ["no text in column 'review' of row 3 (row 1 names the columns)"]),
+        (["--data", "pictures", *RUN], ["pictures, split 'train', cannot be loaded", "zip"]),
+        (["--data", "stanfordnlp/sst2", *RUN], ["the Hub cannot be reached for the data set 'stanfordnlp/sst2'"]),
+        (["--data", "reviews.csv", "--labels", "a,b"], ["no column 'text'", "number, review"]),
+        (["--data", "reviews.csv", "--text", "reviw", "--labels", "a,b"], ["Did you mean 'review'?"]),
+        (["--data", "reviews.csv", "--text", "number", "--labels", "a,b"], ["'number'", "nothing but numbers"]),
+        (["--data", "reviews.csv", "--text", "review"], ["--labels is missing"]),
+        (["--data", "reviews.csv", "--text", "review", "--labels", "spam"], ["--labels is spam, expected two"]),
+        (["--data", "reviews.csv", *RUN, "--eval_size", "10"], ["--eval_size needs labels"]),
+        (["--data", "labeled.csv", "--label", "gold", *RUN], ["no column 'gold'"]),
+        (["--data", "labeled.csv", "--label", "sentiment", *RUN[:2], "--labels", "bad,good"], ["'negative'", "row 2"]),
+        (["--data", "labeled.csv", "--label", "sentiment", *RUN, "--eval_size", "1000"], ["1000", "only 90"]),
+        (["--data", "reviews.csv", *RUN, "--model", "prajjwal1/bert-tiny"], ["the model 'prajjwal1/bert-tiny'"]),
+        (["--data", "reviews.csv", *RUN, "--model", "./pictures"], ["./pictures is no model", "config.json"]),
+        (["--data", "reviews.csv", *RUN, "--annotator", "xlsx"], ["--annotator", "'xlsx'", "'terminal'"]),
+        (["--data", "reviews.csv", *RUN, "--annotator", "simulated", *FAST], ["SimulatedAnnotator", "label_column"]),
+        (["--data", "reviews.csv", *RUN, *FAST, "--strategy", "margn"], ["Did you mean 'margin'?"]),
+        (["--data", "reviews.csv", *RUN, *FAST, "--strategy", "margin+entropy"], ["'entropy' is a score", "+kmeans"]),
+        (["--data", "reviews.csv", *RUN, *FAST, "--stratgy", "entropy"], ["'--stratgy'", "'strategy'?"]),
+        (["--data", "reviews.csv", *RUN, *FAST, "--query_size", "0"], ["query_size=0, expected at least 1"]),
+        (
+            ["--data", "reviews.csv", *RUN, *FAST, "--target_metric", "acuracy", "--target", "0.9"],
+            ["'acuracy'", "eval_accuracy"],
+        ),
     ],
-    ids=lambda value: " ".join(value[-2:]) if value[0].startswith("configs") else "",
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_other_errors_are_no_tracebacks(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    words: list[str],
+def test_first_day_error_is_one_line(
+    hfal: Callable[..., Result], folder: Path, arguments: list[str], words: list[str]
 ) -> None:
-    # In this process, for its start is what takes the time: `main` returns the exit code, or the error gets through.
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", folder / "cache")
+    (folder / "runs").mkdir()
+    (folder / "misspelt.yaml").write_text(
+        "data: reviews.csv\ntext: review\nlabels: a,b\nstratgy: entropy\nmodel: model\n"
+    )
     (folder / "empty.csv").touch()
-    level = logging.getLogger("hfal").level
-    try:
-        code = main(["run", *arguments, "--output_dir", "runs/other"])
-    finally:
-        logging.getLogger("hfal").setLevel(level)
-    assert code == 1
-    line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith("hfal: error: ")
+    (folder / "reviews.xlsx").write_bytes(b"PK\x03\x04")
+    (folder / "latin.csv").write_bytes("review\ngood\ncafé\n".encode("cp1252"))
+    (folder / "twice.csv").write_text("review,review\ngood,bad\n")
+    (folder / "gaps.csv").write_text("number,review\n1,good\n2,\n3,bad\n")
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "cat.bmp.txt.zip").write_bytes(b"PK")
+    line = error_line(hfal("run", *arguments))
     for word in words:
         assert word in line
+    assert not list((folder / "runs").glob("*/config.yaml"))
 
 
-def test_command_without_arguments_shows_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
-    for argv in ([], ["lable"]):
-        with pytest.raises(SystemExit) as stop:
-            main(argv)
-        assert stop.value.code == 2
-        assert "usage: hfal" in capsys.readouterr().err
+def test_a_file_with_semicolons_needs_no_option(hfal: Callable[..., Result], folder: Path) -> None:
+    rows = [row.values() for row in read_csv(folder / "reviews.csv")]
+    write_csv(folder / "excel.csv", ["number", "review"], rows, separator=";")
+    result = hfal("run", "--data", "excel.csv", *RUN, *SMALL, "--annotator", "csv")
+    assert result.code == 75, result.stderr
+    assert "the cells are separated by ';'" in result.stderr
+    assert len(read_csv(folder / "runs" / "excel" / "query-002.csv")) == 6
+
+
+def test_a_run_that_another_process_works_on_is_named(hfal: Callable[..., Result], folder: Path) -> None:
+    store = Store(folder / "runs" / "labeled")
+    with store.own():
+        run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment", *SMALL]
+        for more in ([], ["--eval_size", "20"]):
+            line = error_line(hfal(*run, *more))
+            assert f"runs/labeled is in use by another process (pid {os.getpid()} on " in line
+    store.close()
+
+
+def test_a_wrong_label_in_a_file_names_it_and_loses_nothing(hfal: Callable[..., Result], folder: Path) -> None:
+    run = ["run", "--data", "reviews.csv", *RUN, *SMALL, "--annotator", "csv", "--holdout", "0"]
+    assert hfal(*run).code == 75
+    path = folder / "runs" / "reviews" / "query-001.csv"
+    fill(path, {row["review"]: "postive" for row in read_csv(path)})
+    result = hfal(*run)
+    assert result.code == 1
+    assert "Traceback" not in result.stderr
+    assert f"hfal: error: {path} has 6 errors; nothing of it was recorded" in result.stderr
+
+
+def test_the_demo_says_only_what_differs_from_the_defaults() -> None:
+    configs = Path(__file__).parents[1] / "configs"
+    demo = yaml.safe_load((configs / "sentiment_demo.yaml").read_text())
+    assert (demo["learning_rate"], demo["num_train_epochs"], demo["seed"]) == (3e-4, 5, 42)
+    assert not {"report_to", "save_strategy", "logging_strategy", "log_level", "warmup_steps"} & set(demo)

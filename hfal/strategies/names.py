@@ -162,6 +162,11 @@ def _selection(select: str | SelectFunction, offered: list[str] | None = None) -
                 f"select {_name(select)!r} takes {_arguments(select)} arguments: signals, k, rng expected"
             )
         return select
+    if select in SCORES and offered is None:
+        raise ArgumentError(
+            f"{select!r} is a score, which stands before the +, as in '{select}+kmeans'; what selects among the best "
+            f"stands behind it: {', '.join(sorted(SELECTIONS))}"
+        )
     if select not in SELECTIONS:
         raise ArgumentError(_unknown("strategy", select, offered or [*SELECTIONS]))
     return SELECTIONS[select]
