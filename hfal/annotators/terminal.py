@@ -31,6 +31,7 @@ from prompt_toolkit.input import create_input
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.key_processor import KeyPress
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     BufferControl,
     CompletionsMenu,
@@ -376,16 +377,20 @@ class _Screen:
             yield loop, task
         finally:
             task.cancel()
-            (ended,) = loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
-            loop.run_until_complete(loop.shutdown_asyncgens())
+            while not task.done():
+                loop.run_forever()
+            with contextlib.suppress(OSError):  # the terminal is gone
+                self._app.output.enable_autowrap()  # which prompt_toolkit leaves off when drawing has failed
+                self._app.output.write_raw(_END_UPDATE)
+                self._app.output.flush()
             if before is not None:
                 loop.remove_signal_handler(signal.SIGTERM)
                 signal.signal(signal.SIGTERM, before)
             loop.close()
             if self._terminated:
                 signal.raise_signal(signal.SIGTERM)
-            for error in (self._error, ended):
-                if isinstance(error, Exception) and not _is_hang_up(error):
+            for error in (self._error, None if task.cancelled() else task.exception()):
+                if error is not None and not _is_hang_up(error):
                     raise error
 
     def _fail(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -421,13 +426,16 @@ class _Screen:
         labeling = Condition(lambda: self._mode == "label" and self._fits)
         helping = Condition(lambda: self._mode == "help")
 
+        def bind(key: str, condition: FilterOrBool, handle: Callable[[], None]) -> None:
+            for either in {key, key.upper()} if len(key) == 1 else {key}:  # Caps Lock may be on
+                bindings.add(either, filter=condition)(lambda event: handle())
+
         def on(keys: str, condition: FilterOrBool, act: Callable[[], None]) -> None:
             for key in keys.split():
-                for either in {key, key.upper()} if len(key) == 1 else {key}:  # Caps Lock may be on
-                    bindings.add(either, filter=condition)(lambda event: act())
+                bind(key, condition, partial(self._command, act))
 
         def answer(key: str, act: Callable[[], Answer | None]) -> None:
-            on(key, labeling, lambda: self._press(key, act))
+            bind(key, labeling, partial(self._press, key, act))
 
         for key, label in zip(_LABEL_KEYS, self._label_names, strict=False):
             answer(key, partial(session.say, "label", label))
@@ -453,6 +461,10 @@ class _Screen:
         on("c-c c-d <sigint>", True, self._quit)
         on("c-l", True, lambda: self._app.renderer.clear())
 
+        @bindings.add(Keys.BracketedPaste, filter=editing)
+        def _(event: KeyPressEvent) -> None:
+            self._editor.insert_text(" ".join(event.data.split()))
+
         @bindings.add("escape", eager=True)
         def _(event: KeyPressEvent) -> None:
             # What comes in one piece with an Esc is an unknown key, or the terminal talking: it labels nothing.
@@ -462,6 +474,10 @@ class _Screen:
             self._switch("label")
 
         return bindings
+
+    def _command(self, act: Callable[[], None]) -> None:
+        self._last_key = ("", 0.0)
+        act()
 
     def _press(self, key: str, act: Callable[[], Answer | None]) -> None:
         last, since = self._last_key
@@ -709,5 +725,5 @@ def _flow(chips: Sequence[_Chip], columns: int, most_rows: int, left_out: int | 
     return rows
 
 
-def _is_hang_up(error: Exception) -> bool:
+def _is_hang_up(error: BaseException) -> bool:
     return isinstance(error, EOFError) or (isinstance(error, OSError) and error.errno == errno.EIO)
