@@ -331,16 +331,28 @@ def test_a_round_leaves_adapters_and_head_that_load_again(make_active, make_trai
 
 
 class InterruptRound2(TrainerCallback):
-    """Ctrl-C after the third step of round 2."""
+    """Ctrl-C after a step of round 2."""
+
+    def __init__(self, step: int):
+        self.step = step
 
     def on_step_end(self, args, state, control, **kwargs):
-        if Path(args.output_dir).name == "002" and state.global_step == 3:
+        if Path(args.output_dir).name == "002" and state.global_step == self.step:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("own", ["model", "model_init"])
-@pytest.mark.parametrize("retrain", ["from_scratch", "continue"])
-def test_an_interrupted_run_with_adapters_goes_on_like_one_that_was_not(make_active, make_trainer, base, own, retrain):
+@pytest.mark.parametrize(
+    ("own", "retrain", "step", "checkpoint"),
+    [
+        ("model", "from_scratch", 1, None),
+        ("model", "continue", 3, "checkpoint-2"),
+        ("model_init", "from_scratch", 3, "checkpoint-2"),
+        ("model_init", "continue", 1, None),
+    ],
+)
+def test_an_interrupted_run_with_adapters_goes_on_like_one_that_was_not(
+    make_active, make_trainer, base, own, retrain, step, checkpoint
+):
     options = {**LORA_TRAINING, "save_strategy": "steps", "save_steps": 2}
 
     def make(seed, callbacks):
@@ -354,13 +366,13 @@ def test_an_interrupted_run_with_adapters_goes_on_like_one_that_was_not(make_act
 
     first = make_active("cut", retrain=retrain)
     with pytest.raises(KeyboardInterrupt):
-        first.run(make(1, [InterruptRound2(), first]), rounds=2)
+        first.run(make(1, [InterruptRound2(step), first]), rounds=2)
     again, resumed = make_active("cut", retrain=retrain), []
     trainer = make(2, [again])
     for current in again.rounds(trainer, 2):
-        resumed.append((current.number, Path(current.checkpoint).name))
+        resumed.append((current.number, current.checkpoint and Path(current.checkpoint).name))
         trainer.train(resume_from_checkpoint=current.checkpoint)
-    assert resumed == [(2, "checkpoint-2")]
+    assert resumed == [(2, checkpoint)]
     assert queried(again) == queried(whole)
     assert equal(trained_part(trainer.model), trained_part(uninterrupted.model))
 
@@ -631,7 +643,7 @@ def test_a_round_that_runs_out_of_memory_begins_again_with_smaller_batches(
     for current in active.rounds(trainer, 3):
         if current.number == 2:
             if "checkpoint" in own:
-                trainer.add_callback(InterruptRound2())
+                trainer.add_callback(InterruptRound2(3))
                 with pytest.raises(KeyboardInterrupt):
                     trainer.train()
                 trainer.remove_callback(InterruptRound2)
