@@ -5,7 +5,7 @@ import csv
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -265,38 +265,47 @@ def _check_folder(folder: Path, earlier: Sequence[Path]) -> None:
             )
 
 
-def _is_earlier_export(file: Path, columns: Sequence[str], answered: set[str]) -> bool:
+def _is_earlier_export(file: Path, columns: list[str], answered: set[str]) -> bool:
     """Whether a file has nothing in it but what an export of this run may have had."""
     if not file.is_file():
         return False
     if file.stat().st_size == 0:
         return True
     try:
-        found, ids = _READERS[_FORMAT_OF_ENDING[file.suffix.lower()]](file)
+        ids = _IDS[_FORMAT_OF_ENDING[file.suffix.lower()]](file, columns)
+        return all(example_id in answered for example_id in ids)
     except (ValueError, RecursionError, csv.Error):
         return False
-    return found == columns and answered.issuperset(ids)
 
 
-def _columns_of_parquet(file: Path) -> tuple[list[str], list[str]]:
+def _ids_in_parquet(file: Path, columns: list[str]) -> Iterator[str]:
     import pyarrow.parquet as pq
 
-    table = pq.read_table(file)
-    return table.column_names, table["id"].to_pylist() if "id" in table.column_names else []
+    if pq.read_schema(file).names != columns:
+        raise ValueError("other columns")
+    yield from pq.read_table(file, columns=["id"])["id"].to_pylist()
 
 
-def _columns_of_jsonl(file: Path) -> tuple[list[str], list[str]]:
-    rows = [json.loads(line) for line in file.read_bytes().decode().split("\n") if line]
-    columns = list(rows[0]) if isinstance(rows[0], dict) else []
-    if any(not isinstance(row, dict) or list(row) != columns for row in rows):
-        return [], []
-    return columns, [row.get("id") for row in rows]
+def _ids_in_jsonl(file: Path, columns: list[str]) -> Iterator[str]:
+    with open(file, encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            row = json.loads(line)
+            if not isinstance(row, dict) or list(row) != columns:
+                raise ValueError("other columns")
+            yield str(row["id"])
 
 
-def _columns_of_csv(file: Path) -> tuple[list[str], list[str]]:
-    rows = csv_rows(file.read_bytes().decode("utf-8-sig"))
-    _, columns = next(rows)
-    return [restore(column) for column in columns], [restore(row[0]) for _, row in rows if row]
+def _ids_in_csv(file: Path, columns: list[str]) -> Iterator[str]:
+    header = codecs.BOM_UTF8 + "".join(csv_lines(columns, [])).encode()
+    with open(file, "rb") as stream:
+        if stream.read(len(header)) != header:
+            raise ValueError("other columns")
+        for _, row in csv_rows(stream.read().decode()):
+            yield restore("".join(row[:1]))
 
 
-_READERS = {"parquet": _columns_of_parquet, "jsonl": _columns_of_jsonl, "csv": _columns_of_csv}
+_IDS: dict[str, Callable[[Path, list[str]], Iterator[str]]] = {
+    "parquet": _ids_in_parquet,
+    "jsonl": _ids_in_jsonl,
+    "csv": _ids_in_csv,
+}

@@ -114,7 +114,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     store = make_store(folder / "run")
     store.record_given([(Answer("given", "positive", annotator="dataset"), "c", {"text": "text of given"})])
     add_query(store, ["held out", "held out, no answer"], "holdout", 0)
-    add_query(store, ["plain", "corrected", "undone", "asked again", "skipped", "given back"], "seed", 0)
+    add_query(
+        store, ["plain", "corrected", "undone", "asked again", "skipped", "given back", "given later"], "seed", 0
+    )
     times = {"held out": answer(store, "held out", "negative", query=1).time}
     answer(store, "undone", "negative", query=2)
     answer(store, "corrected", "negative", query=2)
@@ -136,6 +138,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     add_query(store, ["asked later"], round_number=2, score=0.25)
     times["named late"] = answer(store, "named late", "positive", query=4).time
     times["given back"] = answer(store, "given back", "positive", query=2).time
+    store.record_given(
+        [(Answer("given later", "negative", annotator="dataset"), "c", {"text": "text of given later"})]
+    )
     add_query(store, ["given back"], round_number=3, score=0.125)  # as a pool that was told otherwise might
     exports = [folder / f"labels.{format}" for format in FORMATS] + [folder / format for format in FORMATS]
     for path in exports:
@@ -160,6 +165,7 @@ def expected_rows(times: dict[str, str]) -> list[Row]:
         {"id": "from elsewhere", "label": "positive", **first, "al_rank": 4, "al_annotator": "script"},
         {"id": "named late", "label": "positive", **first, "al_rank": 5},
         {"id": "given back", "label": "positive", **seed, "al_rank": 5},
+        {"id": "given later", "label": "negative", "al_split": "train", "al_annotator": "dataset"},
     ]
     for row in rows:
         row["text"] = f"text of {row['id']}"
@@ -502,6 +508,19 @@ def _a_list(path: Path) -> None:
     path.write_text("[1]\n" * 3)
 
 
+def _a_byte_order_mark(path: Path) -> None:
+    path.write_bytes(codecs.BOM_UTF8)
+
+
+def _a_line_break(path: Path) -> None:
+    path.write_text("\n")
+
+
+def _an_export_with_a_line_more(path: Path) -> None:
+    export_labels(path.parent / "run", path)
+    path.write_bytes(path.read_bytes() + b'{"id": ["a"]}\n')
+
+
 def _nested(path: Path) -> None:
     path.write_text("[" * 100_000)
 
@@ -523,6 +542,9 @@ def _a_pipe(path: Path) -> None:
         _export_with_a_column_more,
         _something_else,
         _a_list,
+        _a_byte_order_mark,
+        _a_line_break,
+        _an_export_with_a_line_more,
         _nested,
         _a_folder,
         _a_pipe,
