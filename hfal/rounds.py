@@ -368,6 +368,13 @@ def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> No
     columns = pool.columns_without_labels
     if args.remove_unused_columns:
         columns = forward_columns(trainer.model, columns)
+        if not columns:
+            raise ArgumentError(
+                f"{type(trainer.model).__name__}.forward names none of the columns "
+                f"{', '.join(pool.columns_without_labels)}, and remove_unused_columns=True leaves no other: give "
+                "the Trainer the model itself if this is a wrapper (for torch.compile, torch_compile=True in "
+                "TrainingArguments), or pass remove_unused_columns=False and a data_collator that picks columns"
+            )
     rows = pool.dataset.select_columns(columns)
     try:
         trainer.data_collator([rows[0], rows[len(rows) - 1]])

@@ -516,6 +516,14 @@ def test_a_compiled_model_scores_uncompiled_with_embeddings(make_active, make_tr
     assert len(graphs) == 2
 
 
+def test_a_compiled_wrapper_that_hides_what_the_model_takes_is_refused(make_active, make_trainer):
+    active = make_active()
+    trainer = make_trainer([active], model=torch.compile(tiny_model(), backend="eager"))
+    with pytest.raises(ValueError, match=r"OptimizedModule.forward names none of .*input_ids.*torch_compile=True"):
+        active.run(trainer, rounds=2)
+    assert active.pool.store.queries() == []
+
+
 # -- a Trainer of one's own ----------------------------------------------------------------------------------------
 
 
