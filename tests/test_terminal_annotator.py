@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pexpect
-import pyte
 import pytest
 from datasets import Dataset
+from person import END, ENTER, ESC, HOME, LEFT, PAGE_DOWN, PAGE_UP, RIGHT, UP, OtherScreen, Person
 from prompt_toolkit.utils import get_cwidth
 
 from hfal.annotators import TerminalAnnotator
@@ -24,8 +23,6 @@ from hfal.store import Queried, Query, Store
 
 
 LABELS = ["negative", "positive"]
-LEFT, RIGHT, UP, PAGE_UP, PAGE_DOWN, END, HOME = (f"\x1b[{c}" for c in ("D", "C", "A", "5~", "6~", "F", "H"))
-ESC, ENTER = "\x1b", "\r"
 MEGABYTE = 2**20
 
 # What `hfal label` does, in a process that loads no torch.
@@ -39,111 +36,9 @@ print("The run goes on.")
 """
 
 
-class Screen(pyte.Screen):
-    """pyte's screen, which drops what follows a joiner in the same piece of output."""
-
-    def draw(self, data: str) -> None:
-        for char in data:
-            super().draw(char)
-
-
-class OtherScreen(Screen):
-    """A terminal that takes other widths for right than prompt_toolkit: joined pictures are one, hearts are wide."""
-
-    def draw(self, data: str) -> None:
-        for char in data:
-            if self.joined or char in "\u200d\ufe0f":
-                self.joined = char == "\u200d"
-            else:
-                super().draw(char + " " * (char == "\u2764"))
-
-    joined = False
-
-
-class Person:
-    """Somebody at a terminal of their own."""
-
-    screen_type: type[Screen] = Screen
-
-    def __init__(
-        self, run_dir: Path, *arguments: str, rows: int = 24, columns: int = 80, script: str = LABELING, **env: str
-    ):
-        self._screen = self.screen_type(columns, rows)
-        self._stream = pyte.ByteStream(self._screen)
-        self._seen: str | None = None
-        self.raw = b""
-        self.process = pexpect.spawn(
-            sys.executable,
-            ["-c", script, str(run_dir), *arguments],
-            dimensions=(rows, columns),
-            env={**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1", **env},
-            echo=True,
-        )
-        self.process.delaybeforesend = None
-        self.process.ptyproc.delayafterclose = self.process.ptyproc.delayafterterminate = 0.01
-
-    def press(self, *keys: str) -> None:
-        """Press keys, one after the other; the same key twice not as fast as a keyboard repeats it."""
-        last = None
-        for key in keys:
-            if last is not None:
-                self.look(0.2 if key == last else 0.04)
-            self.process.send(key)
-            last = key
-
-    def look(self, seconds: float) -> bool:
-        """Look at the screen for a while; whether the program is still there."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            try:
-                data = self.process.read_nonblocking(MEGABYTE, min(left, 0.02))
-            except pexpect.TIMEOUT:
-                continue
-            except pexpect.EOF:
-                return False
-            self.raw += data
-            self._stream.feed(data)
-            self._seen = None
-        return True
-
-    @property
-    def screen(self) -> str:
-        if self._seen is None:
-            self._seen = "\n".join(line.rstrip() for line in self._screen.display)
-        return self._seen
-
-    @property
-    def lines(self) -> list[str]:
-        return self.screen.split("\n")
-
-    def sees(self, *texts: str, without: str | None = None) -> None:
-        """Wait until all of this, and nothing of that, is on the screen."""
-        end = time.monotonic() + 15
-        alive = True
-        while not all(text in self.screen for text in texts) or (without is not None and without in self.screen):
-            if not alive or time.monotonic() > end:
-                pytest.fail(f"waited for {texts} without {without!r}, and saw:\n{self.screen}")
-            alive = self.look(0.01)
-
-    def resize(self, rows: int, columns: int) -> None:
-        self.process.setwinsize(rows, columns)
-        self._screen.resize(rows, columns)
-        self._screen.reset()
-        self._seen = None
-
-    def stands_up(self) -> None:
-        """End the program, whatever it does."""
-        if not self.process.closed:
-            self.process.kill(signal.SIGKILL)
-            self.process.close(force=True)
-
-    def leaves(self) -> int:
-        """Wait for the program to end; its exit code, or minus the signal that ended it."""
-        end = time.monotonic() + 15
-        while self.look(0.05):
-            assert time.monotonic() < end, f"still running:\n{self.screen}"
-        self.process.close()
-        return self.process.exitstatus if self.process.signalstatus is None else -self.process.signalstatus
+def at_the_terminal(store: Store, *arguments: str, script: str = LABELING, **options: Any) -> Person:
+    """Somebody who labels what this store asks."""
+    return Person(sys.executable, "-c", script, str(store.run_dir), *arguments, **options)
 
 
 def add_query(
@@ -179,7 +74,7 @@ def sit_down(store: Store) -> Iterator[Callable[..., Person]]:
     people: list[Person] = []
 
     def sit(*arguments: str, **options: Any) -> Person:
-        people.append(Person(store.run_dir, *arguments, **options))
+        people.append(at_the_terminal(store, *arguments, **options))
         return people[-1]
 
     yield sit
@@ -424,7 +319,7 @@ def test_a_pasted_comment_is_one_line_and_its_escape_codes_are_seen(store, texts
     person = sit_down()
     person.sees("0/2")
     person.press("c", "\x1b[200~first\x1b]0;title\x07\nsecond\u202e\x1b[201~")
-    person.sees("Comment:")
+    person.sees("Comment: first\ufffd]0;title\ufffd second\ufffd")
     person.press(ENTER)
     person.sees("Comment: first<U+001B>]0;title<U+0007> second<U+202E>")
     person.press("c", b"\xff\xfe".decode("latin-1") + ENTER, "1")
@@ -821,7 +716,7 @@ def hostile_screens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple
     store = Store(tmp_path_factory.mktemp("hostile"))
     store.set_meta("label_names", LABELS)
     add_query(store, [text for text, _ in HOSTILE.values()])
-    person = Person(store.run_dir)
+    person = at_the_terminal(store)
     found = {}
     start = time.monotonic()
     for count, name in enumerate(HOSTILE):
