@@ -56,7 +56,9 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
         AnnotationError: An answer cannot be recorded; those before it are.
     """
     waiting = []
-    for query in store.open_queries():
+    asked: set[int] = set()
+    while query := next((q for q in store.open_queries() if q.number not in asked), None):
+        asked.add(query.number)  # an answer that is taken back may open an earlier one again
         questions = open_query(store, query, may_wait)
         if questions.questions:
             _record(store, annotator, questions)

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import shlex
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -18,7 +19,7 @@ from datasets.table import InMemoryTable
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.labels import label_indices, label_names_of, label_values
-from hfal.processes import is_main
+from hfal.processes import is_main, rank_and_size
 from hfal.store import DATASET, Answer, Store
 from hfal.tasks import LABEL_COLUMNS
 
@@ -29,6 +30,7 @@ HOLDOUT = "held out by hfal"
 """Description of the held-out view, by which the loop knows it again in a Trainer's `eval_dataset`."""
 
 _ROWS_AT_A_TIME = 10_000
+_PATIENCE = 60  # seconds, of the other processes for the main one
 
 
 class Pool:
@@ -88,11 +90,25 @@ class Pool:
         self.run_dir = Path(run_dir).resolve()
         if is_main():
             self._check_run_directory()
+            if rank_and_size()[1] > 1 and self.store.meta("pool") != self.fingerprint:
+                with self.store.own():
+                    self.store.set_meta("pool", self.fingerprint)  # for which the others wait
 
     @cached_property
     def store(self) -> Store:
         """What is known about the labels, on the disk; of several processes only the main one writes to it."""
-        return Store(self.run_dir) if is_main() else Store(self.run_dir, read_only=True, wait=60)
+        if is_main():
+            return Store(self.run_dir)
+        store = Store(self.run_dir, read_only=True, wait=_PATIENCE)
+        deadline = time.monotonic() + _PATIENCE
+        while store.meta("pool") != self.fingerprint:
+            if time.monotonic() > deadline:
+                raise RunDirectoryError(
+                    f"the main process has not opened this pool in {self.run_dir} within {_PATIENCE} s: every process "
+                    "has to load, filter and shuffle the data in the same way, and to see the same run_dir"
+                )
+            time.sleep(0.05)
+        return store
 
     def _check_column(self, argument: str, column: str | None) -> None:
         if column is not None and column not in self.dataset.column_names:
@@ -202,8 +218,20 @@ class Pool:
 
     def _record_given_labels(self) -> None:
         given = self.given_labels()
-        answered = {answer.example_id for answer in self.store.answers() if answer.annotator == DATASET}
-        rows = [int(row) for row in np.flatnonzero(given >= 0) if self.ids[int(row)].as_py() not in answered]
+        held = self.store.current_answers()
+        known = {*held, *(answer.example_id for answer in self.store.answers() if answer.annotator == DATASET)}
+        labeled = [int(row) for row in np.flatnonzero(given >= 0)]
+        rows = [row for row in labeled if self.ids[row].as_py() not in known]
+        names = {row: held[self.ids[row].as_py()].label for row in labeled if self.ids[row].as_py() in held}
+        contradicted = [row for row, name in names.items() if name not in (None, self.label_names[given[row]])]
+        if contradicted:
+            logger.warning(
+                "%d examples have another label in column %r than the run has recorded (ids %s): what was recorded "
+                "first holds; Pool.record, or an answer in the terminal, can correct it",
+                len(contradicted),
+                self.label_column,
+                self.some_ids(contradicted),
+            )
         if rows:
             with self.store.own():
                 self.store.record_given(
@@ -223,8 +251,9 @@ class Pool:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all texts and ids, in the order of the rows."""
+        """A hash of all texts, ids and given labels, in the order of the rows."""
         digest = hashlib.blake2b(self._hashes.tobytes(), digest_size=16)
+        digest.update(self.given_labels().tobytes())
         for chunk in pa.chunked_array([self.ids]).chunks:
             for buffer in chunk.buffers():
                 if buffer is not None:

@@ -130,9 +130,11 @@ def _collective() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        what = "has not been heard of for too long" if "timed out" in reason.lower() else "has ended"
         raise HfalError(
-            f"another process of this run has ended, so this one stops too ({str(error).splitlines()[0]}); "
-            "no answer is lost: start the run again"
+            f"another process of this run {what}, so this one stops too ({reason}); no answer is lost: start the run "
+            "again (ddp_timeout in TrainingArguments says how long to wait)"
         ) from error
 
 

@@ -234,9 +234,11 @@ class Store:
         self._lock = FileLock(self.run_dir / "run.lock")
         # A killed process may leave a transaction to roll back, which SQLite does only where it may write.
         mode = "rwc" if not read_only else "rw" if os.access(self.path, os.W_OK) else "ro"
-        self._db = sqlite3.connect(
-            f"{self.path.as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None, check_same_thread=False
-        )
+        uri = f"{self.path.as_uri()}?mode={mode}"
+        try:
+            self._db = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise RunDirectoryError(f"{self.path} cannot be opened ({error})") from error
         self._db.row_factory = sqlite3.Row
         try:
             self._db.execute("PRAGMA synchronous = EXTRA")
@@ -435,7 +437,8 @@ class Store:
         """Append one answer to the log. On return it is on the disk.
 
         What the same annotator already said of the example is not recorded again (`None` is returned), and another
-        answer than this annotator gave before is recorded as a correction, if it is a label.
+        answer than this annotator gave before is recorded as a correction, if it is a label. The query of an answer
+        that is taken back is open again.
 
         Args:
             answer: What was said; `annotator` must be set.
@@ -466,16 +469,19 @@ class Store:
                 return None
             if label is not None:
                 action = "correct"
-        answer = replace(answer, label=label, action=action, time=utc_now())
+        comment = answer.comment and answer.comment.encode("utf-8", "replace").decode()  # no half surrogate pairs
+        answer = replace(answer, label=label, action=action, comment=comment, time=utc_now())
         with self._transaction():
             if texts is not None:
                 self._insert_texts(answer.example_id, content, texts)
             number = self._insert_answer(answer, content)
+            if action == "undo" and said is not None:
+                self._db.execute("UPDATE queries SET closed = 0 WHERE query = ?", (said.query,))
         return replace(answer, number=number)
 
     def _label(self, label: Any) -> str:
         names = self.meta("label_names") or []
-        name = label.strip() if isinstance(label, str) else label
+        name = label.strip() if isinstance(label, str) and label not in names else label
         if name not in names:
             raise AnnotationError(f"{label!r} is no label; the labels are: {', '.join(names)}")
         return str(name)

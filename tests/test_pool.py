@@ -368,3 +368,14 @@ def test_empty_texts_and_control_characters_are_texts_like_others(tmp_path, toke
     assert [t["text"] for t in pool.texts(range(4))] == texts
     assert pool.lengths.tolist()[0] == 2
     assert pool.lengths.tolist()[3] == 512
+
+
+def test_a_label_that_the_file_gives_later_replaces_no_answer(tmp_path, caplog):
+    pool = a_pool(tmp_path, labels=[0, None, None, None])
+    good, bad, fine, _ = ids_of(pool)
+    pool.record(Answer(bad, "negative", annotator="ann"))
+    pool.record(Answer(fine, "positive", annotator="ann"))
+    again = a_pool(tmp_path, labels=[1, 1, 1, 0])  # one label is new, two contradict what is known
+    assert again.labels() == {good: "negative", bad: "negative", fine: "positive", ids_of(pool)[3]: "negative"}
+    assert again.labels_bought() == 2
+    assert "2 examples have another label in column 'label' than the run has recorded" in caplog.text

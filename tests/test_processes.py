@@ -85,6 +85,7 @@ def test_one_two_and_three_processes_compute_the_same_bits_and_make_the_same_que
     assert len(answers) == 6
     assert all(answer == answers[0] for answer in answers)
     assert len(set(answers[0]["query"])) == 17
+    assert answers[0]["given"] == 10_000  # whoever is faster: the others wait for the process that records them
     failed, spoiled = answers[0]["errors"]
     assert failed == "HfalError: only the main process does this"
     assert spoiled.startswith("NonFiniteOutputError: the model's outputs are NaN or infinite for ")
@@ -160,6 +161,20 @@ def test_processes_that_the_trainer_does_not_connect_are_refused(fresh):
     assert "2 processes were started, but this Trainer runs on 1 of them" in output
     assert "use_cpu=True" in output
     assert not list((fresh / "run").glob("query-*"))
+
+
+def test_hfal_run_works_under_torchrun(fresh):
+    rows = load_reviews(60).select_columns(["text", "label"])
+    rows.to_csv(fresh / "reviews.csv")
+    options = f"""run --data reviews.csv --text text --label label --labels {",".join(NAMES)} --model model --use_cpu
+        --eval_size 20 --seed_size 8 --query_size 8 --rounds 2 --num_train_epochs 1""".split()
+    command = [*TORCHRUN, "2", "-m", "hfal", *options]
+    output = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=180)
+    assert output.returncode == 0, output.stderr
+    assert output.stderr.count("round 2: 16 labels bought") == 1
+    assert output.stdout.count("round  labels  trained on") == 1
+    assert "LOAD REPORT" not in output.stderr
+    assert len(Store(fresh / "runs" / "reviews", read_only=True).current_answers()) == 16
 
 
 def test_nobody_waits_for_a_person_in_a_collective_all_processes_end_with_75(fresh):

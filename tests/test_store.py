@@ -133,6 +133,38 @@ def test_a_comment_and_unsure_are_kept_and_nothing_is_recorded_twice(tmp_path):
         store.record(Answer("b", "positive", annotator="ann"))
 
 
+def test_a_query_whose_answer_is_taken_back_is_open_again(tmp_path):
+    store = Store(tmp_path)
+    store.set_meta("label_names", ["negative", "positive"])
+    query = store.add_query(a_query("a", "b"))
+    for example_id in ("a", "b"):
+        store.record(Answer(example_id, "positive", annotator="ann", query=query.number))
+    store.close_query(query.number)
+    store.record(Answer("b", action="undo", annotator="ann", query=query.number))
+    assert [q.number for q in store.open_queries()] == [query.number]
+
+
+def test_what_no_utf8_can_hold_in_a_comment_costs_no_answer(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    store.record(Answer("a", "negative", annotator="ann", comment="caf\udce9"))
+    assert [(a.label, a.comment) for a in store.answers()] == [("positive", None), ("negative", "caf?")]
+
+
+def test_labels_with_blanks_around_them_can_be_given(tmp_path):
+    store = Store(tmp_path)
+    store.set_meta("label_names", [" bad", "good"])
+    for label in (" bad", " good "):
+        store.record(Answer("a", label, annotator="ann"), "content", {"text": "a"})
+    assert [answer.label for answer in store.answers()] == [" bad", "good"]
+
+
+def test_a_folder_in_the_place_of_the_store_is_an_error_of_ours(tmp_path):
+    (tmp_path / "labels.sqlite").mkdir()
+    with pytest.raises(RunDirectoryError, match=r"labels.sqlite cannot be opened"):
+        Store(tmp_path)
+
+
 def test_answers_of_several_annotators_are_kept_apart_and_the_latest_holds(tmp_path):
     store = Store(tmp_path)
     say(store, "a", "positive", annotator="ann")
