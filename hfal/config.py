@@ -227,6 +227,9 @@ class TrainingOptions:
         default_factory=lambda: ["none"], metadata={"help": "Trackers: none, tensorboard, trackio, all, ..."}
     )
     log_level: str = field(default="error", metadata={"help": "What transformers says: error, warning, info, ..."})
+    log_level_replica: str = field(
+        default="error", metadata={"help": "The same for the processes of several that are not the main one."}
+    )
     dataloader_pin_memory: bool = field(default=False, metadata={"help": "Whether to pin memory for a GPU."})
 
 

@@ -27,6 +27,7 @@ class RoundTrainingArguments(TrainingOptions, TrainingArguments):
             that was interrupted begins again, which for rounds of minutes is cheaper than checkpoints.
         logging_strategy: "no" instead of every 500 steps. The metrics of each round are logged all the same.
         log_level: "error" instead of "passive": no report on the new classification head in every round.
+        log_level_replica: "error" instead of "warning".
         dataloader_pin_memory: False instead of True, which warns where there is no GPU, and brings nothing here.
     """
 

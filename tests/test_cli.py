@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,14 @@ import pytest
 import transformers
 import yaml
 from conftest import NAMES, load_reviews, tiny_model
-from test_terminal_annotator import ENTER, Person
+from hfal.recipes.text_classification import make_annotator
+from person import ENTER, Person
 from transformers import PreTrainedTokenizerBase
 
+from hfal import FileAnnotator, Pool, SimulatedAnnotator
+from hfal.annotators import TerminalAnnotator
 from hfal.cli import main
+from hfal.config import ActiveLearningArguments
 from hfal.store import Answer, Queried, Query, Store
 
 
@@ -241,62 +244,21 @@ def test_labels_come_back_in_files(hfal: Callable[..., Result], folder: Path) ->
     )
 
 
-def wait_for(person: Person, text: str) -> None:
-    """Wait for what takes long: imports and training."""
-    end = time.monotonic() + 120
-    while text not in person.screen:
-        assert person.look(0.2), person.screen
-        assert time.monotonic() < end, person.screen
+def test_the_annotator_is_the_one_of_the_options(folder: Path) -> None:
+    data = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]})
+    pool = Pool(data, folder / "runs" / "any", "text", "label")
 
+    def made(**options: Any) -> Any:
+        return make_annotator(ActiveLearningArguments(data="reviews.csv", **options), pool)
 
-def test_a_person_labels_quits_and_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in environment(folder).items():
-        monkeypatch.setenv(name, value)
-    code = "import sys; from hfal.cli import main; sys.exit(main(sys.argv[1:]))"
-    run = ["--data", "reviews.csv", "--text", "review", "--labels", "negative,positive", "--holdout", "2", *FAST]
-    person = Person(Path("run"), *run, "--query_size", "3", "--rounds", "2", "--annotator_name", "ann", script=code)
-    person.sees("reading reviews.csv")  # at once, before what takes long
-    wait_for(person, "Held-out examples")
-    for number in (1, 2):
-        person.press(str(number))
-        person.sees(f"{number}/2 answered")
-    person.press(ENTER)
-    for number in (1, 2):
-        person.sees(f"{number - 1}/3 answered")
-        person.press(str(number))
-    person.sees("2/3 answered")
-    person.press("q")
-    assert person.leaves() == 75
-    assert "1 of 3 texts are left; all answers are saved." in " ".join(person.screen.split())
-
-    person = Person(Path("label"), "runs/reviews", "--annotator", "ann", script=code)
-    person.sees("Seed set", "2/3 answered")
-    person.press("2")
-    person.sees("3/3 answered")
-    person.press(ENTER)
-    assert person.leaves() == 0
-    assert "All 1 texts have an answer.\nNext: hfal run runs/reviews" in person.screen
-
-    person = Person(Path("run"), "runs/reviews", "--hide_suggestions", script=code)
-    wait_for(person, "Round 1 of 2")
-    person.sees("0/3 answered", without="Model suggests")
-    person.press("1")
-    person.sees("1/3 answered")
-    person.press("q")
-    assert person.leaves() == 75
-    assert "Traceback" not in person.raw.decode()
-    store = Store(folder / "runs" / "reviews", read_only=True)
-    assert [a.label for a in store.answers()] == [
-        "negative",
-        "positive",
-        "negative",
-        "positive",
-        "positive",
-        "negative",
-    ]
-    assert {a.annotator for a in store.answers()} == {"ann"}
-    assert store.rounds()[0].metrics
-    store.close()
+    terminal = made(annotator="terminal", annotator_name="ann", hide_suggestions=True)
+    assert (type(terminal), terminal.name, terminal.show_suggestions) == (TerminalAnnotator, "ann", False)
+    assert made(annotator="terminal").show_suggestions
+    for name in ("csv", "jsonl"):
+        file = made(annotator=name)
+        assert (type(file), file.format, file.name) == (FileAnnotator, name, "file")
+    assert made(annotator="csv", annotator_name="ann").name == "ann"
+    assert type(made(annotator="simulated")) is SimulatedAnnotator
 
 
 # -- status, label, export -----------------------------------------------------------------------------------------
@@ -309,8 +271,8 @@ def run_dir(folder: Path) -> Path:
     store.set_meta("label_names", NAMES)
     plan = {"rounds": 3, "budget": 30, "strategy": "margin+kmeans", "query_size": 3, "target_metric": "accuracy"}
     store.set_meta("plan", {**plan, "target": 0.9, "pool_size": 20})
-    examples = tuple(Queried(name, f"hash of {name}", {"text": f"text {name}"}) for name in "abc")
-    store.add_query(Query(0, "seed", "random", 0, examples))
+    examples = (Queried(name, f"hash {name}", {"text": f"text {name}"}, None, "positive", 0.87) for name in "abc")
+    store.add_query(Query(0, "seed", "random", 0, tuple(examples)))
     (store.run_dir / "config.yaml").write_text("data: reviews.csv\n")
     store.close()
     return folder / "runs" / "small"
@@ -434,6 +396,31 @@ for argv in (["status", "runs/small"], ["label", "runs/small"], ["run", "--help"
     assert codes == ["0", "75", "0", "1", "1", "1"]
     errors = [line for line in done.stderr.splitlines() if line.startswith("hfal: error: ")]
     assert [line.split()[2] for line in errors] == ["missing.csv:", "reviews.csv", "--annotator"] or errors
+
+
+def test_label_asks_in_the_terminal_and_says_how_to_go_on(run_dir: Path, folder: Path) -> None:
+    label = [HFAL, "label", "runs/small", "--annotator", "ann", "--hide-suggestions"]
+    person = Person(*label, cwd=folder)
+    person.sees("text a", without="Model suggests")
+    person.press("2")
+    person.sees("Saved: positive", "text b")
+    person.press("q")
+    assert person.leaves() == 75
+
+    person = Person(*label[:-1], cwd=folder)
+    person.sees("text b", "Model suggests (87%): positive")
+    person.press("1")
+    person.sees("text c")
+    person.press("s")
+    person.sees("3/3 answered")
+    person.press(ENTER)
+    assert person.leaves() == 0
+    assert "All 2 texts have an answer.\nNext: hfal run runs/small" in person.screen
+    store = Store(run_dir, read_only=True)
+    found = [(a.example_id, a.label, a.action, a.annotator) for a in store.answers()]
+    assert found == [("a", "positive", "label", "ann"), ("b", "negative", "label", "ann"), ("c", None, "skip", "ann")]
+    assert not store.open_queries()
+    store.close()
 
 
 def test_label_without_questions_or_without_a_run(hfal: Callable[..., Result], run_dir: Path, folder: Path) -> None:

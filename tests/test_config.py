@@ -199,8 +199,9 @@ def test_key_that_is_like_no_other_offers_none(parse: Any) -> None:
 
 
 def test_misspelt_option_is_an_error_of_ours(parse: Any) -> None:
-    with pytest.raises(ArgumentError, match="--stratgy"):
-        parse(NEEDED, "--stratgy", "entropy")
+    for option in ("--stratgy", "--strat"):  # neither is a part of a name enough
+        with pytest.raises(ArgumentError, match=f"unknown option '{option}'. Did you mean 'strategy'"):
+            parse(NEEDED, option, "entropy")
 
 
 def test_value_that_transformers_refuses_is_an_error_of_ours(parse: Any) -> None:

@@ -289,6 +289,15 @@ def test_only_labeled_rows_are_evaluated_on(load: Any) -> None:
     assert data["label"][:].count(None) > 50
 
 
+def test_an_unlabeled_copy_of_an_evaluated_text_is_neither_evaluated_on_nor_asked(load: Any) -> None:
+    rows = [{**row, "label": label} for row in ROWS for label in (row["label"], None)]
+    data, evaluation = load(rows, label="label", eval_size=50)
+    assert len(evaluation) == 50
+    assert None not in evaluation["label"][:]
+    assert len(data) == 300
+    assert not set(data["text"]) & set(evaluation["text"])
+
+
 def test_another_seed_draws_other_rows(load: Any, tmp_path: Path) -> None:
     one, two = (load(ROWS, seed=seed, label="label", eval_size=40)[1]["text"][:] for seed in (1, 2))
     assert len(set(one) & set(two)) < 20

@@ -183,11 +183,9 @@ def test_the_separator_is_that_which_gives_the_columns(
     tmp_path: Path, separator: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="hfal")
-    lines = ["id,x;review|y;label", '1,x;"good, not bad; really";1', "2,x;dull\t;0"]  # the header alone does not tell
-    content = "\n".join(lines).replace(",", "\0").replace(";", separator).replace("\0", ",")
-    if separator == ";":
-        content = content.replace("good,", "good")
-        assert load_csv(tmp_path, content, "review|y", "label")["label"] == ["1", "0"]
+    if separator == ";":  # commas would make as many columns
+        content = 'price, net, in Euros;review;label\n7;"good, not bad; really";1\n'
+        assert load_csv(tmp_path, content, "review", "label")["review"] == ["good, not bad; really"]
     content = separator.join(["id", "review", "label"]) + f'\n1{separator}"a{separator} b"{separator}0\n'
     assert load_csv(tmp_path, content, "review", "label") == {
         "id": ["1"],
