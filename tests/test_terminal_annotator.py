@@ -553,9 +553,7 @@ def test_a_key_held_down_counts_once(store, texts, sit_down):
     add_query(store, texts[:10])
     person = sit_down()
     person.sees("0/10 answered")
-    for _ in range(10):  # as a keyboard repeats it
-        person.press("1")
-        person.look(0.03)
+    person.press("1111111111")  # faster than a keyboard repeats it, but then this machine may be slow
     person.sees("1/10 answered", "Held down, [1] counts once.")
     person.look(0.2)
     person.press("1", "2", "2")
@@ -567,8 +565,8 @@ def test_a_key_held_down_counts_once(store, texts, sit_down):
 
 def test_keys_pressed_before_the_first_text_label_nothing(store, texts, sit_down):
     add_query(store, texts[:3])
-    person = sit_down(script="import time; time.sleep(0.5)" + LABELING)
-    time.sleep(0.2)
+    person = sit_down(script="import time; print('training'); time.sleep(0.7)" + LABELING)
+    person.sees("training")
     person.press("12")
     person.sees("0/3 answered")
     person.look(0.2)
@@ -838,7 +836,7 @@ def test_a_megabyte_is_read_from_end_to_end_without_waiting(store, texts, sit_do
         start = time.monotonic()
         person.press(key)
         person.sees(seen)
-        assert time.monotonic() - start < 1, (key, seen)
+        assert time.monotonic() - start < 2, (key, seen)
         person.look(0.1)
     assert labels(store) == {"a": "negative", "b": "positive"}
 

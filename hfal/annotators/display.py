@@ -93,7 +93,8 @@ def is_right_to_left(text: str) -> bool:
 
 
 def lay_out(text: str, width: int) -> Iterator[Row]:
-    """Cut a text into rows, between its words where that is possible."""
+    """Cut a text into rows of at most `width` cells, or `NARROWEST`, between its words where that is possible."""
+    width = max(width, NARROWEST)
     row: list[_Unit] = []
     used = 0
     cut = 0  # where the row may be cut: before this unit

@@ -610,7 +610,7 @@ class _Screen:
             rows = self._page.rows(self._top, height + 1)
         hint = ""
         if len(rows) > height:
-            end = self._page.start_of(self._page.move(self._top, height, 1))
+            end = self._page.start_of(self._page.move(self._top, height, 0))
             hint = f"-- {100 * end // max(self._page.length, 1)}% seen, [Space] goes on "
         elif self._top > (0, 0):
             hint = "-- end of the text, [PageUp] goes back "
