@@ -78,8 +78,18 @@ def _command(words: list[str]) -> int:
     label = commands.add_parser(
         "label", help="answer open questions in the terminal", description="Answer open questions in the terminal."
     )
-    label.add_argument("--annotator", metavar="NAME", help="who you are; the login name by default")
-    label.add_argument("--hide-suggestions", action="store_true", help="do not show what the model would answer")
+    label.add_argument(
+        "--annotator_name",
+        "--annotator-name",
+        metavar="NAME",
+        help="who you are; by default the name that the run was started with, else the login name",
+    )
+    label.add_argument(
+        "--hide_suggestions",
+        "--hide-suggestions",
+        action="store_true",
+        help="do not show what the model would answer",
+    )
 
     status = commands.add_parser("status", help="show how far a run is", description="Show how far a run is.")
 
@@ -100,7 +110,7 @@ def _command(words: list[str]) -> int:
         command.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
     arguments = parser.parse_args(words)
     if arguments.command == "label":
-        return _label(arguments.run_dir, arguments.annotator, not arguments.hide_suggestions)
+        return _label(arguments.run_dir, arguments.annotator_name, arguments.hide_suggestions)
     if arguments.command == "export":
         from hfal.export import export_labels
 
@@ -113,20 +123,24 @@ def _command(words: list[str]) -> int:
     return 0
 
 
-def _label(run_dir: str, annotator_name: str | None, show_suggestions: bool) -> int:
+def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> int:
     from hfal.annotation import ask
     from hfal.annotators import TerminalAnnotator
+    from hfal.config import kept_options
     from hfal.status import next_step, unanswered
     from hfal.store import Store
 
     logging.basicConfig(format="%(message)s")
     Store(run_dir, read_only=True).close()  # which makes nothing where there is no run
+    kept = kept_options(run_dir)
+    name = annotator_name or kept.get("annotator_name")
+    show_suggestions = not (hide_suggestions or kept.get("hide_suggestions"))
     store = Store(run_dir)
     try:
         with store.own():
             asked = sum(count for _, count in unanswered(store))
             if asked:
-                ask(store, TerminalAnnotator(annotator_name, show_suggestions))
+                ask(store, TerminalAnnotator(name, show_suggestions))
             print(f"All {asked} texts have an answer." if asked else "No text waits for an answer.")
             print(next_step(store, run_dir))
     finally:

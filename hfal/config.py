@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 CONFIG_NAME = "config.yaml"
 """In the run directory: what the run was started with."""
 
+_KEPT = "# What the run was started with; `hfal run RUN_DIR` goes on with it."
 _HOLDOUT = 50
 
 
@@ -374,14 +375,24 @@ def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
             given[name] = str(path.absolute())
     given.pop("output_dir", None)  # it is where the file is
     path = pool.run_dir / CONFIG_NAME
+    if path.exists() and not path.read_text("utf-8").startswith(_KEPT):
+        return  # somebody's own configuration is there, and is what `hfal run RUN_DIR` goes on with
     part = path.with_name(path.name + ".part")
     with pool.store.own():
         changed = _changes(path, given)
         if changed:
             logger.info("changed since the last start: %s", "; ".join(changed))
         text = yaml.safe_dump(given, sort_keys=False, allow_unicode=True)
-        part.write_text(f"# What the run was started with; `hfal run RUN_DIR` goes on with it.\n{text}", "utf-8")
+        part.write_text(f"{_KEPT}\n{text}", "utf-8")
         os.replace(part, path)
+
+
+def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `keep_options` has written; empty for a run of one's own script."""
+    path = Path(run_dir, CONFIG_NAME)
+    if not path.is_file():
+        return {}
+    return _read_yaml(path, _options((ActiveLearningArguments, TrainingOptions)), strict=False)
 
 
 def _changes(path: Path, given: Mapping[str, Any]) -> list[str]:

@@ -65,7 +65,7 @@ def load_data(
 
 
 def _check_options(al: ActiveLearningArguments) -> None:
-    for name in ("pool_size", "eval_size", "max_length"):
+    for name in ("pool_size", "eval_size", "max_length", "query_size", "seed_size", "rounds", "budget"):
         if (value := getattr(al, name)) is not None and value < 1:
             raise ArgumentError(f"--{name} is {value}, expected at least 1")
     for name in ("eval_size", "eval_split"):
@@ -258,7 +258,7 @@ def _settled_draw(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The draw of a run that has begun to ask."""
     if not Path(run_dir, "labels.sqlite").exists():
         return None
-    store = Store(run_dir)
+    store = Store(run_dir, read_only=True, wait=60)
     try:
         nothing = {"pool_size": None, "eval_size": None}
         return (store.meta("draw") or nothing) if store.queries() else None

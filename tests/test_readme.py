@@ -1,5 +1,6 @@
 """README's example runs as it stands, and its commands are those that CI runs."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -30,14 +31,19 @@ def test_the_example_runs_waits_for_labels_and_goes_on_when_they_are_there(tmp_p
     assert "query-002.csv" in first.stderr
     for name in ("query-001.csv", "query-002.csv"):
         path = tmp_path / "runs" / "reviews" / name
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        assert lines[0] == "id,text,suggestion,confidence,label"
-        filled = [f"{line}{('negative', 'positive')[i % 2]}" for i, line in enumerate(lines[1:])]
-        path.write_text("\n".join([lines[0], *filled]))
+        header, *rows = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
+        assert header == ["id", "text", "suggestion", "confidence", "label", "comment"]
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(
+                [header, *([*row[:4], ("negative", "positive")[i % 2], ""] for i, row in enumerate(rows))]
+            )
 
     second = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
     assert second.returncode == 0, second.stderr
-    assert len((tmp_path / "labeled.csv").read_text().splitlines()) == 51
+    with open(tmp_path / "labeled.csv", encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["al_split"] for row in rows].count("train") == 50
+    assert [row["al_split"] for row in rows].count("test") == 100
 
 
 def test_the_commands_name_files_and_extras_that_exist():
