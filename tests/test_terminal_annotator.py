@@ -181,6 +181,8 @@ def test_help_lists_the_keys_and_labels_nothing(store, texts, sit_down):
     person.sees("1  negative", "2  positive")
     person.press("?")
     person.sees(first_words(texts[0]), "0/2 answered")
+    person.press("?" + END)  # in one piece
+    person.sees("1  negative", "2  positive")
     assert log(store) == []
 
 

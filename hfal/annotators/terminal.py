@@ -313,9 +313,9 @@ class _Screen:
         self._label_names = session.query.label_names
         self._names = [one_line(name) for name in self._label_names]
         self._page = Page({}, 1)
-        self._page_of: str | None = ""  # the example, or which other page
+        self._page_of = ""  # what it shows
         self._top = (0, 0)
-        self._pane_height = 1
+        self._columns = self._pane_height = 1
         self._fits = False  # whether the terminal is large enough
         self._rows: list[Fragments] = []
         self._exact = True  # whether what is on the screen is where prompt_toolkit takes it to be
@@ -534,13 +534,23 @@ class _Screen:
             self._session.notice = f"{len(matches) or 'No'} labels are called that: {one_line(typed)}"
 
     def _scroll(self, rows: int) -> None:
+        self._turn_page()
         self._top = self._page.move(self._top, rows, self._pane_height)
 
     def _scroll_to_start(self) -> None:
         self._top = (0, 0)
 
     def _scroll_to_end(self) -> None:
+        self._turn_page()
         self._top = self._page.last(self._pane_height)
+
+    def _turn_page(self) -> None:
+        """Have the page of what is shown now; of the same text at the same place, though its rows may be others."""
+        shown = "help" if self._mode == "help" else f"example {self._session.shown!r}"
+        if (shown, self._columns) != (self._page_of, self._page.width):
+            start = self._page.start_of(self._top) if shown == self._page_of else 0
+            self._page, self._page_of = Page(self._texts(), self._columns), shown
+            self._top = self._page.place_of(start)
 
     # -- drawing ---------------------------------------------------------------------------------------------------
 
@@ -598,11 +608,8 @@ class _Screen:
 
     def _pane(self, columns: int) -> tuple[list[Fragments], Fragments]:
         """The rows of the text, and the rule below it, which says whether there are more."""
-        shown = "help" if self._mode == "help" else f"example {self._session.shown!r}"
-        if (shown, columns) != (self._page_of, self._page.width):
-            start = self._page.start_of(self._top) if shown == self._page_of else 0
-            self._page, self._page_of = Page(self._texts(), columns), shown
-            self._top = self._page.place_of(start)
+        self._columns = columns
+        self._turn_page()
         height = self._pane_height
         rows = self._page.rows(self._top, height + 1)
         if len(rows) < height and self._top > (0, 0):
