@@ -1,6 +1,5 @@
 """Models as people have them: adapters, half precision, compiled, spread over devices, of families other than BERT."""
 
-import gc
 from pathlib import Path
 
 import numpy as np
@@ -40,15 +39,6 @@ from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.errors import ScoringError
 from hfal.scoring import forward_columns, score_examples
 from hfal.strategies import margin
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _spare_the_garbage_collector():
-    """Every `train()` collects garbage, and would go through all that was imported: most of these tests' time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import tempfile
 
 os.environ["TRACKIO_DIR"] = tempfile.mkdtemp(prefix="trackio-")  # which Trackio reads when it is imported
 
-import gc
 import shutil
 from pathlib import Path
 
@@ -23,15 +22,6 @@ from hfal.evaluation.metrics import classification_metrics
 
 
 BOTH = {"report_to": ["tensorboard", "trackio"], "logging_steps": 1}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _spare_the_garbage_collector():
-    """Every `train()` collects garbage, and would go through all that was imported."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module", autouse=True)
