@@ -516,9 +516,17 @@ def _a_line_break(path: Path) -> None:
     path.write_text("\n")
 
 
-def _an_export_with_a_line_more(path: Path) -> None:
+def _export_with_a_blank_line(path: Path) -> None:
     export_labels(path.parent / "run", path)
-    path.write_bytes(path.read_bytes() + b'{"id": ["a"]}\n')
+    path.write_bytes(path.read_bytes() + b"\r\n")
+
+
+def _damaged_export(path: Path) -> None:
+    export_labels(path.parent / "run", path)
+    content = path.read_bytes()
+    row_of_a_list = content.splitlines()[-1].replace(b'"id": "b"', b'"id": ["b"]') + b"\n"
+    more = {".jsonl": row_of_a_list, ".csv": b'"never closed', ".parquet": b"PAR1"}
+    path.write_bytes(content + more[path.suffix])
 
 
 def _nested(path: Path) -> None:
@@ -544,7 +552,8 @@ def _a_pipe(path: Path) -> None:
         _a_list,
         _a_byte_order_mark,
         _a_line_break,
-        _an_export_with_a_line_more,
+        _export_with_a_blank_line,
+        _damaged_export,
         _nested,
         _a_folder,
         _a_pipe,
