@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -519,22 +521,29 @@ def test_a_labeled_text_that_was_edited_stops_the_run(hfal: Callable[..., Result
     assert f"`hfal export {folder / 'runs' / 'labeled'} --to labels.csv`" in line
 
 
-def test_ctrl_c_says_that_nothing_is_lost(home: Path) -> None:
-    run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment", "--output_dir", "runs/stopped"]
-    options = {"cwd": home, "env": environment(home), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen([HFAL, *run, *SMALL, "--num_train_epochs", "100000"], **options)
-    said = b""
-    while b"it/s" not in said and b"s/it" not in said:  # the bar of the training
-        part = process.stderr.read1()
-        assert part, said
-        said += part
-    process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"Traceback" not in rest
-    said = [line.strip() for line in re.split(r"[\r\n]+", rest.decode()) if line.strip()]
-    assert said[-1] == "Interrupted; all answers are saved. Go on with: hfal run runs/stopped"
-    assert main(["status", str(home / "runs" / "stopped")]) == 0
+def test_ctrl_c_says_that_nothing_is_lost(hfal: Callable[..., Result], folder: Path) -> None:
+    run_dir = folder / "runs" / "labeled"
+
+    def press_ctrl_c_in_the_first_round() -> None:
+        while not (run_dir / "config.yaml").exists():  # which is there before the first answer
+            time.sleep(0.05)
+        store = Store(run_dir, read_only=True)
+        while not store.rounds():
+            time.sleep(0.05)
+        store.close()
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment"]
+    person = threading.Thread(target=press_ctrl_c_in_the_first_round)
+    person.start()
+    stopped = hfal(*run, *SMALL, "--num_train_epochs", "100000")
+    person.join()
+    assert stopped.code == 130
+    said = [line for line in re.split(r"[\r\n]+", stopped.stderr) if line.strip()]
+    assert said[-1] == "Interrupted; all answers are saved. Go on with: hfal run runs/labeled"
+    assert "6 labels bought" in hfal("status", "runs/labeled").stdout
+    assert hfal("run", "runs/labeled", "--num_train_epochs", "1", "--rounds", "1").code == 0
 
 
 # -- what a person gets wrong on the first day ---------------------------------------------------------------------
