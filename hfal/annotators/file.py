@@ -126,7 +126,7 @@ class FileAnnotator:
             for name, text in query.texts_of(example_id).items():
                 column = column_for(name, _OURS)
                 found = row.get(column)
-                if found is not None and _bare(str(found)) != _bare(text):
+                if found not in (None, text) and _bare(str(found)) != _bare(text):
                     problems.append(
                         f"{where}: the text in {column!r} is not the text of {_shown(example_id)}; were rows moved "
                         "against each other? If a program changed the texts, remove their column"
