@@ -138,6 +138,11 @@ def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> 
     store = Store(run_dir)
     try:
         with store.own():
+            if (store.meta("plan") or {}).get("simulated"):
+                raise HfalError(
+                    f"the answers of this run are revealed by a SimulatedAnnotator, which yours would not be. "
+                    f"{next_step(store, run_dir)}"
+                )
             asked = sum(count for _, count in unanswered(store))
             if asked:
                 ask(store, TerminalAnnotator(name, show_suggestions))

@@ -51,6 +51,8 @@ def load_data(
     data, rows = _load(al, al.split)
     if al.label is not None and al.labels is None:
         al.labels = _label_names(al, data)
+        if not isinstance(data.features[al.label], datasets.ClassLabel) and _label_texts(al, data).null_count:
+            logger.warning("the labels are those that column %r has so far: name more with --labels", al.label)
     if al.labels is None:
         raise ArgumentError("--labels is missing: name the labels (negative,positive), or their column with --label")
     if len(al.labels) < 2 or len(set(al.labels)) < len(al.labels):

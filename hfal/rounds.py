@@ -27,7 +27,7 @@ from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 
 from hfal.acquisition import Acquisition
 from hfal.annotation import ask, collect
-from hfal.annotators import Annotator
+from hfal.annotators import Annotator, SimulatedAnnotator
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
 from hfal.pool import HOLDOUT, Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size, shared_failure
@@ -135,7 +135,7 @@ def run_rounds(
         acquisition.show_progress = is_main() and not trainer.args.disable_tqdm
 
         def begin_run() -> None:
-            store.set_meta("plan", _plan(acquisition, plan))
+            store.set_meta("plan", _plan(acquisition, plan, annotator))
             collect(store, annotator)
             acquisition.propose_holdout(plan.holdout)
             acquisition.propose_seed_set()
@@ -488,7 +488,7 @@ def _interrupted(number: int) -> RunInterrupted:
     return RunInterrupted(message)
 
 
-def _plan(acquisition: Acquisition, plan: Plan) -> dict[str, Any]:
+def _plan(acquisition: Acquisition, plan: Plan, annotator: Annotator) -> dict[str, Any]:
     """What the run is to do, for those who only read the store: `hfal status`, `hfal label`."""
     return {
         "rounds": plan.rounds,
@@ -497,6 +497,7 @@ def _plan(acquisition: Acquisition, plan: Plan) -> dict[str, Any]:
         "query_size": acquisition.query_size,
         "target_metric": plan.target_metric,
         "target": plan.target,
+        "simulated": isinstance(annotator, SimulatedAnnotator),
         "pool_size": len(acquisition.pool),
     }
 

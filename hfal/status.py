@@ -44,11 +44,11 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     name = shlex.quote(os.fspath(run_dir))
     by_command = Path(run_dir, CONFIG_NAME).is_file()
     go_on = f"hfal run {name}" if by_command else "start the script of this run again"
-    for query, _ in unanswered(store):
+    plan, records = store.meta("plan") or {}, store.rounds()
+    for query, _ in [] if plan.get("simulated") else unanswered(store):
         for path in sorted(Path(run_dir).glob(f"query-{query.number:03d}.*")):
             return f"Next: fill in {path}, then {go_on}"
         return f"Next: hfal label {name}"
-    plan, records = store.meta("plan") or {}, store.rounds()
     why = _why_finished(store, plan, records)
     if why is None:
         return f"Next: {go_on}"

@@ -23,6 +23,7 @@ from hfal.evaluation.metrics import classification_metrics
 from hfal.processes import is_main
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
+from hfal.strategies import resolve_strategy
 from hfal.training import RoundProgress, RoundTrainingArguments
 
 
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.getLogger("hfal").setLevel(logging.INFO if is_main() else logging.WARNING)
     arguments = (ActiveLearningArguments, RoundTrainingArguments)
     al, args = parse_arguments(arguments, sys.argv[1:] if argv is None else argv)
+    resolve_strategy(al.strategy)  # before anything is made, or asked
     if al.target_metric:  # a name that there is not would be found when the first round has been paid for
         metrics = classification_metrics(EvalPrediction(np.eye(2), np.arange(2)))
         metric_value({f"eval_{name}": 0.0 for name in ["loss", *metrics]}, al.target_metric)

@@ -162,6 +162,8 @@ def test_other_keys_do_nothing(store, texts, sit_down):
     add_query(store, texts[:1])
     person = sit_down()
     person.sees("0/1 answered")
+    person.press("3")
+    person.sees("[3] is no key here")
     for key in [*"39az0.\u00e9\u65e5\t\x7f\x1a\x00\x18\x16", ENTER, "\x1b[24~"]:
         person.press(key)
         person.look(0.02)

@@ -465,6 +465,11 @@ class _Screen:
         def _(event: KeyPressEvent) -> None:
             self._editor.insert_text(" ".join(event.data.split()))
 
+        @bindings.add("<any>", filter=labeling)
+        def _(event: KeyPressEvent) -> None:
+            if len(event.data) == 1 and event.data.isprintable():
+                session.notice = f"[{one_line(event.data)}] is no key here; [?] shows them all."
+
         @bindings.add("escape", eager=True)
         def _(event: KeyPressEvent) -> None:
             # What comes in one piece with an Esc is an unknown key, or the terminal talking: it labels nothing.
