@@ -636,6 +636,7 @@ def test_a_terminal_may_be_resized_at_any_time(store, texts, sit_down):
     person.resize(5, 15)
     person.sees("Too small")
     person.press("1", "s")
+    person.look(0.5)  # so that they are read while it is too small
     person.resize(24, 80)
     person.sees("0/2 answered", "[1] negative  [2] positive")
     assert log(store) == []
