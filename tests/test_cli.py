@@ -401,7 +401,7 @@ for argv in (["status", "runs/small"], ["label", "runs/small"], ["run", "--help"
 
 
 def test_label_asks_in_the_terminal_and_says_how_to_go_on(run_dir: Path, folder: Path) -> None:
-    label = [HFAL, "label", "runs/small", "--annotator", "ann", "--hide-suggestions"]
+    label = [HFAL, "label", "runs/small", "--annotator_name", "ann", "--hide-suggestions"]
     person = Person(*label, cwd=folder)
     person.sees("text a", without="Model suggests")
     person.press("2")
@@ -583,7 +583,7 @@ RUN = ["--text", "review", "--labels", "negative,positive"]
         (["--data", "reviews.csv", *RUN, *FAST, "--strategy", "margn"], ["Did you mean 'margin'?"]),
         (["--data", "reviews.csv", *RUN, *FAST, "--strategy", "margin+entropy"], ["'entropy' is a score", "+kmeans"]),
         (["--data", "reviews.csv", *RUN, *FAST, "--stratgy", "entropy"], ["'--stratgy'", "'strategy'?"]),
-        (["--data", "reviews.csv", *RUN, *FAST, "--query_size", "0"], ["query_size=0, expected at least 1"]),
+        (["--data", "reviews.csv", *RUN, *FAST, "--query_size", "0"], ["--query_size is 0, expected at least 1"]),
         (
             ["--data", "reviews.csv", *RUN, *FAST, "--target_metric", "acuracy", "--target", "0.9"],
             ["'acuracy'", "eval_accuracy"],

@@ -382,7 +382,7 @@ def test_what_changed_since_the_last_start_is_said_in_one_line(
 
 
 def test_options_of_a_run_that_another_process_works_on_stay(tmp_path: Path, pool: Pool) -> None:
-    (pool.run_dir / "config.yaml").write_text("data: reviews.csv\n")
+    keep_options(parse_arguments(BOTH, ["--data", "some/set"])[0], pool)
     al, _ = parse_arguments(BOTH, ["--data", "other/set"])
     code = "import sys; from hfal import Store\nwith Store(sys.argv[1]).own():\n  print('owned', flush=True); input()"
     other = subprocess.Popen(
@@ -395,7 +395,14 @@ def test_options_of_a_run_that_another_process_works_on_stay(tmp_path: Path, poo
             keep_options(al, pool)
     finally:
         other.communicate("\n")
-    assert yaml.safe_load((pool.run_dir / "config.yaml").read_text()) == {"data": "reviews.csv"}
+    assert yaml.safe_load((pool.run_dir / "config.yaml").read_text()) == {"data": "some/set"}
+
+
+def test_a_configuration_that_somebody_has_written_into_the_run_directory_stays(tmp_path: Path, pool: Pool) -> None:
+    own = "# mine\ndata: some/set\noutput_dir: run\n"
+    (pool.run_dir / "config.yaml").write_text(own)
+    keep_options(parse_arguments(BOTH, ["--data", "other/set"])[0], pool)
+    assert (pool.run_dir / "config.yaml").read_text() == own
 
 
 # -- what is left to the data --------------------------------------------------------------------------------------
