@@ -146,7 +146,7 @@ def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> 
             asked = sum(count for _, count in unanswered(store))
             if asked:
                 ask(store, TerminalAnnotator(name, show_suggestions))
-            print(f"All {asked} texts have an answer." if asked else "No text waits for an answer.")
+            print("Every text that was asked has an answer." if asked else "No text waits for an answer.")
             print(next_step(store, run_dir))
     finally:
         store.close()

@@ -343,6 +343,17 @@ def test_status_knows_when_a_run_is_finished(
     assert last.startswith(words) or last == "Next: start the script of this run again"
 
 
+def test_a_run_with_labels_that_it_was_not_trained_on_goes_on(hfal: Callable[..., Result], run_dir: Path) -> None:
+    answer(run_dir, *(Answer(name, "positive", annotator="x") for name in "abc"))
+    store = Store(run_dir)
+    store.close_query(1)
+    store.set_meta("plan", {**store.meta("plan"), "budget": 3})
+    store.start_round(1, 43, labels=2, train_size=2)
+    store.finish_round(1, {})
+    store.close()
+    assert hfal("status", run_dir).stdout.endswith(f"Next: hfal run {run_dir}\n")
+
+
 def test_status_of_what_is_no_run(hfal: Callable[..., Result], folder: Path) -> None:
     line = error_line(hfal("status", "runs/missing"))
     assert f"no run in {folder / 'runs' / 'missing'}" in line
@@ -375,7 +386,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_status_into_a_pipe_that_nobody_reads(run_dir: Path) -> None:
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([HFAL, "status", run_dir], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}  # as a person has it
+    status = [HFAL, "status", run_dir]
+    done = subprocess.run(status, stdout=write, stderr=subprocess.PIPE, env=env, text=True, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
 
@@ -417,7 +430,7 @@ def test_label_asks_in_the_terminal_and_says_how_to_go_on(run_dir: Path, folder:
     person.sees("3/3 answered")
     person.press(ENTER)
     assert person.leaves() == 0
-    assert "All 2 texts have an answer.\nNext: hfal run runs/small" in person.screen
+    assert "Every text that was asked has an answer.\nNext: hfal run runs/small" in person.screen
     store = Store(run_dir, read_only=True)
     found = [(a.example_id, a.label, a.action, a.annotator) for a in store.answers()]
     assert found == [("a", "positive", "label", "ann"), ("b", "negative", "label", "ann"), ("c", None, "skip", "ann")]
