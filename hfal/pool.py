@@ -249,7 +249,7 @@ class Pool:
                 )
             logger.info("%d examples of the pool came with a label", len(rows))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of all texts, ids and given labels, in the order of the rows."""
         digest = hashlib.blake2b(self._hashes.tobytes(), digest_size=16)
