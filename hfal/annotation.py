@@ -32,6 +32,10 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
         labels_bought=store.labels_bought(),
         budget=plan.get("budget"),
         rounds=plan.get("rounds"),
+        task=store.meta("task") or "text_classification",
+        scheme=store.meta("scheme") or "IOB2",
+        unit=plan.get("unit") or "examples",
+        words_bought=store.words_bought(),
         may_wait=may_wait,
     )
 

@@ -11,7 +11,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from hfal.errors import AnnotationError, RunDirectoryBusyError, RunDirectoryError
+from hfal.errors import AnnotationError, ArgumentError, RunDirectoryBusyError, RunDirectoryError
+from hfal.spans import words_of
+from hfal.tags import check_tags
 
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 ACTIONS = ("label", "skip", "unsure", "correct", "undo")
 _WITHOUT_LABEL = ("skip", "unsure", "undo")
 DATASET = "dataset"
@@ -89,6 +91,7 @@ CREATE TABLE rounds (
     seed INTEGER NOT NULL,
     answers_seen INTEGER NOT NULL,
     labels INTEGER NOT NULL,
+    words INTEGER,
     train_size INTEGER NOT NULL,
     started TEXT NOT NULL,
     trained TEXT,
@@ -97,6 +100,9 @@ CREATE TABLE rounds (
 ) STRICT;
 """
 
+Texts = Mapping[str, str | Sequence[str]]
+"""The texts of an example by column; one that came in words is a list of them."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -104,7 +110,8 @@ class Answer:
 
     Args:
         example_id: The example's id in the pool.
-        label: The label's name; `None` for `"skip"`, `"unsure"` and `"undo"`.
+        label: The label's name; of token classification a list with the name of a tag for each word. `None` for
+            `"skip"`, `"unsure"` and `"undo"`.
         action: `"label"`, `"skip"` (it cannot be labeled, do not ask again), `"unsure"` (the annotator cannot tell; it
             is not trained on, nor asked again by itself), `"correct"` (another label than this annotator gave before)
             or `"undo"` (take this annotator's last answer to this example back).
@@ -134,13 +141,13 @@ class Queried:
         content: Hash of its texts.
         texts: Its texts by column.
         score: Its acquisition score.
-        suggestion: The label that the model would give.
-        confidence: The model's probability for it.
+        suggestion: The label that the model would give, or its tags, one for each word.
+        confidence: The model's probability for it; for tags the geometric mean over the words.
     """
 
     example_id: str
     content: str
-    texts: Mapping[str, str]
+    texts: Texts
     score: float | None = None
     suggestion: Any = None
     confidence: float | None = None
@@ -186,6 +193,7 @@ class RoundRecord:
         seed: What seeded its training.
         answers_seen: Number of the last answer that it was trained on.
         labels: Labels bought by then, those of the holdout included.
+        words: The words of the sentences with these labels; `None` where labels are not of words.
         train_size: Examples that it was trained on.
         started: UTC time in ISO 8601.
         trained: When its final model was saved; `None` before.
@@ -197,6 +205,7 @@ class RoundRecord:
     seed: int
     answers_seen: int
     labels: int
+    words: int | None
     train_size: int
     started: str
     trained: str | None
@@ -431,9 +440,7 @@ class Store:
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
-    def record(
-        self, answer: Answer, content: str | None = None, texts: Mapping[str, str] | None = None
-    ) -> Answer | None:
+    def record(self, answer: Answer, content: str | None = None, texts: Texts | None = None) -> Answer | None:
         """Append one answer to the log. On return it is on the disk.
 
         What the same annotator already said of the example is not recorded again (`None` is returned), and another
@@ -459,7 +466,9 @@ class Store:
                 raise AnnotationError(f"nobody was asked about an example with the id {answer.example_id!r}")
             content = row["content"]
         action = answer.action
-        label = None if action in _WITHOUT_LABEL else self._label(answer.label)
+        if texts is None:
+            texts = self.texts(answer.example_id)
+        label = None if action in _WITHOUT_LABEL else self._label(answer.label, texts)
         said = self.answers_by_annotator(example_id=answer.example_id).get((answer.example_id, answer.annotator))
         if said is None and action == "undo":
             raise AnnotationError(f"there is no answer of {answer.annotator!r} to {answer.example_id!r} to undo")
@@ -472,21 +481,26 @@ class Store:
         comment = answer.comment and answer.comment.encode("utf-8", "replace").decode()  # no half surrogate pairs
         answer = replace(answer, label=label, action=action, comment=comment, time=utc_now())
         with self._transaction():
-            if texts is not None:
-                self._insert_texts(answer.example_id, content, texts)
+            self._insert_texts(answer.example_id, content, texts)
             number = self._insert_answer(answer, content)
             if action == "undo" and said is not None:
                 self._db.execute("UPDATE queries SET closed = 0 WHERE query = ?", (said.query,))
         return replace(answer, number=number)
 
-    def _label(self, label: Any) -> str:
+    def _label(self, label: Any, texts: Texts) -> str | list[str]:
         names = self.meta("label_names") or []
+        if self.meta("task") == "token_classification":
+            (text,) = texts.values()
+            try:
+                return check_tags(label, words_of(text), names)
+            except ArgumentError as error:
+                raise AnnotationError(str(error)) from None
         name = label.strip() if isinstance(label, str) and label not in names else label
         if name not in names:
             raise AnnotationError(f"{label!r} is no label; the labels are: {', '.join(names)}")
         return str(name)
 
-    def record_given(self, answers: Iterable[tuple[Answer, str, Mapping[str, str]]]) -> None:
+    def record_given(self, answers: Iterable[tuple[Answer, str, Texts]]) -> None:
         """Append the labels that came with the data, as `(answer, content, texts)`: all of them or none."""
         now = utc_now()
         with self._transaction():
@@ -510,7 +524,7 @@ class Store:
             ),
         ).lastrowid
 
-    def _insert_texts(self, example_id: str, content: str, texts: Mapping[str, str]) -> None:
+    def _insert_texts(self, example_id: str, content: str, texts: Texts) -> None:
         self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", (example_id, content, _dump(dict(texts))))
 
     def _texts_row(self, example_id: str) -> sqlite3.Row | None:
@@ -521,7 +535,7 @@ class Store:
             return None
         return row
 
-    def texts(self, example_id: str) -> dict[str, str]:
+    def texts(self, example_id: str) -> dict[str, str | list[str]]:
         """The texts, by column, of an example that somebody was asked about or that came with a label.
 
         Raises:
@@ -530,7 +544,7 @@ class Store:
         row = self._texts_row(example_id)
         if row is None:
             raise KeyError(example_id)
-        texts: dict[str, str] = _load(row["texts"])
+        texts: dict[str, str | list[str]] = _load(row["texts"])
         return texts
 
     def answers(self, until: int | None = None, example_id: str | None = None) -> list[Answer]:
@@ -587,6 +601,11 @@ class Store:
         """How many labels annotators gave, the held-out ones included; not those that came with the data."""
         return sum(a.label is not None and a.annotator != DATASET for a in self.current_answers(until).values())
 
+    def words_bought(self, until: int | None = None) -> int:
+        """How many words the sentences have that annotators tagged, the held-out ones included."""
+        answers = self.current_answers(until).values()
+        return sum(len(a.label) for a in answers if isinstance(a.label, list) and a.annotator != DATASET)
+
     def contents(self) -> dict[str, str]:
         """Example id to the hash of its text as last queried or answered."""
         rows = self._db.execute(
@@ -596,12 +615,14 @@ class Store:
 
     # -- rounds ----------------------------------------------------------------------------------------------------
 
-    def start_round(self, number: int, seed: int, labels: int, train_size: int) -> RoundRecord:
+    def start_round(
+        self, number: int, seed: int, labels: int, train_size: int, words: int | None = None
+    ) -> RoundRecord:
         """Record that a round begins on the answers given so far; a round that had begun stays as it was."""
         with self._transaction():
             self._db.execute(
-                "INSERT OR IGNORE INTO rounds VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
-                (number, seed, self.last_answer(), labels, train_size, utc_now()),
+                "INSERT OR IGNORE INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
+                (number, seed, self.last_answer(), labels, words, train_size, utc_now()),
             )
         record = self.round(number)
         assert record is not None
@@ -638,6 +659,7 @@ class Store:
                 r["seed"],
                 r["answers_seen"],
                 r["labels"],
+                r["words"],
                 r["train_size"],
                 r["started"],
                 r["trained"],

@@ -1,20 +1,24 @@
 """What an annotator is asked, and what it has to offer. Annotators know neither models nor strategies."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hfal.store import Answer
+from hfal.store import Answer, Texts
 
 
 @dataclass(frozen=True)
 class Question:
-    """One example to label: its texts by column, and what the model would say, if there was a model."""
+    """One example to label: its texts by column, and what the model would say, if there was a model.
+
+    Where words are tagged there is one text, as a string or in words (`hfal.spans.words_of` has the words of either),
+    and the suggestion is a list with a tag for each.
+    """
 
     example_id: str
-    texts: Mapping[str, str]
-    suggestion: str | None = None
+    texts: Texts
+    suggestion: str | Sequence[str] | None = None
     confidence: float | None = None
 
 
@@ -28,7 +32,7 @@ class OpenQuery:
         round: The round whose model made it; 0 for the holdout and the seed set.
         size: How many examples the query has, answered or not.
         questions: Those without an answer, in the order in which to ask.
-        label_names: What may be answered.
+        label_names: What may be answered; where words are tagged, the names of all tags.
         run_dir: The run's folder.
         texts_of: The texts of any example that was ever asked about, by its id; a `KeyError` for another one.
         answers: Calls the store for what annotators have said so far and still holds, in the order in which they
@@ -36,6 +40,11 @@ class OpenQuery:
         labels_bought: How many labels the run has bought so far, when the query was opened.
         budget: How many it may buy in all, if that is limited.
         rounds: How many rounds it is to have, if that is known.
+        task: `"text_classification"`, where an answer is a name, or `"token_classification"`, where it is a list of
+            names with a tag for each word.
+        scheme: Of the tags, as `hfal.tags.write_tags` takes it.
+        unit: What the budget counts: `"examples"` or `"words"`.
+        words_bought: How many words the sentences have that were tagged so far.
         may_wait: Whether there is time to wait for a person. Where other processes wait for the answers there is none:
             give the answers that are there, and leave the rest to `waiting_for`.
     """
@@ -47,11 +56,15 @@ class OpenQuery:
     questions: tuple[Question, ...]
     label_names: tuple[str, ...]
     run_dir: Path
-    texts_of: Callable[[str], Mapping[str, str]]
+    texts_of: Callable[[str], Texts]
     answers: Callable[[], Sequence[Answer]]
     labels_bought: int = 0
     budget: int | None = None
     rounds: int | None = None
+    task: str = "text_classification"
+    scheme: str = "IOB2"
+    unit: str = "examples"
+    words_bought: int = 0
     may_wait: bool = True
 
 
