@@ -100,10 +100,14 @@ def _command(words: list[str]) -> int:
         "is replaced only if it is an earlier export of this run.",
     )
     export.add_argument(
-        "--to", required=True, metavar="PATH", help="FILE.csv, FILE.jsonl, FILE.parquet, or a folder for load_dataset"
+        "--to",
+        required=True,
+        metavar="PATH",
+        help="FILE.csv (not for tags of words), FILE.conll (only for these), FILE.jsonl, FILE.parquet, or a folder "
+        "for load_dataset",
     )
     export.add_argument(
-        "--format", choices=["parquet", "jsonl", "csv"], help="of the files in a folder; Parquet by default"
+        "--format", choices=["parquet", "jsonl", "csv", "conll"], help="of the files in a folder; Parquet by default"
     )
 
     for command in (label, status, export):

@@ -1,10 +1,16 @@
 """Sentences in columns, as the CoNLL shared tasks have them: a word and its tags in each line, a blank line between
 sentences.
+
+Lines such as `# id = 7` before a sentence say something about it, as in CoNLL-U. hfal writes tabs between columns.
+What a line of columns cannot hold (blanks, line breaks and control characters in a word, and an empty one) is escaped,
+and the sentence has a line `# escaped = yes`. In such a sentence, and in no other, `\\u0020` is the character of that
+hexadecimal number, a backslash is `\\u005c`, and `\\e` is an empty word. So files of others, in which a backslash is
+just that, are read as they are.
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from hfal.errors import ArgumentError
@@ -13,7 +19,14 @@ from hfal.errors import ArgumentError
 SUFFIXES = (".conll", ".iob", ".iob2", ".bio", ".bioes", ".txt")
 """Of files that are taken for such columns."""
 
-_COMMENT = re.compile(r"#\s*([\w.-]+)\s*=\s*(.*)")  # as CoNLL-U has them: `# sent_id = 1`
+_COMMENT = re.compile(r"# *([\w.-]+) *= *(.*)")
+_WORD_LIKE_A_COMMENT = re.compile(r"#\S+=\S*\s+\S")  # `#tag=you	O`
+
+_ESCAPED = "escaped"
+_ODD_IN_CELL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]|^-(?=DOCSTART-)")
+_ODD_IN_COMMENT = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f]|\A | \Z")
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_EMPTY = r"\e"
 
 
 class Sentence(NamedTuple):
@@ -25,7 +38,7 @@ class Sentence(NamedTuple):
     comments: dict[str, str]
 
 
-def read_sentences(content: str, name: str) -> Iterator[Sentence]:
+def read_sentences(content: str, name: str, problems: list[str] | None = None) -> Iterator[Sentence]:
     """The sentences of a file in columns.
 
     The first column is the word. Columns are separated by tabs, if the file has any, else by blanks. Lines that begin
@@ -34,23 +47,26 @@ def read_sentences(content: str, name: str) -> Iterator[Sentence]:
     Args:
         content: The text of the file.
         name: The file, for messages.
+        problems: Where to collect what is wrong, instead of raising it; the sentences concerned are left out.
 
     Yields:
-        Each sentence; `columns` has a list for each word, without the word itself.
+        Each sentence; `columns` has a list for each word, without the word itself. One without words is a sentence if
+        it has an `id`.
 
     Raises:
         ArgumentError: A line has another number of columns than the first one.
     """
     separator = "\t" if "\t" in content else None
     width: int | None = None
-    start, words, columns, comments = 0, list[str](), list[list[str]](), dict[str, str]()
+    start, words, columns, comments, broken = 0, list[str](), list[list[str]](), dict[str, str](), False
     for number, line in enumerate([*content.split("\n"), ""], start=1):  # splitlines() would cut at U+2028 too
         line = line.removesuffix("\r")
-        comment = _COMMENT.fullmatch(line) if not words else None
+        comment = None if words or _WORD_LIKE_A_COMMENT.match(line) else _COMMENT.fullmatch(line)
         if not line.strip():
-            if words:
-                yield Sentence(start, words, columns, comments)
-            start, words, columns, comments = 0, [], [], {} if words else comments
+            ended = bool(words) or "id" in comments
+            if ended and not broken:
+                yield _unescaped(Sentence(start or number, words, columns, comments))
+            start, words, columns, comments, broken = 0, [], [], {} if ended else comments, False
         elif line.startswith("-DOCSTART-"):
             continue
         elif comment:
@@ -60,13 +76,53 @@ def read_sentences(content: str, name: str) -> Iterator[Sentence]:
             if width is None:
                 width = len(others)
             if len(others) != width or not word:
-                raise ArgumentError(
-                    f"{name}, line {number}: {len(others) + 1} columns, but {width + 1} in the first line of the "
+                problem = (
+                    f"line {number}: {len(others) + 1} columns, but {width + 1} in the first line of the "
                     "file; every line is a word and its tags, with a blank line between sentences"
                 )
+                if problems is None:
+                    raise ArgumentError(f"{name}, {problem}")
+                problems.append(problem)
+                broken = True
             start = start or number
             words.append(word)
             columns.append(others)
+
+
+def write_sentence(words: Sequence[str], columns: Sequence[Sequence[str]], comments: Mapping[str, str]) -> str:
+    """A sentence in columns with the blank line behind it, from which `read_sentences` makes the same sentence.
+
+    Args:
+        words: The words.
+        columns: For each word what the other columns say.
+        comments: What stands before it, by name.
+    """
+    rows = [[word, *others] for word, others in zip(words, columns, strict=True)]
+    comments = dict(comments)
+    if any(not cell or _ODD_IN_CELL.search(cell) for row in rows for cell in row) or any(
+        map(_ODD_IN_COMMENT.search, comments.values())
+    ):
+        rows = [[_escape(cell, _ODD_IN_CELL) or _EMPTY for cell in row] for row in rows]
+        comments = {name: _escape(value, _ODD_IN_COMMENT) for name, value in comments.items()} | {_ESCAPED: "yes"}
+    lines = [f"# {name} = {value}".rstrip() for name, value in comments.items()]
+    return "\n".join([*lines, *map("\t".join, rows), "", ""])
+
+
+def _escape(text: str, odd: re.Pattern[str]) -> str:
+    return odd.sub(lambda match: f"\\u{ord(match[0]):04x}", text.replace("\\", r"\u005c"))
+
+
+def _unescaped(sentence: Sentence) -> Sentence:
+    """The sentence as it was before it was written."""
+    line, words, columns, comments = sentence
+    if comments.get(_ESCAPED) != "yes":
+        return sentence
+    comments = {name: _restored(value) for name, value in comments.items() if name != _ESCAPED}
+    return Sentence(line, [*map(_restored, words)], [[*map(_restored, others)] for others in columns], comments)
+
+
+def _restored(text: str) -> str:
+    return "" if text == _EMPTY else _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def read_file(path: str | os.PathLike[str]) -> Iterator[dict[str, list[str]]]:
@@ -83,6 +139,8 @@ def read_file(path: str | os.PathLike[str]) -> Iterator[dict[str, list[str]]]:
         line = content[: error.start].count(b"\n") + 1
         raise ArgumentError(f"{os.fspath(path)} is not UTF-8 (line {line}): save it again as UTF-8") from None
     for sentence in read_sentences(text, os.fspath(path)):
+        if not sentence.words:
+            continue
         row = {"tokens": sentence.words}
         if sentence.columns[0]:
             row["ner_tags"] = [columns[-1] for columns in sentence.columns]

@@ -5,19 +5,34 @@ import csv
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from hfal.conll import read_sentences, write_sentence
 from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.spans import spans_from_tags, words_of
 from hfal.spreadsheets import column_for, csv_lines, csv_rows, restore
-from hfal.store import DATASET, Answer, Queried, Query, Store
+from hfal.store import DATASET, Answer, Queried, Query, Store, Texts
 
 
 logger = logging.getLogger(__name__)
 
-# The types are named as in `datasets`, which reads these names from a Parquet file.
+# Types are described as in `datasets`, which reads this from a Parquet file.
+_Feature = dict[str, Any]
+
+
+def _value(dtype: str) -> _Feature:
+    return {"dtype": dtype, "_type": "Value"}
+
+
+def _list(feature: _Feature) -> _Feature:
+    return {"feature": feature, "_type": "List"}
+
+
+_WORDS = _list(_value("string"))
+_SPANS = _list({"start": _value("int64"), "end": _value("int64"), "label": _value("string")})
 _PROVENANCE = {
     "al_split": "string",
     "al_query": "int32",
@@ -33,12 +48,15 @@ _PROVENANCE = {
 }
 _OURS = ("id", "label", *_PROVENANCE)
 
-_FORMATS = ("parquet", "jsonl", "csv")
-_FORMAT_OF_ENDING = {".parquet": "parquet", ".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv"}
+_OF_RAW_TEXT = ("tokens", "spans")
+
+_FORMATS = ("parquet", "jsonl", "csv", "conll")
+_FORMAT_OF_ENDING = {".parquet": "parquet", ".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv", ".conll": "conll"}
 _SPLITS = ("train", "test")
 _MAY_LIE_BESIDE = ("README.md", "LICENSE")
 
 _Row = dict[str, Any]
+_Columns = Mapping[str, _Feature]
 
 
 def export_labels(
@@ -58,14 +76,20 @@ def export_labels(
     - `al_annotator`, `al_comment`, `al_labeled_at`: whose answer holds, with which comment, since when (UTC); a label
       that came with the data has the annotator `"dataset"` and no time.
 
+    Where words are tagged, `label` and `al_suggestion` are lists with a tag for each word. Beside a raw text are then
+    its words as `tokens`, and its entities as `spans`, a list of `{"start", "end", "label"}` in characters.
+
     Skipped and unsure examples have no label, so no row. The rows are in the order of the first answers. The formats:
 
-    - Parquet: in `datasets` the `label` is a `ClassLabel` with the run's names, the times are timestamps.
+    - Parquet: in `datasets` the `label` is a `ClassLabel` with the run's names, or a `List` of them; the times are
+      timestamps.
     - JSON Lines: names and ISO 8601. Texts are unchanged in both.
-    - CSV: UTF-8 with the mark by which spreadsheets know it. An apostrophe stands before all that a spreadsheet might
-      run as a formula (see `hfal.spreadsheets`); else the texts are unchanged. CSV has no types, so that readers
-      guess: `load_dataset("csv")` takes the texts "null" and "None" for missing unless `keep_default_na=False`, and
-      ids such as 007 for numbers.
+    - CoNLL (tags only): each word with its tag, and the sentence's `# id = ` before it; of odd words see `hfal.conll`.
+      Nothing else is in it.
+    - CSV (not for tags): UTF-8 with the mark by which spreadsheets know it. An apostrophe stands before all that a
+      spreadsheet might run as a formula (see `hfal.spreadsheets`); else the texts are unchanged. CSV has no types, so
+      that readers guess: `load_dataset("csv")` takes the texts "null" and "None" for missing unless
+      `keep_default_na=False`, and ids such as 007 for numbers.
 
     Each file is written whole or not at all. What is there is replaced only where it can be had again, which is when
     it is an export of this very run; any other file, such as the user's own data, is left alone, since no slip of the
@@ -73,22 +97,26 @@ def export_labels(
 
     Args:
         run_dir: The run directory.
-        to: A file, if it ends in `.parquet`, `.jsonl`, `.json` (JSON Lines as well) or `.csv`; else a folder for
-            `datasets.load_dataset`, with a split `train`, and `test` if anything that is held out has a label.
-        format: `"parquet"`, `"jsonl"` or `"csv"` for the files in a folder; Parquet by default.
+        to: A file, if it ends in `.parquet`, `.jsonl`, `.json` (JSON Lines as well), `.csv` or `.conll`; else a
+            folder for `datasets.load_dataset`, with a split `train`, and `test` if anything that is held out has a
+            label.
+        format: `"parquet"`, `"jsonl"`, `"csv"` or `"conll"` (which `load_dataset` does not read) for the files in a
+            folder; Parquet by default.
 
     Returns:
         The files, with the number of rows in each.
 
     Raises:
-        ArgumentError: `to` cannot be written, or is something else than an export of this run; or `format` is none.
+        ArgumentError: `to` cannot be written, or is something else than an export of this run; or `format` is none, or
+            has no place for labels of this kind.
         RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
     """
     path, format, is_folder = _target(to, format)
     store = Store(run_dir, read_only=True)
     try:
         with store.snapshot():
-            columns, rows, names, answered = _read(store)
+            _check_kind(store, format, to)
+            columns, rows, answered = _read(store)
     finally:
         store.close()
     try:
@@ -101,7 +129,7 @@ def export_labels(
             files, earlier = {path: rows}, [path]
         earlier = [file for file in earlier if file.exists()]
         for file in earlier:
-            if not _is_earlier_export(file, columns, answered):
+            if not _is_earlier_export(file, list(columns), answered):
                 raise ArgumentError(
                     f"to={os.fspath(to)!r}: {file} is there and no export of this run, so it is left as it is; "
                     "remove it or name another file"
@@ -109,7 +137,7 @@ def export_labels(
         path.parent.mkdir(parents=True, exist_ok=True)
         if is_folder:
             path.mkdir(exist_ok=True)
-        _write_whole(files, set(earlier) - set(files), lambda file, part: _WRITERS[format](file, columns, part, names))
+        _write_whole(files, set(earlier) - set(files), lambda file, part: _WRITERS[format](file, columns, part))
     except OSError as error:
         raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
     return {file: len(part) for file, part in files.items()}
@@ -133,11 +161,23 @@ def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, 
     return path, _FORMAT_OF_ENDING[ending], False
 
 
+def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
+    if format == "csv" and _has_tags(store):
+        raise ArgumentError(
+            f"to={os.fspath(to)!r}: CSV has no place for a tag of each word; take .jsonl, .parquet or .conll"
+        )
+    if format == "conll" and not _has_tags(store):
+        raise ArgumentError(
+            f"to={os.fspath(to)!r}: CoNLL files are for tags of words, but here each text has one label; "
+            "take .parquet, .jsonl or .csv"
+        )
+
+
 # -- what is written -----------------------------------------------------------------------------------------------
 
 
-def _read(store: Store) -> tuple[list[str], list[_Row], list[str], set[str]]:
-    """The columns, the rows, the names of the labels, and the ids of all that was ever answered."""
+def _read(store: Store) -> tuple[dict[str, _Feature], list[_Row], set[str]]:
+    """The columns with their types, the rows, and the ids of all that was ever answered."""
     answered = {answer.example_id for answer in store.answers()}
     labeled = {i: answer for i, answer in store.current_answers().items() if answer.label is not None}
     if not labeled:
@@ -147,17 +187,22 @@ def _read(store: Store) -> tuple[list[str], list[_Row], list[str], set[str]]:
         for rank, example in enumerate(query.examples):
             asked.setdefault(example.example_id, []).append((rank, query, example))
     held_out = store.holdout_ids()
+    origins = {i: _origin(answer, asked.get(i, [])) for i, answer in labeled.items()}
+    texts_of = {i: store.texts(i) if origin is None else origin[2].texts for i, origin in origins.items()}
+    of_raw_text = _OF_RAW_TEXT if _has_tags(store) and _is_raw(texts_of.values()) else ()
 
     rows = []
     text_columns: dict[str, str] = {}
+    features: dict[str, _Feature] = {"id": _value("string")}
     for example_id, answer in labeled.items():
-        origin = _origin(answer, asked.get(example_id, []))
-        texts = store.texts(example_id) if origin is None else origin[2].texts
-        for name in texts:
-            if name not in text_columns:
-                text_columns[name] = column_for(name, _OURS)
-        row = {"id": example_id, **{text_columns[name]: text for name, text in texts.items()}, "label": answer.label}
-        row["al_split"] = _SPLITS[example_id in held_out]
+        origin, texts = origins[example_id], texts_of[example_id]
+        row: _Row = {"id": example_id, "label": answer.label, "al_split": _SPLITS[example_id in held_out]}
+        for name, text in texts.items():
+            column = text_columns.setdefault(name, column_for(name, (*_OURS, *of_raw_text)))
+            features[column] = _value("string") if isinstance(text, str) else _WORDS
+            row[column] = text
+            if of_raw_text and isinstance(text, str):
+                row.update(tokens=words_of(text), spans=spans_from_tags(text, answer.label))
         if origin is not None:
             rank, query, example = origin
             row.update(al_query=query.number, al_round=query.round, al_rank=rank, al_strategy=query.strategy)
@@ -171,7 +216,21 @@ def _read(store: Store) -> tuple[list[str], list[_Row], list[str], set[str]]:
             logger.warning(
                 "the text column %r is called %r in the export, which has a %r of its own", name, column, name
             )
-    return ["id", *text_columns.values(), "label", *_PROVENANCE], rows, store.meta("label_names"), answered
+    features |= {column: _SPANS if column == "spans" else _WORDS for column in of_raw_text}
+    names: _Feature = {"names": list(store.meta("label_names")), "_type": "ClassLabel"}
+    features["label"] = _list(names) if _has_tags(store) else names
+    features |= {column: _value(dtype) for column, dtype in _PROVENANCE.items()}
+    if _has_tags(store):
+        features["al_suggestion"] = _WORDS
+    return features, rows, answered
+
+
+def _has_tags(store: Store) -> bool:
+    return bool(store.meta("task") == "token_classification")
+
+
+def _is_raw(texts: Iterable[Texts]) -> bool:
+    return any(isinstance(text, str) for of_one in texts for text in of_one.values())
 
 
 def _origin(answer: Answer, asked: Sequence[tuple[int, Query, Queried]]) -> tuple[int, Query, Queried] | None:
@@ -185,48 +244,61 @@ def _origin(answer: Answer, asked: Sequence[tuple[int, Query, Queried]]) -> tupl
 # -- how it is written ---------------------------------------------------------------------------------------------
 
 
-def _jsonl(file: IO[bytes], columns: Sequence[str], rows: Iterable[_Row], names: Sequence[str]) -> None:
+def _jsonl(file: IO[bytes], columns: _Columns, rows: Iterable[_Row]) -> None:
     ends_of_lines = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}  # for some readers, though not in JSON
     for row in rows:
         line = json.dumps({column: row.get(column) for column in columns}, ensure_ascii=False)
         file.write(line.translate(ends_of_lines).encode() + b"\n")
 
 
-def _csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[_Row], names: Sequence[str]) -> None:
+def _csv(file: IO[bytes], columns: _Columns, rows: Iterable[_Row]) -> None:
     file.write(codecs.BOM_UTF8)
     for line in csv_lines(columns, ([row.get(column) for column in columns] for row in rows)):
         file.write(line.encode())
 
 
-def _parquet(file: IO[bytes], columns: Sequence[str], rows: Sequence[_Row], names: Sequence[str]) -> None:
+def _conll(file: IO[bytes], columns: _Columns, rows: Iterable[_Row]) -> None:
+    lists = [column for column, feature in columns.items() if feature is _WORDS]  # the words come first
+    for row in rows:
+        words = next(row[column] for column in lists if row.get(column) is not None)
+        file.write(write_sentence(words, [[tag] for tag in row["label"]], {"id": row["id"]}).encode())
+
+
+def _parquet(file: IO[bytes], columns: _Columns, rows: Sequence[_Row]) -> None:
     # `datasets` itself, which could write this too, takes more than a second to import.
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"string": pa.string(), "int32": pa.int32(), "float64": pa.float64()}
-    types["timestamp[us, tz=UTC]"] = pa.timestamp("us", tz="UTC")
-    index = {name: i for i, name in enumerate(names)}
-    features: dict[str, Any] = {}
+    def type_of(feature: _Feature) -> Any:
+        match feature:
+            case {"_type": "List", "feature": inner}:
+                return pa.list_(type_of(inner))
+            case {"_type": "ClassLabel"}:
+                return pa.int64()
+            case {"_type": "Value", "dtype": "timestamp[us, tz=UTC]"}:
+                return pa.timestamp("us", tz="UTC")
+            case {"_type": "Value", "dtype": dtype}:
+                return pa.type_for_alias(dtype)
+        return pa.struct({name: type_of(inner) for name, inner in feature.items()})
+
     arrays = {}
-    for column in columns:
+    for column, feature in columns.items():
         values: list[Any] = [row.get(column) for row in rows]
         if column == "label":
-            features[column] = {"names": list(names), "_type": "ClassLabel"}
-            arrays[column] = pa.array([index[value] for value in values], pa.int64())
-            continue
-        dtype = _PROVENANCE.get(column, "string")
-        features[column] = {"dtype": dtype, "_type": "Value"}
-        if dtype.startswith("timestamp"):
+            index = {name: i for i, name in enumerate(feature.get("feature", feature)["names"])}
+            values = [index[v] if isinstance(v, str) else [index[tag] for tag in v] for v in values]
+        elif column == "al_labeled_at":
             values = [value and datetime.fromisoformat(value) for value in values]
-        arrays[column] = pa.array(values, types[dtype])
-    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+        arrays[column] = pa.array(values, type_of(feature))
+    metadata = {"huggingface": json.dumps({"info": {"features": columns}})}
     pq.write_table(pa.table(arrays).replace_schema_metadata(metadata), file)
 
 
-_WRITERS: dict[str, Callable[[IO[bytes], Sequence[str], Sequence[_Row], Sequence[str]], None]] = {
+_WRITERS: dict[str, Callable[[IO[bytes], _Columns, Sequence[_Row]], None]] = {
     "parquet": _parquet,
     "jsonl": _jsonl,
     "csv": _csv,
+    "conll": _conll,
 }
 
 
@@ -304,8 +376,20 @@ def _ids_in_csv(file: Path, columns: list[str]) -> Iterator[str]:
             yield restore("".join(row[:1]))
 
 
+def _ids_in_conll(file: Path, columns: list[str]) -> Iterator[str]:
+    content = file.read_bytes().decode()
+    sentences = list(read_sentences(content, os.fspath(file)))
+    if content != "".join(write_sentence(s.words, s.columns, s.comments) for s in sentences):
+        raise ValueError("other lines")
+    for sentence in sentences:
+        if list(sentence.comments) != ["id"] or any(len(tags) != 1 for tags in sentence.columns):
+            raise ValueError("other columns")
+        yield sentence.comments["id"]
+
+
 _IDS: dict[str, Callable[[Path, list[str]], Iterator[str]]] = {
     "parquet": _ids_in_parquet,
     "jsonl": _ids_in_jsonl,
     "csv": _ids_in_csv,
+    "conll": _ids_in_conll,
 }

@@ -54,14 +54,14 @@ def entities_from_spans(text: str, spans: Iterable[Mapping[str, Any]]) -> list[E
     for span in spans:
         start, end, label = (span.get(key) for key in ("start", "end", "label"))
         if not (isinstance(start, int) and isinstance(end, int) and isinstance(label, str) and label):
-            raise ArgumentError(f"the span {dict(span)!r} needs whole numbers 'start' and 'end', and a 'label'")
+            raise ArgumentError(f"the span {str(dict(span))[:100]!r} needs whole numbers 'start' and 'end', and a 'label'")
         if not 0 <= start < end <= len(text):
             raise ArgumentError(f"the span {start} to {end} ({label}) is outside the text of {len(text)} characters")
         if start not in begins or end not in ends:
             nearest = [(s, e) for s, e in offsets if s < end and e > start]
             hint = f"; the words there are {nearest[0][0]} to {nearest[-1][1]}" if nearest else ""
             raise ArgumentError(
-                f"the span {start} to {end} ({label}, {text[start:end]!r}) does not begin and end with a word{hint}"
+                f"the span {start} to {end} ({label}, {text[start:end][:80]!r}) does not begin and end with a word{hint}"
             )
         found.append(Entity(begins[start], ends[end], label))
     found.sort()
@@ -97,4 +97,4 @@ def spans_from_tags(text: str, tags: Sequence[str]) -> list[dict[str, Any]]:
 
 def _shown(text: str, offsets: Sequence[tuple[int, int]], entity: Entity) -> str:
     start, end = offsets[entity.start][0], offsets[entity.end - 1][1]
-    return f"{start} to {end} ({entity.type}, {text[start:end]!r})"
+    return f"{start} to {end} ({entity.type}, {text[start:end][:80]!r})"

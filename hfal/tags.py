@@ -142,6 +142,6 @@ def check_tags(tags: Any, words: Sequence[str], names: Sequence[str]) -> list[st
     for number, (word, tag) in enumerate(zip(words, tags, strict=True), start=1):
         if tag not in names:
             raise ArgumentError(
-                f"{tag!r}, the tag of word {number} ({word[:40]!r}), is unknown; the tags are: {', '.join(names)}"
+                f"{tag[:80]!r}, the tag of word {number} ({word[:40]!r}), is unknown; the tags are: {', '.join(names)}"
             )
     return list(tags)

@@ -404,11 +404,11 @@ def test_the_ending_says_file_or_folder_and_the_format(
         (
             "labels.xlsx",
             None,
-            r"labels\.xlsx': files may end in \.parquet, \.jsonl, \.json, \.csv; end the name of a f",
+            r"labels\.xlsx': files may end in \.parquet, \.jsonl, \.json, \.csv, \.conll; end the name",
         ),
         ("labels.csv.gz", None, r"files may end in"),
         ("labels.csv", "parquet", r"labels\.csv' contradicts format='parquet'"),
-        ("labels.xlsx", "xlsx", r"format='xlsx', expected one of: parquet, jsonl, csv"),
+        ("labels.xlsx", "xlsx", r"format='xlsx', expected one of: parquet, jsonl, csv, conll"),
         ("run/labels.sqlite", None, r"files may end in"),
         ("file/labels.csv", None, r"to='.*/file/labels\.csv' cannot be written: .*File exists"),
         ("file", None, r"to='.*/file' cannot be written: .*File exists"),

@@ -195,7 +195,7 @@ def test_half_file_of_a_killed_process_is_written_again(pool: Pool) -> None:
 
 
 def test_unknown_format_is_refused_with_what_to_do() -> None:
-    with pytest.raises(ArgumentError, match=r"format='xlsx', expected 'jsonl' or 'csv'; for a spreadsheet take 'csv'"):
+    with pytest.raises(ArgumentError, match=r"format='xlsx', expected 'jsonl', 'csv' or 'conll'; for a spreadsheet take 'csv'"):
         FileAnnotator("xlsx")
 
 

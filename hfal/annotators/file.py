@@ -4,19 +4,22 @@ import csv
 import json
 import os
 import re
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hfal.annotators.meaning import answer_meant, cell_text, difference, is_of_tags, meant, shown, words_instead
 from hfal.annotators.protocol import OpenQuery
+from hfal.conll import Sentence, read_sentences, write_sentence
 from hfal.errors import AnnotationError, ArgumentError
+from hfal.spans import words_of
 from hfal.spreadsheets import column_for, csv_lines, csv_rows, restore
-from hfal.store import Answer
+from hfal.store import Answer, Texts
 
 
 _OURS = ("id", "suggestion", "confidence", "label", "comment")
-_WORDS = ("skip", "unsure")
+_FORMATS = ("jsonl", "csv", "conll")
+_NO_TAG = "_"
 
 
 class FileAnnotator:
@@ -31,6 +34,12 @@ class FileAnnotator:
     - Instead of a label a row may say `skip` (it cannot be labeled) or `unsure` (the annotator cannot tell), unless a
       label has that name. Neither is trained on or asked again.
     - A comment is recorded with the label, `skip` or `unsure` of its row, and not without one.
+    - Where words are tagged a label is a list with a tag for each word. A raw text has a column `tokens` with its
+      words; instead of their tags its label may be a list of spans (`{"start": 0, "end": 5, "label": "PER"}`), which
+      is empty where there is no entity.
+    - A CoNLL file has the words with the suggested tags, and a third column for the tags, where each `_` is to be
+      replaced. All words of a sentence have a tag, or none has, which leaves it open. Behind `# answer =` may stand
+      `accept` (the suggested tags are right), `skip` or `unsure`. `hfal.conll` says how odd words are written.
     - A CSV file is UTF-8 with commas, which many spreadsheets change to semicolons: both are read. In it an
       apostrophe stands before all that a spreadsheet might run as a formula; reading takes it away again.
     - Nothing of any file is recorded while one has an error: the message lists the errors of all files with their
@@ -38,16 +47,17 @@ class FileAnnotator:
       have been moved against each other; where a program changed the texts, remove their column.
 
     Args:
-        format: `"jsonl"`, or `"csv"` for a spreadsheet.
+        format: `"jsonl"`, or `"csv"` for a spreadsheet (of texts with one label each), or `"conll"` for columns (where
+            words are tagged).
         folder: Where the files are; the run directory by default.
         name: Recorded with each answer: who fills in the file.
     """
 
     def __init__(self, format: str = "jsonl", folder: str | os.PathLike[str] | None = None, name: str = "file"):
-        if format not in ("jsonl", "csv"):
+        if format not in _FORMATS:
             raise ArgumentError(
-                f"format={format!r}, expected 'jsonl' or 'csv'; for a spreadsheet take 'csv', which every one of them "
-                "opens and saves"
+                f"format={format!r}, expected 'jsonl', 'csv' or 'conll'; for a spreadsheet take 'csv', which every "
+                "one of them opens and saves"
             )
         self.format = format
         self.folder = None if folder is None else Path(folder)
@@ -63,7 +73,9 @@ class FileAnnotator:
 
         Raises:
             AnnotationError: Files have errors; the message lists them all.
+            ArgumentError: The answers to this query cannot be given in this format.
         """
+        self._check_format(query)
         path = self.path(query)
         if query.questions and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,21 +100,43 @@ class FileAnnotator:
         """Nothing once some rows of the query's file are filled in; before that, the file."""
         if self._filled_in:
             return None
-        words = "".join(f" or {word!r}" for word in _words(query.label_names))
+        names = ", ".join(query.label_names)
+        words = "".join(f" or {word!r}" for word in words_instead(query))
+        rows = "rows"
+        if self.format == "conll":
+            rows = "sentences"
+            how = f"Replace each '{_NO_TAG}' in the last column with one of: {names}"
+            how += " (or write 'accept', 'skip' or 'unsure' behind '# answer =')"
+        elif is_of_tags(query):
+            how = f"Fill in the column 'label' with a list that has a tag for each word: {names} ({words[1:]})"
+        else:
+            how = f"Fill in the column 'label' with one of: {names}{f' ({words[1:]})' if words else ''}"
         return (
             f"{len(query.questions)} texts wait in {self.path(query)}\n"
-            f"    Fill in the column 'label' with one of: {', '.join(query.label_names)}"
-            f"{f' ({words[1:]})' if words else ''}; rows may stay empty.\n"
+            f"    {how}; {rows} may stay empty.\n"
             "    Leave the file there and start the run again."
         )
+
+    def _check_format(self, query: OpenQuery) -> None:
+        if self.format == "csv" and is_of_tags(query):
+            raise ArgumentError("format='csv' has no place for a tag of each word: take 'jsonl' or 'conll'")
+        if self.format == "conll" and not is_of_tags(query):
+            raise ArgumentError(
+                "format='conll' is for tags of words, but here each text has one label: take 'jsonl' or 'csv'"
+            )
+        if self.format == "conll" and _NO_TAG in query.label_names:
+            raise ArgumentError(
+                f"format='conll' has {_NO_TAG!r} where no tag is given, but a tag has that name: take 'jsonl'"
+            )
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def _content(self, query: OpenQuery) -> bytes:
+        if self.format == "conll":
+            return "".join(_sentences(query)).encode()
         rows = []
         for question in query.questions:
-            row: dict[str, Any] = {"id": question.example_id}
-            row.update({column_for(name, _OURS): text for name, text in question.texts.items()})
+            row: dict[str, Any] = {"id": question.example_id, **self._columns(question.texts, query)}
             confidence = None if question.confidence is None else round(question.confidence, 4)
             row.update(suggestion=question.suggestion, confidence=confidence, label=None, comment=None)
             rows.append(row)
@@ -111,52 +145,76 @@ class FileAnnotator:
         lines = csv_lines(rows[0], (row.values() for row in rows))
         return "".join(lines).encode("utf-8-sig")  # the mark by which spreadsheets know UTF-8
 
+    def _columns(self, texts: Texts, query: OpenQuery) -> Texts:
+        """The columns that say what an example is, and that are to come back as they were."""
+        if not is_of_tags(query):
+            return {column_for(name, _OURS): text for name, text in texts.items()}
+        ((name, text),) = texts.items()
+        if self.format == "conll":
+            return {"tokens": words_of(text)}
+        if isinstance(text, str):
+            return {column_for(name, (*_OURS, "tokens")): text, "tokens": words_of(text)}
+        return {column_for(name, _OURS): text}
+
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def _read(self, file: Path, number: int, query: OpenQuery) -> list[Answer]:
         problems: list[str] = []
         answers: dict[str, Answer] = {}
-        words = _words(query.label_names)
-        for line, row in (self._objects if self.format == "jsonl" else self._cells)(file, problems):
+        rows = {"jsonl": self._objects, "csv": self._cells, "conll": self._sentences}[self.format]
+        for line, row in rows(file, problems):
             where = f"line {line}"
             example_id = _known_id(row.get("id"), query)
             if example_id is None:
-                problems.append(f"{where}: no example has the id {_shown(row.get('id'))}")
+                problems.append(f"{where}: no example has the id {shown(row.get('id'))}")
                 continue
-            for name, text in query.texts_of(example_id).items():
-                column = column_for(name, _OURS)
-                found = row.get(column)
-                if found not in (None, text) and _bare(str(found)) != _bare(text):
-                    problems.append(
-                        f"{where}: the text in {column!r} is not the text of {_shown(example_id)}; were rows moved "
-                        "against each other? If a program changed the texts, remove their column"
-                    )
-            said = _cell(row.get("label"))
-            comment = _cell(row.get("comment")) or None
-            if not said:
+            texts = query.texts_of(example_id)
+            moved = self._moved(row, example_id, texts, query)
+            problems.extend(f"{where}: {problem}" for problem in moved)
+            if moved and is_of_tags(query):
+                continue  # tags of other words
+            try:
+                said = answer_meant(row.get("label"), texts, query)
+            except ArgumentError as error:
+                problems.append(f"{where}: {error}")
                 continue
-            label = _meant(said, query.label_names)
-            word = None if label is not None else _meant(said, words)
-            if label is None and word is None:
-                problems.append(f"{where}: {_shown(said)} is no label; the labels are: {', '.join(query.label_names)}")
+            if said is None:
                 continue
+            comment = cell_text(row.get("comment")) or None
             if comment is not None and re.search("[\ud800-\udfff]", comment):
                 problems.append(f"{where}: the comment has half a surrogate pair, which is no text")
                 continue
-            answer = Answer(example_id, label, word or "label", query=number, comment=comment)
+            action, label = said
+            answer = Answer(example_id, label, action, query=number, comment=comment)
             above = answers.setdefault(example_id, answer)
             if above != answer:
                 differs = "comment" if (above.action, above.label) == (answer.action, answer.label) else "label"
-                problems.append(f"{where}: {_shown(example_id)} has another {differs} above")
+                problems.append(f"{where}: {shown(example_id)} has another {differs} above")
         if problems:
-            shown = "\n    ".join(problems[:20]) + (
+            listed = "\n    ".join(problems[:20]) + (
                 "" if len(problems) <= 20 else f"\n    … {len(problems) - 20} more"
             )
             raise AnnotationError(
                 f"{file} has {len(problems)} error{'s' if len(problems) > 1 else ''}; nothing of it was recorded, "
-                f"the file is as it was:\n    {shown}"
+                f"the file is as it was:\n    {listed}"
             )
         return list(answers.values())
+
+    def _moved(self, row: dict[str, Any], example_id: str, texts: Texts, query: OpenQuery) -> list[str]:
+        """What of a row is not of the example that it names."""
+        problems = []
+        for column, text in self._columns(texts, query).items():
+            differs = None if row.get(column) is None else difference(row[column], text)
+            if differs is not None:
+                what = (
+                    f"the text in {column!r} is not the text of {shown(example_id)}"
+                    if isinstance(text, str)
+                    else f"the words are not those of {shown(example_id)} ({differs})"
+                )
+                problems.append(
+                    f"{what}; were rows moved against each other? If a program changed the texts, remove their column"
+                )
+        return problems
 
     def _objects(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         for line, record in enumerate(_decode(file).split("\n"), start=1):  # splitlines() would cut at U+2028 too
@@ -172,6 +230,19 @@ class FileAnnotator:
                         yield line, row
                     else:
                         problems.append(f"line {line}: no JSON object with an 'id'")
+
+    def _sentences(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        for sentence in read_sentences(_decode(file), str(file), problems):
+            if any(len(columns) != 2 for columns in sentence.columns):
+                raise AnnotationError(
+                    f"{file} has lines without three columns (word, suggestion, tag), as line {sentence.line}"
+                )
+            try:
+                label = _label_in_columns(sentence)
+            except ArgumentError as error:
+                problems.append(str(error))
+            else:
+                yield sentence.line, {**sentence.comments, "tokens": sentence.words, "label": label}
 
     def _cells(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         text = _decode(file)
@@ -195,44 +266,50 @@ class FileAnnotator:
             problems.append(f"line {line + 1}: no CSV ({error}); is a quote missing?")
 
 
-def _cell(found: Any) -> str:
-    return "" if found is None else str(found).strip()
+def _sentences(query: OpenQuery) -> Iterator[str]:
+    """The questions of a query in columns: word, suggestion, and the tag to be filled in."""
+    for question in query.questions:
+        (text,) = question.texts.values()
+        words = words_of(text)
+        columns = [[tag, _NO_TAG] for tag in question.suggestion or [_NO_TAG] * len(words)]
+        yield write_sentence(words, columns, {"id": question.example_id, "comment": "", "answer": ""})
 
 
-def _shown(value: Any) -> str:
-    """A value as a message may show it: nothing that a terminal obeys, and not a megabyte of it."""
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}…"
+def _label_in_columns(sentence: Sentence) -> str | list[str] | None:
+    """What stands behind `# answer =`, or the tags that are filled in; `None` if nothing is."""
+    answer = sentence.comments.get("answer", "")
+    word = meant(answer, ("accept", "skip", "unsure"))
+    if answer and word is None:
+        raise ArgumentError(f"line {sentence.line}: the answer {shown(answer)} is none of: accept, skip, unsure")
+    suggested, tags = ([columns[n].strip() for columns in sentence.columns] for n in (0, 1))
+    missing = [place for place, tag in enumerate(tags) if tag in ("", _NO_TAG)]
+    if len(missing) == len(tags):
+        if word != "accept":
+            return word
+        if _NO_TAG in suggested:
+            raise ArgumentError(f"line {sentence.line}: there are no suggested tags to accept")
+        return suggested
+    if word is not None:
+        raise ArgumentError(
+            f"line {sentence.line}: the sentence has tags and the answer {word!r}: leave one of them out"
+        )
+    if missing:
+        place = missing[0]
+        raise ArgumentError(
+            f"line {sentence.line + place}: {shown(sentence.words[place])} has no tag, as others of its sentence have"
+        )
+    return tags
 
 
 def _known_id(found: Any, query: OpenQuery) -> str | None:
     """The id that a cell means: as it is, or without blanks around it."""
-    for example_id in ("" if found is None else str(found), _cell(found)):
+    for example_id in ("" if found is None else str(found), cell_text(found)):
         try:
             query.texts_of(example_id)
         except KeyError:
             continue
         return example_id
     return None
-
-
-def _words(label_names: Sequence[str]) -> list[str]:
-    """What may be said instead of a label."""
-    return [word for word in _WORDS if word not in (_bare(name).casefold() for name in label_names)]
-
-
-def _meant(said: str, names: Sequence[str]) -> str | None:
-    """The one of some names that was meant, if there is just one."""
-    if said in names:
-        return said
-    alike = [name for name in names if _bare(name).casefold() == _bare(said).casefold()]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _bare(text: str) -> str:
-    """The text without what programs change: blanks, control characters, apostrophes, forms of a letter."""
-    text = unicodedata.normalize("NFKC", text)
-    return "".join(c for c in text if not (c.isspace() or c == "'" or unicodedata.category(c) == "Cc"))
 
 
 def _decode(file: Path) -> str:
