@@ -54,14 +54,16 @@ def entities_from_spans(text: str, spans: Iterable[Mapping[str, Any]]) -> list[E
     for span in spans:
         start, end, label = (span.get(key) for key in ("start", "end", "label"))
         if not (isinstance(start, int) and isinstance(end, int) and isinstance(label, str) and label):
-            raise ArgumentError(f"the span {str(dict(span))[:100]!r} needs whole numbers 'start' and 'end', and a 'label'")
+            found_keys = str(dict(span))[:100]
+            raise ArgumentError(f"the span {found_keys!r} needs whole numbers 'start' and 'end', and a 'label'")
         if not 0 <= start < end <= len(text):
             raise ArgumentError(f"the span {start} to {end} ({label}) is outside the text of {len(text)} characters")
         if start not in begins or end not in ends:
             nearest = [(s, e) for s, e in offsets if s < end and e > start]
             hint = f"; the words there are {nearest[0][0]} to {nearest[-1][1]}" if nearest else ""
+            marked = text[start:end][:80]
             raise ArgumentError(
-                f"the span {start} to {end} ({label}, {text[start:end][:80]!r}) does not begin and end with a word{hint}"
+                f"the span {start} to {end} ({label}, {marked!r}) does not begin and end with a word{hint}"
             )
         found.append(Entity(begins[start], ends[end], label))
     found.sort()
