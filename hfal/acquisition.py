@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -18,12 +18,13 @@ from hfal.processes import on_main
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.store import Queried, Query
 from hfal.strategies import Signals, Strategy, kmeans, stratified
-from hfal.tasks import suggestions
 
 
 logger = logging.getLogger(__name__)
 
 SEED_STRATEGIES = ("random", "stratified", "kmeans")
+UNITS = ("examples", "words")
+_OWN_EMBEDDINGS = {"model": "embeddings", "entities": "entity_embeddings"}  # to the signal that the pass computes
 _PACKAGES = (
     "hfal",
     "torch",
@@ -42,11 +43,12 @@ class Acquisition:
     Args:
         pool: The pool to query.
         strategy: The query strategy.
-        query_size: Examples of a round's query.
-        seed_size: Examples of the seed set.
+        query_size: How much a round's query asks for, in `unit`.
+        seed_size: How much the seed set asks for, in `unit`.
         seed_strategy: `"random"`, `"stratified"` or `"kmeans"`.
-        budget: How many labels may be bought in all, seed set and holdout included, or `None`.
-        embeddings: `"model"` or a sentence-transformers model.
+        budget: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
+        unit: What sizes and budget count: `"examples"`, or `"words"` of the sentences.
+        embeddings: `"model"`, `"entities"` or a sentence-transformers model.
         token_budget: See `hfal.scoring.score_examples`.
         bf16: Score under bfloat16 autocast, also if the Trainer does not train so.
         seed: Seeds every random choice, together with the round.
@@ -61,6 +63,7 @@ class Acquisition:
         seed_size: int,
         seed_strategy: str,
         budget: int | None,
+        unit: str,
         embeddings: Any,
         token_budget: int | None,
         bf16: bool,
@@ -68,7 +71,14 @@ class Acquisition:
     ):
         if seed_strategy not in SEED_STRATEGIES:
             raise ArgumentError(f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}")
-        own_embeddings = isinstance(embeddings, str) and embeddings == "model"
+        of_words = pool.task.words is not None
+        if unit not in UNITS:
+            raise ArgumentError(f"unit={unit!r}, expected one of {', '.join(UNITS)}")
+        if unit == "words" and not of_words:
+            raise ArgumentError("unit='words' is for token classification: count 'examples' here")
+        if isinstance(embeddings, str) and embeddings == "entities" and not of_words:
+            raise ArgumentError("embeddings='entities' is for token classification: pass 'model' here")
+        own_embeddings = isinstance(embeddings, str) and embeddings in _OWN_EMBEDDINGS
         if seed_strategy == "kmeans" and own_embeddings:
             raise ArgumentError(
                 "seed_strategy='kmeans' needs embeddings before any model is trained: pass "
@@ -85,7 +95,9 @@ class Acquisition:
         self.seed_size = seed_size
         self.seed_strategy = seed_strategy
         self.budget = budget
-        self.embeddings = None if own_embeddings else embeddings
+        self.unit = unit
+        self.embeddings = embeddings
+        self._signal = _OWN_EMBEDDINGS[embeddings] if own_embeddings else None
         self.token_budget = token_budget
         self.bf16 = bf16
         self.seed = seed
@@ -95,15 +107,47 @@ class Acquisition:
     def _sentence_embeddings(self) -> np.ndarray:
         return sentence_embeddings(self.pool, self.embeddings, progress=self.show_progress)
 
-    def affordable(self, size: int) -> int:
-        """How many of `size` labels can still be bought: what the budget and the unlabeled examples leave."""
-        size = min(size, len(self.pool.unlabeled_positions()))
-        if self.budget is not None:
-            answered = self.pool.store.current_answers()
-            asking = self.pool.store.open_queries()
-            open_questions = sum(e.example_id not in answered for q in asking for e in q.examples)
-            size = min(size, self.budget - self.pool.labels_bought() - open_questions)
-        return max(size, 0)
+    @cached_property
+    def _costs(self) -> np.ndarray:
+        """What a label of each example costs, in `unit`, int[N]."""
+        words = self.pool.task.words
+        return np.ones(len(self.pool), np.int8) if self.unit == "examples" or words is None else words
+
+    def affordable(self, size: int) -> tuple[int, np.ndarray]:
+        """How much of `size` the budget still pays for, and the unlabeled examples that it pays for, by position."""
+        positions = self.pool.unlabeled_positions()
+        if self.budget is None:
+            return size, positions
+        store = self.pool.store
+        answered = store.current_answers()
+        asking = [e.example_id for q in store.open_queries() for e in q.examples if e.example_id not in answered]
+        bought = store.labels_bought() if self.unit == "examples" else store.words_bought()
+        left = self.budget - bought - int(self._costs[self.pool.positions(asking)].sum())
+        return max(min(size, left), 0), positions[self._costs[positions] <= left]
+
+    def can_ask(self) -> bool:
+        """Whether there is anything left to ask that the budget pays for."""
+        return len(self.affordable(1)[1]) > 0
+
+    def _fill(self, pick: Callable[[int], np.ndarray], size: int, positions: np.ndarray) -> np.ndarray:
+        """Rows of `positions` for a query: as many as `size` pays for, but at least one.
+
+        Args:
+            pick: Picks so many rows of `positions`, best first.
+            size: How much to ask for, in `unit`.
+            positions: The candidates.
+        """
+        if self.unit == "examples":
+            return pick(min(size, len(positions)))
+        count = min(max(round(size / self._costs[positions].mean()), 1), len(positions))
+        for _ in range(10):  # how long the picked sentences are is known when they are picked
+            picked = pick(count)
+            spent = np.cumsum(self._costs[positions[picked]])
+            filled = spent[-1] / size
+            if 1 <= filled <= 1.1 or (filled < 1 and count == len(positions)):
+                break
+            count = min(max(round(1.05 * count / filled), 1), len(positions))
+        return picked[: max(1, int(np.searchsorted(spent, size, side="right")))]
 
     # -- queries without a model -----------------------------------------------------------------------------------
 
@@ -115,10 +159,10 @@ class Acquisition:
         """
         if size == 0 or any(q.purpose == "holdout" for q in self.pool.store.queries()):
             return None
-        unlabeled = len(self.pool.unlabeled_positions())
+        unlabeled = int(self._costs[self.pool.unlabeled_positions()].sum())
         if size >= unlabeled:
-            raise ArgumentError(f"holdout={size} of {unlabeled} unlabeled examples leaves nothing to ask: lower it")
-        return self._propose_at_random("holdout", size, self._rng(0))
+            raise ArgumentError(f"holdout={size} of {unlabeled} unlabeled {self.unit} leaves nothing to ask: lower it")
+        return self._propose_at_random("holdout", size, 0)
 
     def propose_seed_set(self) -> Query | None:
         """Record the seed set; nothing if one is still being asked, or is there already."""
@@ -126,23 +170,27 @@ class Acquisition:
             return None
         # A seed set of which every example was skipped is followed by another one.
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
-        rng = self._rng(1, attempt)
-        positions = self.pool.unlabeled_positions()
-        size = self.affordable(self.seed_size)
-        if self.seed_strategy == "random" or size == 0:
-            return self._propose_at_random("seed", self.seed_size, rng)
-        if self.seed_strategy == "stratified":
-            picked = stratified(self.pool.given_labels()[positions], size, rng)
-        else:
-            picked = kmeans(Signals(len(positions), embeddings=self._sentence_embeddings[positions]), size, rng)
-        return self._record("seed", 0, self.seed_strategy, positions[picked])
+        size, positions = self.affordable(self.seed_size)
+        if self.seed_strategy == "random" or len(positions) == 0:
+            return self._propose_at_random("seed", self.seed_size, 1, attempt)
 
-    def _propose_at_random(self, purpose: str, size: int, rng: np.random.Generator) -> Query | None:
-        positions = self.pool.unlabeled_positions()
-        size = self.affordable(size)
-        if size == 0:
+        def pick(count: int) -> np.ndarray:
+            rng = self._rng(1, attempt)
+            if self.seed_strategy == "stratified":
+                return stratified(self.pool.given_labels()[positions], count, rng)
+            return kmeans(Signals(len(positions), embeddings=self._sentence_embeddings[positions]), count, rng)
+
+        return self._record("seed", 0, self.seed_strategy, positions[self._fill(pick, size, positions)])
+
+    def _propose_at_random(self, purpose: str, size: int, *key: int) -> Query | None:
+        size, positions = self.affordable(size)
+        if len(positions) == 0:
             return None
-        return self._record(purpose, 0, "random", rng.choice(positions, size, replace=False))
+
+        def pick(count: int) -> np.ndarray:
+            return self._rng(*key).choice(len(positions), count, replace=False)
+
+        return self._record(purpose, 0, "random", positions[self._fill(pick, size, positions)])
 
     # -- a round's query -------------------------------------------------------------------------------------------
 
@@ -171,16 +219,17 @@ class Acquisition:
             ScoringError: Not even one example fits the memory, or the model shows no hidden states.
             StrategyError: The strategy returned no query.
         """
-        size, positions = on_main(lambda: (self.affordable(self.query_size), self.pool.unlabeled_positions()))
-        if size == 0:
+        task = self.pool.task
+        size, positions = on_main(lambda: self.affordable(self.query_size))
+        if len(positions) == 0:
             logger.info("nothing left to ask: %d labels bought", self.pool.labels_bought())
             return None
-        if size < self.query_size:
-            logger.info("the query has %d examples instead of %d: that is all that is left", size, self.query_size)
+        if min(size, self._costs[positions].sum()) < self.query_size:
+            logger.info("the query is smaller than %d %s: that is all that is left", self.query_size, self.unit)
         columns = self.pool.columns_without_labels
         if args.remove_unused_columns:
             columns = forward_columns(model, columns)
-        dataset = self.pool.dataset.select_columns(columns)
+        dataset = self.pool.dataset.select_columns(task.columns_to_score(columns))
         # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
         autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
 
@@ -191,9 +240,10 @@ class Acquisition:
                     dataset,
                     rows,
                     self.pool.lengths[rows],
-                    collate_fn,
+                    task.collator(collate_fn),
                     keep=keep,
                     score=self.strategy.score,
+                    signals=task.signals,
                     token_budget=self.token_budget,
                     autocast=autocast,
                     num_workers=args.dataloader_num_workers,
@@ -214,19 +264,23 @@ class Acquisition:
                 ) from error
 
         needed = self.strategy.needs
-        if self.embeddings is not None:
-            needed -= {"embeddings"}
+        if "embeddings" in needed:
+            needed = needed - {"embeddings"} | ({self._signal} if self._signal else set())
         signals: Mapping[str, np.ndarray] = run(positions, needed, "scoring") if needed else {}
 
         def select() -> np.ndarray:
             arrays = dict(signals)
-            if "embeddings" in self.strategy.needs - needed:
-                arrays["embeddings"] = self._sentence_embeddings[positions]
-            return self.strategy.pick(Signals(len(positions), **arrays), size, self._rng(2, round_number))
+            if "embeddings" in self.strategy.needs:
+                embeddings = arrays.pop(self._signal) if self._signal else self._sentence_embeddings[positions]
+                arrays["embeddings"] = embeddings
+            known = Signals(len(positions), **arrays)
+            return self._fill(
+                lambda count: self.strategy.pick(known, count, self._rng(2, round_number)), size, positions
+            )
 
         picked = on_main(select)
         chosen = positions[picked]
-        suggested = suggestions(run(chosen, frozenset({"probabilities"}))["probabilities"], self.pool.label_names)
+        suggested = task.suggestions(run(chosen, task.suggestion_signals), chosen)
         return on_main(
             lambda: self._record(
                 "round",
@@ -249,7 +303,7 @@ class Acquisition:
         strategy: str,
         chosen: np.ndarray,
         scores: np.ndarray | None = None,
-        suggested: list[tuple[str, float]] | None = None,
+        suggested: Sequence[tuple[Any, float]] | None = None,
         model: str | None = None,
     ) -> Query:
         examples = tuple(
@@ -265,7 +319,8 @@ class Acquisition:
         )
         settings = {
             **self.strategy.settings,
-            "embeddings": "model" if self.embeddings is None else _embeddings_name(self.embeddings),
+            "unit": self.unit,
+            "embeddings": _embeddings_name(self.embeddings),
             "bf16_scoring": self.bf16,
         }
         query = Query(

@@ -44,11 +44,12 @@ class ActiveLearningCallback(TrainerCallback):
             The examples, and where the run is kept.
         strategy (`str`, `Hybrid` or function, *optional*, defaults to `"margin+kmeans"`):
             The query strategy: a name, a function `score(probabilities)` or `select(signals, k, rng)`, or a
-            `Hybrid` of both.
+            `Hybrid` of both. For token classification also a `TokenScore`, or a function
+            `score(probabilities, mask)`.
         annotator (`Annotator`, *optional*):
             Who answers the queries. Needed for `rounds`, `run` and `annotate`.
         query_size (`int`, *optional*, defaults to 50):
-            Examples that a round asks for.
+            Examples that a round asks for, or words.
         seed_size (`int`, *optional*):
             Examples of the seed set, which is asked before any model is trained; `query_size` by default.
         seed_strategy (`str`, *optional*, defaults to `"random"`):
@@ -58,7 +59,11 @@ class ActiveLearningCallback(TrainerCallback):
             evaluation set. They count as bought. Where `eval_strategy` asks for an `eval_dataset` when the Trainer is
             made, pass `eval_dataset=pool.holdout`.
         budget (`int`, *optional*):
-            How many labels may be bought in all, the seed set and the holdout included.
+            How many labels may be bought in all, the seed set and the holdout included; or words.
+        unit (`str`, *optional*, defaults to `"examples"`):
+            What `query_size`, `seed_size`, `holdout` and `budget` count. With `"words"`, for token classification,
+            each is filled with as many sentences as it pays for, so that strategies that love long sentences gain
+            nothing by it; a query has at least one sentence, whatever its length.
         target_metric (`str`, *optional*):
             Stop when this metric of the evaluation (`"accuracy"`) reaches `target`.
         target (`float`, *optional*):
@@ -68,7 +73,8 @@ class ActiveLearningCallback(TrainerCallback):
             run began), `"continue"` with the last round's. The optimizer is new in either case.
         embeddings (`str` or `SentenceTransformer`, *optional*, defaults to `"model"`):
             Where strategies get embeddings from: `"model"` is the one being trained, mean over tokens, in the same
-            pass as the scores; else a sentence-transformers model by name, path or object, computed once.
+            pass as the scores; `"entities"`, for token classification, is the same over the words alone that it
+            takes for entities; else a sentence-transformers model by name, path or object, computed once.
         token_budget (`int`, *optional*):
             Tokens of a scoring batch, padding included. 2,048 on CPU and 16,384 elsewhere by default.
         bf16_scoring (`bool`, *optional*, defaults to `False`):
@@ -93,6 +99,7 @@ class ActiveLearningCallback(TrainerCallback):
         seed_strategy: str = "random",
         holdout: int = 0,
         budget: int | None = None,
+        unit: str = "examples",
         target_metric: str | None = None,
         target: float | None = None,
         retrain: str = "from_scratch",
@@ -128,11 +135,12 @@ class ActiveLearningCallback(TrainerCallback):
         self.keep_models = keep_models
         self.acquisition = Acquisition(
             pool,
-            resolve_strategy(strategy),
+            resolve_strategy(strategy, pool.task.name, pool.task.outside),
             query_size=query_size,
             seed_size=seed_size,
             seed_strategy=seed_strategy,
             budget=budget,
+            unit=unit,
             embeddings=embeddings,
             token_budget=token_budget,
             bf16=bf16_scoring,
@@ -276,5 +284,5 @@ class ActiveLearningCallback(TrainerCallback):
             )
             return None
         number = 1 + max((record.number for record in store.rounds()), default=0)
-        store.start_round(number, seed, self.pool.labels_bought(), train_size)
+        store.start_round(number, seed, self.pool.labels_bought(), train_size, self.pool.words_bought())
         return number

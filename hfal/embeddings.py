@@ -23,7 +23,7 @@ def sentence_embeddings(
     """The embedding of every example of the pool.
 
     Args:
-        pool: The pool; of a text pair the texts are joined by a line break.
+        pool: The pool; of a text pair the texts are joined by a line break, of a sentence in words these by blanks.
         model: A sentence-transformers model, its Hub name, a path, or `package:NAME/path`.
         progress: Show a progress bar.
 
@@ -45,7 +45,10 @@ def sentence_embeddings(
         rows = np.lib.format.open_memmap(part, "w+", np.float32, (len(pool), dimension))
         for start in range(0, len(pool), _TEXTS_AT_A_TIME):
             positions = range(start, min(start + _TEXTS_AT_A_TIME, len(pool)))
-            texts = ["\n".join(columns.values()) for columns in pool.texts(positions)]
+            texts = [
+                "\n".join(text if isinstance(text, str) else " ".join(text) for text in columns.values())
+                for columns in pool.texts(positions)
+            ]
             rows[start : start + len(texts)] = model.encode(texts, show_progress_bar=progress)
         rows.flush()
         del rows

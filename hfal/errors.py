@@ -9,6 +9,15 @@ class ArgumentError(HfalError, ValueError):
     """An argument has a value that it cannot have; the message names it, and says what to do."""
 
 
+class RowError(ArgumentError):
+    """A row of the data set has a value that it cannot have; `row` is its place, `problem` what is wrong with it."""
+
+    def __init__(self, row: int, problem: str):
+        super().__init__(f"row {row}: {problem}")
+        self.row = row
+        self.problem = problem
+
+
 class RunDirectoryError(HfalError):
     """The run directory belongs to another pool or schema, or is damaged."""
 

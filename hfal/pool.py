@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -18,10 +19,9 @@ import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
-from hfal.labels import label_indices, label_names_of, label_values
 from hfal.processes import is_main, rank_and_size
 from hfal.store import DATASET, Answer, Store
-from hfal.tasks import LABEL_COLUMNS
+from hfal.tasks import LABEL_COLUMNS, make_task
 
 
 logger = logging.getLogger(__name__)
@@ -43,16 +43,22 @@ class Pool:
         run_dir (`str` or `os.PathLike`):
             Where queries, answers, rounds and models are kept. The same pool with the same `run_dir` goes on.
         text_column (`str` or sequence of `str`):
-            The column, or columns of a text pair, that annotators read.
+            The column, or columns of a text pair, that annotators read. For token classification the one column with
+            sentences, in words (`List(string)`) or as raw text.
         label_column (`str`, *optional*):
-            The column with labels: `ClassLabel`, integers, or strings. Missing labels are `None` or -1. If every
+            The column with labels: `ClassLabel`, integers, or strings; a list of these with a tag for each word, or a
+            list of character spans (`start`, `end`, `label`). Missing labels are `None` or -1. If every
             example has a label they stay hidden until a `SimulatedAnnotator` reveals them; if only some have one,
             these are known from the start.
         label_names (sequence of `str`, *optional*):
-            The labels' names; needed only where the column does not say them.
+            The labels' names; needed only where the column does not say them. Names of entity types (`PER`) stand for
+            their tags (`O`, `B-PER`, `I-PER`).
         id_column (`str`, *optional*):
             A column of unique ids. Without it an id is made from a hash of the text and an occurrence number, so
             rows may be reordered and appended.
+        task (`str`, *optional*):
+            `"text_classification"` or `"token_classification"`; by default what the columns are made for. Needed for
+            raw text whose words are to be tagged, but which has no labels yet.
 
     Raises:
         TypeError: `dataset` is not a `datasets.Dataset`.
@@ -68,6 +74,7 @@ class Pool:
         label_column: str | None = None,
         label_names: Sequence[str] | None = None,
         id_column: str | None = None,
+        task: str | None = None,
     ):
         if not isinstance(dataset, datasets.Dataset):
             raise TypeError(
@@ -83,8 +90,8 @@ class Pool:
         for argument, column in [*(("text_column", c) for c in self.text_columns), ("label_column", label_column)]:
             self._check_column(argument, column)
         self._check_column("id_column", id_column)
-        self.label_names = label_names_of(dataset, label_column, label_names)
-        self._index = {name: i for i, name in enumerate(self.label_names)}
+        self.task = make_task(task, dataset, self.text_columns, label_column, label_names)
+        self.label_names = self.task.label_names
         self._hashes = self._hash_texts()
         self.ids: pa.Array = self._make_ids()
         self.run_dir = Path(run_dir).resolve()
@@ -138,7 +145,8 @@ class Pool:
         for table in self._columns(*self.text_columns):
             columns = [table[name] for name in self.text_columns]
             for name, column in zip(self.text_columns, columns, strict=True):
-                if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+                kind = column.type.value_type if pa.types.is_nested(column.type) else column.type
+                if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
                     raise ArgumentError(f"text column {name!r} holds {column.type}, expected strings")
                 if column.null_count:
                     missing = row + int(np.flatnonzero(column.is_null().to_numpy())[0])
@@ -148,8 +156,9 @@ class Pool:
             for texts in zip(*(column.to_pylist() for column in columns), strict=True):
                 digest = hashlib.blake2b(digest_size=10)
                 for text in texts:
-                    encoded = text.encode()
-                    digest.update(len(encoded).to_bytes(8, "little") + encoded)
+                    for part in [text] if isinstance(text, str) else text:
+                        encoded = part.encode()
+                        digest.update(len(encoded).to_bytes(8, "little") + encoded)
                 hashes[row] = np.frombuffer(digest.digest(), np.uint8)
                 row += 1
         return hashes
@@ -192,7 +201,8 @@ class Pool:
                 )
             edited = [i for i, p in found.items() if p is not None and recorded[i] != self.content(p)]
             if gone or edited:
-                asked = " | ".join(self.store.texts([*gone, *edited][0]).values())
+                texts = self.store.texts([*gone, *edited][0]).values()
+                asked = " | ".join(text if isinstance(text, str) else " ".join(text) for text in texts)
                 raise RunDirectoryError(
                     f"{len(gone)} examples that were queried or labeled in {self.run_dir} are gone from the dataset "
                     f"and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}; the first "
@@ -201,6 +211,11 @@ class Pool:
                     f"`hfal export {shlex.quote(str(self.run_dir))} --to labels.csv`. Rows may be reordered and "
                     "appended at any time"
                 )
+        task = self.store.meta("task")
+        if task is not None and task != self.task.name:
+            raise RunDirectoryError(
+                f"the run in {self.run_dir} is one of {task}, the pool of {self.task.name}: pass another run_dir"
+            )
         names = self.store.meta("label_names")
         if names is not None and names != list(self.label_names):
             raise RunDirectoryError(
@@ -209,7 +224,9 @@ class Pool:
             )
         if names is None:
             with self.store.own():
-                self.store.set_meta("labels_are_hidden", bool((self.given_labels() >= 0).all()))
+                self.store.set_meta("labels_are_hidden", bool(self.task.given().all()))
+                self.store.set_meta("task", self.task.name)
+                self.store.set_meta("scheme", self.task.scheme)
                 self.store.set_meta("label_names", list(self.label_names))
         if self.store.meta("labels_are_hidden"):
             logger.info("every example has a label: they stay hidden until a SimulatedAnnotator reveals them")
@@ -217,13 +234,13 @@ class Pool:
             self._record_given_labels()
 
     def _record_given_labels(self) -> None:
-        given = self.given_labels()
+        given = self.task.given()
         held = self.store.current_answers()
         known = {*held, *(answer.example_id for answer in self.store.answers() if answer.annotator == DATASET)}
-        labeled = [int(row) for row in np.flatnonzero(given >= 0)]
+        labeled = [int(row) for row in np.flatnonzero(given)]
         rows = [row for row in labeled if self.ids[row].as_py() not in known]
         names = {row: held[self.ids[row].as_py()].label for row in labeled if self.ids[row].as_py() in held}
-        contradicted = [row for row, name in names.items() if name not in (None, self.label_names[given[row]])]
+        contradicted = [row for row, name in names.items() if name not in (None, self.task.label_at(row))]
         if contradicted:
             logger.warning(
                 "%d examples have another label in column %r than the run has recorded (ids %s): what was recorded "
@@ -236,7 +253,7 @@ class Pool:
             with self.store.own():
                 self.store.record_given(
                     (
-                        Answer(self.ids[row].as_py(), self.label_names[given[row]], annotator=DATASET),
+                        Answer(self.ids[row].as_py(), self.task.label_at(row), annotator=DATASET),
                         self.content(row),
                         texts,
                     )
@@ -253,7 +270,7 @@ class Pool:
     def fingerprint(self) -> str:
         """A hash of all texts, ids and given labels, in the order of the rows."""
         digest = hashlib.blake2b(self._hashes.tobytes(), digest_size=16)
-        digest.update(self.given_labels().tobytes())
+        digest.update(self.task.label_bytes())
         for chunk in pa.chunked_array([self.ids]).chunks:
             for buffer in chunk.buffers():
                 if buffer is not None:
@@ -296,7 +313,7 @@ class Pool:
 
     # -- texts and lengths -----------------------------------------------------------------------------------------
 
-    def texts(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str]]:
+    def texts(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str | list[str]]]:
         """The text columns of some rows."""
         rows = self.dataset.select_columns(list(self.text_columns)).with_format(None)[[int(p) for p in positions]]
         return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
@@ -309,10 +326,9 @@ class Pool:
             ValueError: The dataset has no `input_ids`, or an example has no token at all.
         """
         if "input_ids" not in self.dataset.column_names:
-            columns = ", ".join(f"batch[{name!r}]" for name in self.text_columns)
             raise ArgumentError(
                 "the pool's dataset has no column 'input_ids'; tokenize it first, and keep the text beside it:\n"
-                f"    dataset = dataset.map(lambda batch: tokenizer({columns}, truncation=True), batched=True)"
+                f"{self.task.how_to_tokenize}"
             )
         parts = []
         for table in self._columns("input_ids"):
@@ -324,6 +340,7 @@ class Pool:
                 f"{len(empty)} examples have no token at all (ids {self.some_ids(empty)}): let the tokenizer add its "
                 "special tokens, or drop these rows"
             )
+        self.task.check_tokens(lengths)
         return lengths
 
     def some_ids(self, positions: Sequence[int] | np.ndarray) -> str:
@@ -334,47 +351,35 @@ class Pool:
     # -- labels ----------------------------------------------------------------------------------------------------
 
     def given_labels(self) -> np.ndarray:
-        """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none."""
-        if self.label_column is None:
-            return np.full(len(self), -1, np.int64)
-        return label_indices(self.dataset, self.label_column, self.label_names)
+        """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none.
+
+        Raises:
+            ArgumentError: The labels are of words.
+        """
+        return self.task.indices()
 
     def with_labels(self, dataset: datasets.Dataset) -> datasets.Dataset:
         """Another data set with labels as `labeled` has them, numbered alike: for the Trainer's `eval_dataset`.
 
         Args:
-            dataset: Has the pool's `label_column`.
+            dataset: Has the pool's `label_column`; where the labels are of words, tokenized as the pool's is.
 
         Raises:
             ArgumentError: A label is missing, or is none of the pool's.
         """
         if self.label_column is None or self.label_column not in dataset.column_names:
             raise ArgumentError(f"label_column={self.label_column!r}: the dataset needs it to have labels")
-        indices = label_indices(dataset, self.label_column, self.label_names)
-        if (indices < 0).any():
-            row = int(np.flatnonzero(indices < 0)[0])
-            raise ArgumentError(
-                f"row {row} has the label {dataset[row][self.label_column]!r}, expected one of "
-                f"{', '.join(self.label_names)}"
-            )
-        feature = datasets.ClassLabel(names=list(self.label_names))
-        return dataset.remove_columns(self.label_column).add_column(self._labels_name, indices, feature=feature)
+        return self.task.with_labels(dataset, self._labels_name)
 
-    def hidden_label(self, example_id: str) -> str | None:
-        """The label that the data set itself gives to an example: what a simulated annotator reveals."""
-        if self.label_column is None:
-            return None
-        row = self.dataset.select_columns([self.label_column]).with_format("arrow")[[self.position(example_id)]]
-        value = label_values(row[self.label_column])[0].as_py()
-        if value is None or value == -1:
-            return None
-        return value if isinstance(value, str) else self.label_names[value]
+    def hidden_label(self, example_id: str) -> str | list[str] | None:
+        """The label, or tags, that the data set itself gives to an example: what a simulated annotator reveals."""
+        return self.task.label_at(self.position(example_id))
 
-    def labels(self, until: int | None = None) -> dict[str, str]:
+    def labels(self, until: int | None = None) -> dict[str, Any]:
         """Example id to label, for every example that is labeled now, or was after answer number `until`."""
         return {i: a.label for i, a in self.store.current_answers(until).items() if a.label is not None}
 
-    def training_labels(self, until: int | None = None) -> dict[str, str]:
+    def training_labels(self, until: int | None = None) -> dict[str, Any]:
         """The same without the examples that are held out: what there is to train on."""
         holdout = self.store.holdout_ids()
         return {i: label for i, label in self.labels(until).items() if i not in holdout}
@@ -383,11 +388,16 @@ class Pool:
         """How many labels annotators gave, the held-out ones included; not those that came with the data."""
         return self.store.labels_bought(until)
 
+    def words_bought(self) -> int | None:
+        """How many words these labels are of, for token classification."""
+        return None if self.task.words is None else self.store.words_bought()
+
     @property
     def labeled(self) -> datasets.Dataset:
         """The labeled examples, without those held out, in the order in which they were first answered.
 
-        Their label is in the pool's `label_column` if the Trainer knows that name, else in `labels`.
+        Their label is in the pool's `label_column` if the Trainer knows that name, else in `labels`. Tags are there
+        for tokens, not for words: -100 on all tokens but the first of each word.
         """
         return self.labeled_until(None)
 
@@ -441,12 +451,11 @@ class Pool:
         labels = {self.label_column, *LABEL_COLUMNS}
         return [column for column in self.dataset.column_names if column not in labels]
 
-    def _labeled_view(self, labels: dict[str, str]) -> datasets.Dataset:
+    def _labeled_view(self, labels: dict[str, Any]) -> datasets.Dataset:
         rows = self.dataset.select_columns(self.columns_without_labels).with_format("arrow")[
             self.positions(list(labels))
         ]
-        feature = datasets.ClassLabel(names=list(self.label_names))
-        answers = pa.array([self._index[label] for label in labels.values()], pa.int64())
+        answers, feature = self.task.training_labels(rows, list(labels.values()))
         features = datasets.Features(
             {**{c: self.dataset.features[c] for c in rows.column_names}, self._labels_name: feature}
         )

@@ -136,6 +136,7 @@ def run_rounds(
 
         def begin_run() -> None:
             store.set_meta("plan", _plan(acquisition, plan, annotator))
+            store.set_meta("ended", None)
             collect(store, annotator)
             acquisition.propose_holdout(plan.holdout)
             acquisition.propose_seed_set()
@@ -251,8 +252,9 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
     if last is not None:
         if reason is not None:
             logger.info("the run ends after round %d: %s", last.number, reason)
+            store.set_meta("ended", {"reason": reason, "answer": store.last_answer()})
             return _Step(last.number, ends=True)
-        if store.query_of_round(last.number) is None and acquisition.affordable(1):
+        if store.query_of_round(last.number) is None and acquisition.can_ask():
             return _Step(last.number)
     if all(record.finished for record in store.rounds()):
         # The query of a round that was cut off is asked when the round is finished, as it would have been.
@@ -263,7 +265,7 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
     number = 1 if last is None else last.number + 1
     record = store.start_round(
-        number, base_seed + number, pool.labels_bought(), train_size=len(pool.training_labels())
+        number, base_seed + number, pool.labels_bought(), len(pool.training_labels()), pool.words_bought()
     )
     folder = round_folder(store.run_dir, number)
     checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
@@ -375,14 +377,16 @@ def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> No
                 "the Trainer the model itself if this is a wrapper (for torch.compile, torch_compile=True in "
                 "TrainingArguments), or pass remove_unused_columns=False and a data_collator that picks columns"
             )
-    rows = pool.dataset.select_columns(columns)
+    rows = pool.dataset.select_columns(pool.task.columns_to_score(columns))
+    ends = [int(pool.lengths.argmin()), int(pool.lengths.argmax())]
     try:
-        trainer.data_collator([rows[0], rows[len(rows) - 1]])
+        batch = pool.task.collator(trainer.data_collator)([rows[row] for row in ends])
     except Exception as error:
         raise ArgumentError(
             f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "
-            f"({type(error).__name__}: {error}): let it do without labels"
+            f"({type(error).__name__}: {error}): {pool.task.collator_hint}"
         ) from error
+    pool.task.check_batch(batch, ends)
 
 
 def _is_holdout(dataset: Any) -> bool:
@@ -495,6 +499,7 @@ def _plan(acquisition: Acquisition, plan: Plan, annotator: Annotator) -> dict[st
         "budget": acquisition.budget,
         "strategy": acquisition.strategy.name,
         "query_size": acquisition.query_size,
+        "unit": acquisition.unit,
         "target_metric": plan.target_metric,
         "target": plan.target,
         "simulated": isinstance(annotator, SimulatedAnnotator),
@@ -518,7 +523,7 @@ def _reason_to_stop(acquisition: Acquisition, plan: Plan, last: RoundRecord | No
             return f"{plan.target_metric} is {value:.4f}, the target was {plan.target}"
     pool = acquisition.pool
     nothing_new = not pool.store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
-    if nothing_new and not acquisition.affordable(1):
+    if nothing_new and not acquisition.can_ask():
         return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
     return None
 

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from hfal.errors import ArgumentError, ScoringError
 from hfal.processes import gather, merge_rows, rank_and_size, shared_failure
-from hfal.tasks import LABEL_COLUMNS, class_probabilities
+from hfal.tasks import LABEL_COLUMNS, TextClassification
 
 
 # On CPU measured best, or within noise of it (recipes/benchmarks/README.md); on accelerators an estimate.
@@ -101,7 +101,8 @@ def score_examples(
     collate_fn: Callable[[list[Any]], Any],
     *,
     keep: frozenset[str],
-    score: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    score: Callable[..., torch.Tensor] | None = None,
+    signals: Callable[..., dict[str, torch.Tensor]] = TextClassification.signals,
     token_budget: int | None = None,
     autocast: torch.dtype | None = None,
     num_workers: int = 0,
@@ -113,13 +114,14 @@ def score_examples(
     The model is put into `eval()` for the pass and back as it was; no random number is drawn.
 
     Args:
-        model: A classifier whose output has `logits` [B, C].
+        model: A classifier whose output has `logits`, [B, C] or [B, L, C].
         dataset: The pool's data, with only the columns that `collate_fn` and the model take; no labels.
         positions: Rows of the dataset to score, int[N].
         lengths: Tokens of each of these examples, int[N].
         collate_fn: Makes a padded batch of tensors from a list of rows (the Trainer's own).
-        keep: Any of `"scores"`, `"probabilities"`, `"embeddings"`.
-        score: The acquisition score, for `"scores"`: probabilities [B, C] on the device to float [B].
+        keep: `"embeddings"`, `"entity_embeddings"`, and what the task's `signals` can say.
+        score: The acquisition score, for `"scores"`: probabilities on the device to float [B].
+        signals: What a batch's logits say: the method of this name of a task of `hfal.tasks`.
         token_budget: Tokens of a batch, padding included; 2,048 on CPU and 16,384 elsewhere by default.
         autocast: Run the forward pass under autocast to this type. Faster on hardware made for it; reorders near-ties.
         num_workers: Worker processes that fetch and collate.
@@ -127,9 +129,10 @@ def score_examples(
         progress: Title of a progress bar, or `None` for none.
 
     Returns:
-        Float32 arrays by name, rows in the order of `positions`: `scores` [N], `probabilities` [N, C], and
-        `embeddings` [N, D], the mean over the unpadded tokens of the last hidden states (the decoder's, of an
-        encoder-decoder), from the same pass.
+        Float32 arrays by name, rows in the order of `positions`: what `signals` says, such as `scores` [N] and
+        `probabilities` [N, C]; `embeddings` [N, D], the mean over the unpadded tokens of the last hidden states (the
+        decoder's, of an encoder-decoder), from the same pass; `entity_embeddings` [N, D], their mean over the first
+        tokens of the words that the model takes for entities.
 
     Raises:
         NonFiniteOutputError: Probabilities or scores are not finite.
@@ -153,24 +156,28 @@ def score_examples(
     results: dict[str, np.ndarray] = {}
     finite = np.zeros(len(positions), bool)
     equally_long = len(np.unique(lengths)) < 2
+    embed = keep & {"embeddings", "entity_embeddings"}
+    said = (keep - embed) | ({"entity_words"} if "entity_embeddings" in keep else frozenset())
 
-    def run(inputs: dict[str, torch.Tensor], hidden: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+    def run(
+        inputs: dict[str, torch.Tensor], words: torch.Tensor | None, hidden: list[torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
         with precision:
             outputs = model(**inputs)
-        probabilities = class_probabilities(outputs["logits"] if isinstance(outputs, dict) else outputs[0])
-        kept = {"finite": probabilities.isfinite().all(dim=-1)}
-        if "probabilities" in keep:
-            kept["probabilities"] = probabilities
-        if "scores" in keep:
-            assert score is not None
-            kept["scores"] = _check_scores(score(probabilities), len(probabilities))
-        if "embeddings" in keep:
+        kept = signals(outputs["logits"] if isinstance(outputs, dict) else outputs[0], words, said, score)
+        entity_words = kept.pop("entity_words", None)
+        if embed:
             if not hidden:
                 raise ScoringError(
                     f"{type(model).__name__} shows no hidden states: its base model was not called, or gave none; "
                     f"{_OTHER_EMBEDDINGS}"
                 )
-            kept["embeddings"] = _embeddings(model, hidden.pop(), inputs.get("attention_mask"), equally_long)
+            states = hidden.pop()
+            for name in embed:
+                mask = inputs.get("attention_mask") if name == "embeddings" else entity_words
+                kept[name] = _embeddings(model, states, mask, equally_long)
+        if "tags" in kept:  # as wide as the longest example, since batches differ
+            kept["tags"] = torch.nn.functional.pad(kept["tags"], (0, int(lengths.max()) - kept["tags"].shape[1]))
         return kept
 
     with (
@@ -179,7 +186,7 @@ def score_examples(
         # A compiled model would be compiled again for these shapes, and may not call a hook that it does not know.
         torch.compiler.set_stance("force_eager"),
         _eval_mode(model),
-        _last_hidden_states(model, "embeddings" in keep) as hidden,
+        _last_hidden_states(model, bool(embed)) as hidden,
         tqdm(total=sum(map(len, plan)), desc=progress, unit=" texts", leave=False, disable=progress is None) as bar,
     ):
         fitting = token_budget  # halved when the memory turns out to be too small
@@ -189,6 +196,7 @@ def score_examples(
                 for name, tensor in batch.items()
                 if name not in LABEL_COLUMNS and isinstance(tensor, torch.Tensor)
             }
+            words = next((batch[name] for name in LABEL_COLUMNS if name in batch), None)
             parts = [(0, len(rows))]
             while parts:
                 start, stop = parts.pop(0)
@@ -198,7 +206,11 @@ def score_examples(
                     parts[:0] = [(start, middle), (middle, stop)]
                     continue
                 try:
-                    kept = run({name: tensor[start:stop] for name, tensor in inputs.items()}, hidden)
+                    kept = run(
+                        {name: tensor[start:stop] for name, tensor in inputs.items()},
+                        None if words is None else words[start:stop],
+                        hidden,
+                    )
                 except Exception as error:
                     if not should_reduce_batch_size(error):
                         raise
@@ -236,13 +248,6 @@ def score_examples(
                     block + np.flatnonzero(bad), f"the {name} are NaN or infinite", name == "scores"
                 )
     return results
-
-
-def _check_scores(scores: torch.Tensor, rows: int) -> torch.Tensor:
-    if not isinstance(scores, torch.Tensor) or scores.shape != (rows,):
-        shape = list(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
-        raise ScoringError(f"the score function returned {shape} for {rows} examples, expected a tensor [{rows}]")
-    return scores
 
 
 def _embeddings(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hfal.config import CONFIG_NAME
 from hfal.evaluation.curves import rounds_table
-from hfal.store import DATASET, Query, RoundRecord, Store
+from hfal.store import DATASET, Query, Store
 
 
 def describe_run(run_dir: str | os.PathLike[str]) -> str:
@@ -49,15 +49,17 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
         for path in sorted(Path(run_dir).glob(f"query-{query.number:03d}.*")):
             return f"Next: fill in {path}, then {go_on}"
         return f"Next: hfal label {name}"
-    why = _why_finished(store, plan, records)
+    why = _why_ended(store)
     if why is None:
         return f"Next: {go_on}"
+    ending = "jsonl" if _of_words(store) else "csv"
     more = f"; more rounds: hfal run {name} --rounds {len(records) + 5}" if by_command and plan.get("rounds") else ""
-    return f"Finished, {why}. The labels: hfal export {name} --to labels.csv{more}"
+    return f"Finished, {why}. The labels: hfal export {name} --to labels.{ending}{more}"
 
 
 def _setup(store: Store, plan: dict) -> list[str]:
-    strategy = [f"Strategy {plan['strategy']}, {plan['query_size']} texts a query"] if plan else []
+    unit = "words" if plan.get("unit") == "words" else "texts"
+    strategy = [f"Strategy {plan['strategy']}, {plan['query_size']} {unit} a query"] if plan else []
     return [*strategy, f"Labels: {', '.join(store.meta('label_names') or [])}"]
 
 
@@ -67,7 +69,7 @@ def _answers(store: Store) -> str:
     given = sum(answer.annotator == DATASET for answer in labeled.values())
     unsure = sum(answer.action == "unsure" for answer in answers.values())
     counts = [
-        f"{len(labeled) - given} labels bought",
+        f"{len(labeled) - given} labels bought{f' of {store.words_bought()} words' if _of_words(store) else ''}",
         f"{len(store.holdout_ids() & labeled.keys())} of them held out",
         f"{len(answers) - len(labeled) - unsure} skipped",
         f"{unsure} unsure",
@@ -82,22 +84,19 @@ def _left(store: Store, plan: dict) -> list[str]:
     left = f"Pool: {plan['pool_size']} texts, {plan['pool_size'] - len(store.current_answers())} without an answer"
     if plan["budget"] is None:
         return [left]
-    return [f"{left}; budget: {max(plan['budget'] - store.labels_bought(), 0)} of {plan['budget']} labels left"]
+    unit = "words" if plan.get("unit") == "words" else "labels"
+    return [f"{left}; budget: {max(plan['budget'] - _spent(store, plan), 0)} of {plan['budget']} {unit} left"]
 
 
-def _why_finished(store: Store, plan: dict, records: list[RoundRecord]) -> str | None:
-    """Why a run does not go on, where the store alone can tell."""
-    if not plan or not records or records[-1].finished is None:
-        return None
-    last = records[-1]
-    if plan["rounds"] is not None and last.number >= plan["rounds"]:
-        return f"{plan['rounds']} rounds were asked for"
-    metric, target = plan["target_metric"], plan["target"]
-    value = (last.metrics or {}).get(f"eval_{metric}", (last.metrics or {}).get(str(metric)))
-    if value is not None and (value <= target if metric.endswith("loss") else value >= target):
-        return f"{metric} is {value:.4f}, the target was {target}"
-    if store.labels_bought() > last.labels:
-        return None
-    if plan["budget"] is not None and store.labels_bought() >= plan["budget"]:
-        return "the budget is spent"
-    return "nothing is left to ask" if plan["pool_size"] <= len(store.current_answers()) else None
+def _of_words(store: Store) -> bool:
+    return store.meta("task") == "token_classification"
+
+
+def _spent(store: Store, plan: dict) -> int:
+    return store.words_bought() if plan.get("unit") == "words" else store.labels_bought()
+
+
+def _why_ended(store: Store) -> str | None:
+    """Why the run ended, unless something was said since."""
+    ended = store.meta("ended")
+    return None if ended is None or ended["answer"] != store.last_answer() else str(ended["reason"])

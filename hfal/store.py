@@ -193,24 +193,24 @@ class RoundRecord:
         seed: What seeded its training.
         answers_seen: Number of the last answer that it was trained on.
         labels: Labels bought by then, those of the holdout included.
-        words: The words of the sentences with these labels; `None` where labels are not of words.
         train_size: Examples that it was trained on.
         started: UTC time in ISO 8601.
         trained: When its final model was saved; `None` before.
         metrics: What its final model reached; `None` before.
         finished: When the round ended; `None` before.
+        words: The words of the sentences with these labels; `None` where labels are not of words.
     """
 
     number: int
     seed: int
     answers_seen: int
     labels: int
-    words: int | None
     train_size: int
     started: str
     trained: str | None
     metrics: dict[str, float] | None
     finished: str | None
+    words: int | None = None
 
 
 def utc_now() -> str:
@@ -659,12 +659,12 @@ class Store:
                 r["seed"],
                 r["answers_seen"],
                 r["labels"],
-                r["words"],
                 r["train_size"],
                 r["started"],
                 r["trained"],
                 _load(r["metrics"]),
                 r["finished"],
+                r["words"],
             )
             for r in rows
         ]

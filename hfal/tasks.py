@@ -1,43 +1,483 @@
-"""What differs between the tasks. So far there is one: one label for each text (or pair of texts)."""
+"""What differs between the tasks: how the data has labels, what a pass of the model says, what is suggested.
 
-from collections.abc import Sequence
+Text classification has one label for each text (or pair of texts), token classification a tag for each word.
+"""
 
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import datasets
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
-from hfal.errors import ArgumentError
+from hfal.errors import ArgumentError, ScoringError
+from hfal.labels import label_indices, label_names_of, label_values
+from hfal.tag_columns import count_words, is_list, is_spans, read_tags, tag_names_of
+from hfal.tags import OUTSIDE
+from hfal.tokenization import NO_WORD, first_tokens
 
 
+logger = logging.getLogger(__name__)
+
+TASKS = ("text_classification", "token_classification")
 LABEL_COLUMNS = ("label", "labels", "label_ids")
 """What the Trainer and its collators call the labels."""
 
 
-def class_probabilities(logits: torch.Tensor) -> torch.Tensor:
+class TextClassification:
+    """One label for each text (or pair of texts). What pool, scoring and loop need to know of it.
+
+    Args:
+        dataset: The data.
+        text_columns: Its columns with text.
+        label_column: Its column with labels, if it has one.
+        label_names: The names that the user gives, if any.
+    """
+
+    name = "text_classification"
+    words: np.ndarray | None = None
+    outside = 0
+    scheme: str | None = None
+    head = "sequence classification head (AutoModelForSequenceClassification)"
+    collator_hint = "let it do without labels"
+    suggestion_signals = frozenset({"probabilities"})
+
+    def __init__(
+        self,
+        dataset: datasets.Dataset,
+        text_columns: Sequence[str],
+        label_column: str | None,
+        label_names: Sequence[str] | None,
+    ):
+        self.dataset = dataset
+        self.label_column = label_column
+        self.label_names = label_names_of(dataset, label_column, label_names)
+        columns = ", ".join(f"batch[{name!r}]" for name in text_columns)
+        self.how_to_tokenize = (
+            f"    dataset = dataset.map(lambda batch: tokenizer({columns}, truncation=True), batched=True)"
+        )
+
+    def indices(self) -> np.ndarray:
+        """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none."""
+        if self.label_column is None:
+            return np.full(len(self.dataset), -1, np.int64)
+        return label_indices(self.dataset, self.label_column, self.label_names)
+
+    def given(self) -> np.ndarray:
+        """Which examples have a label in the data set itself, bool[N]."""
+        return self.indices() >= 0
+
+    def label_bytes(self) -> bytes:
+        """All labels in the data set itself, for a hash of them."""
+        return self.indices().tobytes()
+
+    def label_at(self, row: int) -> str | None:
+        """The label that the data set itself gives to an example."""
+        if self.label_column is None:
+            return None
+        cell = self.dataset.select_columns([self.label_column]).with_format("arrow")[[row]][self.label_column]
+        value = label_values(cell)[0].as_py()
+        if value is None or value == -1:
+            return None
+        return value if isinstance(value, str) else self.label_names[value]
+
+    def check_tokens(self, lengths: np.ndarray) -> None:
+        """Nothing beside what the pool checks by itself."""
+
+    def training_labels(self, rows: pa.Table, labels: Sequence[str]) -> tuple[pa.Array, Any]:
+        """What the Trainer takes for the labels of some rows, and the column's feature."""
+        index = {name: i for i, name in enumerate(self.label_names)}
+        return pa.array([index[label] for label in labels], pa.int64()), datasets.ClassLabel(
+            names=list(self.label_names)
+        )
+
+    def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
+        """Another data set with its labels as the Trainer takes them, in `column`."""
+        assert self.label_column is not None
+        indices = label_indices(dataset, self.label_column, self.label_names)
+        if (indices < 0).any():
+            row = int(np.flatnonzero(indices < 0)[0])
+            raise ArgumentError(
+                f"row {row} has the label {dataset[row][self.label_column]!r}, expected one of "
+                f"{', '.join(self.label_names)}"
+            )
+        feature = datasets.ClassLabel(names=list(self.label_names))
+        return dataset.remove_columns(self.label_column).add_column(column, indices, feature=feature)
+
+    def columns_to_score(self, columns: Sequence[str]) -> list[str]:
+        """The columns that a scoring pass reads: those that the model takes."""
+        return list(columns)
+
+    def collator(self, collate_fn: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
+        """What makes the batches of a scoring pass: the Trainer's own collator."""
+        return collate_fn
+
+    def check_batch(self, batch: Mapping[str, Any], rows: Sequence[int]) -> None:
+        """Nothing has to be in a batch beside what the model takes."""
+
+    def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[str, float]]:
+        """The most likely label of each example, and its probability, from probabilities float[n, C]."""
+        probabilities = arrays["probabilities"]
+        best = probabilities.argmax(axis=1)
+        return [(self.label_names[c], float(probabilities[row, c])) for row, c in enumerate(best)]
+
+    @staticmethod
+    def signals(
+        logits: torch.Tensor,
+        words: torch.Tensor | None,
+        keep: frozenset[str],
+        score: Callable[..., torch.Tensor] | None,
+    ) -> dict[str, torch.Tensor]:
+        """What a batch's logits say.
+
+        Args:
+            logits: float[B, C].
+            words: Not used.
+            keep: Any of `"scores"` and `"probabilities"`.
+            score: The acquisition score, of probabilities float32[B, C].
+
+        Returns:
+            What is in `keep`, float[B, ...], and `finite`, bool[B].
+
+        Raises:
+            ArgumentError: The model is no sequence classifier.
+            ScoringError: The score function did not return one number for each example.
+        """
+        probabilities = class_probabilities(logits, 2, TextClassification.head)
+        found = {"finite": probabilities.isfinite().all(dim=-1)}
+        if "probabilities" in keep:
+            found["probabilities"] = probabilities
+        if "scores" in keep:
+            assert score is not None
+            found["scores"] = _checked_scores(score(probabilities), len(logits))
+        return found
+
+
+class TokenClassification:
+    """A tag for each word of a sentence. What pool, scoring and loop need to know of it.
+
+    Args:
+        dataset: The data, tokenized by `hfal.tokenize_words`.
+        text_columns: Its one column with sentences, in words or as raw text.
+        label_column: Its column with tags or spans, if it has one.
+        label_names: The names that the user gives, of tags or of entity types, if any.
+    """
+
+    name = "token_classification"
+    head = "token classification head (AutoModelForTokenClassification)"
+    collator_hint = "pass data_collator=DataCollatorForTokenClassification(tokenizer), which pads labels too"
+    suggestion_signals = frozenset({"tags", "confidences"})
+
+    def __init__(
+        self,
+        dataset: datasets.Dataset,
+        text_columns: Sequence[str],
+        label_column: str | None,
+        label_names: Sequence[str] | None,
+    ):
+        if len(text_columns) != 1:
+            raise ArgumentError(
+                f"text_column={list(text_columns)!r}: token classification takes one column with sentences"
+            )
+        self.dataset = dataset
+        self.how_to_tokenize = (
+            "    from hfal import tokenize_words\n    dataset = dataset.map(tokenize_words, batched=True, "
+            f"fn_kwargs={{'tokenizer': tokenizer, 'text_column': {text_columns[0]!r}}})"
+        )
+        self.text_column = text_columns[0]
+        self.label_column = label_column
+        self.words: np.ndarray = count_words(dataset, self.text_column)
+        self.label_names = tag_names_of(dataset, label_column, label_names)
+        self.tags = read_tags(dataset, self.text_column, label_column, self.label_names, self.words)
+        self.scheme = self.tags.scheme
+        self.outside = self.label_names.index(OUTSIDE) if OUTSIDE in self.label_names else -1
+
+    def indices(self) -> np.ndarray:
+        """There is no single label of a sentence."""
+        raise ArgumentError("seed_strategy='stratified' is for text classification: take 'random' or 'kmeans'")
+
+    def given(self) -> np.ndarray:
+        """Which sentences have tags in the data set itself, bool[N]."""
+        return self.tags.given
+
+    def label_bytes(self) -> bytes:
+        """All tags in the data set itself, for a hash of them."""
+        return self.tags.indices.tobytes() + self.tags.offsets.tobytes()
+
+    def label_at(self, row: int) -> list[str] | None:
+        """The tags that the data set itself gives to a sentence."""
+        return self.tags.of(row)
+
+    def check_tokens(self, lengths: np.ndarray) -> None:
+        """Check that each token is known to be of a word, and count the words that have no token.
+
+        Raises:
+            ArgumentError: There is no column `word_ids`, it does not fit the tokens, or a sentence has no word left.
+        """
+        if "word_ids" not in self.dataset.column_names:
+            raise ArgumentError(
+                "the pool's dataset has no column 'word_ids', which says of what word each token is; tokenize with\n"
+                f"{self.how_to_tokenize}"
+            )
+        seen = np.empty(len(lengths), np.int64)
+        last = np.empty(len(lengths), np.int64)
+        row = 0
+        for table in self.dataset.select_columns(["word_ids"]).with_format("arrow").iter(10_000):
+            cells = table["word_ids"].combine_chunks()
+            sizes = pc.list_value_length(cells).to_numpy(zero_copy_only=False)
+            flat = pc.fill_null(cells.flatten(), -1).to_numpy(zero_copy_only=False).astype(np.int64)
+            ends = np.cumsum(sizes)
+            begins = flat >= 0
+            begins[1:] &= flat[1:] != flat[:-1]
+            begins[ends - sizes] = flat[ends - sizes] >= 0
+            until = np.concatenate([[0], np.cumsum(begins)])
+            here = slice(row, row + len(sizes))
+            if (sizes != lengths[here]).any():
+                place = row + int(np.flatnonzero(sizes != lengths[here])[0])
+                raise ArgumentError(
+                    f"row {place} has {sizes[place - row]} word_ids for {lengths[place]} tokens: tokenize it again "
+                    "with hfal.tokenize_words"
+                )
+            seen[here] = until[ends] - until[ends - sizes]
+            last[here] = np.maximum.reduceat(flat, ends - sizes)
+            row += len(sizes)
+        none = np.flatnonzero(seen == 0)
+        if len(none):
+            raise ArgumentError(
+                f"of {len(none)} sentences the tokenizer keeps no word at all (rows {', '.join(map(str, none[:5]))}; "
+                f"the first is {self.dataset[int(none[0])][self.text_column]!r:.80}): drop these rows"
+            )
+        beyond = np.flatnonzero(last >= self.words)
+        if len(beyond):
+            raise ArgumentError(
+                f"row {beyond[0]} has tokens of word {last[beyond[0]] + 1}, but only {self.words[beyond[0]]} words in "
+                f"{self.text_column!r}: tokenize that very column, with hfal.tokenize_words"
+            )
+        cut = self.words - 1 - last
+        dropped = self.words - seen - cut
+        if cut.any():
+            logger.warning(
+                "%d words of %d sentences lie behind the length at which the tokenizer cuts: they are neither trained "
+                "on nor scored, and O is suggested for them; a larger max_length keeps them",
+                cut.sum(),
+                (cut > 0).sum(),
+            )
+        if dropped.any():
+            logger.warning(
+                "the tokenizer makes no token of %d words in %d sentences (row %d for one): they are neither trained "
+                "on nor scored, and O is suggested for them",
+                dropped.sum(),
+                (dropped > 0).sum(),
+                np.flatnonzero(dropped)[0],
+            )
+
+    def training_labels(self, rows: pa.Table, labels: Sequence[Sequence[str]]) -> tuple[pa.Array, Any]:
+        """What the Trainer takes for the tags of some rows, and the column's feature.
+
+        For each token: the tag of its word if it is the first token of it, else -100, which no loss counts.
+        """
+        index = {name: i for i, name in enumerate(self.label_names)}
+        aligned = [
+            [NO_WORD if word == NO_WORD else index[tags[word]] for word in first_tokens(word_ids)]
+            for word_ids, tags in zip(rows["word_ids"].to_pylist(), labels, strict=True)
+        ]
+        return pa.array(aligned, pa.list_(pa.int64())), datasets.List(datasets.Value("int64"))
+
+    def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
+        """Another data set with its tags as the Trainer takes them, in `column`."""
+        other = TokenClassification(dataset, [self.text_column], self.label_column, self.label_names)
+        if not other.tags.given.all():
+            row = int(np.flatnonzero(~other.tags.given)[0])
+            raise ArgumentError(f"row {row} has no tags in column {self.label_column!r}: drop such rows")
+        if "word_ids" not in dataset.column_names:
+            raise ArgumentError("the dataset has no column 'word_ids': tokenize it with hfal.tokenize_words")
+        tags = [other.tags.of(row) for row in range(len(dataset))]
+        rows = dataset.select_columns(["word_ids"]).with_format("arrow")[:]
+        aligned, feature = self.training_labels(rows, tags)  # type: ignore[arg-type]
+        return dataset.remove_columns(str(self.label_column)).add_column(column, aligned, feature=feature)
+
+    def columns_to_score(self, columns: Sequence[str]) -> list[str]:
+        """The columns that a scoring pass reads: those that the model takes, and which word each token is of."""
+        return list(dict.fromkeys([*columns, "word_ids"]))
+
+    def collator(self, collate_fn: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
+        """What makes the batches of a scoring pass: the Trainer's collator, given the words in the place of labels.
+
+        It has to put labels where their tokens are, on whatever side it pads, and so it does with the words.
+        """
+        return _WordCollator(collate_fn)
+
+    def check_batch(self, batch: Mapping[str, Any], rows: Sequence[int]) -> None:
+        """Check that a batch of some rows has the words where their tokens are.
+
+        Raises:
+            ArgumentError: The collator lost them, or changed their order.
+        """
+        labels = next((batch[name] for name in LABEL_COLUMNS if name in batch), None)
+        ids = self.dataset.select_columns(["word_ids"]).with_format(None)[list(rows)]["word_ids"]
+        expected = [[word for word in first_tokens(word_ids) if word >= 0] for word_ids in ids]
+        found = None if labels is None else [[int(word) for word in row if word >= 0] for row in labels]
+        if found != expected or labels.shape != batch["input_ids"].shape:
+            raise ArgumentError(
+                f"the Trainer's data collator does not keep labels beside their tokens: {self.collator_hint}"
+            )
+
+    def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[list[str], float]]:
+        """The model's own tags of some sentences, and the geometric mean of their probabilities.
+
+        Args:
+            arrays: `tags`, float[n, L], one more than the index of the tag for each word that has a token, in their
+                order; and `confidences`, float[n].
+            rows: The sentences, int[n]. Words without a token get O, or the first tag if there is no O.
+        """
+        outside = self.label_names[max(self.outside, 0)]
+        word_ids = self.dataset.select_columns(["word_ids"]).with_format(None)[[int(row) for row in rows]]["word_ids"]
+        found = []
+        for row, its_words, tags, confidence in zip(
+            rows, word_ids, arrays["tags"], arrays["confidences"], strict=True
+        ):
+            path = [outside] * int(self.words[row])
+            seen = [word for word in first_tokens(its_words) if word != NO_WORD]
+            for word, tag in zip(seen, tags, strict=False):
+                path[word] = self.label_names[int(tag) - 1]
+            found.append((path, float(confidence)))
+        return found
+
+    def signals(
+        self,
+        logits: torch.Tensor,
+        words: torch.Tensor | None,
+        keep: frozenset[str],
+        score: Callable[..., torch.Tensor] | None,
+    ) -> dict[str, torch.Tensor]:
+        """What a batch's logits say of the words, each read from its first token.
+
+        Args:
+            logits: float[B, L, C].
+            words: The number of the word that each token begins, int[B, L]; negative for other tokens.
+            keep: Any of `"scores"`, `"tags"`, `"confidences"` and `"entity_words"`.
+            score: The acquisition score, of probabilities float32[B, L, C] and a mask bool[B, L] of the words' first
+                tokens.
+
+        Returns:
+            What is in `keep` (`tags` and `confidences` as `suggestions` takes them, `entity_words` bool[B, L]: the
+            words that the model takes for a part of an entity, or all words where there is none), and `finite`,
+            bool[B].
+
+        Raises:
+            ArgumentError: The model is no token classifier.
+            ScoringError: The collator lost the words, or the score function did not return one number for each
+                sentence.
+        """
+        if words is None:
+            raise ScoringError(
+                "the Trainer's data_collator gives no labels, without which nobody knows where the words are: pass "
+                "data_collator=DataCollatorForTokenClassification(tokenizer)"
+            )
+        if logits.ndim == 3 and logits.shape[1] > words.shape[1]:
+            logits = logits[:, logits.shape[1] - words.shape[1] :]  # a learned prompt stands in front of the text
+        probabilities = class_probabilities(logits, 3, TokenClassification.head)
+        if probabilities.shape[:2] != words.shape:
+            raise ScoringError(
+                f"the model's logits have shape {list(logits.shape)} for tokens of shape {list(words.shape)}: not one "
+                "row for each token"
+            )
+        mask = words.to(logits.device) >= 0
+        found = {"finite": (probabilities.isfinite().all(dim=-1) | ~mask).all(dim=-1)}
+        if "scores" in keep:
+            assert score is not None
+            found["scores"] = _checked_scores(score(probabilities, mask), len(logits))
+        if keep & {"tags", "confidences", "entity_words"}:
+            best, tags = probabilities.max(dim=-1)
+            if "tags" in keep:
+                place = (mask.cumsum(dim=1) - 1).clamp(min=0)
+                found["tags"] = torch.zeros_like(best).scatter_add(1, place, (tags + 1) * mask.to(best))
+            if "confidences" in keep:
+                logarithms = torch.where(mask, best, 1.0).log().sum(dim=1)
+                found["confidences"] = (logarithms / mask.sum(dim=1).clamp(min=1)).exp()
+            if "entity_words" in keep:
+                inside = mask & (tags != self.outside)
+                found["entity_words"] = torch.where(inside.any(dim=1, keepdim=True), inside, mask)
+        return found
+
+
+class _WordCollator:
+    """Hands rows to a collator with the words of their tokens as labels."""
+
+    def __init__(self, collate_fn: Callable[[list[Any]], Any]):
+        self.collate_fn = collate_fn
+
+    def __call__(self, rows: list[dict[str, Any]]) -> Any:
+        return self.collate_fn(
+            [
+                {
+                    **{c: v for c, v in row.items() if c != "word_ids"},
+                    "labels": first_tokens(_integers(row["word_ids"])),
+                }
+                for row in rows
+            ]
+        )
+
+
+def _integers(word_ids: Iterable[Any]) -> list[int | None]:
+    """Also of a data set in a format of tensors, in which a missing number is NaN."""
+    return [None if word is None or word != word else int(word) for word in word_ids]
+
+
+Task = TextClassification | TokenClassification
+
+
+def make_task(
+    name: str | None,
+    dataset: datasets.Dataset,
+    text_columns: Sequence[str],
+    label_column: str | None,
+    label_names: Sequence[str] | None,
+) -> Task:
+    """The task of a name, or the one that the columns are made for: words or spans mean token classification.
+
+    Raises:
+        ArgumentError: There is no such task, or the data does not fit it.
+    """
+    if name is not None and name not in TASKS:
+        raise ArgumentError(f"task={name!r}, expected one of {', '.join(TASKS)}")
+    if name is None:
+        name = infer_task(dataset, text_columns, label_column)
+    cls = TokenClassification if name == "token_classification" else TextClassification
+    return cls(dataset, text_columns, label_column, label_names)
+
+
+def infer_task(dataset: datasets.Dataset, text_columns: Sequence[str], label_column: str | None) -> str:
+    """The task that columns are made for."""
+    in_words = any(is_list(dataset.features[column]) for column in text_columns)
+    with_spans = label_column is not None and is_spans(dataset.features[label_column])
+    return "token_classification" if in_words or with_spans else "text_classification"
+
+
+def class_probabilities(logits: torch.Tensor, dimensions: int, head: str) -> torch.Tensor:
     """Softmax over the classes, in float32 whatever the logits' precision.
 
     Args:
-        logits: float[B, C].
-
-    Returns:
-        float32[B, C].
+        logits: float[..., C].
+        dimensions: How many dimensions they should have.
+        head: What a model needs to have for that, for the message.
 
     Raises:
-        ValueError: The model's output has another shape, so it is no sequence classifier.
+        ArgumentError: They have another number of dimensions.
     """
-    if logits.ndim != 2:
+    if logits.ndim != dimensions:
+        expected = "[batch, classes]" if dimensions == 2 else "[batch, tokens, classes]"
         raise ArgumentError(
-            f"the model's logits have shape {list(logits.shape)}, expected [batch, classes]: "
-            "use a model with a sequence classification head (AutoModelForSequenceClassification)"
+            f"the model's logits have shape {list(logits.shape)}, expected {expected}: use a model with a {head}"
         )
     return logits.float().softmax(dim=-1)
 
 
-def suggestions(probabilities: np.ndarray, label_names: Sequence[str]) -> list[tuple[str, float]]:
-    """The most likely label of each example, and its probability.
-
-    Args:
-        probabilities: float[N, C].
-        label_names: The C names.
-    """
-    best = probabilities.argmax(axis=1)
-    return [(label_names[c], float(probabilities[row, c])) for row, c in enumerate(best)]
+def _checked_scores(scores: Any, rows: int) -> torch.Tensor:
+    if not isinstance(scores, torch.Tensor) or scores.shape != (rows,):
+        shape = list(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
+        raise ScoringError(f"the score function returned {shape} for {rows} examples, expected a tensor [{rows}]")
+    return scores

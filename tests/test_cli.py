@@ -306,52 +306,22 @@ def test_status_says_what_is_there_and_what_to_do(hfal: Callable[..., Result], r
     assert {path.name for path in run_dir.rglob("*")} - {path.name for path in before} <= {"run.lock"}
 
 
-@pytest.mark.parametrize(
-    ("metrics", "plan", "words"),
-    [
-        ({"eval_accuracy": 0.91}, {}, "Finished, accuracy is 0.9100, the target was 0.9."),
-        ({"eval_accuracy": 0.8}, {}, "Next: hfal run"),
-        ({"eval_accuracy": 0.8}, {"rounds": 1}, "Finished, 1 rounds were asked for."),
-        (
-            {"eval_loss": 0.1},
-            {"target_metric": "loss", "target": 0.2},
-            "Finished, loss is 0.1000, the target was 0.2.",
-        ),
-        ({}, {"budget": 3}, "Finished, the budget is spent."),
-        ({}, {"pool_size": 3, "rounds": None}, "Finished, nothing is left to ask."),
-        ({}, {}, "Next: hfal run"),
-    ],
-)
-def test_status_knows_when_a_run_is_finished(
-    hfal: Callable[..., Result], run_dir: Path, metrics: dict[str, float], plan: dict[str, Any], words: str
+def test_status_says_why_a_run_has_ended_until_something_else_is_said(
+    hfal: Callable[..., Result], run_dir: Path
 ) -> None:
     answer(run_dir, *(Answer(name, "positive", annotator="x") for name in "abc"))
     store = Store(run_dir)
     store.close_query(1)
-    store.set_meta("plan", {**store.meta("plan"), **plan})
-    store.start_round(1, 43, 3, 3)
-    unfinished = hfal("status", run_dir).stdout
-    assert unfinished.endswith(f"Next: hfal run {run_dir}\n")
-    store.finish_round(1, metrics)
-    store.close()
-    last = hfal("status", run_dir).stdout.splitlines()[-1]
-    assert last.startswith(words)
-    assert ("more rounds" in last) == (last.startswith("Finished") and plan.get("rounds", 3) is not None)
-    (run_dir / "config.yaml").unlink()
-    last = hfal("status", run_dir).stdout.splitlines()[-1]
-    assert "more rounds" not in last
-    assert last.startswith(words) or last == "Next: start the script of this run again"
-
-
-def test_a_run_with_labels_that_it_was_not_trained_on_goes_on(hfal: Callable[..., Result], run_dir: Path) -> None:
-    answer(run_dir, *(Answer(name, "positive", annotator="x") for name in "abc"))
-    store = Store(run_dir)
-    store.close_query(1)
-    store.set_meta("plan", {**store.meta("plan"), "budget": 3})
-    store.start_round(1, 43, labels=2, train_size=2)
-    store.finish_round(1, {})
-    store.close()
     assert hfal("status", run_dir).stdout.endswith(f"Next: hfal run {run_dir}\n")
+    store.set_meta("ended", {"reason": "the budget is spent", "answer": store.last_answer()})
+    last = hfal("status", run_dir).stdout.splitlines()[-1]
+    assert last.startswith("Finished, the budget is spent. The labels: hfal export")
+    assert f"more rounds: hfal run {run_dir} --rounds 5" in last
+    (run_dir / "config.yaml").unlink()
+    assert "more rounds" not in hfal("status", run_dir).stdout
+    answer(run_dir, Answer("a", "negative", annotator="x"))
+    assert hfal("status", run_dir).stdout.endswith("Next: start the script of this run again\n")
+    store.close()
 
 
 def test_status_of_what_is_no_run(hfal: Callable[..., Result], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hfal.errors import ArgumentError
 from hfal.store import RoundRecord
@@ -13,22 +14,50 @@ def metric_names(records: Sequence[RoundRecord]) -> list[str]:
 
 
 def rounds_table(records: Sequence[RoundRecord]) -> str:
-    """The rounds as a plain-text table: number, labels bought, size of the training set, metrics."""
+    """The rounds as a plain-text table: number, labels bought, size of the training set, metrics.
+
+    Where words are tagged, the labels bought are shown in sentences and in words.
+    """
     names = metric_names(records)
-    rows = [["round", "labels", "trained on", *(name.removeprefix("eval_") for name in names)]]
+    of_words = any(record.words is not None for record in records)
+    bought = ["sentences", "words"] if of_words else ["labels"]
+    rows = [["round", *bought, "trained on", *(name.removeprefix("eval_") for name in names)]]
     for record in records:
         values = [(record.metrics or {}).get(name) for name in names]
+        row = [str(record.number), str(record.labels), *([str(record.words)] if of_words else [])]
         if record.finished is None:
-            rows.append([str(record.number), str(record.labels), "(not finished)", *("" for _ in names)])
+            rows.append([*row, "(not finished)", *("" for _ in names)])
         else:
             shown = ["" if value is None else f"{value:.4f}" for value in values]
-            rows.append([str(record.number), str(record.labels), str(record.train_size), *shown])
+            rows.append([*row, str(record.train_size), *shown])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
+def bought(record: RoundRecord) -> int:
+    """What a round's labels cost: their number, or that of the words where words are tagged."""
+    return record.labels if record.words is None else record.words
+
+
+def area_under_curve(costs: Sequence[float], values: Sequence[float]) -> float:
+    """The area under a learning curve (AULC) by the trapezoidal rule, divided by the width of what it covers.
+
+    It is the mean of the metric over what was bought, between the first point and the last.
+
+    Args:
+        costs: Labels or words bought at each point, increasing; at least two.
+        values: The metric there.
+    """
+    if len(costs) != len(values) or len(costs) < 2 or any(b <= a for a, b in pairwise(costs)):
+        raise ArgumentError(
+            f"costs={list(costs)}: expected two or more, increasing, one for each of {len(values)} values"
+        )
+    pieces = ((b - a) * (v + w) / 2 for (a, b), (v, w) in zip(pairwise(costs), pairwise(values), strict=True))
+    return sum(pieces) / (costs[-1] - costs[0])
+
+
 def plot_learning_curve(records: Sequence[RoundRecord], path: str | os.PathLike[str], metric: str, title: str) -> None:
-    """Draw a metric against the labels bought, and save it as a picture.
+    """Draw a metric against the labels bought (the words, where words are tagged), and save it as a picture.
 
     Args:
         records: Rounds; those without the metric are left out.
@@ -44,7 +73,7 @@ def plot_learning_curve(records: Sequence[RoundRecord], path: str | os.PathLike[
         from matplotlib.figure import Figure  # no pyplot: no global state, no window
     except ImportError as error:
         raise ImportError("plot_learning_curve needs matplotlib: pip install 'hfal[plots]'") from error
-    points = [(r.labels, r.metrics[metric]) for r in records if r.metrics and metric in r.metrics]
+    points = [(bought(r), r.metrics[metric]) for r in records if r.metrics and metric in r.metrics]
     if not points:
         raise ArgumentError(
             f"metric={metric!r}: no round has it; there are: {', '.join(metric_names(records)) or 'none'}"
@@ -55,7 +84,7 @@ def plot_learning_curve(records: Sequence[RoundRecord], path: str | os.PathLike[
     axes.plot(labels, values, marker="o", color="#0072B2", linewidth=2)
     for x, y in (points[0], points[-1]):
         axes.annotate(f"{y:.3f}", (x, y), textcoords="offset points", xytext=(0, 9), ha="center")
-    axes.set_xlabel("labels bought")
+    axes.set_xlabel("labels bought" if records[0].words is None else "words bought")
     axes.set_ylabel(metric.removeprefix("eval_").replace("_", " "))
     axes.set_title(title, loc="left")
     axes.margins(y=0.2)

@@ -4,6 +4,7 @@ from hfal.strategies.diversity import kmeans
 from hfal.strategies.names import SCORES, SELECTIONS, Hybrid, Strategy, resolve_strategy
 from hfal.strategies.seed import stratified
 from hfal.strategies.selection import Signals, needs, random, top_k
+from hfal.strategies.tokens import TokenScore, mnlp
 from hfal.strategies.uncertainty import entropy, least_confidence, margin
 
 
@@ -13,10 +14,12 @@ __all__ = [
     "Hybrid",
     "Signals",
     "Strategy",
+    "TokenScore",
     "entropy",
     "kmeans",
     "least_confidence",
     "margin",
+    "mnlp",
     "needs",
     "random",
     "resolve_strategy",

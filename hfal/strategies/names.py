@@ -12,13 +12,17 @@ import torch
 from hfal.errors import ArgumentError, StrategyError
 from hfal.strategies.diversity import kmeans
 from hfal.strategies.selection import SelectFunction, Signals, random, top_k
+from hfal.strategies.tokens import WORD_SCORES, TokenScore, mnlp
 from hfal.strategies.uncertainty import entropy, least_confidence, margin
 
 
-ScoreFunction = Callable[[torch.Tensor], torch.Tensor]
+ScoreFunction = Callable[..., torch.Tensor]
 
 SCORES: dict[str, ScoreFunction] = {"entropy": entropy, "least_confidence": least_confidence, "margin": margin}
+TOKEN_SCORES: dict[str, ScoreFunction] = {**{name: TokenScore(name) for name in WORD_SCORES}, "mnlp": mnlp}
 SELECTIONS: dict[str, SelectFunction] = {"kmeans": kmeans, "random": random}
+_COUNTED = {1: "one", 2: "two"}
+_SCORE_ARGUMENTS = {"text_classification": ("probabilities",), "token_classification": ("probabilities", "mask")}
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Strategy:
 
     Attributes:
         name: As it is recorded with each query.
-        score: Called on each batch's class probabilities as it streams by; only its floats are kept.
+        score: Called on each batch's class probabilities as it streams by, for token classification with a mask of
+            the words; only its floats are kept.
         select: Called once, on the signals in `needs`.
         needs: Fields of `Signals` that the pass has to fill.
         settings: Its arguments, as they are recorded with each query.
@@ -35,7 +40,7 @@ class Strategy:
 
     name: str
     score: ScoreFunction | None
-    select: SelectFunction
+    select: Callable[..., Any]
     needs: frozenset[str]
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -82,49 +87,62 @@ class Hybrid:
             raise ArgumentError(f"candidate_factor={self.candidate_factor}, expected at least 1")
 
 
-def resolve_strategy(strategy: str | Hybrid | Callable[..., Any]) -> Strategy:
+def resolve_strategy(
+    strategy: str | Hybrid | Callable[..., Any], task: str = "text_classification", outside: int = 0
+) -> Strategy:
     """The strategy that a name, a function or a `Hybrid` stands for.
 
     A function of one argument, `score(probabilities)`, gives scores of which the highest are asked; a function of
     three, `select(signals, k, rng)`, picks the rows itself (see `needs` for declaring what it reads; without it
-    it is given probabilities and embeddings).
+    it is given probabilities and embeddings). For token classification a score takes two arguments, `probabilities`
+    and `mask` (see `hfal.strategies.tokens`), and there are no probabilities among the signals.
+
+    Args:
+        strategy: The name, function or `Hybrid`.
+        task: Of the pool.
+        outside: For token classification, the index of the tag `O`; -1 if there is none.
 
     Raises:
         ValueError: The name is not known (the nearest one is offered), or the function takes other arguments.
         TypeError: It is neither a name, a function nor a `Hybrid`.
     """
+    scores = TOKEN_SCORES if task == "token_classification" else SCORES
+    of_score = len(_SCORE_ARGUMENTS[task])
     if isinstance(strategy, Hybrid):
-        score, select = _score(strategy.score), _selection(strategy.select)
+        score, select = _score(strategy.score, task, outside), _selection(strategy.select, scores)
         return Strategy(
-            name=f"{_name(strategy.score)}+{_name(strategy.select)}",
+            name=f"{_name(score)}+{_name(strategy.select)}",
             score=score,
             select=_among_the_best(select, strategy.candidate_factor),
-            needs=_needs(select) | {"scores"},
-            settings={"candidate_factor": strategy.candidate_factor},
+            needs=_needs(select, task) | {"scores"},
+            settings={"candidate_factor": strategy.candidate_factor, **getattr(score, "settings", {})},
         )
     if isinstance(strategy, str):
         parts = [part.strip() for part in strategy.split("+")]
         if len(parts) == 2:
-            return resolve_strategy(Hybrid(parts[0], parts[1]))
-        if len(parts) == 1 and strategy in SCORES:
-            return Strategy(strategy, SCORES[strategy], top_k, _needs(top_k))
-        select = _selection(strategy, offered=[*SCORES, *SELECTIONS, *(f"{a}+kmeans" for a in SCORES)])
-        return Strategy(strategy, None, select, _needs(select))
+            return resolve_strategy(Hybrid(parts[0], parts[1]), task, outside)
+        if len(parts) != 1 or strategy not in scores:
+            select = _selection(strategy, scores, offered=[*scores, *SELECTIONS, *(f"{a}+kmeans" for a in scores)])
+            return Strategy(strategy, None, select, _needs(select, task))
+        strategy = scores[strategy]
     if not callable(strategy):
         raise TypeError(f"strategy is a {type(strategy).__name__}, expected a name, a function or a Hybrid")
-    if _arguments(strategy) == 1:
-        return Strategy(_name(strategy), strategy, top_k, _needs(top_k))
+    if _arguments(strategy) == of_score:
+        score = _score(strategy, task, outside)
+        return Strategy(_name(score), score, top_k, _needs(top_k, task), getattr(score, "settings", {}))
     if _arguments(strategy) != 3:
+        wrapped = " (or wrap it in a TokenScore)" if task == "token_classification" else ""
         raise ArgumentError(
-            f"strategy {_name(strategy)!r} takes {_arguments(strategy)} arguments, expected score(probabilities) "
-            "with one or select(signals, k, rng) with three"
+            f"strategy {_name(strategy)!r} takes {_arguments(strategy)} arguments, expected "
+            f"score({', '.join(_SCORE_ARGUMENTS[task])}) with {_COUNTED[of_score]}{wrapped} or "
+            "select(signals, k, rng) with three"
         )
-    if "scores" in _needs(strategy):
+    if "scores" in _needs(strategy, task):
         raise ArgumentError(
             f"strategy {_name(strategy)!r} needs scores, and nothing gives them: pass Hybrid(score, "
             f"{_name(strategy)}) with the score to use"
         )
-    return Strategy(_name(strategy), None, strategy, _needs(strategy))
+    return Strategy(_name(strategy), None, strategy, _needs(strategy, task))
 
 
 def _among_the_best(select: SelectFunction, candidate_factor: int) -> SelectFunction:
@@ -145,24 +163,34 @@ def _among_the_best(select: SelectFunction, candidate_factor: int) -> SelectFunc
     return select_among_the_best
 
 
-def _score(score: str | ScoreFunction) -> ScoreFunction:
-    if not isinstance(score, str):
-        if _arguments(score) != 1:
-            raise ArgumentError(f"score {_name(score)!r} takes {_arguments(score)} arguments, expected probabilities")
-        return score
-    if score not in SCORES:
-        raise ArgumentError(_unknown("score", score, [*SCORES]))
-    return SCORES[score]
+def _score(score: str | ScoreFunction, task: str, outside: int) -> ScoreFunction:
+    scores = TOKEN_SCORES if task == "token_classification" else SCORES
+    if isinstance(score, str):
+        if score not in scores:
+            raise ArgumentError(_unknown("score", score, [*scores]))
+        score = scores[score]
+    if _arguments(score) != len(_SCORE_ARGUMENTS[task]):
+        raise ArgumentError(
+            f"score {_name(score)!r} takes {_arguments(score)} arguments, expected "
+            f"{' and '.join(_SCORE_ARGUMENTS[task])}"
+        )
+    if isinstance(score, TokenScore):
+        if score.sure_outside is not None and outside < 0:
+            raise ArgumentError(f"sure_outside={score.sure_outside}, but the labels have no 'O'")
+        score = replace(score, outside=max(outside, 0))
+    return score
 
 
-def _selection(select: str | SelectFunction, offered: list[str] | None = None) -> SelectFunction:
+def _selection(
+    select: str | SelectFunction, scores: Mapping[str, ScoreFunction], offered: list[str] | None = None
+) -> SelectFunction:
     if not isinstance(select, str):
         if _arguments(select) != 3:
             raise ArgumentError(
                 f"select {_name(select)!r} takes {_arguments(select)} arguments: signals, k, rng expected"
             )
         return select
-    if select in SCORES and offered is None:
+    if select in scores and offered is None:
         raise ArgumentError(
             f"{select!r} is a score, which stands before the +, as in '{select}+kmeans'; what selects among the best "
             f"stands behind it: {', '.join(sorted(SELECTIONS))}"
@@ -182,9 +210,20 @@ def _arguments(function: Callable[..., Any]) -> int:
     return len(inspect.signature(function).parameters)
 
 
-def _needs(select: SelectFunction) -> frozenset[str]:
-    return getattr(select, "needs", frozenset({"probabilities", "embeddings"}))
+def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
+    of_words = task == "token_classification"
+    needed: frozenset[str] = getattr(
+        select, "needs", frozenset({"embeddings"} if of_words else {"probabilities", "embeddings"})
+    )
+    if of_words and "probabilities" in needed:
+        raise ArgumentError(
+            f"strategy {_name(select)!r} needs probabilities, but of the words of a whole pool they are not kept: "
+            "reduce them to scores in Hybrid(score, select), or declare @needs('embeddings')"
+        )
+    return needed
 
 
 def _name(part: str | Callable[..., Any]) -> str:
-    return part if isinstance(part, str) else getattr(part, "__name__", type(part).__name__)
+    if isinstance(part, str | TokenScore):
+        return part if isinstance(part, str) else part.name
+    return getattr(part, "__name__", type(part).__name__)
