@@ -19,6 +19,7 @@ from hfal.errors import ArgumentError
 SUFFIXES = (".conll", ".iob", ".iob2", ".bio", ".bioes", ".txt")
 """Of files that are taken for such columns."""
 
+_TAB_BEHIND_A_WORD = re.compile(r"\S *\t")  # and not one in a blank line
 _COMMENT = re.compile(r"# *([\w.-]+) *= *(.*)")
 _WORD_LIKE_A_COMMENT = re.compile(r"#\S+=\S*\s+\S")  # `#tag=you	O`
 
@@ -56,7 +57,7 @@ def read_sentences(content: str, name: str, problems: list[str] | None = None) -
     Raises:
         ArgumentError: A line has another number of columns than the first one.
     """
-    separator = "\t" if "\t" in content else None
+    separator = "\t" if _TAB_BEHIND_A_WORD.search(content) else None
     width: int | None = None
     start, words, columns, comments, broken = 0, list[str](), list[list[str]](), dict[str, str](), False
     for number, line in enumerate([*content.split("\n"), ""], start=1):  # splitlines() would cut at U+2028 too

@@ -53,9 +53,11 @@ def entities_from_spans(text: str, spans: Iterable[Mapping[str, Any]]) -> list[E
     found: list[Entity] = []
     for span in spans:
         start, end, label = (span.get(key) for key in ("start", "end", "label"))
-        if not (isinstance(start, int) and isinstance(end, int) and isinstance(label, str) and label):
-            found_keys = str(dict(span))[:100]
-            raise ArgumentError(f"the span {found_keys!r} needs whole numbers 'start' and 'end', and a 'label'")
+        if not (type(start) is int and type(end) is int and isinstance(label, str) and label):  # True is no place
+            written = str(dict(span))[:100]
+            raise ArgumentError(f"the span {written} needs whole numbers 'start' and 'end', and a 'label'")
+        if start >= end:
+            raise ArgumentError(f"the span {start} to {end} ({label}) is empty: 'end' is behind its last character")
         if not 0 <= start < end <= len(text):
             raise ArgumentError(f"the span {start} to {end} ({label}) is outside the text of {len(text)} characters")
         if start not in begins or end not in ends:
