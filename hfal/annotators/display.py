@@ -16,12 +16,14 @@ within its row, so nothing else should stand in that row.
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from prompt_toolkit.utils import get_cwidth
+
+from hfal.tags import Entity
 
 
 Fragments = list[tuple[str, str]]
@@ -34,6 +36,8 @@ NARROWEST = 12
 """The fewest cells that a row may have: room for any code point that is spelled out."""
 
 _CODE_POINT = "reverse"  # the style of what is spelled out; not a color, which some people and terminals lack
+_NUMBER, _BRACKET, _MARKED = "dim", "bold", "bold underline"
+_MOST_OF_A_TYPE = 24  # cells of its name within a sentence
 _TAB = 4
 _PART = 2000  # characters; laid out in some milliseconds
 _MOST_MARKS = 8  # on one letter; no script needs as many, and stacks of them run over the lines around
@@ -53,6 +57,13 @@ class Row(NamedTuple):
     start: int
 
 
+class Sentence(NamedTuple):
+    """A text in words, to be shown with their numbers, which begin with 1, and with the entities among them."""
+
+    words: Sequence[str]
+    entities: Sequence[Entity] = ()
+
+
 class _Unit(NamedTuple):
     """What stays together in a row: a word of ASCII, or a character with what belongs on it."""
 
@@ -60,6 +71,18 @@ class _Unit(NamedTuple):
     cells: int
     kind: str
     start: int
+    style: str = ""
+
+
+class _Word(NamedTuple):
+    """A word of a sentence, or a piece of a long one, with what is shown around it."""
+
+    text: str
+    number: str
+    opening: str = ""
+    closing: str = ""
+    marked: bool = False
+    alone: bool = False  # whether a terminal may reorder its row, so that nothing else should stand in it
 
 
 def one_line(text: str) -> str:
@@ -94,13 +117,17 @@ def is_right_to_left(text: str) -> bool:
 
 def lay_out(text: str, width: int) -> Iterator[Row]:
     """Cut a text into rows of at most `width` cells, or `NARROWEST`, between its words where that is possible."""
-    width = max(width, NARROWEST)
+    return _fill(_units(text), max(width, NARROWEST))
+
+
+def _fill(units: Iterable[_Unit], width: int) -> Iterator[Row]:
+    """Rows of at most `width` cells, filled with units."""
     row: list[_Unit] = []
     used = 0
     cut = 0  # where the row may be cut: before this unit
     start = 0
-    for unit in _units(text):
-        text_of, cells, kind, at = unit
+    for unit in units:
+        text_of, cells, kind, at, style = unit
         if kind == "newline":
             yield Row(_merge(row), start)
             row, used, cut, start = [], 0, 0, at + len(text_of)
@@ -125,11 +152,11 @@ def lay_out(text: str, width: int) -> Iterator[Row]:
         while used + cells > width:  # one word that is longer than a row
             room = width - used if kind == "word" else 0
             if room:
-                row.append(_Unit(text_of[:room], room, kind, at))
+                row.append(_Unit(text_of[:room], room, kind, at, style))
                 text_of, cells, at = text_of[room:], cells - room, at + room
             yield Row(_merge(row), start)
             row, used, start = [], 0, at
-        row.append(_Unit(text_of, cells, kind, at))
+        row.append(_Unit(text_of, cells, kind, at, style))
         used += cells
     yield Row(_merge(row), start)
 
@@ -144,10 +171,11 @@ class Page:
         width: Cells of a row.
     """
 
-    def __init__(self, texts: Mapping[str, str], width: int):
+    def __init__(self, texts: Mapping[str, str | Sentence], width: int):
         self.width = width
-        self.length = sum(map(len, texts.values()))
-        self._parts: list[tuple[int, str]] = []  # where it begins, counted through all texts, and the text
+        self.length = sum(map(_length, texts.values()))
+        # Where it begins, counted through all texts (of a sentence the characters of its words), and what it shows.
+        self._parts: list[tuple[int, str | list[_Word]]] = []
         self._rows: dict[int, list[Row]] = {}
         start = 0
         for name, text in texts.items():
@@ -155,9 +183,9 @@ class Page:
                 heading = [("bold underline", clip(one_line(name), width - 1) + ":")]
                 self._rows[len(self._parts)] = [*([Row([], 0)] if self._parts else []), Row(heading, 0)]
                 self._parts.append((start, ""))
-            for at, part in _cut(text):
+            for at, part in _cut_sentence(text) if isinstance(text, Sentence) else _cut(text):
                 self._parts.append((start + at, part))
-            start += len(text)
+            start += _length(text)
 
     def rows(self, place: Place, count: int) -> list[Fragments]:
         """The rows from a place on, as far as there are any."""
@@ -205,22 +233,90 @@ class Page:
 
     def _of(self, part: int) -> list[Row]:
         if part not in self._rows:
-            self._rows[part] = list(lay_out(self._parts[part][1], self.width))
+            content = self._parts[part][1]
+            units = _units(content) if isinstance(content, str) else _units_of_words(content)
+            self._rows[part] = list(_fill(units, max(self.width, NARROWEST)))
         return self._rows[part]
+
+
+def _length(text: str | Sentence) -> int:
+    return sum(map(len, text.words)) if isinstance(text, Sentence) else len(text)
 
 
 def _cut(text: str) -> Iterator[tuple[int, str]]:
     """Cut a text into parts: at the end of a line if there is one, else behind a space, else anywhere."""
     start = 0
     while len(text) - start > _PART:
-        limit = start + _PART
-        while limit < start + _PART + 64 and _clings(text[limit - 1], text[limit : limit + 1]):
-            limit += 1
+        limit = _limit(text, start)
         end = text.rfind("\n", start, limit) + 1 or text.rfind(" ", start, limit) + 1 or limit
         part = text[start:end]
         yield start, part[:-1].removesuffix("\r") if part.endswith("\n") else part
         start = end
     yield start, text[start:]
+
+
+def _limit(text: str, start: int) -> int:
+    """Where a part that begins at `start` has to end."""
+    limit = start + _PART
+    while limit < start + _PART + 64 and _clings(text[limit - 1], text[limit : limit + 1]):
+        limit += 1
+    return limit
+
+
+def _cut_sentence(sentence: Sentence) -> Iterator[tuple[int, list[_Word]]]:
+    """Cut a sentence into parts between its words, and within those that are too long for one."""
+    part: list[_Word] = []
+    start = size = length = 0
+    for word in _words(sentence):
+        if part and size + len(word.text) > _PART:
+            yield start, part
+            start, part, size, length = start + length, [], 0, 0
+        part.append(word)
+        size += len(word.text) + len(word.number)  # an empty one takes room too
+        length += len(word.text)
+    yield start, part
+
+
+def _words(sentence: Sentence) -> Iterator[_Word]:
+    first = {entity.start: entity for entity in sentence.entities}
+    last = {entity.end - 1: entity for entity in sentence.entities}
+    inside = {place for entity in sentence.entities for place in range(entity.start, entity.end)}
+    for place, text in enumerate(sentence.words):
+        closing = f"]{clip(one_line(last[place].type), _MOST_OF_A_TYPE)}" if place in last else ""
+        word = _Word(text, str(place + 1), "[" * (place in first), closing, place in inside)
+        word = word._replace(alone=is_right_to_left(text + closing))
+        while len(word.text) > _PART:
+            limit = _limit(word.text, 0)
+            yield word._replace(text=word.text[:limit], closing="")
+            word = word._replace(text=word.text[limit:], number="", opening="")
+        yield word
+
+
+def _units_of_words(words: Sequence[_Word]) -> Iterator[_Unit]:
+    """Numbered words with brackets around entities. Within a word blanks are seen, and line ends are spelled out."""
+    at = 0
+    for place, word in enumerate(words):
+        if place:
+            ends_row = word.alone or words[place - 1].alone
+            yield _Unit("", 0, "newline", at) if ends_row else _Unit("  ", 2, "space", at)
+        for text, style in ((f"{word.number} " * bool(word.number), _NUMBER), (word.opening, _BRACKET)):
+            if text:
+                yield _Unit(text, len(text), "opening", at, style)
+        if not word.text:
+            yield _Unit("<empty>", 7, "code", at, _CODE_POINT)
+        for unit in _units(word.text):
+            style = f"{unit.style} {_MARKED}".strip() if word.marked else unit.style
+            if not unit.text.isspace():
+                yield unit._replace(start=at + unit.start, style=style)
+                continue
+            for start, char in enumerate(word.text[unit.start : unit.start + len(unit.text)], at + unit.start):
+                spelled = unit.kind in ("newline", "tab")
+                seen, cells = (_spell(char), 8) if spelled else (char, unit.cells // len(unit.text))
+                yield _Unit(seen, cells, "code", start, f"{_CODE_POINT} {style}".strip())
+        at += len(word.text)
+        if word.closing:
+            yield _Unit("]", 1, "closing", at, _BRACKET)
+            yield from (unit._replace(start=at, style=_BRACKET) for unit in _units(word.closing[1:]))
 
 
 def _clings(before: str, char: str) -> bool:
@@ -236,18 +332,18 @@ def _stands_alone(unit: _Unit) -> bool:
 
 
 def _belongs_to(unit: _Unit, following: _Unit) -> bool:
-    """Whether two pictures are one: joined, or the second is the color of the first one's skin."""
-    return unit.text.endswith("\u200d") or "\U0001f3fb" <= following.text <= "\U0001f3ff"
+    """Whether two units are one: pictures joined, or the second is the color of the first one's skin; brackets."""
+    joined = unit.text.endswith("\u200d") or "\U0001f3fb" <= following.text <= "\U0001f3ff"
+    return joined or unit.kind == "opening" or following.kind == "closing"
 
 
 def _merge(units: list[_Unit]) -> Fragments:
     fragments: Fragments = []
     for unit in units:
-        style = _CODE_POINT if unit.kind == "code" else ""
-        if fragments and fragments[-1][0] == style:
-            fragments[-1] = (style, fragments[-1][1] + unit.text)
+        if fragments and fragments[-1][0] == unit.style:
+            fragments[-1] = (unit.style, fragments[-1][1] + unit.text)
         else:
-            fragments.append((style, unit.text))
+            fragments.append((unit.style, unit.text))
     return fragments
 
 
@@ -285,7 +381,7 @@ def _units(text: str) -> Iterator[_Unit]:
             marks += 1
         elif kind in ("mark", "code"):
             spelled = _spell(char)
-            yield _Unit(spelled, len(spelled), "code", position)
+            yield _Unit(spelled, len(spelled), "code", position, _CODE_POINT)
             based = kind == "mark"
             if kind == "code":
                 marks = 0

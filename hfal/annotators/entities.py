@@ -1,0 +1,203 @@
+"""The entities of a sentence, as somebody at the terminal marks them by the numbers of words."""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from hfal.annotators.display import Sentence, clip, one_line
+from hfal.annotators.protocol import OpenQuery, Question
+from hfal.annotators.session import Session
+from hfal.errors import ArgumentError
+from hfal.spans import words_of
+from hfal.store import Answer
+from hfal.tags import Entity, check_tags, entities, entity_types, write_tags
+
+
+_DASH = re.compile(r"\s*[-\u2010-\u2015]\s*")
+_RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
+_MOST_OF_A_NAME = 30  # cells of an entity's words in a notice
+
+
+def word_ranges(typed: str, words: int) -> list[tuple[int, int]]:
+    """The words that were typed as `3`, `3-5` or `3-5, 9`: for each range the place of its first, and behind its last.
+
+    Args:
+        typed: Numbers of words, which begin with 1, and ranges of them, between commas or blanks.
+        words: How many words there are.
+
+    Raises:
+        ArgumentError: Something else was typed, or there are no such words; the message is for who typed it.
+    """
+    found = []
+    for piece in re.split(r"[\s,;]+", _DASH.sub("-", typed).strip(" ,;")):
+        match = _RANGE.fullmatch(piece)
+        if match is None:
+            wrong = f"{one_line(piece)[:30]!r} is no number of a word: type" if piece else "Type the numbers of words,"
+            raise ArgumentError(f"{wrong} 3, or 3-5, or several: 3-5, 9")
+        first, last = int(match[1]), int(match[2] or match[1])
+        for number in (first, last):
+            if not 1 <= number <= words:
+                raise ArgumentError(f"There is no word {number}: the words are 1 to {words}.")
+        if last < first:
+            raise ArgumentError(f"{piece} runs backwards: type {last}-{first}")
+        found.append((first - 1, last))
+    for (_, end), (start, _) in pairwise(sorted(found)):
+        if start < end:
+            raise ArgumentError(f"Word {start + 1} is there twice: a word can be in one entity only.")
+    return found
+
+
+def overlapping(marks: Iterable[Entity], ranges: Sequence[tuple[int, int]]) -> list[Entity]:
+    """The entities that have any of these words."""
+    return [mark for mark in marks if any(mark.start < end and start < mark.end for start, end in ranges)]
+
+
+class EntitySession(Session):
+    """A session in which the entities of a sentence are marked.
+
+    What is marked is the last of these that there is: what the model suggests, while suggestions are shown; the
+    answer; what the person has marked since.
+    """
+
+    def __init__(self, query: OpenQuery, name: str, suggestions_shown: bool):
+        super().__init__(query, name, suggestions_shown)
+        self.types = tuple(entity_types(query.label_names))
+        self._marked: dict[str, tuple[Entity, ...]] = {}  # by the person, and not saved
+
+    def _sentence(self, example_id: str) -> tuple[str, list[str]]:
+        """The name of the column, and the words."""
+        question = self._questions.get(example_id)
+        texts = self.query.texts_of(example_id) if question is None else question.texts
+        ((column, text),) = texts.items()
+        return column, words_of(text)
+
+    def _words(self) -> list[str]:
+        assert self.shown is not None
+        return self._sentence(self.shown)[1]
+
+    def _tags(self, marks: Iterable[Entity], words: Sequence[str]) -> list[str]:
+        """The tags of these entities; an `ArgumentError` if there are none in this run that could say so."""
+        tags = write_tags(marks, len(words), self.query.scheme)
+        if missing := set(tags) - set(self.query.label_names):
+            raise ArgumentError(f"This cannot be tagged: the run has no tag {one_line(min(missing))}.")
+        return tags
+
+    # -- what is marked --------------------------------------------------------------------------------------------
+
+    @property
+    def marks(self) -> tuple[Entity, ...]:
+        """The entities that are marked in the sentence that is shown."""
+        if self.shown is None:
+            return ()
+        if self.shown in self._marked:
+            return self._marked[self.shown]
+        if self.answer is not None:
+            return tuple(entities(self.answer.label or ()))
+        return self.suggestion if self.suggestions_shown else ()
+
+    @property
+    def suggestion(self) -> tuple[Entity, ...]:
+        """The entities that the model suggests."""
+        return () if self.suggested is None else tuple(entities(self.suggested.suggestion or ()))
+
+    @property
+    def is_said(self) -> bool:
+        """Whether what is marked is my answer already."""
+        held = self.answer
+        if held is None or held.label is None:
+            return held is not None and self.shown not in self._marked
+        return self.marks == tuple(entities(held.label))
+
+    def texts(self) -> dict[str, str | Sentence]:
+        """The sentence that is shown, with what is marked in it."""
+        assert self.shown is not None
+        column, words = self._sentence(self.shown)
+        return {column: Sentence(words, self.marks)}
+
+    def spoken(self, answer: Answer) -> str:
+        """The entities of an answer, or what was done instead."""
+        if answer.label is None:
+            return answer.action
+        return self._named(self._sentence(answer.example_id)[1], entities(answer.label))
+
+    def _named(self, words: Sequence[str], marks: Iterable[Entity]) -> str:
+        names = (one_line(" ".join(words[mark.start : mark.end])) for mark in marks)
+        return (
+            ", ".join(
+                f"[{clip(name, _MOST_OF_A_NAME)}]{one_line(mark.type)}"
+                for name, mark in zip(names, marks, strict=True)
+            )
+            or "no entity"
+        )
+
+    def _is_known(self, question: Question) -> bool:
+        words = self._sentence(question.example_id)[1]
+        try:
+            self._tags(entities(check_tags(question.suggestion, words, self.query.label_names)), words)
+        except ArgumentError:
+            return False
+        return True
+
+    # -- what keys do ----------------------------------------------------------------------------------------------
+
+    def mark(self, typed: str, kind: str | None) -> bool:
+        """Mark the words that were typed as entities of a type, or as none; whether that could be done."""
+        assert self.shown is not None
+        words = self._words()
+        try:
+            ranges = word_ranges(typed, len(words))
+            gone = overlapping(self.marks, ranges)
+            added = [] if kind is None else [Entity(start, end, kind) for start, end in ranges]
+            tags = self._tags({*self.marks} - {*gone} | {*added}, words)
+        except ArgumentError as error:
+            self.notice = str(error)
+            return False
+        self._marked[self.shown] = tuple(entities(tags))  # where tags have no prefixes, neighbors are one
+        replaced = self._named(words, gone)
+        if added:
+            instead = f" instead of {replaced}" if gone else ""
+            self.notice = f"Marked: {self._named(words, sorted(added))}{instead}"
+        else:
+            self.notice = f"Removed: {replaced}" if gone else "No entity was marked there."
+        return True
+
+    def accept(self) -> Answer | None:
+        """Answer with what is marked now."""
+        if self.answer is not None and self.is_said:
+            more = "" if self.answer.label is not None else "; mark entities, or with [x] none, to change it"
+            self.notice = f"That is the answer already: {self.spoken(self.answer)}{more}"
+            return None
+        try:
+            tags = self._tags(self.marks, self._words())
+        except ArgumentError as error:
+            self.notice = str(error)
+            return None
+        return self.say("label", tags)
+
+    def restore(self) -> None:
+        """Mark what the model suggests."""
+        if self.suggested is None:
+            self.notice = "There is no suggestion."
+        elif not self.suggestions_shown:
+            self.notice = "Suggestions are hidden; [h] shows them."
+        else:
+            assert self.shown is not None
+            self.notice = "Marked as the model suggests."
+            if self.answer is None:
+                self._marked.pop(self.shown, None)
+            else:
+                self._marked[self.shown] = self.suggestion
+
+    def saved(self, answer: Answer) -> None:
+        """An answer is on the disk: go on."""
+        before = self.held.get(answer.example_id)
+        is_comment = before is not None and before.label == answer.label
+        said = before.label if before is not None and answer.action == "undo" else answer.label
+        if said is not None and not is_comment:  # what was marked before a skip is there if it is taken back
+            self._marked.pop(answer.example_id, None)
+        super().saved(answer)
+
+    def _reopen(self, taken_back: Answer) -> None:
+        super()._reopen(taken_back)
+        if taken_back.label is not None:
+            self._marked[taken_back.example_id] = tuple(entities(taken_back.label))
