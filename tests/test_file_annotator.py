@@ -7,6 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from hostile import HOSTILE
 
 from hfal.annotation import ask
 from hfal.annotators import FileAnnotator, SimulatedAnnotator
+from hfal.conll import read_file, read_sentences, write_sentence
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError
 from hfal.pool import Pool
+from hfal.references import resolve_path
+from hfal.spans import spans_from_tags, words_of
 from hfal.spreadsheets import restore
-from hfal.store import Answer, Queried, Query
+from hfal.store import Answer, Queried, Query, Store
+from hfal.tags import tag_names
 
 
 Row = dict[str, Any]
@@ -30,40 +35,109 @@ def make_pool(run_dir: Path, texts: Sequence[str], **options: Any) -> Pool:
     return Pool(Dataset.from_dict({"text": texts}), run_dir, "text", **{"label_names": NAMES, **options})
 
 
+TAGS = tag_names(["PER", "LOC", "ORG", "MISC"])
+both_tasks = pytest.mark.parametrize(
+    ("of_tags", "format"),
+    [(False, "jsonl"), (False, "csv"), (True, "jsonl"), (True, "conll")],
+    ids=["jsonl", "csv", "jsonl of tags", "conll of tags"],
+)
+
+
+class TagRun:
+    """A run in which words are tagged, with as much of a pool as the tests below use.
+
+    Where a test says "positive" its sentences begin with a person, and where it says "negative" nothing is in them.
+    """
+
+    def __init__(self, run_dir: Path, texts: Sequence[Any], ids: Sequence[str] | None = None, names: Any = TAGS):
+        self.run_dir = run_dir
+        self.texts_by_id = dict(zip(ids or [f"s{n}" for n in range(len(texts))], texts, strict=True))
+        self.store = Store(run_dir)
+        for key, value in [("task", "token_classification"), ("label_names", list(names)), ("scheme", "IOB2")]:
+            self.store.set_meta(key, value)
+
+    def labels(self) -> dict[str, str | None]:
+        return {i: _name_of(a.label) for i, a in self.store.current_answers().items() if a.label is not None}
+
+
+def _name_of(label: Any) -> str | None:
+    return ["negative", "positive"]["B-PER" in label] if isinstance(label, list) else label
+
+
+def _tags_for(said: Any, text: Any) -> Any:
+    """What a person writes who means a label of a test."""
+    name = said.strip() if isinstance(said, str) else said
+    if not isinstance(text, list) or name not in NAMES:
+        return said
+    return [*(["B-PER"] if name == "positive" else ["O"]), *["O"] * (len(text) - 1)]
+
+
 def ids_of(pool: Pool) -> list[str]:
-    return pool.ids.to_pylist()
+    return list(pool.texts_by_id) if isinstance(pool, TagRun) else pool.ids.to_pylist()
 
 
 def unlabeled_ids(pool: Pool) -> list[str]:
+    if isinstance(pool, TagRun):
+        asked = {e.example_id for query in pool.store.open_queries() for e in query.examples}
+        return [i for i in ids_of(pool) if i not in asked | set(pool.store.current_answers())]
     return [ids_of(pool)[position] for position in sorted(pool.unlabeled_positions())]
 
 
-def add_query(pool: Pool, ids: Sequence[str], suggestion: str | None = None, purpose: str = "round") -> Query:
+def add_query(pool: Any, ids: Sequence[str], suggestion: Any = None, purpose: str = "round") -> Query:
     """Record a query for these examples, as a round's model, or nobody, would have made it."""
     confidence = None if suggestion is None else 0.123456
-    examples = (
-        Queried(i, pool.content(p), pool.texts([p])[0], None, suggestion, confidence)
-        for i, p in zip(ids, pool.positions(ids), strict=True)
-    )
-    return pool.store.add_query(Query(0 if purpose == "seed" else 1, purpose, "random", 0, tuple(examples)))
+    if isinstance(pool, TagRun):
+        examples = tuple(
+            Queried(i, f"content of {i}", {"text": text}, None, _tags_for(suggestion, words_of(text)), confidence)
+            for i, text in ((i, pool.texts_by_id[i]) for i in ids)
+        )
+    else:
+        examples = tuple(
+            Queried(i, pool.content(p), pool.texts([p])[0], None, suggestion, confidence)
+            for i, p in zip(ids, pool.positions(ids), strict=True)
+        )
+    return pool.store.add_query(Query(0 if purpose == "seed" else 1, purpose, "random", 0, examples))
 
 
 def read_rows(path: Path) -> list[Row]:
     """What the file says, read with nothing of hfal."""
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_bytes().decode("utf-8").rstrip("\n").split("\n")]
+    if path.suffix == ".conll":
+        return [_sentence(block.split("\n")) for block in path.read_bytes().decode("utf-8").split("\n\n") if block]
     return list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
 
 
+def _sentence(lines: list[str]) -> Row:
+    head = [line for line in lines if line.startswith("# ")]
+    comments = {name: value.strip() for name, _, value in (line[2:].partition(" =") for line in head)}
+    words, suggested, tags = ([*column] for column in zip(*(x.split("\t") for x in lines[len(head) :]), strict=True))
+    given = comments["answer"] or ("" if "_" in tags else tags)
+    return {**comments, "text": words, "suggestion": None if "_" in suggested else suggested, "label": given}
+
+
 def write_rows(path: Path, rows: Sequence[Row], delimiter: str = ",", encoding: str = "utf-8-sig") -> None:
+    rows = [row | {"label": _tags_for(row["label"], row.get("text"))} if "label" in row else row for row in rows]
     if path.suffix == ".jsonl":
         path.write_bytes("".join(json.dumps(row) + "\n" for row in rows).encode())
+        return
+    if path.suffix == ".conll":
+        path.write_bytes("".join(map(_in_columns, rows)).encode())
         return
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, rows[0].keys(), delimiter=delimiter)
     writer.writeheader()
     writer.writerows(rows)
     path.write_bytes(text.getvalue().encode(encoding))
+
+
+def _in_columns(row: Row) -> str:
+    none = ["_"] * len(row["text"])
+    tags = row["label"] if isinstance(row["label"], list) else none
+    head = {name: row[name] for name in ("id", "escaped", "comment") if name in row}
+    lines = [f"# {n} = {v}" for n, v in {**head, "answer": "" if tags is not none else row["label"]}.items()]
+    lines += map("\t".join, zip(row["text"], row["suggestion"] or none, tags, strict=True))
+    return "\n".join(lines) + "\n\n"
 
 
 def fill(path: Path, labels: dict[str, str]) -> None:
@@ -87,7 +161,7 @@ def write_query(pool: Pool, ids: Sequence[str], format: str = "jsonl", suggestio
 
 def answers(pool: Pool) -> list[tuple[str, str, str | None]]:
     """The log: id, action and label."""
-    return [(answer.example_id, answer.action, answer.label) for answer in pool.store.answers()]
+    return [(answer.example_id, answer.action, _name_of(answer.label)) for answer in pool.store.answers()]
 
 
 @pytest.fixture(params=["jsonl", "csv"])
@@ -109,7 +183,14 @@ def texts(reviews: Dataset) -> list[str]:
 
 
 @pytest.fixture
-def pool(tmp_path: Path, texts: list[str]) -> Pool:
+def of_tags() -> bool:
+    return False
+
+
+@pytest.fixture
+def pool(tmp_path: Path, texts: list[str], of_tags: bool) -> Any:
+    if of_tags:
+        return TagRun(tmp_path / "run", [text.split() for text in texts])
     return make_pool(tmp_path / "run", texts)
 
 
@@ -129,14 +210,16 @@ def test_file_has_the_texts_the_suggestions_and_an_empty_label(pool: Pool, texts
     assert [p.name for p in pool.run_dir.iterdir() if p.name.startswith("query")] == [path.name]  # no half file
 
 
+@both_tasks
 def test_seed_set_has_empty_suggestions(pool: Pool, format: str) -> None:
     add_query(pool, ids_of(pool)[:1], purpose="seed")
     ask_in_vain(pool, FileAnnotator(format))
     (row,) = read_rows(pool.run_dir / f"query-001.{format}")
     assert not row["suggestion"]
-    assert not row["confidence"]
+    assert not row.get("confidence")  # which no CoNLL file has
 
 
+@both_tasks
 def test_run_waits_with_exit_code_75_while_nothing_is_filled_in(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     add_query(pool, ids[:3])
@@ -146,7 +229,7 @@ def test_run_waits_with_exit_code_75_while_nothing_is_filled_in(pool: Pool, form
     assert isinstance(stop.value, AnswersPending)
     assert stop.value.code == 75
     path = pool.run_dir / f"query-001.{format}"
-    for word in (str(path), "3 texts", "negative", "positive", "'skip'", "'unsure'"):
+    for word in (str(path), "3 texts", ", ".join(pool.store.meta("label_names")), "'skip'", "'unsure'"):
         assert word in str(stop.value)
 
     content = path.read_bytes()
@@ -195,13 +278,16 @@ def test_half_file_of_a_killed_process_is_written_again(pool: Pool) -> None:
 
 
 def test_unknown_format_is_refused_with_what_to_do() -> None:
-    with pytest.raises(ArgumentError, match=r"format='xlsx', expected 'jsonl', 'csv' or 'conll'; for a spreadsheet take 'csv'"):
+    with pytest.raises(
+        ArgumentError, match=r"format='xlsx', expected 'jsonl', 'csv' or 'conll'; for a spreadsheet take 'csv'"
+    ):
         FileAnnotator("xlsx")
 
 
 # -- what is read --------------------------------------------------------------------------------------------------
 
 
+@both_tasks
 def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:3], format)
@@ -214,6 +300,7 @@ def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
     assert len(answers(pool)) == 3
 
 
+@both_tasks
 def test_partly_filled_file_goes_on_and_may_be_filled_or_changed_later(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     annotator = FileAnnotator(format)
@@ -288,6 +375,7 @@ def test_label_may_differ_in_capitals_and_blanks_if_only_one_can_be_meant(
     assert pool.labels() == ({} if label is None else {example: label})
 
 
+@both_tasks
 def test_skipped_and_unsure_examples_are_never_asked_again(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:4], format)
@@ -313,28 +401,34 @@ def test_skip_and_unsure_may_be_the_names_of_labels(tmp_path: Path, texts: list[
     assert answers(pool) == [(ids[0], "label", word), (ids[1], other, None)]
 
 
+@both_tasks
 def test_comment_is_recorded_with_what_it_is_about(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:4], format)
     rows = read_rows(path)
+    long = "=1+1;\n-2" if format != "conll" else "=1+1; -2"  # where it has one line
     for row, label, comment in zip(
-        rows, ["positive", "skip", "", "negative"], ["=1+1;\n-2", " no text ", "later", ""], strict=True
+        rows, ["positive", "skip", "", "negative"], [long, " no text ", "later", ""], strict=True
     ):
         row["label"], row["comment"] = label, comment
     write_rows(path, rows)
     ask(pool.store, FileAnnotator(format))
-    said = {answer.example_id: (answer.label, answer.comment) for answer in pool.store.answers()}
-    assert said == {ids[0]: ("positive", "=1+1;\n-2"), ids[1]: (None, "no text"), ids[3]: ("negative", None)}
+    said = {answer.example_id: (_name_of(answer.label), answer.comment) for answer in pool.store.answers()}
+    assert said == {ids[0]: ("positive", long), ids[1]: (None, "no text"), ids[3]: ("negative", None)}
 
     rows[2]["label"], rows[3]["comment"] = "negative", "irony?"  # filled in later
     write_rows(path, rows)
     add_query(pool, ids[4:5])
     ask_in_vain(pool, FileAnnotator(format))
     now = pool.store.current_answers()
-    assert [(now[i].label, now[i].comment) for i in ids[2:4]] == [("negative", "later"), ("negative", "irony?")]
+    assert [(_name_of(now[i].label), now[i].comment) for i in ids[2:4]] == [
+        ("negative", "later"),
+        ("negative", "irony?"),
+    ]
     assert len(answers(pool)) == 5  # the others are not recorded again
 
 
+@both_tasks
 def test_rows_may_be_reordered_left_out_and_doubled(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:5], format)
@@ -391,24 +485,28 @@ def _two_comments(rows: list[Row]) -> None:
 
 
 def _edited_text(rows: list[Row]) -> None:
-    rows[1]["text"] = rows[1]["text"].replace("e", "E", 1)
+    text = rows[1]["text"]
+    rows[1]["text"] = [*text[:2], text[2] + "x", *text[3:]] if isinstance(text, list) else text.replace("e", "E", 1)
 
 
 def _one_column_sorted(rows: list[Row]) -> None:
-    rows[1]["text"], rows[2]["text"] = rows[2]["text"], rows[1]["text"]
+    columns = ["text", "label"] if isinstance(rows[1]["text"], list) else ["text"]  # tags move with their words
+    for column in columns:
+        rows[1][column], rows[2][column] = rows[2][column], rows[1][column]
 
 
+@both_tasks
 @pytest.mark.parametrize(
     ("damage", "message", "errors"),
     [
         (_unknown_id, "no example has the id 'x00'", 1),
         (_no_id, "no example has the id ''", 1),
-        (_wrong_label, "'postive' is no label; the labels are: negative, positive", 1),
+        (_wrong_label, "'postive' is no", 1),
         (_two_labels, "has another label above", 1),
         (_skipped_and_labeled, "has another label above", 1),
         (_two_comments, "has another comment above", 1),
-        (_edited_text, "the text in 'text' is not the text of", 1),
-        (_one_column_sorted, "were rows moved against each other", 2),
+        (_edited_text, "not th.*; were rows moved against each other", 1),
+        (_one_column_sorted, "not th.*; were rows moved against each other", 2),
     ],
 )
 def test_nothing_is_recorded_of_a_file_with_an_error(
@@ -426,8 +524,9 @@ def test_nothing_is_recorded_of_a_file_with_an_error(
         ask(pool.store, FileAnnotator(format))
     said = str(caught.value)
     assert said.startswith(f"{path} has {errors} error")
-    assert message in said
-    assert f"line {2 if format == 'jsonl' else 3}: " in said  # a CSV file has its header in line 1
+    assert re.search(message, said)
+    line = {"jsonl": 2, "csv": 3, "conll": 8 + len(damaged[0]["text"])}[format]  # behind what is above it
+    assert f"line {line}: " in said
     assert answers(pool) == []
     assert [q.number for q in pool.store.open_queries()] == [1]
     assert path.read_bytes() == content
@@ -472,6 +571,7 @@ def test_errors_of_all_files_are_named_at_once_and_nothing_of_any_file_is_record
     assert answers(pool) == [(ids[0], "label", "negative")]
 
 
+@both_tasks
 def test_file_that_cannot_be_read_is_an_error_of_that_file(pool: Pool, format: str) -> None:
     path = write_query(pool, ids_of(pool)[:1], format)
     path.unlink()
@@ -809,6 +909,357 @@ def test_ids_made_numbers_by_a_script(tmp_path: Path) -> None:
     write_rows(path, [{**row, "id": int(row["id"]), "label": "positive"} for row in read_rows(path)])  # as pandas does
     ask(pool.store, FileAnnotator())
     assert pool.labels() == {"0": "positive", "1": "positive"}
+
+
+# -- tags of words -------------------------------------------------------------------------------------------------
+
+
+def annotator_says(pool: TagRun, path: Path) -> dict[str, Any]:
+    """What is recorded of a filled file, and that nothing is left to ask."""
+    ask(pool.store, FileAnnotator(path.suffix[1:]))
+    return {i: a.label if a.action == "label" else a.action for i, a in pool.store.current_answers().items()}
+
+
+@pytest.fixture(scope="module")
+def sentences() -> list[dict[str, list[str]]]:
+    return list(islice(read_file(resolve_path("package:neuroner/data/conll2003/en/train.txt")), 200))
+
+
+@pytest.mark.parametrize("format", ["jsonl", "conll"])
+def test_tags_of_real_sentences_survive_the_file(
+    tmp_path: Path, sentences: list[dict[str, list[str]]], format: str
+) -> None:
+    pool = TagRun(tmp_path / "run", [row["tokens"] for row in sentences])
+    path = write_query(pool, ids_of(pool), format, suggestion="negative")
+    rows = read_rows(path)
+    assert [row["text"] for row in rows] == [row["tokens"] for row in sentences]
+    assert [row["suggestion"] for row in rows] == [["O"] * len(row["tokens"]) for row in sentences]
+    tags = {row["id"]: gold["ner_tags"] for row, gold in zip(rows, sentences, strict=True)}
+    write_rows(path, [{**row, "label": tags[row["id"]]} for row in rows])
+    assert annotator_says(pool, path) == tags
+    assert sum(len(set(t)) > 1 for t in tags.values()) > 100
+
+
+def test_conll_file_is_what_a_person_sees(tmp_path: Path) -> None:
+    pool = TagRun(tmp_path / "run", [["Ann", "met", "1\\/2"], "Bob's."])
+    add_query(pool, ["s1"])
+    path = write_query(pool, ["s0"], "conll", suggestion="positive")
+    head = "# id = s0\n# comment =\n# answer =\n"
+    assert path.read_text() == head + "Ann\tB-PER\t_\nmet\tO\t_\n1\\/2\tO\t_\n\n"
+    tagless = (pool.run_dir / "query-001.conll").read_text()
+    assert (
+        tagless
+        == "# id = s1\n# comment =\n# answer =\n" + "".join(f"{w}\t_\t_\n" for w in ["Bob", "'", "s", "."]) + "\n"
+    )
+
+
+def test_jsonl_rows_of_raw_text_have_their_words(tmp_path: Path) -> None:
+    pool = TagRun(tmp_path / "run", ["Bob's."])
+    (row,) = read_rows(write_query(pool, ["s0"]))
+    assert row == {
+        "id": "s0",
+        "text": "Bob's.",
+        "tokens": ["Bob", "'", "s", "."],
+        "suggestion": None,
+        "confidence": None,
+        "label": None,
+        "comment": None,
+    }
+
+
+def test_columns_called_tokens(tmp_path: Path) -> None:
+    for number, (text, expected) in enumerate(
+        [(["Ann"], {"tokens": ["Ann"]}), ("Ann", {"text_tokens": "Ann", "tokens": ["Ann"]})]
+    ):
+        pool = TagRun(tmp_path / f"run{number}", [])
+        pool.store.add_query(Query(1, "round", "random", 0, (Queried("s0", "c", {"tokens": text}),)))
+        ask_in_vain(pool, FileAnnotator())
+        (row,) = read_rows(pool.run_dir / "query-001.jsonl")
+        assert {name: value for name, value in row.items() if "tokens" in name} == expected
+        fill(pool.run_dir / "query-001.jsonl", {"s0": ["B-PER"]})
+        assert annotator_says(pool, pool.run_dir / "query-001.jsonl") == {"s0": ["B-PER"]}
+
+
+RAW = "Ann Baker met नरेन्द्र मोदी in 北京."
+RAW_TAGS = ["B-PER", "I-PER", "O", "B-PER", "I-PER", "O", "B-LOC", "I-LOC", "O"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "tags"),
+    [
+        (RAW, RAW_TAGS, RAW_TAGS),
+        (RAW, spans_from_tags(RAW, RAW_TAGS), RAW_TAGS),
+        (RAW, [{"start": 4, "end": 9, "label": " per "}], ["O", "B-PER", *["O"] * 7]),  # as only one can be meant
+        (RAW, [], ["O"] * 9),
+        ("", [], []),
+        (["Ann", "Baker"], ["b-per", " I-PER\n"], ["B-PER", "I-PER"]),
+        ([], [], []),
+    ],
+)
+def test_tags_may_be_spans_and_differ_in_capitals(tmp_path: Path, text: Any, said: Any, tags: list[str]) -> None:
+    pool = TagRun(tmp_path / "run", [text])
+    path = write_query(pool, ["s0"])
+    write_rows(path, [{**row, "label": said} for row in read_rows(path)])
+    assert annotator_says(pool, path) == {"s0": tags}
+
+
+def test_spans_are_written_in_the_scheme_of_the_run(tmp_path: Path) -> None:
+    pool = TagRun(tmp_path / "run", [RAW], names=tag_names(["PER", "LOC"], "BILOU"))
+    pool.store.set_meta("scheme", "BILOU")
+    path = write_query(pool, ["s0"])
+    fill(path, {"s0": [{"start": 0, "end": 9, "label": "PER"}, {"start": 10, "end": 13, "label": "LOC"}]})
+    assert annotator_says(pool, path) == {"s0": ["B-PER", "L-PER", "U-LOC", *["O"] * 6]}
+
+
+@pytest.mark.parametrize("format", ["jsonl", "conll"])
+def test_raw_text_comes_back_from_its_file(tmp_path: Path, format: str) -> None:
+    pool = TagRun(tmp_path / "run", [RAW, " \n"])
+    path = write_query(pool, ids_of(pool), format)
+    if format == "jsonl":
+        fill(path, {"s0": spans_from_tags(RAW, RAW_TAGS), "s1": "skip"})
+    else:
+        first, second, _ = path.read_text().split("\n\n")
+        for tag in RAW_TAGS:
+            first = first.replace("\t_\t_", f"\t_\t{tag}", 1)
+        path.write_text(first + "\n\n" + second.replace("# answer =", "# answer = skip"))  # the one without words
+    assert annotator_says(pool, path) == {"s0": RAW_TAGS, "s1": "skip"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "message"),
+    [
+        (["Ann", "met"], ["B-PER"], "line 1: 1 tags for 2 words: 'Ann met'; every word needs one tag"),
+        (["Ann", "met"], ["B-PER", "O", "O"], "line 1: 3 tags for 2 words"),
+        (["Ann", "met"], [], "line 1: 0 tags for 2 words"),
+        (
+            ["Ann", "met"],
+            ["B-PER", "o-per"],
+            "line 1: 'o-per', the tag of word 2 ('met'), is unknown; the tags are: O,",
+        ),
+        (
+            ["Ann", "met"],
+            ["B-PER", None],
+            "line 1: \"['B-PER', None]\" is no list of tags: expected one for each of 2",
+        ),
+        (["Ann"], [{"start": 0, "end": 3, "label": "PER"}], "is no list of tags: expected one for each of 1 words"),
+        (["Ann"], "B-PER", "line 1: 'B-PER' is no list of tags, and neither 'skip' nor 'unsure'"),
+        (["Ann"], 1, "line 1: '1' is no list of tags"),
+        (["Ann"], {"label": "PER"}, "is no list of tags"),
+        ("Ann met", ["B-PER"], "line 1: 1 tags for 2 words"),
+        (
+            "Ann met",
+            [{"start": 0, "end": 3, "label": "DOG"}],
+            "'DOG'} is no entity type; the types are: PER, LOC, ORG",
+        ),
+        ("Ann met", [{"start": 0, "end": 3}], "the 'label' of the span {'start': 0, 'end': 3} is no entity type"),
+        ("Ann met", [{"start": 0, "end": 2, "label": "PER"}], "0 to 2 (PER, 'An') does not begin and end with a word"),
+        ("Ann met", [{"start": 4, "end": 8, "label": "PER"}], "4 to 8 (PER) is outside the text of 7 characters"),
+        ("Ann met", [{"start": 3, "end": 3, "label": "PER"}], "3 to 3 (PER) is empty"),
+        (
+            "Ann",
+            [{"start": 0, "end": 3, "label": "PER"}, {"start": 0, "end": 3, "label": "LOC"}],
+            "overlap: a word can",
+        ),
+        ("Ann met", [{"start": 0, "end": 3, "label": "PER"}, "O"], "is no list of tags"),
+    ],
+)
+def test_tags_that_cannot_be_recorded(tmp_path: Path, text: Any, said: Any, message: str) -> None:
+    pool = TagRun(tmp_path / "run", [text, ["good"]])
+    path = write_query(pool, ids_of(pool))
+    first, second = read_rows(path)
+    write_rows(path, [{**first, "label": said}, {**second, "label": ["O"]}])
+    content = path.read_bytes()
+    with pytest.raises(AnnotationError, match=re.escape(message)):
+        ask(pool.store, FileAnnotator())
+    assert answers(pool) == []
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("text", ["Ann", "meets"], "the words are not those of 's0' ('meets' instead of 'met' as word 2); were rows"),
+        ("text", ["Ann"], "(1 words instead of 2)"),
+        ("text", "Ann met", "('Ann met' instead of a list of words)"),
+        ("text", ["Ann", None], "(None instead of 'met' as word 2)"),
+        ("tokens", ["Bob", "s"], "the words are not those of 's1' (2 words instead of 3)"),
+        ("text", "Rob's", "the text in 'text' is not the text of 's1'"),
+    ],
+)
+def test_words_that_were_changed(tmp_path: Path, column: str, value: Any, message: str) -> None:
+    pool = TagRun(tmp_path / "run", [["Ann", "met"], "Bob's"])
+    path = write_query(pool, ids_of(pool))
+    rows = read_rows(path)
+    rows["'s1'" in message][column] = value
+    write_rows(path, [{**row, "label": ["O"]} for row in rows])
+    with pytest.raises(AnnotationError, match=re.escape(message)):
+        ask(pool.store, FileAnnotator())
+    write_rows(path, [{k: v for k, v in r.items() if k not in ("text", "tokens")} | {"label": "skip"} for r in rows])
+    assert annotator_says(pool, path) == {"s0": "skip", "s1": "skip"}  # their columns may be left out
+
+
+def edit_conll(path: Path, *changes: tuple[str, str]) -> None:
+    content = path.read_text()
+    for old, new in changes:
+        assert old in content
+        content = content.replace(old, new, 1)
+    path.write_text(content)
+
+
+@pytest.mark.parametrize(
+    ("changes", "recorded"),
+    [
+        ([("Ann\tB-PER\t_", "Ann\tB-PER\tO"), ("met\tO\t_", "met\tO\tO")], ["O", "O"]),
+        ([("Ann\tB-PER\t_", "Ann\t_\tb-loc"), ("met\tO\t_", "met\t_\tO ")], ["B-LOC", "O"]),
+        ([("# answer =", "# answer = accept")], ["B-PER", "O"]),
+        ([("# answer =", "# answer = accept"), ("met\tO\t", "met\tB-LOC\t")], ["B-PER", "B-LOC"]),
+        ([("# answer =", "# answer = Skip")], "skip"),
+        ([("# answer =", "# answer=unsure")], "unsure"),
+        ([("# comment =\n# answer =\n", "# answer = skip\n"), ("\n", "\r\n")], "skip"),
+        ([("# id", "# note = mine\n# id"), ("# answer =", "# answer = accept")], ["B-PER", "O"]),
+        ([("\tB-PER\t_", "   B-PER  B-LOC"), ("\tO\t_", " O O"), ("\tB-PER\t_", " B-PER _")], ["B-LOC", "O"]),
+    ],
+)
+def test_what_may_be_filled_in_in_columns(tmp_path: Path, changes: list[tuple[str, str]], recorded: Any) -> None:
+    pool = TagRun(tmp_path / "run", [["Ann", "met"], ["left", "open"]])
+    path = write_query(pool, ids_of(pool), "conll", suggestion="positive")
+    if len(changes) == 3 and changes[0][0].startswith("\t"):
+        changes = [*changes, ("\tO\t_", " O _")]  # an editor has made blanks of all tabs
+    edit_conll(path, *changes)
+    assert annotator_says(pool, path) == {"s0": recorded}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ([("Ann\tO\t_", "Ann\tO\tO")], "line 5: 'met' has no tag, as others of its sentence have"),
+        ([("met\tO\t_", "met\tO\tO")], "line 4: 'Ann' has no tag, as others"),
+        (
+            [("Ann\tO\t_", "Ann\tO\tO"), ("met\tO\t_", "met\tO\tDOG")],
+            "line 4: 'DOG', the tag of word 2 ('met'), is un",
+        ),
+        ([("# answer =", "# answer = postpone")], "line 4: the answer 'postpone' is none of: accept, skip, unsure"),
+        ([("# answer =", "# answer = accept"), ("\tO\t_", "\tO\tO")], "the sentence has tags and the answer 'accept'"),
+        ([("# answer =", "# answer = accept"), ("met\tO", "met\t_")], "line 4: there are no suggested tags to accept"),
+        ([("# id = s0\n", "")], "line 3: no example has the id None"),
+        ([("met\tO\t_\n", "")], "the words are not those of 's0' (1 words instead of 2)"),
+        ([("met\tO\t_", "meets\tO\t_")], "('meets' instead of 'met' as word 2)"),
+        ([("met\tO\t_", "met\tO _")], "line 5: 2 columns, but 3 in the first line of the file"),
+        ([("\tO\t_", "\tO"), ("\tO\t_", "\tO"), ("\tO\t_", "\tO"), ("\tO\t_", "\tO")], "lines without three columns"),
+    ],
+)
+def test_columns_that_cannot_be_recorded(tmp_path: Path, changes: list[tuple[str, str]], message: str) -> None:
+    pool = TagRun(tmp_path / "run", [["Ann", "met"], ["a", "good", "one"]][: 3 if len(changes) < 4 else 1])
+    pool = pool if len(changes) < 4 else TagRun(tmp_path / "run2", [["Ann", "met"], ["a", "b"]])
+    path = write_query(pool, ids_of(pool), "conll", suggestion="negative")
+    edit_conll(path, *changes)
+    content = path.read_bytes()
+    with pytest.raises(AnnotationError, match=re.escape(message)) as caught:
+        ask(pool.store, FileAnnotator("conll"))
+    assert str(path) in str(caught.value)
+    assert answers(pool) == []
+    assert path.read_bytes() == content
+
+
+def test_every_error_of_a_conll_file_is_named(tmp_path: Path) -> None:
+    pool = TagRun(tmp_path / "run", [["a", "b"]] * 4)
+    path = write_query(pool, ids_of(pool), "conll")
+    blocks = path.read_text().split("\n\n")
+    blocks[0] = blocks[0].replace("b\t_\t_", "b\t_")
+    blocks[1] = blocks[1].replace("b\t_\t_", "b\t_\tO")
+    blocks[2] = blocks[2].replace("\t_\t_", "\t_\tX")
+    path.write_text("\n\n".join(blocks))
+    with pytest.raises(AnnotationError, match="has 3 errors") as caught:
+        ask(pool.store, FileAnnotator("conll"))
+    assert re.findall(r"line (\d+): ", str(caught.value)) == ["5", "10", "16"]
+
+
+def test_formats_that_do_not_fit_the_task(pool: Pool, tmp_path: Path) -> None:
+    add_query(pool, ids_of(pool)[:1])
+    with pytest.raises(ArgumentError, match=r"format='conll' is for tags of words.*: take 'jsonl' or 'csv'"):
+        ask(pool.store, FileAnnotator("conll"))
+    sentences = TagRun(tmp_path / "tags", [["Ann"]])
+    add_query(sentences, ["s0"])
+    with pytest.raises(
+        ArgumentError, match="format='csv' has no place for a tag of each word: take 'jsonl' or 'conll'"
+    ):
+        ask(sentences.store, FileAnnotator("csv"))
+    underscore = TagRun(tmp_path / "underscore", [["Ann"]], names=["O", "_"])
+    add_query(underscore, ["s0"])
+    with pytest.raises(ArgumentError, match="format='conll' has '_' where no tag is given, but a tag has that name"):
+        ask(underscore.store, FileAnnotator("conll"))
+    assert not [p for run in (pool, sentences, underscore) for p in run.run_dir.glob("query-*")]
+
+
+def test_skip_is_no_tag_where_a_tag_is_called_so(tmp_path: Path) -> None:
+    pool = TagRun(tmp_path / "run", [["Ann"], ["Bob"]], names=["O", "skip"])
+    path = write_query(pool, ids_of(pool))
+    fill(path, {"s0": "skip", "s1": ["skip"]})
+    assert annotator_says(pool, path) == {"s0": "skip", "s1": ["skip"]}
+    assert [a.action for a in pool.store.answers()] == ["skip", "label"]
+
+
+@pytest.mark.parametrize("format", ["jsonl", "conll"])
+def test_hostile_words_ids_and_tags_survive_the_file(tmp_path: Path, format: str) -> None:
+    odd = [*HOSTILE.values(), "-DOCSTART-", "#", "# id = s0", "#a=b", "\\e", "\\u0020", "_"]
+    ids = [f"s{n}" if not text.strip() or len(text) > 1000 else text for n, text in enumerate(odd)]
+    names = ["O", *(f"B-{text}" for text in odd if 0 < len(text.strip()) < 1000)]
+    pool = TagRun(
+        tmp_path / "run",
+        [[word, "and", word] for word in odd] + odd,
+        ids + [f"raw{n}" for n in range(len(odd))],
+        names,
+    )
+    path = write_query(pool, ids_of(pool), format)
+    expected = {}
+    if format == "jsonl":
+        rows = read_rows(path)
+        assert [row["text"] for row in rows] == list(pool.texts_by_id.values())
+        for n, row in enumerate(rows):
+            count = len(row["text"]) if isinstance(row["text"], list) else len(row["tokens"])
+            row["label"] = expected[row["id"]] = [names[n % len(names)]] * count
+        write_rows(path, rows)
+    else:  # by a program that knows our escapes
+        written = []
+        for n, sentence in enumerate(read_sentences(path.read_text("utf-8"), "it")):
+            i = sentence.comments["id"]
+            assert sentence.words == words_of(pool.texts_by_id[i])
+            expected[i] = [names[n % len(names)]] * len(sentence.words)
+            columns = [["_", tag] for tag in expected[i]]
+            written.append(write_sentence(sentence.words, columns, {"id": i, "answer": "" if columns else "accept"}))
+        path.write_text("".join(written), "utf-8", newline="")
+    assert annotator_says(pool, path) == expected
+    assert list(expected) == ids_of(pool)
+
+
+@pytest.mark.parametrize("format", ["jsonl", "conll"])
+def test_messages_about_tags_show_no_long_cells_and_obey_no_escape_codes(tmp_path: Path, format: str) -> None:
+    ids = ["\x1b[2Ja", "\u202eb", "c" * 10_000, "d"]
+    pool = TagRun(tmp_path / "run", [["x"]] * 4, ids)
+    path = write_query(pool, ids, format)
+    odd = ["\x1b[2J", "\u202e" * 100_000, "x" * 100_000]
+    if format == "jsonl":
+        rows = read_rows(path)
+        rows[0]["label"], rows[1]["text"], rows[2]["label"], rows[3]["label"] = (
+            [odd[0]],
+            [odd[1]],
+            odd[2],
+            [{1: odd[1]}],
+        )
+        write_rows(path, rows)
+    else:
+        tags = [([odd[0]], "x"), (["O"], odd[1]), ([odd[2]], "x"), (["_"], "x")]
+        blocks = [
+            write_sentence([word], [["_", *tag]], {"id": i, "answer": odd[1] if tag == ["_"] else ""})
+            for i, (tag, word) in zip(ids, tags, strict=True)
+        ]
+        path.write_text("".join(blocks), "utf-8")
+    with pytest.raises(AnnotationError) as caught:
+        ask(pool.store, FileAnnotator(format))
+    said = str(caught.value)
+    assert said.startswith(f"{path} has 4 errors")
+    assert len(said) < 3000
+    assert said.replace("\n", "").isprintable()
 
 
 # -- the simulated annotator ---------------------------------------------------------------------------------------
