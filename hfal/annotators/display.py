@@ -293,7 +293,7 @@ def _words(sentence: Sentence) -> Iterator[_Word]:
 
 
 def _units_of_words(words: Sequence[_Word]) -> Iterator[_Unit]:
-    """Numbered words with brackets around entities. Within a word blanks are seen, and line ends are spelled out."""
+    """Numbered words with brackets around entities, none cut that fits in a row. Blanks in a word are seen."""
     at = 0
     for place, word in enumerate(words):
         if place:
@@ -303,20 +303,23 @@ def _units_of_words(words: Sequence[_Word]) -> Iterator[_Unit]:
             if text:
                 yield _Unit(text, len(text), "opening", at, style)
         if not word.text:
-            yield _Unit("<empty>", 7, "code", at, _CODE_POINT)
+            yield _Unit("<empty>", 7, "inner", at, _CODE_POINT)
         for unit in _units(word.text):
             style = f"{unit.style} {_MARKED}".strip() if word.marked else unit.style
             if not unit.text.isspace():
-                yield unit._replace(start=at + unit.start, style=style)
+                yield _kept_together(unit)._replace(start=at + unit.start, style=style)
                 continue
             for start, char in enumerate(word.text[unit.start : unit.start + len(unit.text)], at + unit.start):
                 spelled = unit.kind in ("newline", "tab")
                 seen, cells = (_spell(char), 8) if spelled else (char, unit.cells // len(unit.text))
-                yield _Unit(seen, cells, "code", start, f"{_CODE_POINT} {style}".strip())
+                yield _Unit(seen, cells, "inner", start, f"{_CODE_POINT} {style}".strip())
         at += len(word.text)
-        if word.closing:
-            yield _Unit("]", 1, "closing", at, _BRACKET)
-            yield from (unit._replace(start=at, style=_BRACKET) for unit in _units(word.closing[1:]))
+        for unit in _units(word.closing):
+            yield _kept_together(unit)._replace(start=at, style=_BRACKET)
+
+
+def _kept_together(unit: _Unit) -> _Unit:
+    return unit._replace(kind="inner") if _stands_alone(unit) else unit
 
 
 def _clings(before: str, char: str) -> bool:
@@ -332,9 +335,9 @@ def _stands_alone(unit: _Unit) -> bool:
 
 
 def _belongs_to(unit: _Unit, following: _Unit) -> bool:
-    """Whether two units are one: pictures joined, or the second is the color of the first one's skin; brackets."""
+    """Whether two units are of one word, or are one picture: joined, or the second is the color of the skin."""
     joined = unit.text.endswith("\u200d") or "\U0001f3fb" <= following.text <= "\U0001f3ff"
-    return joined or unit.kind == "opening" or following.kind == "closing"
+    return joined or unit.kind == "opening" or following.kind == "inner"
 
 
 def _merge(units: list[_Unit]) -> Fragments:

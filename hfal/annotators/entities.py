@@ -15,7 +15,7 @@ from hfal.tags import Entity, check_tags, entities, entity_types, write_tags
 
 _DASH = re.compile(r"\s*[-\u2010-\u2015]\s*")
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
-_MOST_OF_A_NAME = 30  # cells of an entity's words in a notice
+_MOST_OF_A_NAME = 30  # cells of an entity's words, or of its type, in a notice
 
 
 def word_ranges(typed: str, words: int) -> list[tuple[int, int]]:
@@ -121,14 +121,9 @@ class EntitySession(Session):
         return self._named(self._sentence(answer.example_id)[1], entities(answer.label))
 
     def _named(self, words: Sequence[str], marks: Iterable[Entity]) -> str:
-        names = (one_line(" ".join(words[mark.start : mark.end])) for mark in marks)
-        return (
-            ", ".join(
-                f"[{clip(name, _MOST_OF_A_NAME)}]{one_line(mark.type)}"
-                for name, mark in zip(names, marks, strict=True)
-            )
-            or "no entity"
-        )
+        pairs = [(" ".join(words[mark.start : mark.end]), mark.type) for mark in marks]
+        named = [[clip(one_line(text), _MOST_OF_A_NAME) for text in pair] for pair in pairs]
+        return ", ".join(f"[{name}]{kind}" for name, kind in named) or "no entity"
 
     def _is_known(self, question: Question) -> bool:
         words = self._sentence(question.example_id)[1]

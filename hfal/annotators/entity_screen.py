@@ -104,7 +104,9 @@ Types:"""
         marked = len(session.marks)
         what = f"{marked or 'no'} {'entity' if marked < 2 else 'entities'}"
         chips = []
-        if not session.is_said:
+        if self._mode != "label":
+            chips.append(Chip(what))
+        elif not session.is_said:
             chips.append(Chip(f"saves {what}" if session.answer is None else f"changes it to {what}", "Enter"))
         if session.suggested is not None:
             confidence = session.suggested.confidence

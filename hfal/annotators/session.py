@@ -63,7 +63,10 @@ class Session(ABC):
     @property
     def answered(self) -> int:
         """How many of the query's examples have an answer."""
-        return self.query.size - sum(example_id in self._questions for example_id in self.open)
+        return self.query.size - sum(map(self._is_of_query, self.open))
+
+    def _is_of_query(self, example_id: str) -> bool:
+        return example_id in self._questions or self._query_of.get(example_id) == self.query.number
 
     @property
     def bought(self) -> int:
