@@ -6,30 +6,43 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from conftest import NAMES
-from datasets import ClassLabel, Dataset, Features, Value, load_dataset
+from datasets import ClassLabel, Dataset, Features, List, Value, load_dataset
 from hostile import HOSTILE
 
 from hfal.annotation import ask
 from hfal.annotators import SimulatedAnnotator
+from hfal.conll import read_file, read_sentences
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export import export_labels
 from hfal.pool import Pool
+from hfal.references import resolve_path
+from hfal.spans import spans_from_tags, words_of
 from hfal.spreadsheets import restore
 from hfal.store import Answer, Queried, Query, Store
+from hfal.tags import tag_names
 
 
 FORMATS = ["parquet", "jsonl", "csv"]
+TAG_FORMATS = ["parquet", "jsonl", "conll"]
+TAGS = tag_names(["PER", "LOC", "ORG", "MISC"])
+both_tasks = pytest.mark.parametrize(
+    ("format", "of_tags"),
+    [(format, False) for format in FORMATS] + [(format, True) for format in TAG_FORMATS],
+    ids=[*FORMATS, *(f"{format} of tags" for format in TAG_FORMATS)],
+)
 Row = dict[str, Any]
 
 _LOAD = """
@@ -43,6 +56,7 @@ for name, path, options in json.load(sys.stdin):
     loaded[name] = {split: part.to_list() for split, part in data.items()}
     for split, part in data.items():
         label = part.features.get("label")
+        label = getattr(label, "feature", label)  # of a list of them
         for row in loaded[name][split] if isinstance(label, datasets.ClassLabel) else []:
             row["label"] = label.int2str(row["label"])
 assert "hfal" not in sys.modules
@@ -73,29 +87,43 @@ def load(tmp_path: Path, *exports: Path) -> list[dict[str, list[Row]]]:
     return [loaded[str(number)] for number in range(len(exports))]
 
 
-def make_store(run_dir: Path, label_names: Sequence[str] = NAMES) -> Store:
+def make_store(run_dir: Path, label_names: Sequence[str] | None = None, of_tags: bool = False) -> Store:
     store = Store(run_dir)
-    store.set_meta("label_names", list(label_names))
+    store.set_meta("label_names", list(label_names or (TAGS if of_tags else NAMES)))
+    if of_tags:
+        store.set_meta("task", "token_classification")
+        store.set_meta("scheme", "IOB2")
     return store
+
+
+def has_tags(store: Store) -> bool:
+    return store.meta("task") == "token_classification"
 
 
 def add_query(store: Store, ids: Sequence[str], purpose: str = "round", round_number: int = 1, **about: Any) -> Query:
     """Record a query for these examples, whose text is "text of ID" unless `texts` says otherwise."""
     texts = about.pop("texts", None) or [{"text": f"text of {i}"} for i in ids]
+    if has_tags(store) and "as_words" not in about:
+        texts = [{name: text.split() if isinstance(text, str) else text for name, text in t.items()} for t in texts]
+    about.pop("as_words", None)
     examples = (Queried(i, f"content of {i}", text, **about) for i, text in zip(ids, texts, strict=True))
     strategy = "random" if round_number == 0 else "margin+kmeans"
     return store.add_query(Query(round_number, purpose, strategy, 0, tuple(examples)))
 
 
-def answer(store: Store, example_id: str, label: str | None, annotator: str = "anna", **about: Any) -> Answer:
+def answer(store: Store, example_id: str, label: Any, annotator: str = "anna", **about: Any) -> Answer:
+    """Record an answer; where words are tagged a positive sentence begins with a person."""
+    if has_tags(store) and label in NAMES:
+        (text,) = store.texts(example_id).values()
+        label = ["B-PER" if label == "positive" else "O"] + ["O"] * (len(words_of(text)) - 1)
     recorded = store.record(Answer(example_id, label, annotator=annotator, **about))
     assert recorded is not None
     return recorded
 
 
-def small_run(run_dir: Path) -> Store:
+def small_run(run_dir: Path, of_tags: bool = False) -> Store:
     """A run with a held-out label, two others, and an example without a label."""
-    store = make_store(run_dir)
+    store = make_store(run_dir, of_tags=of_tags)
     add_query(store, ["h"], "holdout", 0)
     add_query(store, ["a", "b", "c"], "seed", 0)
     answer(store, "h", "negative", query=1)
@@ -362,6 +390,192 @@ def test_every_line_of_json_lines_is_a_row_for_every_reader(hostile: dict[str, A
     assert len(content.splitlines()) == len(HOSTILE)  # which also cuts at U+2028, U+0085 and their like
 
 
+# -- tags of words -------------------------------------------------------------------------------------------------
+
+
+def read_conll(path: Path) -> dict[str, tuple[list[str], list[str]]]:
+    """What a CoNLL file says, read with nothing of hfal, so without any escapes."""
+    found = {}
+    for block in path.read_bytes().decode().removesuffix("\n\n").split("\n\n"):
+        head, *rows = block.split("\n")
+        words, tags = ([*column] for column in zip(*(row.split("\t") for row in rows), strict=True))
+        found[head.removeprefix("# id = ")] = (words, tags)
+    return found
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """200 sentences of CoNLL-2003, half of them held out, in words and as raw text, and their exports."""
+    folder = tmp_path_factory.mktemp("tagged")
+    gold = list(islice(read_file(resolve_path("package:neuroner/data/conll2003/en/train.txt")), 200))
+    ids = [f"s{n}" for n in range(200)]
+    story: dict[str, Any] = {"folder": folder, "rows": {}}
+    for kind in ("words", "raw"):
+        store = make_store(folder / f"run of {kind}", of_tags=True)
+        texts = [row["tokens"] if kind == "words" else " ".join(row["tokens"]) for row in gold]
+        tags = [row["ner_tags"] for row in gold]
+        if kind == "raw":  # whose words are not those of CoNLL everywhere
+            tags = [[("B-LOC", "I-LOC", "O")[min(n % 5, 2)] for n in range(len(words_of(text)))] for text in texts]
+        rows = []
+        for part, purpose in [(range(100), "holdout"), (range(100, 200), "round")]:
+            for n in part:  # one query each, since each has a suggestion of its own
+                suggestion = None if purpose == "holdout" else ["B-PER"] + ["O"] * (len(words_of(texts[n])) - 1)
+                add_query(store, [ids[n]], purpose, texts=[{"text": texts[n]}], suggestion=suggestion, as_words=True)
+                answer(store, ids[n], tags[n])
+                row = {"id": ids[n], "text": texts[n], "label": tags[n], "al_suggestion": suggestion}
+                row["al_split"] = "test" if purpose == "holdout" else "train"
+                if kind == "raw":
+                    row |= {"tokens": words_of(texts[n]), "spans": spans_from_tags(texts[n], tags[n])}
+                rows.append(row)
+        story["rows"][kind] = rows
+        for format in TAG_FORMATS:
+            export_labels(store.run_dir, folder / f"{kind}.{format}")
+            export_labels(store.run_dir, folder / f"{kind} {format}", format)
+    paths = [folder / f"{kind}{dot}{format}" for kind in story["rows"] for dot in ". " for format in TAG_FORMATS[:2]]
+    return story | {"loaded": dict(zip(paths, load(folder, *paths), strict=True))}
+
+
+@pytest.mark.parametrize("kind", ["words", "raw"])
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_tags_are_loaded_as_they_were_recorded(tagged: dict[str, Any], kind: str, format: str) -> None:
+    rows = tagged["rows"][kind]
+    splits = tagged["loaded"][tagged["folder"] / f"{kind}.{format}"]
+    assert [{name: row[name] for name in rows[0]} for row in splits["train"]] == rows
+    splits = tagged["loaded"][tagged["folder"] / f"{kind} {format}"]
+    for split in ("train", "test"):
+        expected = [row for row in rows if row["al_split"] == split]
+        assert len(expected) == 100
+        assert [{name: row[name] for name in rows[0]} for row in splits[split]] == expected
+
+
+@pytest.mark.parametrize("kind", ["words", "raw"])
+def test_conll_has_words_and_tags(tagged: dict[str, Any], kind: str) -> None:
+    rows = tagged["rows"][kind]
+    expected = {row["id"]: (row.get("tokens", row["text"]), row["label"]) for row in rows}
+    assert read_conll(tagged["folder"] / f"{kind}.conll") == expected
+    again = list(read_file(tagged["folder"] / f"{kind}.conll"))  # as the data of another run
+    assert [(row["tokens"], row["ner_tags"]) for row in again] == list(expected.values())
+    for split in ("train", "test"):
+        ids = [row["id"] for row in rows if row["al_split"] == split]
+        assert list(read_conll(tagged["folder"] / f"{kind} conll" / f"{split}.conll")) == ids
+
+
+@pytest.mark.parametrize("kind", ["words", "raw"])
+def test_parquet_of_tags_has_the_types_of_datasets(tagged: dict[str, Any], kind: str) -> None:
+    words = List(Value("string"))
+    types: dict[str, Any] = {"id": Value("string"), "text": words if kind == "words" else Value("string")}
+    if kind == "raw":
+        span = {"start": Value("int64"), "end": Value("int64"), "label": Value("string")}
+        types |= {"tokens": words, "spans": List(span)}
+    types |= {"label": List(ClassLabel(names=TAGS)), "al_split": Value("string")}
+    types |= {name: Value("int32") for name in ("al_query", "al_round", "al_rank")} | {"al_score": Value("float64")}
+    types |= {"al_strategy": Value("string"), "al_suggestion": words, "al_confidence": Value("float64")}
+    types |= {"al_annotator": Value("string"), "al_comment": Value("string")}
+    features = Features(types | {"al_labeled_at": Value("timestamp[us, tz=UTC]")})
+    schema = pq.read_schema(tagged["folder"] / f"{kind}.parquet")
+    assert schema.equals(features.arrow_schema)
+    assert schema.metadata == features.arrow_schema.metadata
+    assert Features.from_arrow_schema(schema) == features
+    (line, *_) = (tagged["folder"] / f"{kind}.jsonl").read_text("utf-8").splitlines()
+    assert list(json.loads(line)) == list(features)
+
+
+def test_columns_called_as_those_of_raw_text(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number, (text, expected) in enumerate(
+        [
+            ({"tokens": ["Ann"]}, {"tokens": ["Ann"]}),
+            ({"spans": ["Ann"]}, {"spans": ["Ann"]}),
+            ({"tokens": "Ann"}, {"text_tokens": "Ann", "tokens": ["Ann"]}),
+            ({"spans": "Ann"}, {"text_spans": "Ann", "tokens": ["Ann"]}),
+        ]
+    ):
+        store = make_store(tmp_path / f"run{number}", of_tags=True)
+        add_query(store, ["x"], texts=[text], as_words=True)
+        answer(store, "x", "positive")
+        for format in TAG_FORMATS:
+            export_labels(store.run_dir, tmp_path / f"labels{number}.{format}")
+        row = json.loads((tmp_path / f"labels{number}.jsonl").read_text())
+        assert {name: row[name] for name in expected} == expected
+        if "tokens" in expected and len(expected) == 2:
+            assert row["spans"] == [{"start": 0, "end": 3, "label": "PER"}]
+        assert read_conll(tmp_path / f"labels{number}.conll") == {"x": (["Ann"], ["B-PER"])}
+    assert "the text column 'tokens' is called 'text_tokens' in the export, which has a 'tokens'" in caplog.text
+
+
+def test_sentences_that_came_in_words_later(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "run", of_tags=True)
+    add_query(store, ["raw"], texts=[{"text": "Ann."}], as_words=True)
+    add_query(store, ["words"], texts=[{"sentence": ["Ann", "."]}], as_words=True)
+    for i in ("raw", "words"):
+        answer(store, i, "positive")
+    paths = [tmp_path / f"labels.{format}" for format in TAG_FORMATS]
+    for path in paths:
+        export_labels(store.run_dir, path)
+    for splits in load(tmp_path, *paths[:2]):
+        raw, words = splits["train"]
+        assert (raw["text"], raw["sentence"], raw["tokens"], words["text"]) == ("Ann.", None, ["Ann", "."], None)
+        assert (words["sentence"], words["tokens"], words["spans"]) == (["Ann", "."], None, None)
+    assert read_conll(paths[2]) == dict.fromkeys(["raw", "words"], (["Ann", "."], ["B-PER", "O"]))
+
+
+def test_skipped_sentences_and_those_without_words(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "run", of_tags=True)
+    add_query(store, ["skipped", "empty", "full"], texts=[{"text": ["x"]}, {"text": []}, {"text": ["Ann"]}])
+    answer(store, "skipped", None, action="skip")
+    answer(store, "empty", [])
+    answer(store, "full", ["B-PER"])
+    paths = [tmp_path / f"labels.{format}" for format in TAG_FORMATS]
+    for path in paths * 2:  # also over itself
+        assert export_labels(store.run_dir, path) == {path: 2}
+    for splits in load(tmp_path, *paths[:2]):
+        assert [(row["id"], row["label"]) for row in splits["train"]] == [("empty", []), ("full", ["B-PER"])]
+    assert paths[2].read_text() == "# id = empty\n\n# id = full\nAnn\tB-PER\n\n"
+
+
+def test_hostile_words_ids_and_tags_are_exported_as_they_were(tmp_path: Path) -> None:
+    odd = [*(text[:1500] for text in HOSTILE.values()), "-DOCSTART-", "#", "# id = x", "#a=b", "\\e", "\\u0020"]
+    names = ["O", *(f"B-{text}" for text in odd if 0 < len(text) < 1000)]
+    store = make_store(tmp_path / "run", names, of_tags=True)
+    ids = [text if text.strip() and len(text) < 1000 else f"x{n}" for n, text in enumerate(odd)]
+    texts = [[word, "and", word] for word in odd]
+    tags = [[names[n % len(names)], "O", names[-1 - n % len(names)]] for n in range(len(odd))]
+    add_query(store, ids, texts=[{"text": text} for text in texts], as_words=True)
+    for i, label in zip(ids, tags, strict=True):
+        answer(store, i, label)
+    paths = [tmp_path / f"labels.{format}" for format in TAG_FORMATS]
+    for path in paths * 2:  # also over itself
+        export_labels(store.run_dir, path)
+    expected = list(zip(ids, texts, tags, strict=True))
+    for splits in load(tmp_path, *paths[:2]):
+        assert [(row["id"], row["text"], row["label"]) for row in splits["train"]] == expected
+    sentences = read_sentences(paths[2].read_bytes().decode(), "it")
+    assert [(s.comments["id"], s.words, [tag for (tag,) in s.columns]) for s in sentences] == expected
+
+
+@pytest.mark.parametrize(
+    ("of_tags", "to", "format", "message"),
+    [
+        (
+            True,
+            "labels.csv",
+            None,
+            r"labels\.csv': CSV has no place for a tag of each word; take \.jsonl, \.parquet or \.c",
+        ),
+        (True, "folder", "csv", r"CSV has no place for a tag of each word"),
+        (False, "labels.conll", None, r"CoNLL files are for tags of words, .*; take \.parquet, \.jsonl or \.csv"),
+        (False, "folder/", "conll", r"CoNLL files are for tags of words"),
+        (True, "labels.conll", "jsonl", r"labels\.conll' contradicts format='jsonl'"),
+    ],
+)
+def test_format_that_does_not_fit_the_task(
+    tmp_path: Path, of_tags: bool, to: str, format: str | None, message: str
+) -> None:
+    store = small_run(tmp_path / "run", of_tags)
+    with pytest.raises(ArgumentError, match=message):
+        export_labels(store.run_dir, f"{tmp_path}/{to}", format)
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
 # -- where it is written -------------------------------------------------------------------------------------------
 
 
@@ -456,13 +670,17 @@ def ids_in(path: Path) -> list[str]:
         return pq.read_table(path)["id"].to_pylist()
     if path.suffix == ".jsonl":
         return [json.loads(line)["id"] for line in path.read_text("utf-8").splitlines()]
+    if path.suffix == ".conll":
+        return re.findall("^# id = (.*)$", path.read_text("utf-8"), re.MULTILINE)
     return [row["id"] for row in csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""))]
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@both_tasks
 @pytest.mark.parametrize("name", ["labels", "folder"])
-def test_export_is_replaced_by_a_later_one_of_the_same_run(tmp_path: Path, format: str, name: str) -> None:
-    store = small_run(tmp_path / "run")
+def test_export_is_replaced_by_a_later_one_of_the_same_run(
+    tmp_path: Path, format: str, of_tags: bool, name: str
+) -> None:
+    store = small_run(tmp_path / "run", of_tags)
     add_query(store, ["=1+1", "-2"])
     answer(store, "=1+1", "positive")
     path = tmp_path / f"labels.{format}" if name == "labels" else tmp_path / "folder"
@@ -478,6 +696,9 @@ def test_export_is_replaced_by_a_later_one_of_the_same_run(tmp_path: Path, forma
 
 
 def _data_of_the_user(path: Path) -> None:
+    if path.suffix == ".conll":
+        path.write_text("# id = a\ntext B-PER\nof O\n\n# id = b\ntext O\n\n")
+        return
     rows = {"id": ["a", "b"], "text": ["text of a", "text of b"], "label": [1, 0]}
     getattr(Dataset.from_dict(rows), {"parquet": "to_parquet", "csv": "to_csv", "jsonl": "to_json"}[path.suffix[1:]])(
         path
@@ -485,7 +706,7 @@ def _data_of_the_user(path: Path) -> None:
 
 
 def _export_of_another_run(path: Path) -> None:
-    store = make_store(path.parent / "another run")
+    store = make_store(path.parent / "another run", of_tags=has_tags(Store(path.parent / "run")))
     add_query(store, ["a", "z"])
     answer(store, "a", "positive")
     answer(store, "z", "positive")
@@ -494,6 +715,9 @@ def _export_of_another_run(path: Path) -> None:
 
 def _export_with_a_column_more(path: Path) -> None:
     export_labels(path.parent / "run", path)
+    if path.suffix == ".conll":
+        path.write_text(re.sub(r"\t", "\tmine\t", path.read_text()))
+        return
     kind = {"parquet": "parquet", "csv": "csv", "jsonl": "json"}[path.suffix[1:]]
     data = load_dataset(kind, data_files=str(path), split="train", cache_dir=str(path.parent / "cache"))
     data = data.add_column("note", ["mine"] * len(data))
@@ -525,7 +749,7 @@ def _damaged_export(path: Path) -> None:
     export_labels(path.parent / "run", path)
     content = path.read_bytes()
     row_of_a_list = content.splitlines()[-1].replace(b'"id": "b"', b'"id": ["b"]') + b"\n"
-    more = {".jsonl": row_of_a_list, ".csv": b'"never closed', ".parquet": b"PAR1"}
+    more = {".jsonl": row_of_a_list, ".csv": b'"never closed', ".parquet": b"PAR1", ".conll": b"# id = a\nx\tO\n"}
     path.write_bytes(content + more[path.suffix])
 
 
@@ -541,13 +765,22 @@ def _a_pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+def _export_with_a_comment(path: Path) -> None:
+    export_labels(path.parent / "run", path)
+    if path.suffix == ".conll":
+        path.write_text(path.read_text().replace("# id = a\n", "# id = a\n# comment = mine\n"))
+    else:
+        path.write_bytes(path.read_bytes() + b"# mine\n")
+
+
+@both_tasks
 @pytest.mark.parametrize(
     "make",
     [
         _data_of_the_user,
         _export_of_another_run,
         _export_with_a_column_more,
+        _export_with_a_comment,
         _something_else,
         _a_list,
         _a_byte_order_mark,
@@ -560,9 +793,9 @@ def _a_pipe(path: Path) -> None:
     ],
 )
 def test_what_is_no_export_of_this_run_is_left_as_it_is(
-    tmp_path: Path, format: str, make: Callable[[Path], None]
+    tmp_path: Path, format: str, of_tags: bool, make: Callable[[Path], None]
 ) -> None:
-    store = small_run(tmp_path / "run")
+    store = small_run(tmp_path / "run", of_tags)
     file = tmp_path / f"train.{format}"
     make(file)
     content = file.read_bytes() if file.is_file() else None
@@ -571,7 +804,9 @@ def test_what_is_no_export_of_this_run_is_left_as_it_is(
         with pytest.raises(ArgumentError, match=rf"train\.{format} is there and no export of this run, so it is left"):
             export_labels(store.run_dir, file)
     file.rename(tmp_path / "folder" / file.name)
-    for other in FORMATS:  # also where the export would have another name, since load_dataset would take both
+    for other in (
+        TAG_FORMATS if of_tags else FORMATS
+    ):  # also where the export would have another name, since load_dataset would take both
         with pytest.raises(ArgumentError, match=rf"folder/train\.{format} is there and no export of this run"):
             export_labels(store.run_dir, tmp_path / "folder", other)
     file = tmp_path / "folder" / file.name
@@ -594,20 +829,22 @@ def test_link_is_followed(tmp_path: Path) -> None:
     assert ids_in(tmp_path / "labels.csv") == ["h", "a", "b"]
 
 
-def test_folder_keeps_nothing_of_an_earlier_export(tmp_path: Path) -> None:
-    store = small_run(tmp_path / "run")
-    folders = {format: tmp_path / format for format in FORMATS}
+@pytest.mark.parametrize("of_tags", [False, True], ids=["labels", "tags"])
+def test_folder_keeps_nothing_of_an_earlier_export(tmp_path: Path, of_tags: bool) -> None:
+    store = small_run(tmp_path / "run", of_tags)
+    formats = TAG_FORMATS if of_tags else FORMATS
+    folders = {format: tmp_path / format for format in formats}
     for folder in folders.values():
-        for earlier in FORMATS:
+        for earlier in formats:
             export_labels(store.run_dir, folder, earlier)
-        assert sorted(p.name for p in folder.iterdir()) == ["test.csv", "train.csv"]
+        assert sorted(p.name for p in folder.iterdir()) == [f"test.{formats[-1]}", f"train.{formats[-1]}"]
         (folder / "README.md").write_text("mine")
         (folder / ".gitattributes").write_text("mine")
     answer(store, "h", None, action="undo")
     for format, folder in folders.items():
         assert export_labels(store.run_dir, folder, format) == {folder / f"train.{format}": 2}
         assert sorted(p.name for p in folder.iterdir()) == [".gitattributes", "README.md", f"train.{format}"]
-    for splits in load(tmp_path, *folders.values()):
+    for splits in load(tmp_path, *(folder for format, folder in folders.items() if format != "conll")):
         assert {split: [row["id"] for row in rows] for split, rows in splits.items()} == {"train": ["a", "b"]}
 
 
@@ -675,9 +912,9 @@ def test_export_killed_while_it_writes_leaves_the_old_file(tmp_path: Path) -> No
     assert ids_in(tmp_path / "folder" / "train.jsonl") == ["small", *ids]
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_full_disk_leaves_the_old_file_and_no_half_one(tmp_path: Path, format: str) -> None:
-    store = small_run(tmp_path / "run")
+@both_tasks
+def test_full_disk_leaves_the_old_file_and_no_half_one(tmp_path: Path, format: str, of_tags: bool) -> None:
+    store = small_run(tmp_path / "run", of_tags)
     path = tmp_path / f"labels.{format}"
     export_labels(store.run_dir, path)
     old = path.read_bytes()
@@ -699,9 +936,9 @@ def test_full_disk_leaves_the_old_file_and_no_half_one(tmp_path: Path, format: s
     assert {p.name for p in tmp_path.iterdir()} == {"run", path.name}
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_export_imports_nothing_slow(tmp_path: Path, format: str) -> None:
-    store = small_run(tmp_path / "run")
+@both_tasks
+def test_export_imports_nothing_slow(tmp_path: Path, format: str, of_tags: bool) -> None:
+    store = small_run(tmp_path / "run", of_tags)
     script = (
         "import sys; from hfal.export import export_labels; export_labels(*sys.argv[1:])\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"

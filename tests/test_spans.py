@@ -20,7 +20,7 @@ OTHERS = [
     "東京タワーは1958年に建てられました。",
     "นายกรัฐมนตรีเดินทางไปกรุงเทพฯ",
     "👩‍👩‍👧‍👦 flew to São Paulo 🇧🇷 on 3.5.2024… 😀!",
-    "Zu\u0308rich\u00a0— don't,\twon't\r\nЖуляй (U.N.) co-operate\u200b d_1",
+    "Zu\u0308rich\u00a0— don't,\twon't\r\nЮля (U.N.) co-operate\u200b d_1",
 ]
 
 
