@@ -493,8 +493,13 @@ def test_a_long_sentence_scrolls_and_stays_where_it_is_when_marked(store, sit_do
     person.press(END)
     person.sees("2000 word2000", "end of the text")
     top = person.lines[2]
-    mark(person, "1", "1990-1991, 5")
-    person.sees("1990 [word1990  1991 word1991]PER", "2000 word2000", "end of the text")
+    person.press("1", "1990-1991", "\x1b[A")  # a row up, to look for another
+    person.sees("1990-1991", "99% seen")
+    person.press("\x1b[B")
+    person.sees("1990-1991", "end of the text")
+    person.press(", 5" + ENTER)
+    person.sees("1990 [word1990  1991 word1991]PER", "2000 word2000", "end of the text", without="words:")
+    person.look(0.15)
     assert top.split()[0] in person.lines[2]
     top = person.lines[2].split()[1]
     person.resize(24, 40)

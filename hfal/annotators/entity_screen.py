@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
+from prompt_toolkit.filters import Condition
+
 from hfal.annotators.display import Fragments, clip, one_line
 from hfal.annotators.entities import EntitySession
 from hfal.annotators.screen import Screen
@@ -31,7 +33,7 @@ The key of a type asks for the numbers of the words: 3, or 3-5, or several entit
 they overlap.
 
   Enter  save what is marked, and go on; with nothing marked: there is no entity
-  x      remove what is marked: asks for the numbers of the words, one of each entity
+  x      remove what is marked: asks for the numbers of the words
   r      mark what the model suggests, as it was
   /      pick a type by typing a part of its name
   s      skip: it cannot be labeled; never ask again
@@ -43,7 +45,8 @@ they overlap.
   c      comment on the sentence that is shown
   h      hide or show what the model suggests; while it is shown, it is marked in sentences that you have not touched
   q      quit; also Ctrl-C and Ctrl-D
-  Space, PageDown, PageUp, Up, Down, Home, End: move in a long sentence
+  Space, PageDown, PageUp, Up, Down, Home, End: move in a long sentence;
+  without Space, Home and End also while numbers are typed
   Ctrl-L draw the screen again
 
 <U+001B> in reverse stands for a character that cannot be seen, or that a terminal might obey; so does a blank in \
@@ -58,7 +61,7 @@ Types:"""
     def _prompt(self) -> str:
         if self._mode == "words":
             kind = "no entity" if self._kind is None else one_line(self._kind)
-            return f"{clip(kind, max(self._columns - 16, 4))}, words"
+            return f"{clip(kind, max(self._pane.columns - 16, 4))}, words"
         return "Comment" if self._mode == "comment" else "Type"
 
     # -- keys ------------------------------------------------------------------------------------------------------
@@ -68,6 +71,14 @@ Types:"""
             self._on(key, self._labeling, partial(self._edit_words, kind))
         self._on("x", self._labeling, partial(self._edit_words, None))
         self._on("r", self._labeling, self._restore)
+        typing = Condition(lambda: self._mode == "words")
+        for key, scroll, count in (
+            ("up", self._pane.scroll, -1),
+            ("down", self._pane.scroll, 1),
+            ("pageup", self._pane.scroll_pages, -1),
+            ("pagedown", self._pane.scroll_pages, 1),
+        ):
+            self._on(key, typing, partial(scroll, count))  # to look for numbers while typing them
 
     def _choose(self, choice: str) -> Answer | None:
         self._edit_words(choice)

@@ -41,7 +41,8 @@ from prompt_toolkit.layout import (
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import create_output
 
-from hfal.annotators.display import Fragments, Page, Sentence, clip, one_line
+from hfal.annotators.display import Fragments, Sentence, clip, one_line
+from hfal.annotators.pane import Pane
 from hfal.annotators.session import Session
 from hfal.annotators.widgets import Chip, Masked, Names, flow
 from hfal.store import Answer
@@ -77,11 +78,7 @@ class Screen(ABC):
         self._names = [one_line(name) for name in choices]
         self._keys = keys
         self._noun = noun
-        self._page = Page({}, 1)
-        self._page_of = ""  # what it shows, and the entities that were marked in it
-        self._page_marks: Sequence[Entity] = ()
-        self._top = (0, 0)
-        self._columns = self._pane_height = 1
+        self._pane = Pane(self._shown, self._texts)
         self._fits = False  # whether the terminal is large enough
         self._rows: list[Fragments] = []
         self._exact = True  # whether what is on the screen is where prompt_toolkit takes it to be
@@ -239,12 +236,12 @@ class Screen(ABC):
         on("? q enter", helping, partial(self._switch, "label"))
         on("q", ~editing & ~helping, self._quit)
         on("enter", editing, self._end_editing)
-        on("up", ~editing, partial(self._scroll, -1))
-        on("down", ~editing, partial(self._scroll, 1))
-        on("pageup", ~editing, lambda: self._scroll(1 - self._pane_height))
-        on("pagedown space", ~editing, lambda: self._scroll(self._pane_height - 1))
-        on("home", ~editing, self._scroll_to_start)
-        on("end", ~editing, self._scroll_to_end)
+        on("up", ~editing, partial(self._pane.scroll, -1))
+        on("down", ~editing, partial(self._pane.scroll, 1))
+        on("pageup", ~editing, partial(self._pane.scroll_pages, -1))
+        on("pagedown space", ~editing, partial(self._pane.scroll_pages, 1))
+        on("home", ~editing, self._pane.to_start)
+        on("end", ~editing, self._pane.to_end)
         on("c-c c-d <sigint>", True, self._quit)
         on("c-l", True, lambda: self._app.renderer.clear())
 
@@ -323,26 +320,6 @@ class Screen(ABC):
         else:
             self.session.notice = f"{len(matches) or 'No'} {self._noun} are called that: {one_line(typed)}"
 
-    def _scroll(self, rows: int) -> None:
-        self._turn_page()
-        self._top = self._page.move(self._top, rows, self._pane_height)
-
-    def _scroll_to_start(self) -> None:
-        self._top = (0, 0)
-
-    def _scroll_to_end(self) -> None:
-        self._turn_page()
-        self._top = self._page.last(self._pane_height)
-
-    def _turn_page(self) -> None:
-        """Have the page of what is shown now; of the same text at the same place, though its rows may be others."""
-        shown = "help" if self._mode == "help" else f"example {self.session.shown!r}"
-        marks = self.session.marks
-        if (shown, marks, self._columns) != (self._page_of, self._page_marks, self._page.width):
-            start = self._page.start_of(self._top) if shown == self._page_of else 0
-            self._page, self._page_of, self._page_marks = Page(self._texts(), self._columns), shown, marks
-            self._top = self._page.place_of(start)
-
     # -- drawing ---------------------------------------------------------------------------------------------------
 
     def _fragments(self) -> StyleAndTextTuples:
@@ -381,9 +358,8 @@ class Screen(ABC):
             if height - len(header) - 1 - sum(map(len, bottom)) >= 2:
                 break
             least_needed.clear()
-        self._pane_height = height - len(header) - 1 - sum(map(len, bottom))
-        pane, rule = self._pane(columns)
-        return [*header, *pane, rule, *(row for rows in bottom for row in rows)]
+        self._pane.columns, self._pane.height = columns, height - len(header) - 1 - sum(map(len, bottom))
+        return [*header, *self._pane.rows(), *(row for rows in bottom for row in rows)]
 
     def _header(self, columns: int) -> Fragments:
         session, query = self.session, self.session.query
@@ -399,23 +375,9 @@ class Screen(ABC):
             header = f"{purpose}  {done}  {unit} {bought}{budget}".replace(" of ", "/")
         return [("bold", clip(header, columns))]
 
-    def _pane(self, columns: int) -> tuple[list[Fragments], Fragments]:
-        """The rows of the text, and the rule below it, which says whether there are more."""
-        self._columns = columns
-        self._turn_page()
-        height = self._pane_height
-        rows = self._page.rows(self._top, height + 1)
-        if len(rows) < height and self._top > (0, 0):
-            self._top = self._page.last(height)
-            rows = self._page.rows(self._top, height + 1)
-        hint = ""
-        if len(rows) > height:
-            end = self._page.start_of(self._page.move(self._top, height, 0))
-            hint = f"-- {100 * end // max(self._page.length, 1)}% seen, [Space] goes on "
-        elif self._top > (0, 0):
-            hint = "-- end of the text, [PageUp] goes back "
-        blank: list[Fragments] = [[("", " ")]] * (height - len(rows))
-        return rows[:height] + blank, [("", clip(hint, columns).ljust(columns, "-"))]
+    def _shown(self) -> tuple[str, Sequence[Entity]]:
+        """What the pane shows: if this is the same, so are the texts."""
+        return ("help", ()) if self._mode == "help" else (f"example {self.session.shown!r}", self.session.marks)
 
     def _texts(self) -> Mapping[str, str | Sentence]:
         if self._mode == "help":
