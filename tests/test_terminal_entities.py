@@ -170,6 +170,7 @@ def test_what_cannot_be_meant_is_said_and_loses_nothing(store, sit_down):
         person.sees(notice, "ORG, words:", "1 [EU]PER")
     person.press("\x15" + "2-3" + ESC)
     person.sees("1 [EU]PER  2 rejects", "[q] quit", without="words:")
+    assert "is no number" not in person.screen
     person.press(ENTER)
     person.sees("1/1 answered")
     assert said(store) == {"a": [(0, 1, "PER")]}
@@ -545,6 +546,26 @@ def test_hostile_words_and_types_are_seen_and_not_obeyed(store, sit_down):
     person.sees("1/2")
     assert_harmless(person.raw)
     assert said(store) == {"a": [(0, 2, kind), (3, 4, kind), (4, 11, "x" * 200)]}
+
+
+def test_a_text_without_words_has_no_entity(store, sit_down):
+    add_query(store, ["", []])
+    person = sit_down()
+    person.sees("0/2 answered", "[Enter] saves no entity")
+    person.press("1", "1" + ENTER)
+    person.sees("There is no word 1: this text has none.")
+    person.press(ESC)
+    person.sees("[q] quit", without="this text has none")
+    person.press(ENTER)
+    person.sees("1/2 answered")
+    person.look(0.15)
+    person.press("x", "1" + ESC)
+    person.sees("[q] quit", without="words:")
+    person.press(ENTER)
+    person.sees("2/2 answered | 0 of 500 words bought", "Saved: no entity")
+    person.press(LEFT)
+    person.sees("Your answer 2/2: no entity")
+    assert said(store) == {"a": [], "b": []}
 
 
 def test_a_tiny_terminal_shows_the_words(store, sit_down):

@@ -37,7 +37,8 @@ def word_ranges(typed: str, words: int) -> list[tuple[int, int]]:
         first, last = int(match[1]), int(match[2] or match[1])
         for number in (first, last):
             if not 1 <= number <= words:
-                raise ArgumentError(f"There is no word {number}: the words are 1 to {words}.")
+                there_are = f"the words are 1 to {words}." if words else "this text has none."
+                raise ArgumentError(f"There is no word {number}: {there_are}")
         if last < first:
             raise ArgumentError(f"{piece} runs backwards: type {last}-{first}")
         found.append((first - 1, last))

@@ -98,6 +98,10 @@ Types:"""
             self._editor.reset()
             self._switch("words")
 
+    def _cancel(self) -> None:
+        self.session.notice = ""  # what was wrong with the numbers
+        super()._cancel()
+
     def _end_editing(self) -> None:
         if self._mode != "words":
             super()._end_editing()

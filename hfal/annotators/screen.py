@@ -260,7 +260,7 @@ class Screen(ABC):
             event.app.key_processor.empty_queue()
             if self._mode == "label":
                 session.return_to_open()
-            self._switch("label")
+            self._cancel()
 
     def _command(self, act: Callable[[], None]) -> None:
         self._last_key = ("", 0.0)
@@ -287,6 +287,9 @@ class Screen(ABC):
     def _switch(self, mode: str) -> None:
         self._mode = mode
         self._app.layout.focus(self._input if mode in self.editors else self._main)
+
+    def _cancel(self) -> None:
+        self._switch("label")
 
     def _edit_comment(self) -> None:
         if self.session.shown is not None:
