@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from hfal.pool import Pool
     from hfal.rounds import Round
     from hfal.store import Answer, Query, RoundRecord, Store
-    from hfal.strategies import Hybrid, Signals, needs
+    from hfal.strategies import Hybrid, Signals, TokenScore, needs
+    from hfal.tokenization import tokenize_words
 
 __version__ = "0.1.0"
 
@@ -34,7 +35,9 @@ __all__ = [
     "SimulatedAnnotator",
     "Store",
     "TerminalAnnotator",
+    "TokenScore",
     "needs",
+    "tokenize_words",
 ]
 
 # Loaded when first used: `hfal status` should not wait ten seconds for torch and transformers.
@@ -52,7 +55,8 @@ _MODULES = {
     "hfal.pool": ["Pool"],
     "hfal.rounds": ["Round"],
     "hfal.store": ["Answer", "Query", "RoundRecord", "Store"],
-    "hfal.strategies": ["Hybrid", "Signals", "needs"],
+    "hfal.strategies": ["Hybrid", "Signals", "TokenScore", "needs"],
+    "hfal.tokenization": ["tokenize_words"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -23,7 +23,6 @@ from hfal.strategies import Signals, Strategy, kmeans, stratified
 logger = logging.getLogger(__name__)
 
 SEED_STRATEGIES = ("random", "stratified", "kmeans")
-UNITS = ("examples", "words")
 _OWN_EMBEDDINGS = {"model": "embeddings", "entities": "entity_embeddings"}  # to the signal that the pass computes
 _PACKAGES = (
     "hfal",
@@ -71,12 +70,7 @@ class Acquisition:
     ):
         if seed_strategy not in SEED_STRATEGIES:
             raise ArgumentError(f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}")
-        of_words = pool.task.words is not None
-        if unit not in UNITS:
-            raise ArgumentError(f"unit={unit!r}, expected one of {', '.join(UNITS)}")
-        if unit == "words" and not of_words:
-            raise ArgumentError("unit='words' is for token classification: count 'examples' here")
-        if isinstance(embeddings, str) and embeddings == "entities" and not of_words:
+        if isinstance(embeddings, str) and embeddings == "entities" and pool.task.words is None:
             raise ArgumentError("embeddings='entities' is for token classification: pass 'model' here")
         own_embeddings = isinstance(embeddings, str) and embeddings in _OWN_EMBEDDINGS
         if seed_strategy == "kmeans" and own_embeddings:
@@ -96,6 +90,7 @@ class Acquisition:
         self.seed_strategy = seed_strategy
         self.budget = budget
         self.unit = unit
+        self._costs = pool.costs(unit)
         self.embeddings = embeddings
         self._signal = _OWN_EMBEDDINGS[embeddings] if own_embeddings else None
         self.token_budget = token_budget
@@ -106,12 +101,6 @@ class Acquisition:
     @cached_property
     def _sentence_embeddings(self) -> np.ndarray:
         return sentence_embeddings(self.pool, self.embeddings, progress=self.show_progress)
-
-    @cached_property
-    def _costs(self) -> np.ndarray:
-        """What a label of each example costs, in `unit`, int[N]."""
-        words = self.pool.task.words
-        return np.ones(len(self.pool), np.int8) if self.unit == "examples" or words is None else words
 
     def affordable(self, size: int) -> tuple[int, np.ndarray]:
         """How much of `size` the budget still pays for, and the unlabeled examples that it pays for, by position."""

@@ -164,14 +164,15 @@ def _run(words: list[str]) -> int:
         print(help_text())
         return 0
     if "--help-all" in words:
-        _run_recipe(words)
+        _run_recipe(words, None)
     al, options = read_ahead(words)
     run_dir = str(options.output_dir)
     try:
         _look_ahead(al, options)
-        _run_recipe(words)
+        _run_recipe(words, al.task)
         if _is_main_process():
-            print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.csv")
+            ending = "jsonl" if al.task == "token_classification" else "csv"
+            print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
     except KeyboardInterrupt:
         begun = Path(run_dir, CONFIG_NAME).is_file()
         message = (
@@ -209,7 +210,10 @@ def _is_main_process() -> bool:
     return int(os.environ.get("RANK", 0)) == 0
 
 
-def _run_recipe(words: list[str]) -> None:
-    from hfal.recipes.text_classification import main as run_recipe
+def _run_recipe(words: list[str], task: str | None) -> None:
+    if task == "token_classification":
+        from hfal.recipes.token_classification import main as run_recipe
+    else:
+        from hfal.recipes.text_classification import main as run_recipe
 
     run_recipe(words)

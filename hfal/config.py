@@ -28,7 +28,7 @@ CONFIG_NAME = "config.yaml"
 """In the run directory: what the run was started with."""
 
 _KEPT = "# What the run was started with; `hfal run RUN_DIR` goes on with it."
-_HOLDOUT = 50
+_HOLDOUT = {"examples": 50, "words": 1000}
 
 
 @dataclass
@@ -41,20 +41,32 @@ class ActiveLearningArguments:
 
     data: str = field(
         metadata={
-            "help": "CSV, TSV, JSON Lines or Parquet file, a folder of them, package:NAME/path, or a Hub name.",
+            "help": "CSV, TSV, JSON Lines, Parquet or CoNLL file, a folder of them, package:NAME/path, or a Hub name.",
             "metavar": "FILE",
         }
     )
+    task: str | None = field(
+        default=None,
+        metadata={
+            "help": "What is labeled: whole texts, or entities in them. Default: entities if the data has words, or "
+            "spans, else texts.",
+            "choices": ["text_classification", "token_classification"],
+        },
+    )
     text: list[str] = field(
         default_factory=lambda: ["text"],
-        metadata={"help": "Column with the text; two for text pairs: a,b.", "metavar": "COLUMN"},
+        metadata={"help": "Column with the text, or its words; two for text pairs: a,b.", "metavar": "COLUMN"},
     )
     label: str | None = field(
-        default=None, metadata={"help": "Column with labels, where the data has any.", "metavar": "COLUMN"}
+        default=None,
+        metadata={"help": "Column with labels, tags or spans, where the data has any.", "metavar": "COLUMN"},
     )
     labels: list[str] | None = field(
         default=None,
-        metadata={"help": "Names of the labels; needed where the data does not say them.", "metavar": "NAME,NAME"},
+        metadata={
+            "help": "Names of the labels, or of the entity types; needed where the data does not say them.",
+            "metavar": "NAME,NAME",
+        },
     )
     id: str | None = field(
         default=None, metadata={"help": "Column of unique ids; made from the text without it.", "metavar": "COLUMN"}
@@ -84,8 +96,8 @@ class ActiveLearningArguments:
     embeddings: str = field(
         default="model",
         metadata={
-            "help": "Where strategies get embeddings: 'model' is the one being trained; else a sentence-transformers "
-            "model (Hub name, path, package:...).",
+            "help": "Where strategies get embeddings: 'model' is the one being trained, 'entities' the same over the "
+            "entities it finds; else a sentence-transformers model (Hub name, path, package:...).",
             "metavar": "NAME",
         },
     )
@@ -96,7 +108,7 @@ class ActiveLearningArguments:
         metadata={
             "help": "Who labels: you, here or in files, or the labels that the data has ('simulated', an experiment). "
             "Default: simulated if every example has a label, else terminal.",
-            "choices": ["terminal", "jsonl", "csv", "simulated"],
+            "choices": ["terminal", "jsonl", "csv", "conll", "simulated"],
         },
     )
     annotator_name: str | None = field(
@@ -113,8 +125,30 @@ class ActiveLearningArguments:
             "metavar": "NAME",
         },
     )
-    query_size: int = field(default=50, metadata={"help": "Texts that a round asks for."})
-    seed_size: int | None = field(default=None, metadata={"help": "Texts of the first query. Default: query_size."})
+    aggregate: str = field(
+        default="max",
+        metadata={
+            "help": "For entities: how the scores of words become one of their sentence; 'top' is the mean of the "
+            "top_words most uncertain ones.",
+            "choices": ["max", "mean", "sum", "top"],
+        },
+    )
+    top_words: int = field(default=3, metadata={"help": "Of --aggregate top."})
+    sure_outside: float | None = field(
+        default=None,
+        metadata={"help": "For entities: leave out words that are outside any with at least this probability."},
+    )
+    unit: str = field(
+        default="examples",
+        metadata={
+            "help": "What query_size, seed_size, holdout and budget count: texts, or, for entities, their words.",
+            "choices": ["examples", "words"],
+        },
+    )
+    query_size: int = field(default=50, metadata={"help": "Texts that a round asks for, or words."})
+    seed_size: int | None = field(
+        default=None, metadata={"help": "Texts of the first query, or words. Default: query_size."}
+    )
     seed_strategy: str = field(
         default="random",
         metadata={"help": "How the first query is picked.", "choices": ["random", "stratified", "kmeans"]},
@@ -123,14 +157,14 @@ class ActiveLearningArguments:
         default=None,
         metadata={
             "help": "Have so many texts labeled first, to evaluate on. "
-            f"Default: {_HOLDOUT}, or a fifth of a small pool; 0 with a simulated annotator or data to evaluate on."
+            f"Default: {_HOLDOUT['examples']}, or a fifth of a small pool; 0 with a simulated annotator or data to evaluate on."
         },
     )
     rounds: int | None = field(
         default=None,
         metadata={"help": "Rounds in all. Default: until the budget is spent, the target reached, or all is labeled."},
     )
-    budget: int | None = field(default=None, metadata={"help": "Labels to buy in all."})
+    budget: int | None = field(default=None, metadata={"help": "Labels to buy in all, or words."})
     target_metric: str | None = field(
         default=None, metadata={"help": "Stop when this metric reaches target.", "metavar": "NAME"}
     )
@@ -161,18 +195,20 @@ class ActiveLearningArguments:
         annotator = self.annotator or ("simulated" if pool.store.meta("labels_are_hidden") else "terminal")
         holdout = self.holdout
         if holdout is None and pool.store.queries():
-            holdout = len(pool.store.holdout_ids())
+            holdout = int(pool.costs(self.unit)[pool.positions(sorted(pool.store.holdout_ids()))].sum())
         elif holdout is None and (evaluated or annotator == "simulated"):
             holdout = 0
         elif holdout is None:
-            sizes = [len(pool.unlabeled_positions()), *([] if self.budget is None else [self.budget])]
-            holdout = min(_HOLDOUT, *(size // 5 for size in sizes))
+            sizes = [int(pool.costs(self.unit)[pool.unlabeled_positions()].sum())]
+            sizes += [] if self.budget is None else [self.budget]
+            holdout = min(_HOLDOUT[self.unit], *(size // 5 for size in sizes))
         logger.info(
-            "%d texts in the pool, labels %s, annotator %s, %d held out; all is kept in %s",
+            "%d texts in the pool, labels %s, annotator %s, %d %s held out; all is kept in %s",
             len(pool),
             ", ".join(pool.label_names),
             annotator,
             holdout,
+            "words" if self.unit == "words" else "texts",
             pool.run_dir,
         )
         return annotator, holdout
@@ -189,6 +225,7 @@ _CALLBACK_OPTIONS = (
     "seed_strategy",
     "holdout",
     "budget",
+    "unit",
     "target_metric",
     "target",
     "retrain",
@@ -235,10 +272,11 @@ class TrainingOptions:
 
 
 GROUPS = {
-    "data": "data text label labels id split pool_size eval_split eval_size data_config data_filter",
+    "data": "data task text label labels id split pool_size eval_split eval_size data_config data_filter",
     "model": "model max_length embeddings token_budget bf16_scoring",
-    "labeling": "annotator annotator_name hide_suggestions strategy query_size seed_size seed_strategy holdout",
-    "rounds": "rounds budget target_metric target retrain keep_models",
+    "labeling": "annotator annotator_name hide_suggestions strategy aggregate top_words sure_outside query_size "
+    "seed_size seed_strategy holdout",
+    "rounds": "rounds budget unit target_metric target retrain keep_models",
     "training": "output_dir num_train_epochs learning_rate warmup_steps per_device_train_batch_size "
     "per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
 }
@@ -258,6 +296,8 @@ examples:
       writes files to fill in with a spreadsheet
   hfal run --data labeled.csv --text review --label sentiment --eval_size 200 --rounds 5
       an experiment: the labels that are there are revealed one query at a time
+  hfal run --data sentences.jsonl --task token_classification --labels PER,ORG,LOC
+      named entities: marks their words in the terminal
   hfal run config.yaml --strategy entropy
       options from a YAML file, with the names below; the command line overrides it
   hfal run runs/reviews --rounds 8

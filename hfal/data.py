@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.config import ActiveLearningArguments
-from hfal.errors import ArgumentError
+from hfal.conll import SUFFIXES as CONLL_SUFFIXES
+from hfal.errors import ArgumentError, RowError
 from hfal.labels import label_values
 from hfal.references import load_split
 from hfal.store import Store
+from hfal.tag_columns import count_words, infer_task, read_tags, tag_names_of
 
 
 logger = logging.getLogger(__name__)
@@ -32,14 +34,17 @@ _MANY_LABELS = 50
 def load_data(
     al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed: int
 ) -> tuple[datasets.Dataset, datasets.Dataset | None]:
-    """The data of the pool, and that to evaluate on, if there is any. The label column of both is a `ClassLabel`.
+    """The data of the pool, and that to evaluate on, if there is any.
+
+    For text classification the label column of both is a `ClassLabel`; tags and spans stay as they are.
 
     Which rows `pool_size` and `eval_size` draw is settled when the first query is made, and kept in the run directory:
     rows that are appended to the file later join the pool (the part of them that `pool_size` lets in), and those that
     are evaluated on stay the same.
 
     Args:
-        al: The options. `labels` is filled in from the data where it is missing.
+        al: The options. `task` and `labels` are filled in from the data where they are missing; for token
+            classification `labels` become the names of all tags.
         run_dir: The run directory.
         seed: Seeds the draw.
 
@@ -49,6 +54,13 @@ def load_data(
     """
     _check_options(al)
     data, rows = _load(al, al.split)
+    for name in ("aggregate", "top_words", "sure_outside"):
+        if al.task == "text_classification" and name in al.given:
+            raise ArgumentError(f"--{name} is for entities, but {al.data} has whole texts to label: leave it out")
+    if al.task == "token_classification":
+        evaluation = _load(al, al.eval_split)[0] if al.eval_split else None
+        pool, drawn = _draw(al, data, run_dir, seed)
+        return pool, evaluation if drawn is None else drawn
     if al.label is not None and al.labels is None:
         al.labels = _label_names(al, data)
         if not isinstance(data.features[al.label], datasets.ClassLabel) and _label_texts(al, data).null_count:
@@ -84,6 +96,8 @@ def _check_options(al: ActiveLearningArguments) -> None:
 def _load(al: ActiveLearningArguments, split: str) -> tuple[datasets.Dataset, Sequence[int]]:
     """The rows of a split that pass the filter, and where in the split they are."""
     column, _, value = (al.data_filter or "").partition("=")
+    if al.text == ["text"] and Path(al.data).suffix.lower() in CONLL_SUFFIXES:
+        al.text = ["tokens"]
     data = load_split(al.data, split, al.data_config, [*al.text, *filter(None, [al.label, al.id, column])])
     rows: Sequence[int] = range(len(data))
     if column:
@@ -91,12 +105,18 @@ def _load(al: ActiveLearningArguments, split: str) -> tuple[datasets.Dataset, Se
         if not rows:
             raise ArgumentError(f"--data_filter is {al.data_filter!r}, but no row of {al.data} is like this")
         data = data.select(rows)
-    _check_texts(al, data, rows)
+    al.task = al.task or infer_task(data, al.text, al.label)
+    if al.task == "token_classification":
+        _check_sentences(al, data, rows)
+    else:
+        _check_texts(al, data, rows)
     return data, rows
 
 
 def _place(reference: str, row: int) -> str:
     """A row as a person counts it; in a spreadsheet the names of the columns are row 1."""
+    if Path(reference).suffix.lower() in CONLL_SUFFIXES:
+        return f"sentence {row + 1}"
     if Path(reference).suffix.lower() in (".csv", ".tsv"):
         return f"row {row + 2} (row 1 names the columns)"
     return f"row {row + 1}"
@@ -138,6 +158,20 @@ def _check_texts(al: ActiveLearningArguments, data: datasets.Dataset, rows: Sequ
         raise ArgumentError(
             f"column {al.text[0]!r} of {al.data} holds nothing but numbers: name the column of the text with --text"
         )
+
+
+def _check_sentences(al: ActiveLearningArguments, data: datasets.Dataset, rows: Sequence[int]) -> None:
+    """Find sentences without words, tags that do not fit their words, and spans that do not fit their text."""
+    if len(al.text) != 1:
+        raise ArgumentError(f"--text is {','.join(al.text)}: to tag words it takes one column with sentences")
+    try:
+        names = tag_names_of(data, al.label, al.labels)
+        read_tags(data, al.text[0], al.label, names, count_words(data, al.text[0]))
+    except RowError as error:
+        raise ArgumentError(f"{al.data}, {_place(al.data, rows[error.row])}: {error.problem}") from None
+    if len(names) < 2:
+        raise ArgumentError(f"{al.data} has no entities: name their types, --labels PER,ORG,LOC")
+    al.labels = list(names)
 
 
 # -- labels --------------------------------------------------------------------------------------------------------
@@ -232,9 +266,13 @@ def _draw(
         return data, None
     seed = seed if settled is None else settled["seed"]
     texts = zip(*(data[column] for column in al.text), strict=True)
-    hashes = np.array([zlib.crc32(f"{seed} {' '.join(pair)}".encode()) for pair in texts], np.int64)
+    flat = (" ".join(text if isinstance(text, str) else " ".join(text) for text in pair) for pair in texts)
+    hashes = np.array([zlib.crc32(f"{seed} {text}".encode()) for text in flat], np.int64)
     is_labeled = np.zeros(len(data), bool)
-    if al.label is not None:
+    if al.task == "token_classification":
+        words = count_words(data, al.text[0])
+        is_labeled = read_tags(data, al.text[0], al.label, al.labels or [], words).given
+    elif al.label is not None:
         is_labeled = np.array([label not in (None, -1) for label in data[al.label]])
     if settled is None:
         settled = {**wanted, "seed": seed, "evaluated": [], "last": int(hashes.max())}

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 HOLDOUT = "held out by hfal"
 """Description of the held-out view, by which the loop knows it again in a Trainer's `eval_dataset`."""
 
+UNITS = ("examples", "words")
+"""What sizes of queries, and budgets, may count."""
+
 _ROWS_AT_A_TIME = 10_000
 _PATIENCE = 60  # seconds, of the other processes for the main one
 
@@ -387,6 +390,20 @@ class Pool:
     def labels_bought(self, until: int | None = None) -> int:
         """How many labels annotators gave, the held-out ones included; not those that came with the data."""
         return self.store.labels_bought(until)
+
+    def costs(self, unit: str) -> np.ndarray:
+        """What a label of each example costs, int[N]: 1 where `unit` is `"examples"`, its words where it is `"words"`.
+
+        Raises:
+            ArgumentError: Labels are not of words.
+        """
+        if unit not in UNITS:
+            raise ArgumentError(f"unit={unit!r}, expected one of {', '.join(UNITS)}")
+        if unit == "examples":
+            return np.ones(len(self), np.int8)
+        if self.task.words is None:
+            raise ArgumentError("unit='words' is for token classification: count 'examples' here")
+        return self.task.words
 
     def words_bought(self) -> int | None:
         """How many words these labels are of, for token classification."""

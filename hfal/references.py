@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from hfal.conll import SUFFIXES as CONLL_SUFFIXES
+from hfal.conll import read_file
 from hfal.errors import ArgumentError, HfalError, HubUnreachableError
 
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DATA_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
+DATA_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", *CONLL_SUFFIXES)
 """Of the files that `load_split` reads."""
 
 _PACKAGE = "package:"
@@ -52,7 +54,7 @@ def resolve_path(reference: str) -> Path | None:
     else:
         path = Path(reference).expanduser()
         looks_local = reference.startswith((".", "/", "~")) or reference.count("/") > 1
-        looks_local |= path.suffix.lower() in (*DATA_SUFFIXES, *_SPREADSHEETS, ".txt")
+        looks_local |= path.suffix.lower() in (*DATA_SUFFIXES, *_SPREADSHEETS)
         if not path.exists() and not looks_local:
             return None
     if not path.exists():
@@ -98,8 +100,9 @@ def load_split(
     becomes something else. The columns tell how the cells are separated.
 
     Args:
-        reference: A CSV, TSV, JSON Lines or Parquet file, a folder with such files or one saved by `save_to_disk`,
-            `package:NAME/path` for one inside an installed package, or a Hub name.
+        reference: A CSV, TSV, JSON Lines or Parquet file, one in CoNLL's columns (`tokens`, and `ner_tags` from the
+            last column), a folder with such files or one saved by `save_to_disk`, `package:NAME/path` for one inside
+            an installed package, or a Hub name.
         split: The split, or a slice of it as `load_dataset` reads them (`"train[:1000]"`).
         config_name: The configuration of a data set on the Hub (`"sst2"` of `"nyu-mll/glue"`).
         columns: Columns that it has to have.
@@ -168,6 +171,10 @@ def _load_local(path: Path, split: str, columns: Sequence[str]) -> "datasets.Dat
     if (path / "dataset_info.json").exists() or (path / "dataset_dict.json").exists():
         saved = datasets.load_from_disk(str(path))
         return _slice(saved if isinstance(saved, datasets.DatasetDict) else {name: saved}, split)
+    in_columns = [path / f"{name}{suffix}" for suffix in CONLL_SUFFIXES] if path.is_dir() else [path]
+    for file in in_columns:
+        if file.suffix.lower() in CONLL_SUFFIXES and file.is_file():
+            return _slice({name: _load_conll(file)}, split)
     if path.is_dir():
         files = datasets.load_dataset_builder(str(path)).config.data_files
         if any(Path(file).suffix.lower() not in _DELIMITERS for part in files.values() for file in part):
@@ -191,6 +198,29 @@ def _slice(parts: "dict[str, datasets.Dataset]", split: str) -> "datasets.Datase
     return datasets.concatenate_datasets([parts[s.splitname].select(range(s.from_, s.to)) for s in slices])
 
 
+def _load_conll(path: Path) -> "datasets.Dataset":
+    """The file in Arrow format, in the cache of `datasets`, which is used until the file changes."""
+    import datasets
+
+    first = next(read_file(path), None)
+    if first is None:
+        raise ArgumentError(f"{path} has no sentences")
+    words = datasets.List(datasets.Value("string"))
+    return datasets.Dataset.from_generator(
+        read_file,
+        features=datasets.Features(dict.fromkeys(first, words)),
+        gen_kwargs={"path": str(path)},
+        fingerprint=_fingerprint(path),
+    )
+
+
+def _fingerprint(path: Path, *of_reading: object) -> str:
+    """Says which file this is, and how it is read."""
+    file = path.stat()
+    key = repr((str(path.absolute()), file.st_mtime_ns, file.st_size, *of_reading))
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
 # -- CSV -----------------------------------------------------------------------------------------------------------
 
 
@@ -203,13 +233,11 @@ def _load_csv(path: Path, columns: Sequence[str]) -> "datasets.Dataset":
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ArgumentError(f"{path} has {names.count(min(twice))} columns named {min(twice)!r}: rename all but one")
-    file = path.stat()
-    key = repr((str(path.absolute()), file.st_mtime_ns, file.st_size, header, delimiter))
     return datasets.Dataset.from_generator(
         _csv_rows,
         features=datasets.Features({name: datasets.Value("string") for name in names}),
         gen_kwargs={"path": str(path), "header": tuple(header), "delimiter": delimiter},
-        fingerprint=hashlib.sha256(key.encode()).hexdigest()[:32],
+        fingerprint=_fingerprint(path, header, delimiter),
     )
 
 

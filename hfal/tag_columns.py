@@ -66,6 +66,13 @@ class TagColumn:
         return "IOB1" if begins_with_i.any() and not begins_with_b.any() else "IOB2"
 
 
+def infer_task(dataset: datasets.Dataset, text_columns: Sequence[str], label_column: str | None) -> str:
+    """The task that columns are made for: words or spans mean token classification."""
+    in_words = any(is_list(dataset.features[column]) for column in text_columns)
+    with_spans = label_column is not None and is_spans(dataset.features[label_column])
+    return "token_classification" if in_words or with_spans else "text_classification"
+
+
 def is_spans(feature: Any) -> bool:
     """Whether a column holds lists of character spans."""
     inner = getattr(feature, "feature", None)

@@ -15,7 +15,7 @@ import torch
 
 from hfal.errors import ArgumentError, ScoringError
 from hfal.labels import label_indices, label_names_of, label_values
-from hfal.tag_columns import count_words, is_list, is_spans, read_tags, tag_names_of
+from hfal.tag_columns import count_words, infer_task, read_tags, tag_names_of
 from hfal.tags import OUTSIDE
 from hfal.tokenization import NO_WORD, first_tokens
 
@@ -319,8 +319,8 @@ class TokenClassification:
         labels = next((batch[name] for name in LABEL_COLUMNS if name in batch), None)
         ids = self.dataset.select_columns(["word_ids"]).with_format(None)[list(rows)]["word_ids"]
         expected = [[word for word in first_tokens(word_ids) if word >= 0] for word_ids in ids]
-        found = None if labels is None else [[int(word) for word in row if word >= 0] for row in labels]
-        if found != expected or labels.shape != batch["input_ids"].shape:
+        found = [] if labels is None else [[int(word) for word in row if word >= 0] for row in labels]
+        if labels is None or found != expected or labels.shape != batch["input_ids"].shape:
             raise ArgumentError(
                 f"the Trainer's data collator does not keep labels beside their tokens: {self.collator_hint}"
             )
@@ -448,13 +448,6 @@ def make_task(
         name = infer_task(dataset, text_columns, label_column)
     cls = TokenClassification if name == "token_classification" else TextClassification
     return cls(dataset, text_columns, label_column, label_names)
-
-
-def infer_task(dataset: datasets.Dataset, text_columns: Sequence[str], label_column: str | None) -> str:
-    """The task that columns are made for."""
-    in_words = any(is_list(dataset.features[column]) for column in text_columns)
-    with_spans = label_column is not None and is_spans(dataset.features[label_column])
-    return "token_classification" if in_words or with_spans else "text_classification"
 
 
 def class_probabilities(logits: torch.Tensor, dimensions: int, head: str) -> torch.Tensor:

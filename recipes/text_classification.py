@@ -6,7 +6,6 @@
 A YAML file sets defaults, the command line overrides them; `hfal run` runs this very file.
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,32 +13,20 @@ from pathlib import Path
 import numpy as np
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, EvalPrediction, ProgressCallback, Trainer
 
-from hfal import ActiveLearningCallback, Annotator, FileAnnotator, Pool, SimulatedAnnotator
-from hfal.annotators import TerminalAnnotator
+from hfal import ActiveLearningCallback, Pool
 from hfal.config import ActiveLearningArguments, keep_options, parse_arguments
 from hfal.data import load_data
-from hfal.evaluation.curves import plot_learning_curve, rounds_table
 from hfal.evaluation.metrics import classification_metrics
-from hfal.processes import is_main
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
+from hfal.running import make_annotator, report, start_logging
 from hfal.strategies import resolve_strategy
 from hfal.training import RoundProgress, RoundTrainingArguments
 
 
-def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
-    """Who answers the queries."""
-    if al.annotator == "simulated":
-        return SimulatedAnnotator(pool)
-    if al.annotator == "terminal":
-        return TerminalAnnotator(al.annotator_name, show_suggestions=not al.hide_suggestions)
-    return FileAnnotator(str(al.annotator), name=al.annotator_name or "file")
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run active learning as the configuration and the command line say."""
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("hfal").setLevel(logging.INFO if is_main() else logging.WARNING)
+    start_logging()
     arguments = (ActiveLearningArguments, RoundTrainingArguments)
     al, args = parse_arguments(arguments, sys.argv[1:] if argv is None else argv)
     resolve_strategy(al.strategy)  # before anything is made, or asked
@@ -47,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         metrics = classification_metrics(EvalPrediction(np.eye(2), np.arange(2)))
         metric_value({f"eval_{name}": 0.0 for name in ["loss", *metrics]}, al.target_metric)
 
+    al.task = "text_classification"
     pool_data, eval_data = load_data(al, args.output_dir, args.seed)
     checkpoint = resolve_model(al.model)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
@@ -80,16 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         trainer.add_callback(RoundProgress)
     records = active.run(trainer, rounds=al.rounds)
 
-    if not is_main():
-        return
-    print(f"\n{rounds_table(records)}\n")
-    if any("eval_accuracy" in (record.metrics or {}) for record in records):
-        picture = Path(args.output_dir, "learning_curve.png")
-        try:
-            plot_learning_curve(records, picture, "eval_accuracy", title=f"{al.strategy}, seed {args.seed}")
-            print(f"Learning curve: {picture}")
-        except ImportError as error:
-            print(error)
+    report(records, Path(args.output_dir, "learning_curve.png"), "eval_accuracy", f"{al.strategy}, seed {args.seed}")
 
 
 if __name__ == "__main__":

@@ -145,6 +145,22 @@ def resolve_strategy(
     return Strategy(_name(strategy), None, strategy, _needs(strategy, task))
 
 
+def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None) -> str | TokenScore | Hybrid:
+    """What a strategy's name means for token classification, with the arguments of its `TokenScore` if it has one.
+
+    Args:
+        name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.
+        aggregate: See `TokenScore`.
+        k: See `TokenScore`.
+        sure_outside: See `TokenScore`.
+    """
+    score, plus, select = (part.strip() for part in name.partition("+"))
+    if score not in WORD_SCORES:
+        return name
+    tokens = TokenScore(score, aggregate, k, sure_outside)
+    return Hybrid(tokens, select) if plus else tokens
+
+
 def _among_the_best(select: SelectFunction, candidate_factor: int) -> SelectFunction:
     def select_among_the_best(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
         assert signals.scores is not None

@@ -1,0 +1,47 @@
+"""What the recipes share: who labels, by the option's name, and what is said in the end."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from hfal.annotators import Annotator, FileAnnotator, SimulatedAnnotator, TerminalAnnotator
+from hfal.config import ActiveLearningArguments
+from hfal.evaluation.curves import plot_learning_curve, rounds_table
+from hfal.pool import Pool
+from hfal.processes import is_main
+from hfal.store import RoundRecord
+
+
+def start_logging() -> None:
+    """Show what hfal has to say, of several processes once."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("hfal").setLevel(logging.INFO if is_main() else logging.WARNING)
+
+
+def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
+    """Who answers the queries."""
+    if al.annotator == "simulated":
+        return SimulatedAnnotator(pool)
+    if al.annotator == "terminal":
+        return TerminalAnnotator(al.annotator_name, show_suggestions=not al.hide_suggestions)
+    return FileAnnotator(str(al.annotator), name=al.annotator_name or "file")
+
+
+def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: str) -> None:
+    """Print the rounds, and draw the learning curve of a metric, if it was measured.
+
+    Args:
+        records: All rounds of the run.
+        picture: Where to draw the curve.
+        metric: The metric's name, `"eval_accuracy"`.
+        title: What stands above the curve.
+    """
+    if not is_main():
+        return
+    print(f"\n{rounds_table(records)}\n")
+    if any(metric in (record.metrics or {}) for record in records):
+        try:
+            plot_learning_curve(records, picture, metric, title)
+            print(f"Learning curve: {picture}")
+        except ImportError as error:
+            print(error)
