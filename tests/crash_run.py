@@ -19,11 +19,17 @@ from types import FrameType
 from typing import Any
 
 import torch
-from conftest import load_tokenizer, tiny_model, tiny_model_init
+from conftest import load_tokenizer, tiny_model, tiny_model_init, tiny_tagger, tiny_tagger_init
 from datasets import load_from_disk
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    DataCollatorForTokenClassification,
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
-from hfal import ActiveLearningCallback, Hybrid, Pool, SimulatedAnnotator
+from hfal import ActiveLearningCallback, Hybrid, Pool, SimulatedAnnotator, TokenScore
 from hfal.annotators import OpenQuery
 from hfal.store import Answer, Store
 from hfal.strategies.uncertainty import margin as margin_score
@@ -31,6 +37,7 @@ from hfal.strategies.uncertainty import margin as margin_score
 
 ROUNDS = 3
 HOLDOUT, SEED_SIZE, QUERY_SIZE = 5, 8, 6
+WORDS_EACH = 30  # of a long sentence
 
 
 EARLY_STOPPING = {
@@ -52,6 +59,7 @@ class Mode:
     target: float | None = None  # of the evaluation's loss
     workers: int = 0  # that load the training data
     early_stopping: str | None = None  # evaluates on the holdout, and ends with the "best" model or the "last" one
+    of_words: bool = False  # named entities, with sizes counted in words
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Kill:
 class Places:
     """The folders and files of one run, shared by all the processes that work on it one after the other."""
 
-    data: Path  # the pool's data, tokenized
+    data: Path  # the folder of the pools' data, tokenized
     run_dir: Path
     log: Path  # the annotator's own record, which hfal does not know of
     instant: Path  # the last instant that was reached, overwritten in place
@@ -161,6 +169,13 @@ class InstantsOfTraining(TrainerCallback):
         self.instants.reach(f"evaluation of round {Path(args.output_dir).name}")
 
 
+def open_pool(places: Places, mode: Mode) -> Pool:
+    """The pool of a run: 120 reviews, or 120 sentences with tags."""
+    if mode.of_words:
+        return Pool(load_from_disk(str(places.data / "sentences")), places.run_dir, "tokens", "ner_tags")
+    return Pool(load_from_disk(str(places.data / "reviews")), places.run_dir, "text", "label")
+
+
 def start(places: Places, kill: Kill | None) -> Instants:
     """Send what is printed to a file, and begin to name instants."""
     gc.freeze()  # `train()` collects garbage, and would go through all that was imported
@@ -183,19 +198,22 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
     torch.set_num_threads(1)  # the machine's other cores are the other tests'
     # Workers are forked, as by default in a user's script, and not forked by the server that forked this process.
     multiprocessing.set_start_method("fork", force=True)
-    pool = Pool(load_from_disk(str(places.data)), places.run_dir, text_column="text", label_column="label")
+    pool = open_pool(places, mode)
 
     def margin(probabilities: torch.Tensor) -> torch.Tensor:
         instants.reach("scoring")
-        return margin_score(probabilities)
+        return margin_score(probabilities) + 1
 
+    each = WORDS_EACH if mode.of_words else 1
     active = ActiveLearningCallback(
         pool,
-        strategy=Hybrid(margin, "kmeans"),
+        strategy=Hybrid(TokenScore(margin) if mode.of_words else margin, "kmeans"),
         annotator=LoggingAnnotator(pool, places.log, instants),
-        query_size=QUERY_SIZE,
-        seed_size=SEED_SIZE,
-        holdout=HOLDOUT,
+        query_size=each * QUERY_SIZE,
+        seed_size=each * SEED_SIZE,
+        holdout=each * HOLDOUT,
+        unit="words" if mode.of_words else "examples",
+        embeddings="entities" if mode.of_words else "model",
         retrain=mode.retrain,
         target_metric=None if mode.target is None else "loss",
         target=mode.target,
@@ -214,12 +232,15 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
         load_best_model_at_end=mode.early_stopping == "best",
         **(EARLY_STOPPING if mode.early_stopping else {"num_train_epochs": 3, "learning_rate": 1e-3, "save_steps": 4}),
     )
-    model = {"model_init": tiny_model_init} if mode.model == "model_init" else {"model": tiny_model(head)}
+    new, init = (tiny_tagger, tiny_tagger_init) if mode.of_words else (tiny_model, tiny_model_init)
+    model = {"model_init": init} if mode.model == "model_init" else {"model": new(head)}
+    tokenizer = load_tokenizer()
     # In front of hfal's callback, so that the end of training is seen before the query is made.
     trainer = Trainer(
         args=args,
         eval_dataset=pool.holdout if mode.early_stopping else None,
-        processing_class=load_tokenizer(),
+        processing_class=tokenizer,
+        data_collator=DataCollatorForTokenClassification(tokenizer) if mode.of_words else None,
         callbacks=[
             InstantsOfTraining(instants),
             active,

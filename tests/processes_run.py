@@ -1,4 +1,7 @@
-"""What `test_processes` starts several times at once: `python processes_run.py WHAT FOLDER`, one process of a run."""
+"""What `test_processes` starts several times at once: `python processes_run.py WHAT FOLDER ...`, one process of a run.
+
+A folder has `data` and `model`, of whole texts or of tagged words.
+"""
 
 import json
 import os
@@ -13,6 +16,8 @@ from datasets import Dataset, load_from_disk
 from transformers import (
     AutoTokenizer,
     BertForSequenceClassification,
+    BertForTokenClassification,
+    DataCollatorForTokenClassification,
     DataCollatorWithPadding,
     PreTrainedTokenizerFast,
     Trainer,
@@ -20,12 +25,25 @@ from transformers import (
     TrainingArguments,
 )
 
-from hfal import ActiveLearningCallback, Answer, FileAnnotator, HfalError, OpenQuery, Pool, SimulatedAnnotator
+from hfal import (
+    ActiveLearningCallback,
+    Answer,
+    FileAnnotator,
+    HfalError,
+    OpenQuery,
+    Pool,
+    SimulatedAnnotator,
+    TokenScore,
+)
 from hfal.acquisition import Acquisition
+from hfal.evaluation.entities import entity_metrics
 from hfal.evaluation.metrics import classification_metrics
 from hfal.processes import on_main, rank_and_size
 from hfal.scoring import score_examples
 from hfal.strategies import entropy, resolve_strategy
+
+
+WORDS_EACH = 15  # of a sentence, about
 
 
 def arguments(folder: Path) -> TrainingArguments:
@@ -42,33 +60,60 @@ def arguments(folder: Path) -> TrainingArguments:
     )
 
 
+def open_pool(folder: Path, run_dir: str) -> Pool:
+    """The pool, and with the labels that it has."""
+    data = load_from_disk(str(folder / "data"))
+    if "ner_tags" in data.column_names:
+        return Pool(data, folder / run_dir, "tokens", "ner_tags")
+    return Pool(data, folder / run_dir, "text", "label")
+
+
+def load_model(folder: Path, pool: Pool) -> torch.nn.Module:
+    cls = BertForSequenceClassification if pool.task.words is None else BertForTokenClassification
+    return cls.from_pretrained(folder / "model")
+
+
+def make_collator(folder: Path, pool: Pool) -> DataCollatorWithPadding | DataCollatorForTokenClassification:
+    cls = DataCollatorWithPadding if pool.task.words is None else DataCollatorForTokenClassification
+    return cls(AutoTokenizer.from_pretrained(folder / "model"))
+
+
 def score(folder: Path) -> None:
     """The scores and the query of one saved model, and what errors all processes hear of."""
     args = arguments(folder)
     rank, size = rank_and_size()
-    data = load_from_disk(str(folder / "data"))
-    model = BertForSequenceClassification.from_pretrained(folder / "model")
-    collate = DataCollatorWithPadding(AutoTokenizer.from_pretrained(folder / "model"))
-    pool = Pool(data, folder / f"run of {size}", "text", label_names=["negative", "positive"])
-    rows = data.select_columns(["input_ids", "attention_mask"])
-    keep = frozenset({"scores", "probabilities", "embeddings"})
+    pool = open_pool(folder, f"run of {size}")
+    of_words = pool.task.words is not None
+    model, collate = load_model(folder, pool), make_collator(folder, pool)
+    rows = pool.dataset.select_columns(pool.task.columns_to_score(["input_ids", "attention_mask"]))
+    keep = {"scores", "embeddings"} | ({"tags", "confidences", "entity_embeddings"} if of_words else {"probabilities"})
 
     def scores(positions: np.ndarray, model: torch.nn.Module = model) -> dict[str, np.ndarray]:
-        lengths = pool.lengths[positions]
-        return score_examples(model, rows, positions, lengths, collate, keep=keep, score=entropy, token_budget=256)
+        return score_examples(
+            model,
+            rows,
+            positions,
+            pool.lengths[positions],
+            pool.task.collator(collate),
+            keep=frozenset(keep),
+            score=TokenScore("entropy") if of_words else entropy,
+            signals=pool.task.signals,
+            token_budget=256,
+        )
 
-    arrays = scores(np.arange(len(data)))
+    arrays = scores(np.arange(len(pool)))
     few = scores(np.array([5]))  # one batch: fewer than processes
     np.savez(folder / f"scores {rank} of {size}.npz", **arrays, **{f"few_{n}": a for n, a in few.items()})
 
     acquisition = Acquisition(
         pool,
-        resolve_strategy("margin+kmeans"),
-        query_size=17,
+        resolve_strategy("margin+kmeans", pool.task.name),
+        query_size=17 * (WORDS_EACH if of_words else 1),
         seed_size=17,
         seed_strategy="random",
         budget=None,
-        embeddings="model",
+        unit="words" if of_words else "examples",
+        embeddings="entities" if of_words else "model",
         token_budget=256,
         bf16=False,
         seed=1,
@@ -82,7 +127,7 @@ def score(folder: Path) -> None:
 
     for action in (
         lambda: on_main(fail),
-        lambda: scores(np.arange(len(data)), poisoned(model, int(pool.lengths.max()))),
+        lambda: scores(np.arange(len(pool)), poisoned(model, int(pool.lengths.max()))),
     ):
         try:
             action()
@@ -91,6 +136,7 @@ def score(folder: Path) -> None:
     half = {"text": [f"text {i}" for i in range(20_000)], "label": [0, None] * 10_000}
     given = Pool(Dataset.from_dict(half), folder / f"given {size}", "text", "label", ["negative", "positive"])
     said = {"query": [e.example_id for e in query.examples], "errors": errors, "given": len(given.labeled)}
+    said["suggestions"] = [e.suggestion for e in query.examples]
     (folder / f"said {rank} of {size}.json").write_text(json.dumps(said))
 
 
@@ -136,8 +182,9 @@ def reach(where: str, folder: Path) -> None:
 
 def run(folder: Path) -> None:
     """A whole run of three rounds."""
-    data = load_from_disk(str(folder / "data"))
-    pool = Pool(data, folder / "run", "text", "label")
+    pool = open_pool(folder, "run")
+    of_words = pool.task.words is not None
+    each = WORDS_EACH if of_words else 1
 
     def score(probabilities: torch.Tensor) -> torch.Tensor:
         if len(pool.labels()) > 20:
@@ -147,23 +194,26 @@ def run(folder: Path) -> None:
     in_file = os.environ.get("ANNOTATOR") == "file"
     active = ActiveLearningCallback(
         pool,
-        strategy=score,
+        strategy=TokenScore(score) if of_words else score,
         annotator=FileAnnotator() if in_file else Noted(pool),
-        query_size=10,
-        seed_size=15,
-        holdout=20,
+        query_size=10 * each,
+        seed_size=15 * each,
+        holdout=20 * each,
+        unit="words" if of_words else "examples",
     )
     trainer = Trainer(
-        model_init=lambda: BertForSequenceClassification.from_pretrained(folder / "model"),
+        model_init=lambda: load_model(folder, pool),
         args=arguments(folder),
         processing_class=PreTrainedTokenizerFast.from_pretrained(folder / "model"),
-        compute_metrics=classification_metrics,
+        data_collator=make_collator(folder, pool),
+        compute_metrics=entity_metrics(pool.label_names) if of_words else classification_metrics,
         callbacks=[active, Pause(folder)],
     )
     records = active.run(trainer, rounds=3)
     said = {
         "labels": pool.labels(),
         "sizes": [record.train_size for record in records],
+        "words": [record.words for record in records],
         "metrics": [record.metrics for record in records],
         "weights": float(sum(p.double().sum() for p in trainer.model.parameters())),
     }
@@ -172,4 +222,5 @@ def run(folder: Path) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    {"score": score, "run": run}[sys.argv[1]](Path(sys.argv[2]))
+    for name in sys.argv[2:]:
+        {"score": score, "run": run}[sys.argv[1]](Path(name))

@@ -14,12 +14,11 @@ from typing import Any
 
 import crash_run
 import pytest
-from conftest import load_reviews
+from conftest import load_reviews, load_sentences
 from crash_run import Kill, Mode, Places
-from datasets import load_from_disk
 from filelock import FileLock
 
-from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
+from hfal import ActiveLearningCallback, SimulatedAnnotator
 from hfal.errors import RunDirectoryBusyError
 from hfal.store import Store
 
@@ -37,6 +36,8 @@ FROM_MODEL = Mode("model", "from_scratch")
 CONTINUE_MODEL = Mode("model", "continue")
 EARLY_BEST = Mode("model_init", "from_scratch", early_stopping="best")
 EARLY_LAST = Mode("model_init", "from_scratch", early_stopping="last")
+OF_WORDS = Mode("model_init", "from_scratch", of_words=True)
+WORDS_CONTINUE = Mode("model", "continue", of_words=True)
 
 # In the order in which a run reaches them; each process but the last dies at one of them.
 ANNOTATING = [
@@ -100,10 +101,11 @@ EARLY = [
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 tokenized sentences, as a user's data set on the disk."""
+    """120 tokenized reviews, and as many sentences with tags, as a user's data sets on the disk."""
     forkserver.ensure_running()  # it imports meanwhile
-    path = tmp_path_factory.mktemp("crash") / "data"
-    load_reviews(120).save_to_disk(str(path))
+    path = tmp_path_factory.mktemp("crash")
+    load_reviews(120).save_to_disk(str(path / "reviews"))
+    load_sentences(120).save_to_disk(str(path / "sentences"))
     return path
 
 
@@ -118,7 +120,11 @@ def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory):
             finish(places, mode, head=0)
             outcomes[mode] = outcome(places.run_dir)
             sizes = [len(query["examples"]) for query in outcomes[mode]["queries"]]
-            assert sizes == [5, 8, 6] if mode.target else [5, 8, 6, 6]
+            if not mode.of_words:
+                assert sizes == [5, 8, 6] if mode.target else [5, 8, 6, 6]
+            else:
+                assert len(sizes) == 4
+                assert min(sizes) > 2
             check_answers(places, kills=0)
         return outcomes[mode]
 
@@ -240,6 +246,8 @@ def check_same(places: Places, expected: dict[str, Any]) -> None:
         pytest.param(CONTINUE_MODEL, WEIGHTS, id="model-continue"),
         pytest.param(EARLY_BEST, EARLY, id="early-stopping-best"),
         pytest.param(EARLY_LAST, EARLY, id="early-stopping-last"),
+        pytest.param(OF_WORDS, ANNOTATING + SCORING, id="words-annotating-scoring"),
+        pytest.param(WORDS_CONTINUE, WEIGHTS, id="words-continue"),
     ],
 )
 def test_killed_and_restarted_run_ends_like_an_uninterrupted_one(places, uninterrupted, mode, kills):
@@ -318,11 +326,11 @@ def test_store_can_be_read_after_a_kill_in_the_middle_of_a_large_transaction(pla
     store.close()
 
 
-def test_run_directory_of_a_living_process_is_busy_and_of_a_killed_one_is_free(places, data, make_trainer):
+def test_run_directory_of_a_living_process_is_busy_and_of_a_killed_one_is_free(places, make_trainer):
     first = start(crash_run.run, places, FROM_INIT, 0, Kill("question seed 0", 3, signal=signal.SIGSTOP))
     try:
         wait_for(places, "question seed 0")
-        pool = Pool(load_from_disk(data), places.run_dir, text_column="text", label_column="label")
+        pool = crash_run.open_pool(places, FROM_INIT)
         active = ActiveLearningCallback(pool, annotator=SimulatedAnnotator(pool), query_size=6, seed_size=8, holdout=5)
         trainer = make_trainer([active])
         answers = len(pool.labels())
@@ -353,7 +361,9 @@ def wait_for(places: Places, instant: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "mode", [FROM_INIT, CONTINUE_INIT, FROM_MODEL, CONTINUE_MODEL], ids=lambda mode: f"{mode.model}-{mode.retrain}"
+    "mode",
+    [FROM_INIT, CONTINUE_INIT, FROM_MODEL, CONTINUE_MODEL, OF_WORDS, WORDS_CONTINUE],
+    ids=lambda mode: f"{mode.model}-{mode.retrain}{'-words' * mode.of_words}",
 )
 @pytest.mark.parametrize("seed", [0])
 def test_random_campaign(data, tmp_path, uninterrupted, mode, seed):
@@ -390,7 +400,7 @@ def test_random_campaign(data, tmp_path, uninterrupted, mode, seed):
             finish(places, mode, head_of(places, kills))
         check_same(places, expected)
         repeated += check_answers(places, kills)
-    print(f"\n{mode.model}, {mode.retrain}: {stages.total()} kills in {runs} runs, no difference;")
+    print(f"\n{mode}: {stages.total()} kills in {runs} runs, no difference;")
     print(f"{hot} left a transaction to roll back, {repeated} answers in flight were asked again;")
     print(f"rounds begun when killed: {', '.join(f'{n} ({times} times)' for n, times in sorted(rounds.items()))};")
     print("; ".join(f"{name} {n}" for name, n in stages.most_common()))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import NAMES, load_reviews, load_tokenizer, tiny_model
+from conftest import NAMES, load_reviews, load_sentences, load_tokenizer, tiny_model, tiny_tagger
 
 from hfal import Store
 
@@ -23,10 +23,20 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """211 sentences (a prime number), a model and its tokenizer."""
+    """211 reviews (a prime number), a model and its tokenizer."""
     folder = tmp_path_factory.mktemp("processes")
     load_reviews(211).save_to_disk(str(folder / "data"))
     tiny_model(seed=3).save_pretrained(folder / "model")
+    load_tokenizer().save_pretrained(folder / "model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def of_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """211 sentences with tags, a model and its tokenizer."""
+    folder = tmp_path_factory.mktemp("words")
+    load_sentences(211).save_to_disk(str(folder / "data"))
+    tiny_tagger(seed=3).save_pretrained(folder / "model")
     load_tokenizer().save_pretrained(folder / "model")
     return folder
 
@@ -39,9 +49,9 @@ def fresh(folder: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def torchrun(processes: int, what: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
+def torchrun(processes: int, what: str, *folders: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*TORCHRUN, str(processes), str(SCRIPT), what, str(folder)],
+        [*TORCHRUN, str(processes), str(SCRIPT), what, *map(str, folders)],
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -68,15 +78,26 @@ def said(folder: Path, what: str) -> list[dict]:
     return [json.loads(file.read_text()) for file in sorted(folder.glob(f"{what}*.json"))]
 
 
-def test_one_two_and_three_processes_compute_the_same_bits_and_make_the_same_query(folder):
+@pytest.fixture(scope="module")
+def scored(folder: Path, of_words: Path) -> dict[str, Path]:
     for processes in (1, 2, 3):
-        finish(torchrun(processes, "score", folder))
+        finish(torchrun(processes, "score", folder, of_words))
+    return {"texts": folder, "words": of_words}
+
+
+@pytest.mark.parametrize(
+    ("task", "signals"),
+    [
+        ("texts", {"scores", "probabilities", "embeddings"}),
+        ("words", {"scores", "tags", "confidences", "embeddings", "entity_embeddings"}),
+    ],
+)
+def test_one_two_and_three_processes_compute_the_same_bits_and_make_the_same_query(scored, task, signals):
+    folder = scored[task]
     everything = {file.name: np.load(file) for file in folder.glob("scores *.npz")}
     assert len(everything) == 6
     alone = everything["scores 0 of 1.npz"]
-    assert sorted(alone) == sorted(
-        f"{few}{n}" for n in ("scores", "probabilities", "embeddings") for few in ("", "few_")
-    )
+    assert sorted(alone) == sorted(f"{few}{name}" for name in signals for few in ("", "few_"))
     for arrays in everything.values():
         for name in alone:
             assert arrays[name].tobytes() == alone[name].tobytes()
@@ -84,7 +105,8 @@ def test_one_two_and_three_processes_compute_the_same_bits_and_make_the_same_que
     answers = said(folder, "said")
     assert len(answers) == 6
     assert all(answer == answers[0] for answer in answers)
-    assert len(set(answers[0]["query"])) == 17
+    assert len(set(answers[0]["query"])) == len(answers[0]["query"])
+    assert len(answers[0]["query"]) == 17 or (task == "words" and len(answers[0]["query"]) > 5)
     assert answers[0]["given"] == 10_000  # whoever is faster: the others wait for the process that records them
     failed, spoiled = answers[0]["errors"]
     assert failed == "HfalError: only the main process does this"
@@ -92,23 +114,36 @@ def test_one_two_and_three_processes_compute_the_same_bits_and_make_the_same_que
 
 
 @pytest.fixture(scope="module")
-def whole_run(folder: Path) -> Path:
-    finish(torchrun(2, "run", folder))
+def whole_runs(folder: Path, of_words: Path) -> None:
+    finish(torchrun(2, "run", folder, of_words))
+
+
+@pytest.fixture
+def whole_run(folder: Path, whole_runs: None) -> Path:
     return folder
 
 
-def test_a_run_of_two_processes_ends_with_equal_labels_each_asked_once_by_the_main_process(whole_run):
+@pytest.mark.parametrize("task", ["folder", "of_words"])
+def test_a_run_of_two_processes_ends_with_equal_labels_each_asked_once_by_the_main_process(whole_runs, task, request):
+    whole_run = request.getfixturevalue(task)
     first, second = said(whole_run, "end")
     assert first == second
-    assert first["sizes"] == [15, 25, 35]
-    assert all("eval_accuracy" in metrics for metrics in first["metrics"])
     asked = [line.split() for line in (whole_run / "asked.txt").read_text().splitlines()]
     assert {rank for rank, _ in asked} == {"0"}
-    assert len(asked) == len({example for _, example in asked}) == len(first["labels"]) == 20 + 35
-    hidden = load_reviews(211)
+    assert len(asked) == len({example for _, example in asked}) == len(first["labels"])
     store = Store(whole_run / "run", read_only=True)
-    texts = {store.texts(i)["text"]: label for i, label in first["labels"].items()}
-    assert all(NAMES[row["label"]] == texts[row["text"]] for row in hidden if row["text"] in texts)
+    if task == "folder":
+        assert first["sizes"] == [15, 25, 35]
+        assert len(asked) == 20 + 35
+        assert all("eval_accuracy" in metrics for metrics in first["metrics"])
+        texts = {store.texts(i)["text"]: label for i, label in first["labels"].items()}
+        assert all(NAMES[row["label"]] == texts[row["text"]] for row in load_reviews(211) if row["text"] in texts)
+    else:
+        assert all("eval_f1" in metrics for metrics in first["metrics"])
+        assert 0 < first["words"][0] < first["words"][1] < first["words"][2] <= 15 * (20 + 35)
+        tags = {tuple(store.texts(i)["tokens"]): label for i, label in first["labels"].items()}
+        hidden = {tuple(row["tokens"]): row["ner_tags"] for row in load_sentences(211)}
+        assert tags == {words: hidden[words] for words in tags}
 
 
 def test_a_worker_that_is_killed_while_scoring_stops_the_others_and_the_run_goes_on(whole_run, fresh):
