@@ -148,7 +148,8 @@ class Pool:
         for table in self._columns(*self.text_columns):
             columns = [table[name] for name in self.text_columns]
             for name, column in zip(self.text_columns, columns, strict=True):
-                kind = column.type.value_type if pa.types.is_nested(column.type) else column.type
+                in_words = self.task.words is not None and pa.types.is_nested(column.type)
+                kind = column.type.value_type if in_words else column.type
                 if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
                     raise ArgumentError(f"text column {name!r} holds {column.type}, expected strings")
                 if column.null_count:
@@ -192,6 +193,11 @@ class Pool:
         return pa.array(ids, pa.string())
 
     def _check_run_directory(self) -> None:
+        task = self.store.meta("task")
+        if task is not None and task != self.task.name:
+            raise RunDirectoryError(
+                f"the run in {self.run_dir} is one of {task}, the pool of {self.task.name}: pass another run_dir"
+            )
         recorded = self.store.contents()
         if recorded:
             positions = pc.index_in(pa.array(list(recorded), pa.string()), value_set=self.ids)
@@ -214,11 +220,6 @@ class Pool:
                     f"`hfal export {shlex.quote(str(self.run_dir))} --to labels.csv`. Rows may be reordered and "
                     "appended at any time"
                 )
-        task = self.store.meta("task")
-        if task is not None and task != self.task.name:
-            raise RunDirectoryError(
-                f"the run in {self.run_dir} is one of {task}, the pool of {self.task.name}: pass another run_dir"
-            )
         names = self.store.meta("label_names")
         if names is not None and names != list(self.label_names):
             raise RunDirectoryError(

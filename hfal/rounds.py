@@ -31,7 +31,7 @@ from hfal.annotators import Annotator, SimulatedAnnotator
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
 from hfal.pool import HOLDOUT, Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size, shared_failure
-from hfal.scoring import forward_columns, longest_input
+from hfal.scoring import forward_columns, longest_input, without_adapters
 from hfal.store import RoundRecord, Store
 from hfal.tasks import LABEL_COLUMNS
 from hfal.weights import (
@@ -352,6 +352,12 @@ def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> No
                 )
     if plan.target_metric is not None and not plan.holdout and trainer.eval_dataset is None:
         raise ArgumentError(f"target_metric={plan.target_metric!r} needs an eval_dataset in the Trainer, or holdout=")
+    model_class = type(without_adapters(trainer.model)).__name__
+    if model_class.endswith(pool.task.wrong_model):
+        raise ArgumentError(
+            f"the model is a {model_class}, but the pool is one of {pool.task.name}, for which it "
+            f"needs a {pool.task.head}"
+        )
     config = getattr(trainer.model, "config", None)
     classes = getattr(config, "num_labels", len(pool.label_names))
     if classes != len(pool.label_names):

@@ -73,11 +73,11 @@ def forward_columns(model: torch.nn.Module, columns: Sequence[str]) -> list[str]
         model: The model; of a PEFT model the wrapped one counts.
         columns: The columns there are.
     """
-    parameters = inspect.signature(_without_adapters(model).forward).parameters
+    parameters = inspect.signature(without_adapters(model).forward).parameters
     return [c for c in columns if c in parameters and c not in LABEL_COLUMNS]
 
 
-def _without_adapters(model: torch.nn.Module) -> torch.nn.Module:
+def without_adapters(model: torch.nn.Module) -> torch.nn.Module:
     """The model that a PEFT model wraps, or the model itself."""
     get_base_model = getattr(model, "get_base_model", None)
     return get_base_model() if callable(get_base_model) else model
@@ -311,7 +311,7 @@ def _last_hidden_states(model: torch.nn.Module, wanted: bool) -> Iterator[list[t
     if not wanted:
         yield caught
         return
-    base = _without_adapters(model)
+    base = without_adapters(model)
     body = getattr(base, "base_model", None)
     if not isinstance(body, torch.nn.Module) or body is base:
         raise ScoringError(f"{type(model).__name__} has no base_model to take embeddings from: {_OTHER_EMBEDDINGS}")

@@ -42,6 +42,7 @@ class TextClassification:
     outside = 0
     scheme: str | None = None
     head = "sequence classification head (AutoModelForSequenceClassification)"
+    wrong_model = "ForTokenClassification"
     collator_hint = "let it do without labels"
     suggestion_signals = frozenset({"probabilities"})
 
@@ -168,6 +169,7 @@ class TokenClassification:
 
     name = "token_classification"
     head = "token classification head (AutoModelForTokenClassification)"
+    wrong_model = "ForSequenceClassification"
     collator_hint = "pass data_collator=DataCollatorForTokenClassification(tokenizer), which pads labels too"
     suggestion_signals = frozenset({"tags", "confidences"})
 
