@@ -301,7 +301,7 @@ def _units_of_words(words: Sequence[_Word]) -> Iterator[_Unit]:
             yield _Unit("", 0, "newline", at) if ends_row else _Unit("  ", 2, "space", at)
         for text, style in ((f"{word.number} " * bool(word.number), _NUMBER), (word.opening, _BRACKET)):
             if text:
-                yield _Unit(text, len(text), "opening", at, style)
+                yield _Unit(text, len(text), "inner", at, style)
         if not word.text:
             yield _Unit("<empty>", 7, "inner", at, _CODE_POINT)
         for unit in _units(word.text):
@@ -337,7 +337,7 @@ def _stands_alone(unit: _Unit) -> bool:
 def _belongs_to(unit: _Unit, following: _Unit) -> bool:
     """Whether two units are of one word, or are one picture: joined, or the second is the color of the skin."""
     joined = unit.text.endswith("\u200d") or "\U0001f3fb" <= following.text <= "\U0001f3ff"
-    return joined or unit.kind == "opening" or following.kind == "inner"
+    return joined or following.kind == "inner"
 
 
 def _merge(units: list[_Unit]) -> Fragments:
