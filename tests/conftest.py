@@ -44,7 +44,7 @@ def tiny_model(seed: int = 0) -> BertForSequenceClassification:
 
 def tiny_model_init() -> BertForSequenceClassification:
     """For `Trainer(model_init=...)`: an untrained BERT of two layers."""
-    return BertForSequenceClassification(_tiny_config(len(NAMES)))
+    return BertForSequenceClassification(tiny_config(len(NAMES)))
 
 
 def tiny_tagger(seed: int = 0) -> BertForTokenClassification:
@@ -55,10 +55,11 @@ def tiny_tagger(seed: int = 0) -> BertForTokenClassification:
 
 def tiny_tagger_init() -> BertForTokenClassification:
     """For `Trainer(model_init=...)`."""
-    return BertForTokenClassification(_tiny_config(len(TAGS)))
+    return BertForTokenClassification(tiny_config(len(TAGS)))
 
 
-def _tiny_config(labels: int) -> BertConfig:
+def tiny_config(labels: int) -> BertConfig:
+    """Two layers of 32."""
     return BertConfig(
         vocab_size=30522,
         hidden_size=32,

@@ -4,9 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import TAGS, load_tokenizer, tiny_model_init
+from conftest import TAGS, load_tokenizer, tiny_config
 from datasets import ClassLabel, Dataset, Features, List, Value
-from transformers import BertTokenizerFast, DataCollatorWithPadding, PreTrainedTokenizerBase
+from transformers import (
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertTokenizerFast,
+    DataCollatorWithPadding,
+    PreTrainedTokenizerBase,
+)
 
 from hfal import ActiveLearningCallback, FileAnnotator, Hybrid, Pool, SimulatedAnnotator, TokenScore, tokenize_words
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
@@ -322,7 +328,10 @@ def test_what_does_not_fit_is_refused_before_anything_is_asked(pool, make_traine
     active = ActiveLearningCallback(pool, annotator=SimulatedAnnotator(pool), query_size=10)
     for options, message in (
         ({"data_collator": DataCollatorWithPadding(tokenizer)}, "pass data_collator=DataCollatorForTokenClassificat"),
-        ({"model_init": tiny_model_init}, "the model has 2 classes, but the pool has 9 label names"),
+        (
+            {"model_init": lambda: BertForTokenClassification(tiny_config(2))},
+            "the model has 2 classes, but the pool has 9 label names",
+        ),
     ):
         with pytest.raises(ArgumentError, match=message):
             active.run(make_trainer([active], of_words=True, **options), rounds=1)
@@ -341,12 +350,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_asked(pool, make_traine
 
 
 def test_a_classifier_of_whole_texts_is_refused(pool, make_trainer):
-    from conftest import _tiny_config
-    from transformers import BertForSequenceClassification
-
     active = ActiveLearningCallback(pool, annotator=SimulatedAnnotator(pool), query_size=10)
-    trainer = make_trainer([active], of_words=True, model=BertForSequenceClassification(_tiny_config(len(TAGS))))
-    with pytest.raises(ArgumentError, match="BertForSequenceClassification.*AutoModelForTokenClassification"):
+    trainer = make_trainer([active], of_words=True, model=BertForSequenceClassification(tiny_config(len(TAGS))))
+    with pytest.raises(ArgumentError, match=r"BertForSequenceClassification.*AutoModelForTokenClassification"):
         active.run(trainer, rounds=2)
     assert not pool.store.queries()
 
