@@ -7,12 +7,16 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+import datasets
 import pytest
 import torch
+import transformers
+from command import Result
 from datasets import ClassLabel, Dataset
 from transformers import (
     AutoTokenizer,
@@ -174,3 +178,28 @@ def _spare_the_garbage_collector() -> Iterator[None]:
 def _one_thread() -> None:
     """Our models are too small for two, and on a busy machine threads only wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def hfal(
+    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Iterator[Callable[..., Result]]:
+    """A function that runs the command in this process and this folder."""
+    logger = logging.getLogger("hfal")
+    level, verbosity = logger.level, transformers.logging.get_verbosity()
+
+    def hfal(*arguments: str | Path) -> Result:
+        caplog.clear()
+        capsys.readouterr()
+        from hfal.cli import main
+
+        code = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        logged = "".join(f"{record.getMessage()}\n" for record in caplog.records if record.name.startswith("hfal"))
+        return Result(code, said.out, logged + said.err)
+
+    yield hfal
+    logger.setLevel(level)
+    transformers.logging.set_verbosity(verbosity)
+    transformers.utils.logging.enable_progress_bar()
+    datasets.enable_progress_bars()

@@ -117,5 +117,6 @@ class Person:
         end = time.monotonic() + patience
         while self.look(0.05):
             assert time.monotonic() < end, f"still running:\n{self.screen}"
+        self.process.wait()  # the terminal is given back first, and torch takes its time
         self.process.close()
         return self.process.exitstatus if self.process.signalstatus is None else -self.process.signalstatus

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 import os
 import re
 import signal
@@ -10,17 +9,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
 import pytest
-import transformers
 import yaml
+from command import FAST, HFAL, Result, error_line, in_a_process
 from conftest import NAMES, load_reviews, tiny_model
-from hfal.recipes.text_classification import make_annotator
 from person import ENTER, Person
 from transformers import PreTrainedTokenizerBase
 
@@ -28,22 +25,13 @@ from hfal import FileAnnotator, Pool, SimulatedAnnotator
 from hfal.annotators import TerminalAnnotator
 from hfal.cli import main
 from hfal.config import ActiveLearningArguments
+from hfal.running import make_annotator
 from hfal.store import Answer, Queried, Query, Store
 
 
-HFAL = str(Path(sys.executable).with_name("hfal"))
 SENTENCES = 90
 
-# Options with which a round takes a second.
-FAST = ["--model", "./model", "--max_length", "32", "--num_train_epochs", "1", "--use_cpu"]
 SMALL = [*FAST, "--query_size", "6"]
-
-
-@dataclass
-class Result:
-    code: int
-    stdout: str
-    stderr: str  # and what was logged
 
 
 @pytest.fixture(scope="module")
@@ -70,48 +58,6 @@ def folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def hfal(
-    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> Iterator[Callable[..., Result]]:
-    """A function that runs the command in this process and this folder."""
-    logger = logging.getLogger("hfal")
-    level, verbosity = logger.level, transformers.logging.get_verbosity()
-
-    def hfal(*arguments: str | Path) -> Result:
-        caplog.clear()
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        logged = "".join(f"{record.getMessage()}\n" for record in caplog.records if record.name.startswith("hfal"))
-        return Result(code, said.out, logged + said.err)
-
-    yield hfal
-    logger.setLevel(level)
-    transformers.logging.set_verbosity(verbosity)
-    transformers.utils.logging.enable_progress_bar()
-    datasets.enable_progress_bars()
-
-
-def in_a_process(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [HFAL, *arguments],
-        cwd=folder,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        **options,
-    )
-
-
-def environment(folder: Path) -> dict[str, str]:
-    given = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hf"), "OMP_NUM_THREADS": "1"}
-    given.pop("PYTHONPATH", None)
-    return given
-
-
 def write_csv(path: Path, header: list[str], rows: Any, separator: str = ",") -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=separator)
@@ -128,15 +74,6 @@ def table_rows(output: str) -> list[list[str]]:
     """The cells of the printed table of rounds."""
     lines = output[output.index("round  labels") :].split("\n\n")[0].strip().split("\n")
     return [re.split(r"\s{2,}", line.strip()) for line in lines]
-
-
-def error_line(result: Result) -> str:
-    """The one line that says what is wrong; it is the last one."""
-    assert result.code == 1, result.stderr
-    assert "Traceback" not in result.stderr
-    line = result.stderr.splitlines()[-1]
-    assert line.startswith("hfal: error: ")
-    return line
 
 
 # -- from a file to a model ----------------------------------------------------------------------------------------
