@@ -110,6 +110,7 @@ class Person:
         """End the program, whatever it does."""
         if not self.process.closed:
             self.process.kill(signal.SIGKILL)
+            self.process.wait()
             self.process.close(force=True)
 
     def leaves(self, patience: float = 15) -> int:

@@ -92,10 +92,13 @@ def test_a_person_marks_entities_in_hfal_run(folder: Path) -> None:
         person.sees("Seed set", "0/2 answered", patience=60)
         person.press("2", "1", ENTER)  # the first word is an organization
         person.sees("]ORG")
+        person.look(0.2)  # else it would be Enter held down
         person.press(ENTER)
         person.sees("1/2 answered")
+        person.look(0.2)
         person.press(ENTER)  # no entity
         person.sees("closes the query")
+        person.look(0.2)
         person.press(ENTER)
         person.sees("Round 1", "0/2 answered", patience=90)
         person.press("s")
