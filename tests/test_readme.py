@@ -1,13 +1,15 @@
 """README's example runs as it stands, and its commands are those that CI runs."""
 
 import csv
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import load_reviews, tiny_model
+from conftest import load_reviews, load_sentences, tiny_config, tiny_model
+from transformers import BertModel
 
 
 ROOT = Path(__file__).parent.parent
@@ -52,13 +54,39 @@ def test_the_commands_name_files_and_extras_that_exist():
     pyproject = (ROOT / "pyproject.toml").read_text()
     for extras in re.findall(r'"\.\[(.*?)\]"', demo + tests):
         assert all(re.search(rf"^{extra} = \[", pyproject, re.MULTILINE) for extra in extras.split(","))
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / link).exists(), link
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("name", ["random", "entropy", "least_confidence", "margin", "kmeans"])
+def test_the_example_for_entities_waits_for_tags_and_goes_on_when_they_are_there(tmp_path, tokenizer):
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "entities.md").read_text("utf-8"), re.DOTALL)
+    hub_name = '"distilbert/distilbert-base-cased"'
+    assert hub_name in example
+    BertModel(tiny_config(2)).save_pretrained(tmp_path / "tiny")
+    tokenizer.save_pretrained(tmp_path / "tiny")
+    load_sentences(150).select_columns(["tokens"]).to_json(tmp_path / "sentences.jsonl")
+    script = tmp_path / "script.py"
+    assert "annotator=TerminalAnnotator()" in example
+    example = example.replace(", TerminalAnnotator,", ", FileAnnotator,").replace(
+        "TerminalAnnotator()", 'FileAnnotator("jsonl")'
+    )
+    script.write_text(
+        example.replace(hub_name, '"tiny"').replace("rounds=10", "rounds=1").replace("epochs=10", "epochs=1")
+    )
+    for attempt in (1, 2):
+        for path in (tmp_path / "runs" / "news").glob("query-*.jsonl"):
+            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            rows = [{**row, "label": ["B-ORG", *["O"] * (len(row["tokens"]) - 1)]} for row in rows]
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == (75 if attempt == 1 else 0), done.stderr
+
+
+@pytest.mark.parametrize("name", ["random", "entropy", "least_confidence", "margin", "mnlp", "kmeans"])
 def test_the_table_of_strategies_has_every_name(name):
-    from hfal.strategies import SCORES, SELECTIONS
+    from hfal.strategies import SCORES, SELECTIONS, TOKEN_SCORES
 
-    assert {*SCORES, *SELECTIONS} == {"random", "entropy", "least_confidence", "margin", "kmeans"}
+    every = {"random", "entropy", "least_confidence", "margin", "mnlp", "kmeans"}
+    assert {*SCORES, *SELECTIONS, *TOKEN_SCORES} == every
     assert f'| `"{name}"` |' in README
