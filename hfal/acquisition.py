@@ -102,41 +102,54 @@ class Acquisition:
     def _sentence_embeddings(self) -> np.ndarray:
         return sentence_embeddings(self.pool, self.embeddings, progress=self.show_progress)
 
-    def affordable(self, size: int) -> tuple[int, np.ndarray]:
-        """How much of `size` the budget still pays for, and the unlabeled examples that it pays for, by position."""
-        positions = self.pool.unlabeled_positions()
+    def left(self) -> int | None:
+        """How much of the budget neither answers nor open questions have taken, in `unit`; `None` without a budget."""
         if self.budget is None:
-            return size, positions
+            return None
         store = self.pool.store
         answered = store.current_answers()
         asking = [e.example_id for q in store.open_queries() for e in q.examples if e.example_id not in answered]
         bought = store.labels_bought() if self.unit == "examples" else store.words_bought()
-        left = self.budget - bought - int(self._costs[self.pool.positions(asking)].sum())
-        return max(min(size, left), 0), positions[self._costs[positions] <= left]
+        return max(self.budget - bought - int(self._costs[self.pool.positions(asking)].sum()), 0)
 
-    def can_ask(self) -> bool:
-        """Whether there is anything left to ask that the budget pays for."""
-        return len(self.affordable(1)[1]) > 0
+    def affordable(self) -> np.ndarray:
+        """The unlabeled examples that may still be asked about, by position.
+
+        What is left of a budget in words buys nothing once it does not pay for an average sentence: a round for the
+        shortest ones would not be worth its training.
+        """
+        positions, left = self.pool.unlabeled_positions(), self.left()
+        if left is None or len(positions) == 0:
+            return positions
+        costs = self._costs[positions]
+        return positions[costs <= left] if left >= costs.mean() else positions[:0]
 
     def _fill(self, pick: Callable[[int], np.ndarray], size: int, positions: np.ndarray) -> np.ndarray:
-        """Rows of `positions` for a query: as many as `size` pays for, but at least one.
+        """Rows of `positions` for a query: in words, up to the sentence with which it reaches `size`.
 
         Args:
             pick: Picks so many rows of `positions`, best first.
-            size: How much to ask for, in `unit`.
-            positions: The candidates.
+            size: How much to ask for, in `unit`; less if the budget does not pay for it.
+            positions: The candidates, of which the budget pays for each.
         """
+        left = self.left()
+        size = size if left is None else min(size, left)
         if self.unit == "examples":
             return pick(min(size, len(positions)))
+        # How many sentences that takes is known when they are picked; half as many more than needed are too many.
         count = min(max(round(size / self._costs[positions].mean()), 1), len(positions))
-        for _ in range(10):  # how long the picked sentences are is known when they are picked
+        picked = pick(count)
+        spent = np.cumsum(self._costs[positions[picked]])
+        if spent[-1] > 1.5 * size:
+            count = max(round(count * size / spent[-1]), 1)
             picked = pick(count)
             spent = np.cumsum(self._costs[positions[picked]])
-            filled = spent[-1] / size
-            if 1 <= filled <= 1.1 or (filled < 1 and count == len(positions)):
-                break
-            count = min(max(round(1.05 * count / filled), 1), len(positions))
-        return picked[: max(1, int(np.searchsorted(spent, size, side="right")))]
+        while spent[-1] < size and count < len(positions):
+            count = min(max(round(1.05 * count * size / spent[-1]), count + 1), len(positions))
+            picked = pick(count)
+            spent = np.cumsum(self._costs[positions[picked]])
+        asked = min(int(np.searchsorted(spent, size)) + 1, count)
+        return picked[: asked - 1 if left is not None and spent[asked - 1] > left else asked]
 
     # -- queries without a model -----------------------------------------------------------------------------------
 
@@ -159,7 +172,7 @@ class Acquisition:
             return None
         # A seed set of which every example was skipped is followed by another one.
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
-        size, positions = self.affordable(self.seed_size)
+        positions = self.affordable()
         if self.seed_strategy == "random" or len(positions) == 0:
             return self._propose_at_random("seed", self.seed_size, 1, attempt)
 
@@ -169,10 +182,10 @@ class Acquisition:
                 return stratified(self.pool.given_labels()[positions], count, rng)
             return kmeans(Signals(len(positions), embeddings=self._sentence_embeddings[positions]), count, rng)
 
-        return self._record("seed", 0, self.seed_strategy, positions[self._fill(pick, size, positions)])
+        return self._record("seed", 0, self.seed_strategy, positions[self._fill(pick, self.seed_size, positions)])
 
     def _propose_at_random(self, purpose: str, size: int, *key: int) -> Query | None:
-        size, positions = self.affordable(size)
+        positions = self.affordable()
         if len(positions) == 0:
             return None
 
@@ -209,11 +222,12 @@ class Acquisition:
             StrategyError: The strategy returned no query.
         """
         task = self.pool.task
-        size, positions = on_main(lambda: self.affordable(self.query_size))
+        positions = on_main(self.affordable)
         if len(positions) == 0:
             logger.info("nothing left to ask: %d labels bought", self.pool.labels_bought())
             return None
-        if min(size, self._costs[positions].sum()) < self.query_size:
+        left = on_main(self.left)
+        if min(self._costs[positions].sum(), np.inf if left is None else left) < self.query_size:
             logger.info("the query is smaller than %d %s: that is all that is left", self.query_size, self.unit)
         columns = self.pool.columns_without_labels
         if args.remove_unused_columns:
@@ -264,7 +278,7 @@ class Acquisition:
                 arrays["embeddings"] = embeddings
             known = Signals(len(positions), **arrays)
             return self._fill(
-                lambda count: self.strategy.pick(known, count, self._rng(2, round_number)), size, positions
+                lambda count: self.strategy.pick(known, count, self._rng(2, round_number)), self.query_size, positions
             )
 
         picked = on_main(select)

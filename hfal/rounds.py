@@ -254,7 +254,7 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
             logger.info("the run ends after round %d: %s", last.number, reason)
             store.set_meta("ended", {"reason": reason, "answer": store.last_answer()})
             return _Step(last.number, ends=True)
-        if store.query_of_round(last.number) is None and acquisition.can_ask():
+        if store.query_of_round(last.number) is None and len(acquisition.affordable()):
             return _Step(last.number)
     if all(record.finished for record in store.rounds()):
         # The query of a round that was cut off is asked when the round is finished, as it would have been.
@@ -529,7 +529,7 @@ def _reason_to_stop(acquisition: Acquisition, plan: Plan, last: RoundRecord | No
             return f"{plan.target_metric} is {value:.4f}, the target was {plan.target}"
     pool = acquisition.pool
     nothing_new = not pool.store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
-    if nothing_new and not acquisition.can_ask():
+    if nothing_new and not len(acquisition.affordable()):
         return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
     return None
 

