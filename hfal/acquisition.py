@@ -232,7 +232,7 @@ class Acquisition:
         columns = self.pool.columns_without_labels
         if args.remove_unused_columns:
             columns = forward_columns(model, columns)
-        dataset = self.pool.dataset.select_columns(task.columns_to_score(columns))
+        dataset = self.pool.rows_to_score(columns)
         # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
         autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
 
@@ -243,7 +243,7 @@ class Acquisition:
                     dataset,
                     rows,
                     self.pool.lengths[rows],
-                    task.collator(collate_fn),
+                    task.collator(collate_fn, columns),
                     keep=keep,
                     score=self.strategy.score,
                     signals=task.signals,

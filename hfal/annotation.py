@@ -59,10 +59,15 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
         AnswersPending: Some questions need a person; all queries have been asked first.
         AnnotationError: An answer cannot be recorded; those before it are.
     """
-    waiting = []
+    waiting: list[str] = []
     asked: set[int] = set()
-    while query := next((q for q in store.open_queries() if q.number not in asked), None):
-        asked.add(query.number)  # an answer that is taken back may open an earlier one again
+
+    def is_next(query: Query) -> bool:
+        # An answer that is taken back may open an earlier query again; whoever leaves then wants to leave that, too.
+        return query.number not in asked and not (waiting and query.number < max(asked))
+
+    while query := next(filter(is_next, store.open_queries()), None):
+        asked.add(query.number)
         questions = open_query(store, query, may_wait)
         if questions.questions:
             _record(store, annotator, questions)

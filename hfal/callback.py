@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+QUERY_SIZES = {"examples": 50, "words": 500}
+"""What a round asks for by default, by the unit in which it is counted."""
+
 
 class ActiveLearningCallback(TrainerCallback):
     """Scores the unlabeled examples when training ends, and picks the next ones to label.
@@ -48,8 +51,8 @@ class ActiveLearningCallback(TrainerCallback):
             `score(probabilities, mask)`.
         annotator (`Annotator`, *optional*):
             Who answers the queries. Needed for `rounds`, `run` and `annotate`.
-        query_size (`int`, *optional*, defaults to 50):
-            Examples that a round asks for, or words.
+        query_size (`int`, *optional*):
+            Examples that a round asks for, or words; 50 examples or 500 words by default.
         seed_size (`int`, *optional*):
             Examples of the seed set, which is asked before any model is trained; `query_size` by default.
         seed_strategy (`str`, *optional*, defaults to `"random"`):
@@ -62,8 +65,8 @@ class ActiveLearningCallback(TrainerCallback):
             How many labels may be bought in all, the seed set and the holdout included; or words.
         unit (`str`, *optional*, defaults to `"examples"`):
             What `query_size`, `seed_size`, `holdout` and `budget` count. With `"words"`, for token classification,
-            each is filled with as many sentences as it pays for, so that strategies that love long sentences gain
-            nothing by it; a query has at least one sentence, whatever its length.
+            each is filled up to the sentence that reaches it, so that strategies that love long sentences gain nothing
+            by it; the budget is never exceeded.
         target_metric (`str`, *optional*):
             Stop when this metric of the evaluation (`"accuracy"`) reaches `target`.
         target (`float`, *optional*):
@@ -94,7 +97,7 @@ class ActiveLearningCallback(TrainerCallback):
         *,
         strategy: str | Hybrid | Callable[..., Any] = "margin+kmeans",
         annotator: Annotator | None = None,
-        query_size: int = 50,
+        query_size: int | None = None,
         seed_size: int | None = None,
         seed_strategy: str = "random",
         holdout: int = 0,
@@ -109,6 +112,8 @@ class ActiveLearningCallback(TrainerCallback):
         seed: int = 42,
         keep_models: int | None = 1,
     ):
+        if query_size is None:
+            query_size = QUERY_SIZES.get(unit, 1)
         seed_size = query_size if seed_size is None else seed_size
         smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
         for name, least in smallest.items():

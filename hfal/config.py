@@ -145,7 +145,9 @@ class ActiveLearningArguments:
             "choices": ["examples", "words"],
         },
     )
-    query_size: int = field(default=50, metadata={"help": "Texts that a round asks for, or words."})
+    query_size: int | None = field(
+        default=None, metadata={"help": "Texts that a round asks for, or words. Default: 50 texts, or 500 words."}
+    )
     seed_size: int | None = field(
         default=None, metadata={"help": "Texts of the first query, or words. Default: query_size."}
     )
@@ -157,8 +159,8 @@ class ActiveLearningArguments:
         default=None,
         metadata={
             "help": "Have so many texts labeled first, to evaluate on. "
-            f"Default: {_HOLDOUT['examples']}, or a fifth of a small pool; 0 with a simulated annotator or data to "
-            "evaluate on."
+            f"Default: {_HOLDOUT['examples']} (or {_HOLDOUT['words']} words), or a fifth of a small pool; 0 with a "
+            "simulated annotator or data to evaluate on."
         },
     )
     rounds: int | None = field(

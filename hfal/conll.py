@@ -43,7 +43,8 @@ def read_sentences(content: str, name: str, problems: list[str] | None = None) -
     """The sentences of a file in columns.
 
     The first column is the word. Columns are separated by tabs, if the file has any, else by blanks. Lines that begin
-    with `-DOCSTART-` separate documents and are no sentences.
+    with `-DOCSTART-` separate documents and are no sentences. Before a sentence, a line that begins with `#` and has
+    other columns than the words have is a comment.
 
     Args:
         content: The text of the file.
@@ -57,21 +58,22 @@ def read_sentences(content: str, name: str, problems: list[str] | None = None) -
     Raises:
         ArgumentError: A line has another number of columns than the first one.
     """
-    separator = "\t" if _TAB_BEHIND_A_WORD.search(content) else None
-    width: int | None = None
+    of_words = [line for line in content.split("\n") if line.strip() and not line.startswith(("#", "-DOCSTART-"))]
+    separator = "\t" if any(map(_TAB_BEHIND_A_WORD.search, of_words)) else None
+    width = len(of_words[0].removesuffix("\r").split(separator)) - 1 if of_words else None
     start, words, columns, comments, broken = 0, list[str](), list[list[str]](), dict[str, str](), False
     for number, line in enumerate([*content.split("\n"), ""], start=1):  # splitlines() would cut at U+2028 too
         line = line.removesuffix("\r")
         comment = None if words or _WORD_LIKE_A_COMMENT.match(line) else _COMMENT.fullmatch(line)
-        if not line.strip():
+        if not line.strip() or line.startswith("-DOCSTART-"):
             ended = bool(words) or "id" in comments
             if ended and not broken:
                 yield _unescaped(Sentence(start or number, words, columns, comments))
             start, words, columns, comments, broken = 0, [], [], {} if ended else comments, False
-        elif line.startswith("-DOCSTART-"):
-            continue
         elif comment:
             comments[comment[1]] = comment[2].strip()
+        elif not words and line.startswith("#") and width is not None and len(line.split(separator)) != width + 1:
+            continue
         else:
             word, *others = line.split(separator)
             if width is None:
@@ -87,7 +89,7 @@ def read_sentences(content: str, name: str, problems: list[str] | None = None) -
                 broken = True
             start = start or number
             words.append(word)
-            columns.append(others)
+            columns.append([cell.strip() for cell in others])
 
 
 def write_sentence(words: Sequence[str], columns: Sequence[Sequence[str]], comments: Mapping[str, str]) -> str:

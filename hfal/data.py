@@ -21,8 +21,9 @@ from hfal.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.errors import ArgumentError, RowError
 from hfal.labels import label_values
 from hfal.references import load_split
+from hfal.spans import plain_text
 from hfal.store import Store
-from hfal.tag_columns import count_words, infer_task, read_tags, tag_names_of
+from hfal.tag_columns import count_words, infer_task, is_spans, read_tags, tag_names_of
 
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,8 @@ def _check_options(al: ActiveLearningArguments) -> None:
     for name in ("eval_size", "eval_split"):
         if getattr(al, name) and al.label is None:
             raise ArgumentError(
-                f"--{name} needs labels: name their column with --label, or have some texts labeled with --holdout"
+                f"--{name} needs labels: name their column with --label (of a CoNLL file, ner_tags), or have some "
+                "texts labeled with --holdout"
             )
     if al.eval_size and al.eval_split:
         raise ArgumentError("--eval_size and --eval_split are two ways to the same end: leave one of them out")
@@ -105,7 +107,16 @@ def _load(al: ActiveLearningArguments, split: str) -> tuple[datasets.Dataset, Se
         if not rows:
             raise ArgumentError(f"--data_filter is {al.data_filter!r}, but no row of {al.data} is like this")
         data = data.select(rows)
+    spans = [name for name, feature in data.features.items() if is_spans(feature)]
+    if al.task is None and al.label is None and spans:
+        raise ArgumentError(
+            f"{al.data} has spans in column {spans[0]!r}: name it with --label {spans[0]} to find entities like "
+            "these, or say --task text_classification to label whole texts"
+        )
     al.task = al.task or infer_task(data, al.text, al.label)
+    unfit = {"token_classification": ("csv", "jsonl or conll"), "text_classification": ("conll", "csv or jsonl")}
+    if al.annotator == unfit[al.task][0]:
+        raise ArgumentError(f"--annotator is {al.annotator}, which does not fit {al.task}: take {unfit[al.task][1]}")
     if al.task == "token_classification":
         _check_sentences(al, data, rows)
     else:
@@ -164,6 +175,12 @@ def _check_sentences(al: ActiveLearningArguments, data: datasets.Dataset, rows: 
     """Find sentences without words, tags that do not fit their words, and spans that do not fit their text."""
     if len(al.text) != 1:
         raise ArgumentError(f"--text is {','.join(al.text)}: to tag words it takes one column with sentences")
+    if al.label is None and al.labels is None:
+        hint = " (--label ner_tags)" if "ner_tags" in data.column_names else ""
+        raise ArgumentError(
+            f"--labels is missing: name the types of entities (PER,ORG,LOC), or the column with tags or spans by "
+            f"--label{hint}"
+        )
     try:
         names = tag_names_of(data, al.label, al.labels)
         read_tags(data, al.text[0], al.label, names, count_words(data, al.text[0]))
@@ -266,7 +283,7 @@ def _draw(
         return data, None
     seed = seed if settled is None else settled["seed"]
     texts = zip(*(data[column] for column in al.text), strict=True)
-    flat = (" ".join(text if isinstance(text, str) else " ".join(text) for text in pair) for pair in texts)
+    flat = (" ".join(map(plain_text, pair)) for pair in texts)
     hashes = np.array([zlib.crc32(f"{seed} {text}".encode()) for text in flat], np.int64)
     is_labeled = np.zeros(len(data), bool)
     if al.task == "token_classification":

@@ -9,6 +9,7 @@ import torch
 
 from hfal.pool import Pool
 from hfal.references import resolve_model
+from hfal.spans import plain_text
 
 
 if TYPE_CHECKING:
@@ -45,10 +46,7 @@ def sentence_embeddings(
         rows = np.lib.format.open_memmap(part, "w+", np.float32, (len(pool), dimension))
         for start in range(0, len(pool), _TEXTS_AT_A_TIME):
             positions = range(start, min(start + _TEXTS_AT_A_TIME, len(pool)))
-            texts = [
-                "\n".join(text if isinstance(text, str) else " ".join(text) for text in columns.values())
-                for columns in pool.texts(positions)
-            ]
+            texts = ["\n".join(map(plain_text, columns.values())) for columns in pool.texts(positions)]
             rows[start : start + len(texts)] = model.encode(texts, show_progress_bar=progress)
         rows.flush()
         del rows

@@ -20,6 +20,7 @@ from datasets.table import InMemoryTable
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.processes import is_main, rank_and_size
+from hfal.spans import plain_text
 from hfal.store import DATASET, Answer, Store
 from hfal.tasks import LABEL_COLUMNS, make_task
 
@@ -211,7 +212,7 @@ class Pool:
             edited = [i for i, p in found.items() if p is not None and recorded[i] != self.content(p)]
             if gone or edited:
                 texts = self.store.texts([*gone, *edited][0]).values()
-                asked = " | ".join(text if isinstance(text, str) else " ".join(text) for text in texts)
+                asked = " | ".join(map(plain_text, texts))
                 raise RunDirectoryError(
                     f"{len(gone)} examples that were queried or labeled in {self.run_dir} are gone from the dataset "
                     f"and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}; the first "
@@ -468,6 +469,12 @@ class Pool:
         """The columns of the dataset that give no label away."""
         labels = {self.label_column, *LABEL_COLUMNS}
         return [column for column in self.dataset.column_names if column not in labels]
+
+    def rows_to_score(self, columns: Sequence[str]) -> datasets.Dataset:
+        """The data set with only these columns, and those that say where the words are, all in the user's format."""
+        kind = self.dataset.format
+        rows = self.dataset.select_columns(self.task.columns_to_score(columns))
+        return rows.with_format(kind["type"], **kind["format_kwargs"])
 
     def _labeled_view(self, labels: dict[str, Any]) -> datasets.Dataset:
         rows = self.dataset.select_columns(self.columns_without_labels).with_format("arrow")[

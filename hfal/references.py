@@ -175,6 +175,9 @@ def _load_local(path: Path, split: str, columns: Sequence[str]) -> "datasets.Dat
     for file in in_columns:
         if file.suffix.lower() in CONLL_SUFFIXES and file.is_file():
             return _slice({name: _load_conll(file)}, split)
+    there = sorted({file.stem for file in path.glob("*") if file.suffix.lower() in CONLL_SUFFIXES})
+    if path.is_dir() and "train" in there:
+        raise ValueError(f"Unknown split {name!r}. Should be one of {there}.")
     if path.is_dir():
         files = datasets.load_dataset_builder(str(path)).config.data_files
         if any(Path(file).suffix.lower() not in _DELIMITERS for part in files.values() for file in part):

@@ -383,10 +383,10 @@ def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> No
                 "the Trainer the model itself if this is a wrapper (for torch.compile, torch_compile=True in "
                 "TrainingArguments), or pass remove_unused_columns=False and a data_collator that picks columns"
             )
-    rows = pool.dataset.select_columns(pool.task.columns_to_score(columns))
+    rows = pool.rows_to_score(columns)
     ends = [int(pool.lengths.argmin()), int(pool.lengths.argmax())]
     try:
-        batch = pool.task.collator(trainer.data_collator)([rows[row] for row in ends])
+        batch = pool.task.collator(trainer.data_collator, columns)([rows[row] for row in ends])
     except Exception as error:
         raise ArgumentError(
             f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "

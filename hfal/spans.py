@@ -40,6 +40,11 @@ def words_of(text: str | Sequence[str]) -> list[str]:
     return list(_words_of_text(text)) if isinstance(text, str) else list(text)
 
 
+def plain_text(text: str | Sequence[str]) -> str:
+    """A text as one string; the words of a sentence joined by blanks."""
+    return text if isinstance(text, str) else " ".join(text)
+
+
 def entities_from_spans(text: str, spans: Iterable[Mapping[str, Any]]) -> list[Entity]:
     """The entities, counted in words, that character spans mark, first to last.
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
-from hfal.spans import tags_from_spans, word_offsets
+from hfal.spans import plain_text, tags_from_spans, word_offsets
 from hfal.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 
 
@@ -108,7 +108,7 @@ def count_words(dataset: datasets.Dataset, column: str) -> np.ndarray:
             raise RowError(
                 row + place,
                 f"the sentence in column {column!r} has no words; drop such rows: "
-                f"dataset = dataset.filter(lambda row: len(row[{column!r}]) > 0)",
+                f"dataset = dataset.filter(lambda row: hfal.spans.words_of(row[{column!r}]))",
             )
         counts[row : row + len(found)] = found
         row += len(found)
@@ -141,10 +141,12 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
         )
     if is_spans(feature):
         inner = feature.feature["label"]
-        types = list(inner.names) if isinstance(inner, datasets.ClassLabel) else None
-        if types is None and names is None:
-            types = sorted({span["label"] for spans in _spans(dataset, column, None) for span in spans or ()})
-        return tuple(_with_prefixes(names or types or [], "IOB2"))
+        if names is not None:
+            return tuple(_with_prefixes(names, "IOB2"))
+        if isinstance(inner, datasets.ClassLabel):
+            return tuple(tag_names(inner.names))
+        types = sorted({span["label"] for spans in _spans(dataset, column, None) for span in spans or ()})
+        return tuple(tag_names(types))
     inner = feature.feature
     if isinstance(inner, datasets.ClassLabel):
         if names is not None and names not in (list(inner.names), entity_types(inner.names)):
@@ -174,8 +176,14 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
 
 
 def _with_prefixes(names: Sequence[str], scheme: str) -> list[str]:
-    """The names of tags, where those of entity types were given."""
-    are_types = OUTSIDE not in names and scheme_of(names) == "plain"
+    """The names of tags, where those of entity types were given; a type may look like a tag (`E-mail`), not all do."""
+    plain = [name for name in names if split_tag(name) == ("I", name)]
+    if plain and OUTSIDE not in names and any(name.startswith(("B-", "I-")) for name in names):
+        raise ArgumentError(
+            f"label_names={list(names)!r} mix tags and types: name either the types of entities (PER) or all tags (O, "
+            "B-PER, I-PER)"
+        )
+    are_types = OUTSIDE not in names and bool(plain)
     return tag_names(names, "IOB2" if scheme == "plain" else scheme) if are_types else list(names)
 
 
@@ -224,11 +232,12 @@ def read_tags(
         if len(bad):
             place = int(np.searchsorted(starts, bad[0], "right") - 1)
             word = int(bad[0] - starts[place])
+            value = cells.flatten()[int(bad[0])].as_py()
+            hint = "; -100 is for tokens: pass the tags of words" if value == -100 else ""
             raise RowError(
                 row + place,
                 f"word {word + 1} of {_sentence(dataset, text_column, row + place)} has the tag "
-                f"{cells.flatten()[int(bad[0])].as_py()!r} in column {column!r}, which is outside label_names: "
-                f"{', '.join(names)}",
+                f"{value!r} in column {column!r}, which is outside label_names: {', '.join(names)}{hint}",
             )
         places = np.repeat(has, lengths)
         target = np.repeat(has, counts[row : row + len(lengths)])
@@ -279,9 +288,11 @@ def _spans(
     row = 0
     for cells in _blocks(dataset, column):
         for spans in cells.to_pylist():
-            if spans is not None and class_names is not None:
-                spans = [{**span, "label": class_names[span["label"]]} for span in spans]
             for span in spans or ():
+                if span is None or span["label"] in (None, -1):
+                    raise RowError(row, f"a span in column {column!r} has no label")
+                if class_names is not None:
+                    span["label"] = class_names[span["label"]]
                 if types is not None and span["label"] not in types:
                     raise RowError(
                         row,
@@ -302,6 +313,5 @@ def _first(mask: pa.Array) -> int:
 
 
 def _sentence(dataset: datasets.Dataset, column: str, row: int) -> str:
-    text = dataset[row][column]
-    shown = text if isinstance(text, str) else " ".join(text)
+    shown = plain_text(dataset[row][column])
     return repr(shown[:80] + "…" * (len(shown) > 80))

@@ -112,7 +112,7 @@ class TextClassification:
         """The columns that a scoring pass reads: those that the model takes."""
         return list(columns)
 
-    def collator(self, collate_fn: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
+    def collator(self, collate_fn: Callable[[list[Any]], Any], columns: Sequence[str]) -> Callable[[list[Any]], Any]:
         """What makes the batches of a scoring pass: the Trainer's own collator."""
         return collate_fn
 
@@ -296,21 +296,28 @@ class TokenClassification:
             raise ArgumentError(f"row {row} has no tags in column {self.label_column!r}: drop such rows")
         if "word_ids" not in dataset.column_names:
             raise ArgumentError("the dataset has no column 'word_ids': tokenize it with hfal.tokenize_words")
+        ids = dataset.select_columns(["word_ids"]).with_format("arrow")[:]["word_ids"]
+        other.check_tokens(pc.list_value_length(ids).to_numpy())
         tags = [other.tags.of(row) for row in range(len(dataset))]
         rows = dataset.select_columns(["word_ids"]).with_format("arrow")[:]
         aligned, feature = self.training_labels(rows, tags)  # type: ignore[arg-type]
-        return dataset.remove_columns(str(self.label_column)).add_column(column, aligned, feature=feature)
+        known = [name for name in (self.label_column, *LABEL_COLUMNS) if name in dataset.column_names]
+        return dataset.remove_columns(known).add_column(column, aligned, feature=feature)
 
     def columns_to_score(self, columns: Sequence[str]) -> list[str]:
         """The columns that a scoring pass reads: those that the model takes, and which word each token is of."""
         return list(dict.fromkeys([*columns, "word_ids"]))
 
-    def collator(self, collate_fn: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Any]:
+    def collator(self, collate_fn: Callable[[list[Any]], Any], columns: Sequence[str]) -> Callable[[list[Any]], Any]:
         """What makes the batches of a scoring pass: the Trainer's collator, given the words in the place of labels.
 
         It has to put labels where their tokens are, on whatever side it pads, and so it does with the words.
+
+        Args:
+            collate_fn: The Trainer's collator.
+            columns: The columns that it takes beside the labels.
         """
-        return _WordCollator(collate_fn)
+        return _WordCollator(collate_fn, columns)
 
     def check_batch(self, batch: Mapping[str, Any], rows: Sequence[int]) -> None:
         """Check that a batch of some rows has the words where their tokens are.
@@ -379,8 +386,6 @@ class TokenClassification:
                 "the Trainer's data_collator gives no labels, without which nobody knows where the words are: pass "
                 "data_collator=DataCollatorForTokenClassification(tokenizer)"
             )
-        if logits.ndim == 3 and logits.shape[1] > words.shape[1]:
-            logits = logits[:, logits.shape[1] - words.shape[1] :]  # a learned prompt stands in front of the text
         probabilities = class_probabilities(logits, 3, TokenClassification.head)
         if probabilities.shape[:2] != words.shape:
             raise ScoringError(
@@ -409,14 +414,15 @@ class TokenClassification:
 class _WordCollator:
     """Hands rows to a collator with the words of their tokens as labels."""
 
-    def __init__(self, collate_fn: Callable[[list[Any]], Any]):
+    def __init__(self, collate_fn: Callable[[list[Any]], Any], columns: Sequence[str]):
         self.collate_fn = collate_fn
+        self.columns = columns
 
     def __call__(self, rows: list[dict[str, Any]]) -> Any:
         return self.collate_fn(
             [
                 {
-                    **{c: v for c, v in row.items() if c != "word_ids"},
+                    **{column: row[column] for column in self.columns},
                     "labels": first_tokens(_integers(row["word_ids"])),
                 }
                 for row in rows

@@ -34,12 +34,19 @@ def tokenize_words(
         0, `None` for special tokens.
 
     Raises:
-        ArgumentError: The tokenizer is a slow one.
+        ArgumentError: The tokenizer is a slow one, or loses the blanks between words.
     """
     if not getattr(tokenizer, "is_fast", False):
         raise ArgumentError(
             f"the tokenizer {type(tokenizer).__name__} is a slow one, which cannot say of what words its tokens are: "
             "load it with AutoTokenizer.from_pretrained(..., use_fast=True), or use a model that has a fast one"
+        )
+    # As byte-level tokenizers do that take a blank for a part of the word behind it, where there is none in a list.
+    if tokenizer.tokenize("to be") != tokenizer.tokenize(["to", "be"], is_split_into_words=True):
+        raise ArgumentError(
+            f"the tokenizer {type(tokenizer).__name__} makes other tokens of the words 'to', 'be' than of 'to be': "
+            "load it with AutoTokenizer.from_pretrained(..., add_prefix_space=True); if that changes nothing, set "
+            "tokenizer.backend_tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=True)"
         )
     words = [words_of(text) for text in batch[text_column]]
     encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=max_length)

@@ -31,6 +31,10 @@ class RoundTrainingArguments(TrainingOptions, TrainingArguments):
         dataloader_pin_memory: False instead of True, which warns where there is no GPU, and brings nothing here.
     """
 
+    def get_warmup_steps(self, num_training_steps: int) -> int:
+        """The number of warm-up steps, never all of them: in the first of these the learning rate is 0."""
+        return min(int(super().get_warmup_steps(num_training_steps)), max(num_training_steps - 1, 0))
+
 
 class RoundProgress(ProgressCallback):
     """The Trainer's progress bars, which vanish in the end, without its summary of each training."""

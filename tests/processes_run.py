@@ -94,7 +94,7 @@ def score(folder: Path) -> None:
             rows,
             positions,
             pool.lengths[positions],
-            pool.task.collator(collate),
+            pool.task.collator(collate, ["input_ids", "attention_mask"]),
             keep=frozenset(keep),
             score=TokenScore("entropy") if of_words else entropy,
             signals=pool.task.signals,

@@ -377,7 +377,8 @@ def test_what_changed_since_the_last_start_is_said_in_one_line(
     assert [record.getMessage() for record in caplog.records] == [
         "changed since the last start: strategy is 'entropy', was 'margin+kmeans'; learning_rate is 0.001, was 0.0001",
         "changed since the last start: query_size is 50, was 7",
-        "changed since the last start: rounds is None, was 3; learning_rate is 0.0001, was 0.001",
+        "changed since the last start: query_size is None, was 50; rounds is None, was 3; learning_rate is 0.0001, "
+        "was 0.001",
     ]
 
 

@@ -186,3 +186,12 @@ def test_sentence_without_words_comes_back_if_it_has_an_id(tmp_path: Path) -> No
 def test_one_list_of_columns_is_needed_for_each_word() -> None:
     with pytest.raises(ValueError, match="zip"):
         write_sentence(["a", "b"], [["O"]], {})
+
+
+def test_documents_end_sentences_and_other_columns_are_comments() -> None:
+    content = "# newdoc\n# a comment line\nEU\tB-ORG\n-DOCSTART-\tO\n# id 12\tdomain=en\tx\nRome\tB-LOC\n#\tO\n"
+    assert [s.words for s in read_sentences(content, "x")] == [["EU"], ["Rome", "#"]]
+    blanks = "# sent 0\nEU B-ORG\n# said O\n\n# one two three\n# O\n"
+    with pytest.raises(ArgumentError, match="line 3: 3 columns, but 2"):
+        list(read_sentences(blanks, "x"))
+    assert [s.words for s in read_sentences(blanks.replace("# said", "said"), "x")] == [["EU", "said"], ["#"]]

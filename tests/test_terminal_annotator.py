@@ -235,6 +235,32 @@ def test_undo_reaches_earlier_queries_and_earlier_days(store, texts, sit_down):
     assert [(a.example_id, a.query) for a in store.answers()][-4:] == [("a", 1), ("b", 1), ("c", 2), ("d", 2)]
 
 
+def test_who_quits_is_asked_neither_a_reopened_query_nor_the_next_one(store, texts, sit_down):
+    add_query(store, texts[:1], "seed")
+    yesterday = sit_down()
+    yesterday.sees("Seed set | 0/1 answered")
+    yesterday.press("1", ENTER)
+    assert yesterday.leaves() == 0
+    add_query(store, texts[1:2])
+    add_query(store, texts[2:3])
+    person = sit_down()
+    person.sees("Round 2 of 10 | 0/1 answered")
+    person.press("u")
+    person.sees("0/1 answered | 0 of 500", first_words(texts[0]))
+    person.press("q")  # which leaves the seed set open again
+    assert person.leaves() == 75
+    assert [query.number for query in store.open_queries()] == [1, 2, 3]
+    again = sit_down()
+    again.sees("Seed set | 0/1 answered")
+    again.press("2", ENTER)
+    again.sees("Round 2 of 10 | 0/1 answered")
+    again.press("1")
+    again.sees("[Enter] closes the query")
+    again.press("q")  # all is answered, and that is enough for today
+    assert again.leaves() == 75
+    assert labels(store) == {"a": "positive", "b": "negative"}
+
+
 def test_an_answer_is_changed_by_walking_back_to_it(store, texts, sit_down):
     add_query(store, texts[:4])
     person = sit_down()
@@ -843,7 +869,7 @@ def test_a_megabyte_is_read_from_end_to_end_without_waiting(store, texts, sit_do
         person.sees(seen)
         assert time.monotonic() - start < 2, (key, seen)
         person.look(0.1)
-    assert labels(store) == {"a": "negative", "b": "positive"}
+    assert labels(store) == {"a": "positive", "b": "negative"}
 
 
 # -- what becomes of a text -------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
 from conftest import TAGS, load_tokenizer, tiny_config
 from datasets import ClassLabel, Dataset, Features, List, Value
 from transformers import (
@@ -12,6 +13,7 @@ from transformers import (
     BertTokenizerFast,
     DataCollatorWithPadding,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 
 from hfal import ActiveLearningCallback, FileAnnotator, Hybrid, Pool, SimulatedAnnotator, TokenScore, tokenize_words
@@ -170,6 +172,18 @@ def test_arguments_that_do_not_fit(arguments, message, tmp_path):
         Pool(data, tmp_path / "run", **{"text_column": "tokens", "label_column": "classes", **arguments})
 
 
+def test_types_may_look_like_tags(tmp_path):
+    spans = [[{"start": 0, "end": 3, "label": "E-mail"}], []]
+    data = Dataset.from_dict({"text": ["Ann", "Rain"], "ner_tags": spans})
+    assert read(data, text="text").of(0) == ["B-E-mail"]
+    assert tag_names_of(data, None, ["E-mail", "PER"]) == ("O", "B-E-mail", "I-E-mail", "B-PER", "I-PER")
+    with pytest.raises(ArgumentError, match="mix tags and types"):
+        tag_names_of(data, None, ["B-PER", "I-PER", "ORG"])
+    nameless = [[{"start": 0, "end": 3, "label": None}], []]
+    with pytest.raises(ArgumentError, match="row 0: a span in column 'ner_tags' has no label"):
+        read(Dataset.from_dict({"text": ["Ann", "Rain"], "ner_tags": nameless}), text="text")
+
+
 def test_names_without_a_column_are_entity_types_or_tags(tmp_path):
     data = Dataset.from_dict({"tokens": WORDS})
     assert Pool(data, tmp_path / "a", "tokens", label_names=["LOC", "PER"]).label_names == (
@@ -193,6 +207,19 @@ def test_a_slow_tokenizer_is_refused(tokenizer: PreTrainedTokenizerBase):
     slow = Slow(vocab=tokenizer.get_vocab())
     with pytest.raises(ArgumentError, match=r"the tokenizer Slow is a slow one.*use_fast=True"):
         tokenize_words({"tokens": WORDS}, slow)
+
+
+def test_a_tokenizer_that_loses_blanks_is_refused():
+    def byte_level(add_prefix_space: bool) -> PreTrainedTokenizerFast:
+        tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="?"))
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
+        trainer = tokenizers.trainers.BpeTrainer(special_tokens=["?"], vocab_size=400, show_progress=False)
+        tokenizer.train_from_iterator(["to be or not to be", "Ann Lee met IBM"] * 20, trainer)
+        return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="?")
+
+    with pytest.raises(ArgumentError, match="add_prefix_space=True"):
+        tokenize_words({"tokens": WORDS}, byte_level(False))
+    assert tokenize_words({"tokens": WORDS}, byte_level(True))["word_ids"][1][0] == 0
 
 
 def test_tokens_without_words_and_of_other_words_are_refused(tmp_path):
@@ -230,6 +257,9 @@ def test_the_labeled_view_has_tags_at_the_first_tokens_of_words(tmp_path, tokeni
     assert evaluation[0]["labels"] == row["labels"]
     with pytest.raises(ArgumentError, match="row 1 has no tags"):
         pool.with_labels(tokenized(table([tags[0], None], words)))
+    other = tokenized(table([["O"]], [["Ann"]])).remove_columns("word_ids").add_column("word_ids", [[None, 0, 1]])
+    with pytest.raises(ArgumentError, match="tokens of word 2, but only 1 words"):
+        pool.with_labels(other)
 
 
 def test_answers_that_do_not_fit_are_refused(tmp_path):

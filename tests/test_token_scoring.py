@@ -84,7 +84,7 @@ def run(data: Dataset, model: torch.nn.Module, tmp_path, score, order=None, padd
         data.select_columns(["input_ids", "attention_mask", "word_ids"]),
         positions,
         pool.lengths[positions],
-        pool.task.collator(DataCollatorForTokenClassification(tokenizer)),
+        pool.task.collator(DataCollatorForTokenClassification(tokenizer), ["input_ids", "attention_mask"]),
         keep=frozenset(keep or {"scores"}),
         score=score,
         signals=pool.task.signals,

@@ -19,15 +19,18 @@ _MOST_OF_A_NAME = 30  # cells of an entity's words, or of its type, in a notice
 
 
 def word_ranges(typed: str, words: int) -> list[tuple[int, int]]:
-    """The words that were typed as `3`, `3-5` or `3-5, 9`: for each range the place of its first, and behind its last.
+    """The words that were typed: for each range the place of its first, and behind its last.
 
     Args:
-        typed: Numbers of words, which begin with 1, and ranges of them, between commas or blanks.
+        typed: Numbers of words, which begin with 1, and ranges of them, between commas or blanks (`3-5, 9`); or `*`,
+            which is all words.
         words: How many words there are.
 
     Raises:
         ArgumentError: Something else was typed, or there are no such words; the message is for who typed it.
     """
+    if typed.strip() == "*" and words:
+        return [(0, words)]
     found = []
     for piece in re.split(r"[\s,;]+", _DASH.sub("-", typed).strip(" ,;")):
         match = _RANGE.fullmatch(piece)

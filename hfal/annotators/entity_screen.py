@@ -30,7 +30,7 @@ Mark the entities of the sentence, then press Enter. Every answer is saved at on
 start goes on with the next sentence.
 
 The key of a type asks for the numbers of the words: 3, or 3-5, or several entities: 3-5, 9. They replace whatever \
-they overlap.
+they overlap. A * is all words.
 
   Enter  save what is marked, and go on; with nothing marked: there is no entity
   x      remove what is marked: asks for the numbers of the words

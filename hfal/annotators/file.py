@@ -109,6 +109,8 @@ class FileAnnotator:
             how += " (or write 'accept', 'skip' or 'unsure' behind '# answer =')"
         elif is_of_tags(query):
             how = f"Fill in the column 'label' with a list that has a tag for each word: {names} ({words[1:]})"
+            if any(isinstance(text, str) for text in query.questions[0].texts.values()):
+                how += ';\n    or with a list of spans: [{"start": 0, "end": 5, "label": ...}], where [] is no entity'
         else:
             how = f"Fill in the column 'label' with one of: {names}{f' ({words[1:]})' if words else ''}"
         return (

@@ -97,6 +97,7 @@ class Screen(ABC):
         prompt = BeforeInput(lambda: f"{self._prompt()}: ", "bold")
         self._main = Window(FormattedTextControl(self._fragments, focusable=True, show_cursor=False))
         self._input = Window(BufferControl(self._editor, [Masked(), prompt]), height=1)
+        self.left = False  # whether the person wants to be asked nothing more for now
         body = HSplit([self._main, ConditionalContainer(self._input, self._editing)])
         menu = Float(CompletionsMenu(max_height=8, scroll_offset=1), xcursor=True, ycursor=True)
         self._bindings = KeyBindings()
@@ -191,6 +192,10 @@ class Screen(ABC):
         self._quit()
 
     def _quit(self) -> None:
+        self.left = True
+        self._end()
+
+    def _end(self) -> None:
         if not self._app.is_done:
             self._app.exit()
 
@@ -277,7 +282,7 @@ class Screen(ABC):
     def _enter(self) -> Answer | None:
         if self.session.shown is not None:
             return self._accept()
-        self._quit()
+        self._end()
         return None
 
     def _toggle_suggestions(self) -> None:

@@ -71,7 +71,7 @@ class TerminalAnnotator:
             yield from screen.answers()
         finally:
             self.show_suggestions = screen.session.suggestions_shown
-            if screen.session.answered < query.size:
+            if screen.left or screen.session.answered < query.size:
                 self._left_at = query.number
 
     def waiting_for(self, query: OpenQuery) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from transformers import EvalPrediction
 
 from hfal.errors import ArgumentError
-from hfal.tags import entities
+from hfal.tags import entities, entity_types
 
 
 _TAGS = datasets.List(datasets.Value("string"))
@@ -75,6 +75,7 @@ def entity_metrics(label_names: Sequence[str]) -> Callable[[EvalPrediction], dic
         no word begins.
     """
     names = np.array(label_names)
+    of_types = [f"f1_{t}" for t in sorted(entity_types(label_names))]
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
         found: Any = prediction.predictions
@@ -82,9 +83,10 @@ def entity_metrics(label_names: Sequence[str]) -> Callable[[EvalPrediction], dic
         if found.ndim == 3:
             found = found.argmax(axis=-1)
         pairs = [(f[labels >= 0], labels[labels >= 0]) for f, labels in zip(found, prediction.label_ids, strict=True)]
-        return EntityF1().compute(
+        metrics = EntityF1().compute(
             predictions=[names[tags].tolist() for tags, _ in pairs],
             references=[names[tags].tolist() for _, tags in pairs],
         )
+        return {**metrics, **{name: metrics.get(name, 0.0) for name in of_types}}  # also of types that do not occur
 
     return compute_metrics

@@ -80,7 +80,7 @@ def measure(sentences: int) -> tuple[float, float]:
                 rows.select_columns(["input_ids", "attention_mask", "word_ids"]),
                 positions,
                 pool.lengths[positions],
-                pool.task.collator(DataCollatorForTokenClassification(tokenizer)),
+                pool.task.collator(DataCollatorForTokenClassification(tokenizer), ["input_ids", "attention_mask"]),
                 keep=frozenset({"scores"}),
                 score=TokenScore("entropy"),
                 signals=pool.task.signals,

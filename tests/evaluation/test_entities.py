@@ -76,10 +76,10 @@ def test_types_that_only_one_side_has():
 
 
 def test_of_a_trainers_logits_and_of_their_argmax():
-    names = ["O", "B-PER", "I-PER"]
+    names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]  # of which one type does not occur
     labels = np.array([[-100, 1, 2, -100, 0], [-100, 0, -100, 1, -100]])
     tags = np.array([[2, 1, 2, 0, 1], [0, 0, 1, 1, 2]])  # one too many: word 3 of the first sentence
-    logits = np.eye(3)[tags] * 5
+    logits = np.eye(5)[tags] * 5
     for predictions in (tags, logits, (logits, "hidden states")):
         found = entity_metrics(names)(EvalPrediction(predictions, labels))
-        assert found == pytest.approx({"precision": 2 / 3, "recall": 1, "f1": 0.8, "f1_PER": 0.8})
+        assert found == pytest.approx({"precision": 2 / 3, "recall": 1, "f1": 0.8, "f1_LOC": 0, "f1_PER": 0.8})
