@@ -11,6 +11,7 @@ from transformers import (
     BertForSequenceClassification,
     BertForTokenClassification,
     BertTokenizerFast,
+    DataCollatorForTokenClassification,
     DataCollatorWithPadding,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -354,6 +355,29 @@ def test_a_sentence_that_is_longer_than_the_query_is_asked_alone(pool, make_trai
     _, query = pool.store.queries()
     assert [len(e.texts["tokens"]) for e in query.examples] == [int(pool.task.words.max())]
     assert len(query.examples[0].texts["tokens"]) > 30
+
+
+def test_formats_and_collators_of_ones_own(sentences, make_trainer, tmp_path, tokenizer):
+    stock = DataCollatorForTokenClassification(tokenizer)
+
+    def collate(rows: list[dict[str, Any]]) -> Any:
+        assert all(len(row["word_ids"]) == len(row["input_ids"]) for row in rows)  # as in the training batches
+        return stock([{c: row[c] for c in ("input_ids", "attention_mask", "labels") if c in row} for row in rows])
+
+    queries = []
+    for number, (data, options) in enumerate(
+        [
+            (sentences, {}),
+            (sentences.with_format("torch", columns=["input_ids", "attention_mask"]), {}),
+            (sentences, {"remove_unused_columns": False, "data_collator": collate, "dataloader_num_workers": 2}),
+        ]
+    ):
+        pool = Pool(data, tmp_path / str(number), "tokens", "ner_tags", TAGS)
+        active = ActiveLearningCallback(pool, strategy="mnlp", annotator=SimulatedAnnotator(pool), query_size=8)
+        active.run(make_trainer([active], of_words=True, **options), rounds=2)
+        queries.append([[(e.example_id, e.score) for e in q.examples] for q in pool.store.queries()])
+    assert queries[0] == queries[1] == queries[2]
+    assert len(queries[0]) == 2
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_asked(pool, make_trainer, reviews, tmp_path, tokenizer):
