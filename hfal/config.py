@@ -106,7 +106,8 @@ class ActiveLearningArguments:
     annotator: str | None = field(
         default=None,
         metadata={
-            "help": "Who labels: you, here or in files, or the labels that the data has ('simulated', an experiment). "
+            "help": "Who labels: you, here or in files (csv for whole texts, conll for entities, jsonl for both), or the "
+            "labels that the data has ('simulated', an experiment). "
             "Default: simulated if every example has a label, else terminal.",
             "choices": ["terminal", "jsonl", "csv", "conll", "simulated"],
         },
@@ -120,8 +121,8 @@ class ActiveLearningArguments:
     strategy: str = field(
         default="margin+kmeans",
         metadata={
-            "help": "What to ask about: random, entropy, least_confidence, margin, kmeans, or one of the three scores "
-            "and a selection among the best, entropy+kmeans.",
+            "help": "What to ask about: random, entropy, least_confidence, margin, for entities mnlp, kmeans, or a "
+            "score and a selection among the best, entropy+kmeans.",
             "metavar": "NAME",
         },
     )
