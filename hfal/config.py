@@ -106,8 +106,8 @@ class ActiveLearningArguments:
     annotator: str | None = field(
         default=None,
         metadata={
-            "help": "Who labels: you, here or in files (csv for whole texts, conll for entities, jsonl for both), or the "
-            "labels that the data has ('simulated', an experiment). "
+            "help": "Who labels: you, here or in files (csv for whole texts, conll for entities, jsonl for both), or "
+            "the labels that the data has ('simulated', an experiment). "
             "Default: simulated if every example has a label, else terminal.",
             "choices": ["terminal", "jsonl", "csv", "conll", "simulated"],
         },
