@@ -127,11 +127,11 @@ class ActiveLearningArguments:
         },
     )
     aggregate: str = field(
-        default="max",
+        default="mean",
         metadata={
             "help": "For entities: how the scores of words become one of their sentence; 'top' is the mean of the "
             "top_words most uncertain ones.",
-            "choices": ["max", "mean", "sum", "top"],
+            "choices": ["mean", "max", "sum", "top"],
         },
     )
     top_words: int = field(default=3, metadata={"help": "Of --aggregate top."})

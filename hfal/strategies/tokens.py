@@ -74,15 +74,15 @@ AGGREGATES = ("mean", "sum", "max", "top")
 class TokenScore:
     """How uncertain the words of a sentence are, as one number: for NER, in the place of a score's name.
 
-    `TokenScore("entropy", aggregate="mean")`; behind it a selection: `Hybrid(TokenScore("margin"), "kmeans")`.
+    `TokenScore("entropy", aggregate="max")`; behind it a selection: `Hybrid(TokenScore("margin"), "kmeans")`.
 
     Args:
         score: What is computed for each word: `"entropy"`, `"least_confidence"`, `"margin"` (here one minus the
             difference between the two likeliest tags), or a function of probabilities [B, L, C] that gives [B, L], 0
             where the model is certain and more where it is not.
-        aggregate: Over the words: `"max"`, `"mean"`, `"sum"`, or `"top"`, the mean of the k most uncertain ones. All
-            but the mean tend to long sentences, the sum most of all; count the budget in words (`unit="words"`) where
-            that should bring them nothing.
+        aggregate: Over the words: `"mean"`, `"max"`, `"sum"`, or `"top"`, the mean of the k most uncertain ones. All
+            but the mean tend to long sentences, the sum most of all, and so bought less than random ones where the
+            budget counted words (docs/entities.md).
         k: Of `aggregate="top"`.
         sure_outside: Leave out words that the model takes to be outside any entity with at least this probability.
             Most words of a text are, and a mean over all of them says little about the entities.
@@ -90,7 +90,7 @@ class TokenScore:
     """
 
     score: str | Callable[[torch.Tensor], torch.Tensor] = "entropy"
-    aggregate: str = "max"
+    aggregate: str = "mean"
     k: int = 3
     sure_outside: float | None = None
     outside: int = 0
@@ -122,7 +122,7 @@ class TokenScore:
 
     @property
     def name(self) -> str:
-        """As it is recorded with each query: `entropy(max)`."""
+        """As it is recorded with each query: `entropy(mean)`."""
         score = self.score if isinstance(self.score, str) else getattr(self.score, "__name__", "score")
         return f"{score}({self.aggregate})"
 

@@ -82,7 +82,7 @@ def measure(sentences: int) -> tuple[float, float]:
                 pool.lengths[positions],
                 pool.task.collator(DataCollatorForTokenClassification(tokenizer), ["input_ids", "attention_mask"]),
                 keep=frozenset({"scores"}),
-                score=TokenScore("entropy"),
+                score=TokenScore("entropy", "max"),
                 signals=pool.task.signals,
             )
 

@@ -68,7 +68,7 @@ def test_what_is_masked_changes_nothing_and_no_words_score_lowest(score, dtype):
 
 def test_names_of_strategies():
     resolve = lambda strategy, outside=0: resolve_strategy(strategy, "token_classification", outside)  # noqa: E731
-    assert resolve("entropy").name == "entropy(max)"
+    assert resolve("entropy").name == "entropy(mean)"
     assert resolve("entropy").needs == {"scores"}
     assert resolve("mnlp").score is mnlp
     assert resolve("mnlp+kmeans").name == "mnlp+kmeans"
