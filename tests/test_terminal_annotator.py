@@ -869,7 +869,7 @@ def test_a_megabyte_is_read_from_end_to_end_without_waiting(store, texts, sit_do
         person.sees(seen)
         assert time.monotonic() - start < 2, (key, seen)
         person.look(0.1)
-    assert labels(store) == {"a": "positive", "b": "negative"}
+    assert labels(store) == {"a": "negative", "b": "positive"}
 
 
 # -- what becomes of a text -------------------------------------------------------------------------------------------
