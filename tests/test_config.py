@@ -442,3 +442,9 @@ def test_the_holdout_of_a_run_stays_though_its_pool_grows(tmp_path: Path, pool: 
     without = Pool(data, tmp_path / "without", "text", label_names=NAMES)
     ActiveLearningCallback(without, query_size=5).acquisition.propose_seed_set()
     assert settled(without) == ("terminal", 0)
+
+
+@pytest.mark.parametrize(("steps", "warm_up"), [(0, 0), (1, 0), (2, 1), (20, 2), (25, 3)])
+def test_warm_up_leaves_a_step_to_train(tmp_path: Path, steps: int, warm_up: int) -> None:
+    args = RoundTrainingArguments(str(tmp_path), use_cpu=True)
+    assert args.get_warmup_steps(steps) == warm_up
