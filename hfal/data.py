@@ -256,7 +256,7 @@ def _label_texts(al: ActiveLearningArguments, data: datasets.Dataset) -> pa.Chun
         if not (is_number or pa.types.is_string(labels.type) or pa.types.is_boolean(labels.type)):
             raise ArgumentError(
                 f"column {al.label!r} of {al.data} holds {getattr(feature, 'dtype', 'lists')}, expected the names of "
-                "labels, or whole numbers"
+                "labels, or whole numbers; or say --task token_classification, if it has tags of words"
             )
         texts = pc.utf8_trim_whitespace(labels.cast(pa.string()))
         no_label = ["", "-1"] if is_number and "-1" not in (al.labels or []) else [""]

@@ -34,6 +34,11 @@ def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequenc
             raise ArgumentError("label_names is missing: without a label_column the pool cannot know the labels")
         return names
     feature = dataset.features[column]
+    if isinstance(feature, datasets.List | datasets.LargeList):
+        raise ArgumentError(
+            f"label_column={column!r} holds lists: if these are tags of the words of a raw text, pass "
+            "task='token_classification'; several labels for a text are not there yet"
+        )
     if isinstance(feature, datasets.ClassLabel):
         if names is not None and list(names) != list(feature.names):
             raise ArgumentError(

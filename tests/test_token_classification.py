@@ -163,10 +163,17 @@ def test_spans_that_do_not_fit_are_named(span, message, tmp_path):
         ({"label_column": "classes", "label_names": ["O", "B-X"]}, "differ from the names of column 'classes'"),
         ({"task": "ner"}, "expected one of text_classification, token_classification"),
         ({"task": "text_classification", "label_column": None, "label_names": ["a"]}, "expected strings"),
+        ({"text_column": "text"}, "holds lists: if these are tags of the words of a raw text, pass task="),
     ],
 )
 def test_arguments_that_do_not_fit(arguments, message, tmp_path):
-    columns = {"tokens": [["a"], ["b"]], "other": [["a"], ["b"]], "number": [1, 2], "numbers": [[1], [0]]}
+    columns = {
+        "text": ["a", "b"],
+        "tokens": [["a"], ["b"]],
+        "other": [["a"], ["b"]],
+        "number": [1, 2],
+        "numbers": [[1], [0]],
+    }
     data = Dataset.from_dict({**columns, "classes": [[0], [1]]})
     data = data.cast_column("classes", List(ClassLabel(names=["O", "B-PER"])))
     with pytest.raises(ArgumentError, match=message):
