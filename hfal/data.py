@@ -54,13 +54,13 @@ def load_data(
         FileNotFoundError: There is no such file.
     """
     _check_options(al)
-    data, rows = _load(al, al.split)
+    data, rows, is_tagged = _load(al, al.split)
     for name in ("aggregate", "top_words", "sure_outside"):
         if al.task == "text_classification" and name in al.given:
             raise ArgumentError(f"--{name} is for entities, but {al.data} has whole texts to label: leave it out")
     if al.task == "token_classification":
         evaluation = _load(al, al.eval_split)[0] if al.eval_split else None
-        pool, drawn = _draw(al, data, run_dir, seed)
+        pool, drawn = _draw(al, data, is_tagged, run_dir, seed)
         return pool, evaluation if drawn is None else drawn
     if al.label is not None and al.labels is None:
         al.labels = _label_names(al, data)
@@ -74,8 +74,8 @@ def load_data(
             "named with --label)"
         )
     data = _with_names(al, data, rows)
-    evaluation = _with_names(al, *_load(al, al.eval_split)) if al.eval_split else None
-    pool, drawn = _draw(al, data, run_dir, seed)
+    evaluation = _with_names(al, *_load(al, al.eval_split)[:2]) if al.eval_split else None
+    pool, drawn = _draw(al, data, None, run_dir, seed)
     return pool, evaluation if drawn is None else drawn
 
 
@@ -95,8 +95,8 @@ def _check_options(al: ActiveLearningArguments) -> None:
         raise ArgumentError(f"--data_filter is {al.data_filter!r}, expected COLUMN=VALUE")
 
 
-def _load(al: ActiveLearningArguments, split: str) -> tuple[datasets.Dataset, Sequence[int]]:
-    """The rows of a split that pass the filter, and where in the split they are."""
+def _load(al: ActiveLearningArguments, split: str) -> tuple[datasets.Dataset, Sequence[int], np.ndarray | None]:
+    """The rows of a split that pass the filter, where in the split they are, and which of them have tags of words."""
     column, _, value = (al.data_filter or "").partition("=")
     if al.text == ["text"] and Path(al.data).suffix.lower() in CONLL_SUFFIXES:
         al.text = ["tokens"]
@@ -118,10 +118,9 @@ def _load(al: ActiveLearningArguments, split: str) -> tuple[datasets.Dataset, Se
     if al.annotator == unfit[al.task][0]:
         raise ArgumentError(f"--annotator is {al.annotator}, which does not fit {al.task}: take {unfit[al.task][1]}")
     if al.task == "token_classification":
-        _check_sentences(al, data, rows)
-    else:
-        _check_texts(al, data, rows)
-    return data, rows
+        return data, rows, _check_sentences(al, data, rows)
+    _check_texts(al, data, rows)
+    return data, rows, None
 
 
 def _place(reference: str, row: int) -> str:
@@ -171,8 +170,12 @@ def _check_texts(al: ActiveLearningArguments, data: datasets.Dataset, rows: Sequ
         )
 
 
-def _check_sentences(al: ActiveLearningArguments, data: datasets.Dataset, rows: Sequence[int]) -> None:
-    """Find sentences without words, tags that do not fit their words, and spans that do not fit their text."""
+def _check_sentences(al: ActiveLearningArguments, data: datasets.Dataset, rows: Sequence[int]) -> np.ndarray:
+    """Find sentences without words, tags that do not fit their words, and spans that do not fit their text.
+
+    Returns:
+        Which sentences have tags, bool[N].
+    """
     if len(al.text) != 1:
         raise ArgumentError(f"--text is {','.join(al.text)}: to tag words it takes one column with sentences")
     if al.label is None and al.labels is None:
@@ -183,12 +186,13 @@ def _check_sentences(al: ActiveLearningArguments, data: datasets.Dataset, rows: 
         )
     try:
         names = tag_names_of(data, al.label, al.labels)
-        read_tags(data, al.text[0], al.label, names, count_words(data, al.text[0]))
+        tags = read_tags(data, al.text[0], al.label, names, count_words(data, al.text[0]))
     except RowError as error:
         raise ArgumentError(f"{al.data}, {_place(al.data, rows[error.row])}: {error.problem}") from None
     if len(names) < 2:
         raise ArgumentError(f"{al.data} has no entities: name their types, --labels PER,ORG,LOC")
     al.labels = list(names)
+    return tags.given
 
 
 # -- labels --------------------------------------------------------------------------------------------------------
@@ -268,7 +272,11 @@ def _label_texts(al: ActiveLearningArguments, data: datasets.Dataset) -> pa.Chun
 
 
 def _draw(
-    al: ActiveLearningArguments, data: datasets.Dataset, run_dir: str | os.PathLike[str], seed: int
+    al: ActiveLearningArguments,
+    data: datasets.Dataset,
+    is_tagged: np.ndarray | None,
+    run_dir: str | os.PathLike[str],
+    seed: int,
 ) -> tuple[datasets.Dataset, datasets.Dataset | None]:
     """Draw the rows of the pool, and those to evaluate on, by a hash of their texts: the same text, the same place."""
     settled = _settled_draw(run_dir)
@@ -285,11 +293,8 @@ def _draw(
     texts = zip(*(data[column] for column in al.text), strict=True)
     flat = (" ".join(map(plain_text, pair)) for pair in texts)
     hashes = np.array([zlib.crc32(f"{seed} {text}".encode()) for text in flat], np.int64)
-    is_labeled = np.zeros(len(data), bool)
-    if al.task == "token_classification":
-        words = count_words(data, al.text[0])
-        is_labeled = read_tags(data, al.text[0], al.label, al.labels or [], words).given
-    elif al.label is not None:
+    is_labeled = np.zeros(len(data), bool) if is_tagged is None else is_tagged
+    if is_tagged is None and al.label is not None:
         is_labeled = np.array([label not in (None, -1) for label in data[al.label]])
     if settled is None:
         settled = {**wanted, "seed": seed, "evaluated": [], "last": int(hashes.max())}

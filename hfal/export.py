@@ -162,11 +162,11 @@ def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, 
 
 
 def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
-    if format == "csv" and _has_tags(store):
+    if format == "csv" and store.is_of_words:
         raise ArgumentError(
             f"to={os.fspath(to)!r}: CSV has no place for a tag of each word; take .jsonl, .parquet or .conll"
         )
-    if format == "conll" and not _has_tags(store):
+    if format == "conll" and not store.is_of_words:
         raise ArgumentError(
             f"to={os.fspath(to)!r}: CoNLL files are for tags of words, but here each text has one label; "
             "take .parquet, .jsonl or .csv"
@@ -189,7 +189,7 @@ def _read(store: Store) -> tuple[dict[str, _Feature], list[_Row], set[str]]:
     held_out = store.holdout_ids()
     origins = {i: _origin(answer, asked.get(i, [])) for i, answer in labeled.items()}
     texts_of = {i: store.texts(i) if origin is None else origin[2].texts for i, origin in origins.items()}
-    of_raw_text = _OF_RAW_TEXT if _has_tags(store) and _is_raw(texts_of.values()) else ()
+    of_raw_text = _OF_RAW_TEXT if store.is_of_words and _is_raw(texts_of.values()) else ()
 
     rows = []
     text_columns: dict[str, str] = {}
@@ -218,15 +218,11 @@ def _read(store: Store) -> tuple[dict[str, _Feature], list[_Row], set[str]]:
             )
     features |= {column: _SPANS if column == "spans" else _WORDS for column in of_raw_text}
     names: _Feature = {"names": list(store.meta("label_names")), "_type": "ClassLabel"}
-    features["label"] = _list(names) if _has_tags(store) else names
+    features["label"] = _list(names) if store.is_of_words else names
     features |= {column: _value(dtype) for column, dtype in _PROVENANCE.items()}
-    if _has_tags(store):
+    if store.is_of_words:
         features["al_suggestion"] = _WORDS
     return features, rows, answered
-
-
-def _has_tags(store: Store) -> bool:
-    return bool(store.meta("task") == "token_classification")
 
 
 def _is_raw(texts: Iterable[Texts]) -> bool:

@@ -52,7 +52,7 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     why = _why_ended(store)
     if why is None:
         return f"Next: {go_on}"
-    ending = "jsonl" if _of_words(store) else "csv"
+    ending = "jsonl" if store.is_of_words else "csv"
     more = f"; more rounds: hfal run {name} --rounds {len(records) + 5}" if by_command and plan.get("rounds") else ""
     return f"Finished, {why}. The labels: hfal export {name} --to labels.{ending}{more}"
 
@@ -69,7 +69,7 @@ def _answers(store: Store) -> str:
     given = sum(answer.annotator == DATASET for answer in labeled.values())
     unsure = sum(answer.action == "unsure" for answer in answers.values())
     counts = [
-        f"{len(labeled) - given} labels bought{f' of {store.words_bought()} words' if _of_words(store) else ''}",
+        f"{len(labeled) - given} labels bought{f' of {store.words_bought()} words' if store.is_of_words else ''}",
         f"{len(store.holdout_ids() & labeled.keys())} of them held out",
         f"{len(answers) - len(labeled) - unsure} skipped",
         f"{unsure} unsure",
@@ -86,10 +86,6 @@ def _left(store: Store, plan: dict) -> list[str]:
         return [left]
     unit = "words" if plan.get("unit") == "words" else "labels"
     return [f"{left}; budget: {max(plan['budget'] - _spent(store, plan), 0)} of {plan['budget']} {unit} left"]
-
-
-def _of_words(store: Store) -> bool:
-    return store.meta("task") == "token_classification"
 
 
 def _spent(store: Store, plan: dict) -> int:

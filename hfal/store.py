@@ -356,6 +356,11 @@ class Store:
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
+    @property
+    def is_of_words(self) -> bool:
+        """Whether the run is one of token classification, in which an answer is a list of tags."""
+        return bool(self.meta("task") == "token_classification")
+
     # -- queries ---------------------------------------------------------------------------------------------------
 
     def add_query(self, query: Query) -> Query:
@@ -489,7 +494,7 @@ class Store:
 
     def _label(self, label: Any, texts: Texts) -> str | list[str]:
         names = self.meta("label_names") or []
-        if self.meta("task") == "token_classification":
+        if self.is_of_words:
             (text,) = texts.values()
             try:
                 return check_tags(label, words_of(text), names)

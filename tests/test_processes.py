@@ -13,6 +13,8 @@ import numpy as np
 import psutil
 import pytest
 from conftest import NAMES, load_reviews, load_sentences, load_tokenizer, tiny_model, tiny_tagger
+from datasets import Dataset
+from transformers import PreTrainedModel
 
 from hfal import Store
 
@@ -21,24 +23,23 @@ SCRIPT = Path(__file__).with_name("processes_run.py")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
 
 
+def save(folder: Path, data: Dataset, model: PreTrainedModel) -> Path:
+    data.save_to_disk(str(folder / "data"))
+    model.save_pretrained(folder / "model")
+    load_tokenizer().save_pretrained(folder / "model")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """211 reviews (a prime number), a model and its tokenizer."""
-    folder = tmp_path_factory.mktemp("processes")
-    load_reviews(211).save_to_disk(str(folder / "data"))
-    tiny_model(seed=3).save_pretrained(folder / "model")
-    load_tokenizer().save_pretrained(folder / "model")
-    return folder
+    return save(tmp_path_factory.mktemp("processes"), load_reviews(211), tiny_model(seed=3))
 
 
 @pytest.fixture(scope="module")
 def of_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """211 sentences with tags, a model and its tokenizer."""
-    folder = tmp_path_factory.mktemp("words")
-    load_sentences(211).save_to_disk(str(folder / "data"))
-    tiny_tagger(seed=3).save_pretrained(folder / "model")
-    load_tokenizer().save_pretrained(folder / "model")
-    return folder
+    return save(tmp_path_factory.mktemp("words"), load_sentences(211), tiny_tagger(seed=3))
 
 
 @pytest.fixture

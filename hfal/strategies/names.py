@@ -22,6 +22,7 @@ SCORES: dict[str, ScoreFunction] = {"entropy": entropy, "least_confidence": leas
 TOKEN_SCORES: dict[str, ScoreFunction] = {**{name: TokenScore(name) for name in WORD_SCORES}, "mnlp": mnlp}
 SELECTIONS: dict[str, SelectFunction] = {"kmeans": kmeans, "random": random}
 _COUNTED = {1: "one", 2: "two"}
+_SCORES = {"text_classification": SCORES, "token_classification": TOKEN_SCORES}
 _SCORE_ARGUMENTS = {"text_classification": ("probabilities",), "token_classification": ("probabilities", "mask")}
 
 
@@ -106,7 +107,7 @@ def resolve_strategy(
         ValueError: The name is not known (the nearest one is offered), or the function takes other arguments.
         TypeError: It is neither a name, a function nor a `Hybrid`.
     """
-    scores = TOKEN_SCORES if task == "token_classification" else SCORES
+    scores = _SCORES[task]
     of_score = len(_SCORE_ARGUMENTS[task])
     if isinstance(strategy, Hybrid):
         score, select = _score(strategy.score, task, outside), _selection(strategy.select, scores)
@@ -180,7 +181,7 @@ def _among_the_best(select: SelectFunction, candidate_factor: int) -> SelectFunc
 
 
 def _score(score: str | ScoreFunction, task: str, outside: int) -> ScoreFunction:
-    scores = TOKEN_SCORES if task == "token_classification" else SCORES
+    scores = _SCORES[task]
     if isinstance(score, str):
         if score not in scores:
             raise ArgumentError(_unknown("score", score, [*scores]))
