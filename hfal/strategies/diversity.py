@@ -5,9 +5,7 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from threadpoolctl import threadpool_limits
 
 from hfal.strategies.selection import Signals, needs
-
-
-_LARGE = 20_000  # rows, above which full k-means would need all embeddings in memory, several times over
+from hfal.strategies.vectors import BLOCK, row_blocks, unit_length
 
 
 @needs("embeddings")
@@ -32,21 +30,21 @@ def kmeans(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
     seed = int(rng.integers(2**31))
     if k >= len(embeddings):
         return np.arange(len(embeddings))
-    if len(embeddings) <= _LARGE:
+    if len(embeddings) <= BLOCK:
         clustering = KMeans(n_clusters=k, n_init=1, random_state=seed, copy_x=False)
         with threadpool_limits(1, "openmp"):  # several threads add up in no fixed order: other bits each time
-            clustering.fit(_unit_length(embeddings))
+            clustering.fit(unit_length(embeddings))
     else:
         clustering = MiniBatchKMeans(n_clusters=k, n_init=1, random_state=seed)
         for _ in range(3):  # passes; partial_fit lets a memory-mapped file stay on the disk
-            for rows in _row_blocks(len(embeddings)):
-                clustering.partial_fit(_unit_length(embeddings[rows]))
+            for rows in row_blocks(len(embeddings)):
+                clustering.partial_fit(unit_length(embeddings[rows]))
     centres = clustering.cluster_centers_
 
     nearest = np.full(k, -1, np.int64)
     nearest_distance = np.full(k, np.inf)
-    for rows in _row_blocks(len(embeddings)):
-        block = _unit_length(embeddings[rows])
+    for rows in row_blocks(len(embeddings)):
+        block = unit_length(embeddings[rows])
         cluster = clustering.predict(block)
         distance = np.square(block - centres[cluster]).sum(axis=1)
         order = np.lexsort((np.arange(len(block)), distance))
@@ -59,14 +57,3 @@ def kmeans(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
         others = np.setdiff1d(np.arange(len(embeddings)), picked)
         picked = np.concatenate([picked, rng.choice(others, size=k - len(picked), replace=False)])
     return picked
-
-
-def _row_blocks(n: int) -> list[slice]:
-    return [slice(start, min(start + _LARGE, n)) for start in range(0, n, _LARGE)]
-
-
-def _unit_length(embeddings: np.ndarray) -> np.ndarray:
-    """A copy in float32 whose rows have length one; zero rows stay zero."""
-    rows = np.array(embeddings, np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=rows, where=lengths > 0)

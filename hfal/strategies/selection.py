@@ -1,7 +1,8 @@
 """What a strategy knows, and the two plainest ways to select from it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -10,33 +11,64 @@ from hfal.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Signals:
-    """What the scoring pass computed for the N candidates, row by row; `None` where the strategy did not ask for it.
+    """What is known of the N candidates, row by row, and of the M labeled examples; `None` where nobody asked for it.
 
-    The rows are in the order of the examples' ids, so that ties broken by row are broken by id.
+    The rows are in the order of the examples' ids, so that ties broken by row are broken by id. Large arrays may be
+    memory-mapped.
+
+    Attributes:
+        size: N.
+        scores: The acquisition scores, float32[N].
+        probabilities: Class probabilities, float32[N, C].
+        embeddings: float32[N, D].
+        draws: Class probabilities under T draws of the model's parameters, float32[N, T, C]. Draw t has the same
+            parameters for all examples, so that examples may be compared within a draw.
+        features: What goes into the model's last layer, float32[N, H].
+        labels: Classes of the labeled examples, int64[M].
+        labeled_embeddings: float32[M, D].
+        labeled_probabilities: float32[M, C].
     """
 
     size: int
-    scores: np.ndarray | None = None  # float32[N], the acquisition scores
-    probabilities: np.ndarray | None = None  # float32[N, C]
-    embeddings: np.ndarray | None = None  # float32[N, D], may be memory-mapped
+    scores: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
+    embeddings: np.ndarray | None = None
+    draws: np.ndarray | None = None
+    features: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    labeled_embeddings: np.ndarray | None = None
+    labeled_probabilities: np.ndarray | None = None
 
+    def rows(self, rows: np.ndarray) -> "Signals":
+        """The same of some candidates only; what is known of the labeled examples stays."""
+        kept = {name: getattr(self, name) for name in CANDIDATE_SIGNALS}
+        return replace(self, size=len(rows), **{name: a[rows] for name, a in kept.items() if a is not None})
+
+
+CANDIDATE_SIGNALS = ("scores", "probabilities", "embeddings", "draws", "features")
+LABELED_SIGNALS = {"labeled_embeddings": "embeddings", "labeled_probabilities": "probabilities"}
+"""What may be known of the labeled examples, and what it is called for the candidates."""
+SIGNALS = tuple(f.name for f in fields(Signals) if f.name != "size")
 
 SelectFunction = Callable[[Signals, int, np.random.Generator], np.ndarray]
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def needs(*signals: str) -> Callable[[SelectFunction], SelectFunction]:
-    """Declare which fields of `Signals` a select function reads, so that the scoring pass computes exactly these.
+def needs(*signals: str) -> Callable[[_F], _F]:
+    """Declare which fields of `Signals` a function reads, so that the scoring pass computes exactly these.
+
+    For a `select(signals, k, rng)`, and for a `score(signals)` that compares examples with each other.
 
     Args:
-        *signals: Any of `"scores"`, `"probabilities"`, `"embeddings"`.
+        *signals: Names of the fields.
     """
-    unknown = set(signals) - {"scores", "probabilities", "embeddings"}
+    unknown = set(signals) - set(SIGNALS)
     if unknown:
-        raise ArgumentError(f"unknown signals {sorted(unknown)}; there are 'scores', 'probabilities' and 'embeddings'")
+        raise ArgumentError(f"unknown signals {sorted(unknown)}; there are {', '.join(SIGNALS)}")
 
-    def declare(select: SelectFunction) -> SelectFunction:
-        select.needs = frozenset(signals)  # type: ignore[attr-defined]
-        return select
+    def declare(function: _F) -> _F:
+        function.needs = frozenset(signals)  # type: ignore[attr-defined]
+        return function
 
     return declare
 
