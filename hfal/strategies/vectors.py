@@ -18,3 +18,41 @@ def unit_length(embeddings: np.ndarray) -> np.ndarray:
     rows = np.array(embeddings, np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.divide(rows, lengths, out=rows, where=lengths > 0)
+
+
+class UnitRows:
+    """Embeddings, float[N, D], as rows of length one, read a block at a time.
+
+    Up to `BLOCK` rows are normalized once and kept; of more, each block anew whenever it is read.
+
+    Args:
+        embeddings: float[N, D], never written to; `None` is no rows.
+    """
+
+    def __init__(self, embeddings: np.ndarray | None):
+        embeddings = np.empty((0, 0), np.float32) if embeddings is None else embeddings
+        self._kept = len(embeddings) <= BLOCK
+        self._rows = unit_length(embeddings) if self._kept else embeddings
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """The rows, float32[n, D]; not to be written to."""
+        return self._rows[rows] if self._kept else unit_length(self._rows[rows])
+
+    def blocks(self, size: int = BLOCK) -> Iterator[tuple[slice, np.ndarray]]:
+        """Which rows and the rows themselves, float32[n, D], until all were given."""
+        return ((rows, self[rows]) for rows in row_blocks(len(self), size))
+
+
+def square_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances, float32[n, m], of rows [n, D] from others [m, D], by one matrix product.
+
+    Never negative: rounding gives a row a distance of -1e-7 from itself, whose root would be NaN.
+    """
+    distances = rows @ others.T
+    distances *= -2
+    distances += np.vecdot(rows, rows)[:, None]
+    distances += np.vecdot(others, others)
+    return np.maximum(distances, 0, out=distances)

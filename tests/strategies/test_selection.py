@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hfal.errors import StrategyError
-from hfal.strategies import Hybrid, Signals, entropy, kmeans, margin, needs, resolve_strategy, stratified, top_k
+from hfal.strategies import Hybrid, Signals, entropy, margin, needs, resolve_strategy, stratified, top_k
 from hfal.strategies import random as random_selection
 
 
@@ -40,48 +40,6 @@ def test_random_is_uniform():
         counts[random_selection(Signals(10), 3, generator)] += 1
     # 900 expected each, standard deviation 25: five of them
     assert np.abs(counts - 900).max() < 125
-
-
-def test_kmeans_takes_the_point_nearest_to_the_mean_of_each_cluster():
-    points, cluster = clustered(6, 40)
-    picked = kmeans(Signals(len(points), embeddings=points), 6, rng())
-    assert sorted(cluster[picked]) == list(range(6))
-    unit = points / np.linalg.norm(points, axis=1, keepdims=True)
-    for row in picked:
-        members = np.flatnonzero(cluster == cluster[row])
-        distance = np.square(unit[members] - unit[members].mean(axis=0)).sum(axis=1)
-        assert members[distance.argmin()] == row
-
-
-def test_kmeans_does_not_see_the_length_of_an_embedding():
-    points, _ = clustered(4, 20)
-    scaled = points * np.random.default_rng(0).uniform(0.1, 100, size=(len(points), 1)).astype(np.float32)
-    picks = [sorted(kmeans(Signals(len(p), embeddings=p), 4, rng()).tolist()) for p in (points, scaled)]
-    assert picks[0] == picks[1]
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0])
-@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
-def test_kmeans_on_identical_embeddings_still_gives_k_different_rows(value):
-    picked = kmeans(Signals(30, embeddings=np.full((30, 8), value, np.float32)), 10, rng())
-    assert len(set(picked.tolist())) == 10
-
-
-def test_kmeans_edges():
-    points, _ = clustered(3, 5)
-    assert sorted(kmeans(Signals(15, embeddings=points), 15, rng())) == list(range(15))
-    assert kmeans(Signals(1, embeddings=points[:1]), 1, rng()).tolist() == [0]
-    assert len(kmeans(Signals(15, embeddings=points.astype(np.float16)), 3, rng())) == 3
-
-
-def test_mini_batch_kmeans_on_a_memory_mapped_file_finds_the_clusters(tmp_path):
-    points, cluster = clustered(5, 5000)  # above the size at which the whole matrix is no longer clustered at once
-    order = np.random.default_rng(2).permutation(len(points))
-    points, cluster = points[order], cluster[order]
-    np.save(tmp_path / "points.npy", points)
-    mapped = np.load(tmp_path / "points.npy", mmap_mode="r")
-    picked = kmeans(Signals(len(points), embeddings=mapped), 5, rng())
-    assert sorted(cluster[picked]) == list(range(5))
 
 
 def test_a_hybrid_selects_among_the_best_candidates_and_asks_the_best_first():
