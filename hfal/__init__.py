@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hfal.pool import Pool
     from hfal.rounds import Round
     from hfal.store import Answer, Query, RoundRecord, Store
-    from hfal.strategies import Hybrid, Signals, TokenScore, needs
+    from hfal.strategies import Hybrid, Ranks, Schedule, Signals, Subset, TokenScore, needs
     from hfal.tokenization import tokenize_words
 
 __version__ = "0.1.0"
@@ -28,12 +28,15 @@ __all__ = [
     "Pool",
     "Query",
     "Question",
+    "Ranks",
     "Round",
     "RoundRecord",
     "RunInterrupted",
+    "Schedule",
     "Signals",
     "SimulatedAnnotator",
     "Store",
+    "Subset",
     "TerminalAnnotator",
     "TokenScore",
     "needs",
@@ -55,7 +58,7 @@ _MODULES = {
     "hfal.pool": ["Pool"],
     "hfal.rounds": ["Round"],
     "hfal.store": ["Answer", "Query", "RoundRecord", "Store"],
-    "hfal.strategies": ["Hybrid", "Signals", "TokenScore", "needs"],
+    "hfal.strategies": ["Hybrid", "Ranks", "Schedule", "Signals", "Subset", "TokenScore", "needs"],
     "hfal.tokenization": ["tokenize_words"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

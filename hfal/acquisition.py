@@ -1,8 +1,9 @@
 """From a model to a recorded query: signals, strategy, store."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -11,18 +12,24 @@ import numpy as np
 import torch
 from transformers import TrainingArguments
 
+from hfal.draws import Draw, committee, mc_dropout
 from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
 from hfal.processes import on_main
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.store import Queried, Query
-from hfal.strategies import Signals, Strategy, kmeans, stratified
+from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
+from hfal.strategies.names import Among
+from hfal.strategies.selection import LABELED_SIGNALS
 
 
 logger = logging.getLogger(__name__)
 
-SEED_STRATEGIES = ("random", "stratified", "kmeans")
+SEED_STRATEGIES = ("random", "stratified", *SEED_SELECTIONS)
+Members = Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
+"""Of a committee: models, or parameters by name."""
+
 _OWN_EMBEDDINGS = {"model": "embeddings", "entities": "entity_embeddings"}  # to the signal that the pass computes
 _PACKAGES = (
     "hfal",
@@ -41,13 +48,15 @@ class Acquisition:
 
     Args:
         pool: The pool to query.
-        strategy: The query strategy.
+        strategies: The query strategies, by the round from which they are used.
         query_size: How much a round's query asks for, in `unit`.
         seed_size: How much the seed set asks for, in `unit`.
-        seed_strategy: `"random"`, `"stratified"` or `"kmeans"`.
+        seed_strategy: One of `SEED_STRATEGIES`.
         budget: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
         unit: What sizes and budget count: `"examples"`, or `"words"` of the sentences.
         embeddings: `"model"`, `"entities"` or a sentence-transformers model.
+        passes: Of Monte-Carlo dropout, for strategies that take draws.
+        committee: Where draws come from instead: so many last rounds, or other models.
         token_budget: See `hfal.scoring.score_examples`.
         bf16: Score under bfloat16 autocast, also if the Trainer does not train so.
         seed: Seeds every random choice, together with the round.
@@ -56,7 +65,7 @@ class Acquisition:
     def __init__(
         self,
         pool: Pool,
-        strategy: Strategy,
+        strategies: Mapping[int, Strategy],
         *,
         query_size: int,
         seed_size: int,
@@ -64,6 +73,8 @@ class Acquisition:
         budget: int | None,
         unit: str,
         embeddings: Any,
+        passes: int = 10,
+        committee: int | Members | None = None,
         token_budget: int | None,
         bf16: bool,
         seed: int,
@@ -73,18 +84,25 @@ class Acquisition:
         if isinstance(embeddings, str) and embeddings == "entities" and pool.task.words is None:
             raise ArgumentError("embeddings='entities' is for token classification: pass 'model' here")
         own_embeddings = isinstance(embeddings, str) and embeddings in _OWN_EMBEDDINGS
-        if seed_strategy == "kmeans" and own_embeddings:
+        if seed_strategy in SEED_SELECTIONS and own_embeddings:
             raise ArgumentError(
-                "seed_strategy='kmeans' needs embeddings before any model is trained: pass "
+                f"seed_strategy={seed_strategy!r} needs embeddings before any model is trained: pass "
                 "embeddings=<name or path of a sentence-transformers model>, or seed_strategy='random'"
             )
+        for strategy in strategies.values():
+            among = strategy.among
+            if among is not None and unit == "examples" and among.size < query_size:
+                raise ArgumentError(
+                    f"a Subset of {among.size} candidates is smaller than query_size={query_size}: raise its size"
+                )
+
         if seed_strategy == "stratified" and (pool.given_labels() < 0).any():
             raise ArgumentError(
                 "seed_strategy='stratified' needs the label of every example beforehand, as in an experiment: "
                 "pass seed_strategy='random'"
             )
         self.pool = pool
-        self.strategy = strategy
+        self.strategies = strategies
         self.query_size = query_size
         self.seed_size = seed_size
         self.seed_strategy = seed_strategy
@@ -93,6 +111,8 @@ class Acquisition:
         self._costs = pool.costs(unit)
         self.embeddings = embeddings
         self._signal = _OWN_EMBEDDINGS[embeddings] if own_embeddings else None
+        self.passes = passes
+        self.committee = committee
         self.token_budget = token_budget
         self.bf16 = bf16
         self.seed = seed
@@ -101,6 +121,16 @@ class Acquisition:
     @cached_property
     def _sentence_embeddings(self) -> np.ndarray:
         return sentence_embeddings(self.pool, self.embeddings, progress=self.show_progress)
+
+    def strategy_of(self, round_number: int) -> Strategy:
+        """The strategy that makes the query of a round."""
+        return self.strategies[max(number for number in self.strategies if number <= round_number)]
+
+    @property
+    def strategy_name(self) -> str:
+        """The name of the strategy, or of those that follow each other."""
+        names = [f"from round {number} {strategy.name}" for number, strategy in self.strategies.items()]
+        return ", ".join([self.strategies[1].name, *names[1:]])
 
     def left(self) -> int | None:
         """How much of the budget neither answers nor open questions have taken, in `unit`; `None` without a budget."""
@@ -180,7 +210,9 @@ class Acquisition:
             rng = self._rng(1, attempt)
             if self.seed_strategy == "stratified":
                 return stratified(self.pool.given_labels()[positions], count, rng)
-            return kmeans(Signals(len(positions), embeddings=self._sentence_embeddings[positions]), count, rng)
+            embeddings = self._sentence_embeddings
+            known = Signals(len(positions), embeddings=embeddings[positions], labeled_embeddings=embeddings[:0])
+            return SEED_SELECTIONS[self.seed_strategy](known, count, rng)
 
         return self._record("seed", 0, self.seed_strategy, positions[self._fill(pick, self.seed_size, positions)])
 
@@ -202,6 +234,7 @@ class Acquisition:
         collate_fn: Callable[[list[Any]], Any],
         round_number: int,
         args: TrainingArguments,
+        members: Callable[[int], Members] | None = None,
     ) -> Query | None:
         """Score the unlabeled examples with a model, select, and record the query.
 
@@ -212,6 +245,7 @@ class Acquisition:
             collate_fn: The Trainer's collator.
             round_number: The round that trained the model.
             args: The Trainer's arguments, for `remove_unused_columns`, `dataloader_num_workers`, `bf16` and `fp16`.
+            members: The parameters of the models of so many rounds before, or of as many as there are.
 
         Returns:
             The query, on every process; `None` if the budget is spent or nothing is left to ask.
@@ -221,7 +255,7 @@ class Acquisition:
             ScoringError: Not even one example fits the memory, or the model shows no hidden states.
             StrategyError: The strategy returned no query.
         """
-        task = self.pool.task
+        strategy, task = self.strategy_of(round_number), self.pool.task
         positions = on_main(self.affordable)
         if len(positions) == 0:
             logger.info("nothing left to ask: %d labels bought", self.pool.labels_bought())
@@ -229,6 +263,13 @@ class Acquisition:
         left = on_main(self.left)
         if min(self._costs[positions].sum(), np.inf if left is None else left) < self.query_size:
             logger.info("the query is smaller than %d %s: that is all that is left", self.query_size, self.unit)
+        needs, among = strategy.needs, strategy.among
+        if among is not None and not any(map(self._in_pass, among.needs)):  # before the model is asked
+            before = among
+            rows = on_main(lambda: self._among(before, self._known(before.needs, positions), round_number))
+            positions, among = positions[rows], None
+        elif among is not None:
+            needs = needs | among.needs
         columns = self.pool.columns_without_labels
         if args.remove_unused_columns:
             columns = forward_columns(model, columns)
@@ -236,7 +277,9 @@ class Acquisition:
         # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
         autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
 
-        def run(rows: np.ndarray, keep: frozenset[str], title: str | None = None) -> dict[str, np.ndarray]:
+        def run(
+            rows: np.ndarray, keep: frozenset[str], title: str | None = None, draws: Sequence[Draw] = ()
+        ) -> dict[str, np.ndarray]:
             try:
                 return score_examples(
                     model,
@@ -245,8 +288,9 @@ class Acquisition:
                     self.pool.lengths[rows],
                     task.collator(collate_fn, columns),
                     keep=keep,
-                    score=self.strategy.score,
+                    score=strategy.score,
                     signals=task.signals,
+                    draws=draws,
                     token_budget=self.token_budget,
                     autocast=autocast,
                     num_workers=args.dataloader_num_workers,
@@ -258,7 +302,7 @@ class Acquisition:
                     raise ScoringError(
                         f"{error.what} for {len(error.rows)} of {len(rows)} examples (ids "
                         f"{self.pool.some_ids(rows[error.rows])}), though the model's probabilities are finite: does "
-                        f"strategy {self.strategy.name!r} take the logarithm of 0, or divide by it?"
+                        f"strategy {strategy.name!r} take the logarithm of 0, or divide by it?"
                     ) from error
                 raise DivergedError(
                     f"after round {round_number} {error.what} for {len(error.rows)} of {len(rows)} examples "
@@ -266,35 +310,130 @@ class Acquisition:
                     "learning_rate or max_grad_norm; labels and earlier rounds are safe"
                 ) from error
 
-        needed = self.strategy.needs
-        if "embeddings" in needed:
-            needed = needed - {"embeddings"} | ({self._signal} if self._signal else set())
-        signals: Mapping[str, np.ndarray] = run(positions, needed, "scoring") if needed else {}
+        # What is needed of the labeled examples comes from the same pass, behind the candidates.
+        keep = frozenset(filter(None, map(self._in_pass, needs)))
+        behind = positions[:0]
+        if any(map(self._in_pass, needs & set(LABELED_SIGNALS))):
+            behind = on_main(self._labeled_positions)
+        arrays: dict[str, np.ndarray] = {}
+        if keep:
+            with self._draws(strategy, model, round_number, members) as draws:
+                arrays = run(np.concatenate([positions, behind]), keep, "scoring", draws)
 
-        def select() -> np.ndarray:
-            arrays = dict(signals)
-            if "embeddings" in self.strategy.needs:
-                embeddings = arrays.pop(self._signal) if self._signal else self._sentence_embeddings[positions]
-                arrays["embeddings"] = embeddings
-            known = Signals(len(positions), **arrays)
-            return self._fill(
-                lambda count: self.strategy.pick(known, count, self._rng(2, round_number)), self.query_size, positions
+        def select() -> tuple[np.ndarray, np.ndarray | None]:
+            at, known = positions, self._known(needs, positions, arrays)
+            if among is not None:
+                rows = self._among(among, known, round_number)
+                at, known = positions[rows], known.rows(rows)
+            known = strategy.scored(known, self._rng(3, round_number))
+            picked = self._fill(
+                lambda count: strategy.pick(known, count, self._rng(2, round_number)), self.query_size, at
             )
+            return at[picked], None if known.scores is None else known.scores[picked]
 
-        picked = on_main(select)
-        chosen = positions[picked]
+        chosen, scores = on_main(select)
         suggested = task.suggestions(run(chosen, task.suggestion_signals), chosen)
         return on_main(
             lambda: self._record(
                 "round",
                 round_number,
-                self.strategy.name,
+                strategy.name,
                 chosen,
-                scores=signals["scores"][picked] if "scores" in signals else None,
+                scores=scores,
                 suggested=suggested,
                 model=_model_name(model),
+                settings={
+                    **strategy.settings,
+                    **({"draws": self._draws_name()} if strategy.draws else {}),
+                    "unit": self.unit,
+                    "embeddings": _embeddings_name(self.embeddings),
+                    "bf16_scoring": self.bf16,
+                },
             )
         )
+
+    def _in_pass(self, signal: str) -> str | None:
+        """What the scoring pass calls a signal; `None` if it comes from elsewhere."""
+        signal = LABELED_SIGNALS.get(signal, signal)
+        return self._signal if signal == "embeddings" else None if signal == "labels" else signal
+
+    def _labeled_positions(self) -> np.ndarray:
+        """The examples to train on, in the order of their ids."""
+        return self.pool.positions(sorted(self.pool.training_labels()))
+
+    def _known(
+        self, needs: frozenset[str], positions: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None
+    ) -> Signals:
+        """The signals of some names; called by the main process.
+
+        Args:
+            needs: Their names.
+            positions: The candidates.
+            arrays: What the pass gave for them and, behind them, for the labeled examples.
+        """
+        labeled = self._labeled_positions() if needs & {"labels", *LABELED_SIGNALS} else positions[:0]
+        found = {}
+        for name in needs:
+            of_labeled, source = name in LABELED_SIGNALS, self._in_pass(name)
+            if name == "labels":
+                found[name] = self._labels_of(labeled)
+            elif source is None:
+                found[name] = self._sentence_embeddings[labeled if of_labeled else positions]
+            elif arrays is not None:
+                found[name] = arrays[source][len(positions) :] if of_labeled else arrays[source][: len(positions)]
+        return Signals(len(positions), **found)
+
+    def _labels_of(self, positions: np.ndarray) -> np.ndarray:
+        """The classes of labeled examples, int64[n]."""
+        number = {name: number for number, name in enumerate(self.pool.label_names)}
+        labels = self.pool.training_labels()
+        return np.array([number[labels[self.pool.ids[int(row)].as_py()]] for row in positions], np.int64)
+
+    def _among(self, among: Among, known: Signals, round_number: int) -> np.ndarray:
+        """The rows of the candidates that the strategy is shown, in their order."""
+        if among.size >= known.size:
+            return np.arange(known.size)
+        return np.sort(among.select(known, among.size, self._rng(4, round_number)))
+
+    @contextlib.contextmanager
+    def _draws(
+        self,
+        strategy: Strategy,
+        model: torch.nn.Module,
+        round_number: int,
+        members: Callable[[int], Members] | None,
+    ) -> Iterator[Sequence[Draw]]:
+        """Draws of the model's parameters, where the strategy takes any."""
+        if not strategy.draws:
+            yield ()
+            return
+        if self.committee is None:
+            with mc_dropout(model, self.passes, [self.seed, 5, round_number]) as draws:
+                yield draws
+            return
+        if not isinstance(self.committee, int):
+            with committee(model, self.committee) as draws:
+                yield draws
+            return
+        if members is None:
+            raise ArgumentError(
+                f"committee={self.committee} takes the models of earlier rounds, which only run() and rounds() keep: "
+                "call these, or pass models"
+            )
+        others = members(self.committee - 1)
+        if not others:
+            logger.info("the committee has one member yet, which agrees with itself: the query is by the ids")
+            yield [model]
+            return
+        with committee(model, others) as draws:
+            yield draws
+
+    def _draws_name(self) -> str:
+        if self.committee is None:
+            return f"dropout, {self.passes} passes"
+        others = "rounds" if isinstance(self.committee, int) else "models"
+        size = self.committee if isinstance(self.committee, int) else 1 + len(self.committee)
+        return f"committee of {size} {others}"
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, *key])
@@ -308,6 +447,7 @@ class Acquisition:
         scores: np.ndarray | None = None,
         suggested: Sequence[tuple[Any, float]] | None = None,
         model: str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> Query:
         examples = tuple(
             Queried(
@@ -320,12 +460,6 @@ class Acquisition:
             )
             for rank, (position, texts) in enumerate(zip(chosen, self.pool.texts(chosen), strict=True))
         )
-        settings = {
-            **self.strategy.settings,
-            "unit": self.unit,
-            "embeddings": _embeddings_name(self.embeddings),
-            "bf16_scoring": self.bf16,
-        }
         query = Query(
             round=round_number,
             purpose=purpose,
@@ -333,7 +467,7 @@ class Acquisition:
             seed=self.seed,
             examples=examples,
             model=model,
-            settings=settings if purpose == "round" else {},
+            settings=settings or {},
             versions={package: version(package) for package in _PACKAGES},
         )
         return self.pool.store.add_query(query)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hfal.acquisition import Acquisition
+from hfal.acquisition import Acquisition, Members
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
 from hfal.errors import ArgumentError
@@ -19,7 +19,7 @@ from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size
 from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
 from hfal.store import RoundRecord
-from hfal.strategies import Hybrid, resolve_strategy
+from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ class ActiveLearningCallback(TrainerCallback):
     Args:
         pool (`Pool`):
             The examples, and where the run is kept.
-        strategy (`str`, `Hybrid` or function, *optional*, defaults to `"margin+kmeans"`):
-            The query strategy: a name, a function `score(probabilities)` or `select(signals, k, rng)`, or a
-            `Hybrid` of both. For token classification also a `TokenScore`, or a function
-            `score(probabilities, mask)`.
+        strategy (`str`, function or object that combines them, *optional*, defaults to `"margin+kmeans"`):
+            The query strategy: a name, a function `score(probabilities)`, `score(draws)`, `score(signals)` or
+            `select(signals, k, rng)`, or a `Hybrid`, `Ranks`, `Subset` or `Schedule`. For token classification also a
+            `TokenScore`, or a function `score(probabilities, mask)`.
         annotator (`Annotator`, *optional*):
             Who answers the queries. Needed for `rounds`, `run` and `annotate`.
         query_size (`int`, *optional*):
@@ -56,7 +56,8 @@ class ActiveLearningCallback(TrainerCallback):
         seed_size (`int`, *optional*):
             Examples of the seed set, which is asked before any model is trained; `query_size` by default.
         seed_strategy (`str`, *optional*, defaults to `"random"`):
-            `"random"`, `"kmeans"` (on sentence embeddings; needs `embeddings`), or `"stratified"` (experiments only).
+            `"random"`; `"kmeans"`, `"kcenter"`, `"typiclust"` or `"probcover"` (on sentence embeddings; they need
+            `embeddings`); or `"stratified"` (experiments only).
         holdout (`int`, *optional*, defaults to 0):
             Examples to draw at random, have labeled first, evaluate on, and never train on; for those who have no
             evaluation set. They count as bought. Where `eval_strategy` asks for an `eval_dataset` when the Trainer is
@@ -78,6 +79,12 @@ class ActiveLearningCallback(TrainerCallback):
             Where strategies get embeddings from: `"model"` is the one being trained, mean over tokens, in the same
             pass as the scores; `"entities"`, for token classification, is the same over the words alone that it
             takes for entities; else a sentence-transformers model by name, path or object, computed once.
+        passes (`int`, *optional*, defaults to 10):
+            Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
+            any (`"bald"`, `"batchbald"`, ...).
+        committee (`int` or sequence of models, *optional*):
+            Where these draws come from instead: the models of the last `committee` rounds, this one included (so many
+            are kept), or this round's model and the given ones, such as models trained with other seeds.
         token_budget (`int`, *optional*):
             Tokens of a scoring batch, padding included. 2,048 on CPU and 16,384 elsewhere by default.
         bf16_scoring (`bool`, *optional*, defaults to `False`):
@@ -95,7 +102,7 @@ class ActiveLearningCallback(TrainerCallback):
         self,
         pool: Pool,
         *,
-        strategy: str | Hybrid | Callable[..., Any] = "margin+kmeans",
+        strategy: str | Hybrid | Ranks | Subset | Schedule | Callable[..., Any] = "margin+kmeans",
         annotator: Annotator | None = None,
         query_size: int | None = None,
         seed_size: int | None = None,
@@ -107,6 +114,8 @@ class ActiveLearningCallback(TrainerCallback):
         target: float | None = None,
         retrain: str = "from_scratch",
         embeddings: "str | os.PathLike[str] | SentenceTransformer" = "model",
+        passes: int = 10,
+        committee: int | Members | None = None,
         token_budget: int | None = None,
         bf16_scoring: bool = False,
         seed: int = 42,
@@ -116,9 +125,9 @@ class ActiveLearningCallback(TrainerCallback):
             query_size = QUERY_SIZES.get(unit, 1)
         seed_size = query_size if seed_size is None else seed_size
         smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
-        for name, least in smallest.items():
+        for name, least in {**smallest, "passes": 2, "committee": 2}.items():
             value = locals()[name]
-            if value is not None and value < least:
+            if isinstance(value, int) and value < least:
                 raise ArgumentError(f"{name}={value}, expected at least {least}")
         if retrain not in RETRAIN:
             raise ArgumentError(f"retrain={retrain!r}, expected one of {', '.join(RETRAIN)}")
@@ -137,16 +146,21 @@ class ActiveLearningCallback(TrainerCallback):
         self.target_metric = target_metric
         self.target = target
         self.retrain = retrain
+        # A committee of this round's model and those before it needs them to be there, also after a restart.
         self.keep_models = keep_models
+        if keep_models is not None and isinstance(committee, int):
+            self.keep_models = max(keep_models, committee)
         self.acquisition = Acquisition(
             pool,
-            resolve_strategy(strategy, pool.task.name, pool.task.outside),
+            resolve_schedule(strategy, pool.task.name, pool.task.outside),
             query_size=query_size,
             seed_size=seed_size,
             seed_strategy=seed_strategy,
             budget=budget,
             unit=unit,
             embeddings=embeddings,
+            passes=passes,
+            committee=committee,
             token_budget=token_budget,
             bf16=bf16_scoring,
             seed=seed,

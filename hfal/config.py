@@ -121,10 +121,20 @@ class ActiveLearningArguments:
     strategy: str = field(
         default="margin+kmeans",
         metadata={
-            "help": "What to ask about: random, entropy, least_confidence, margin, for entities mnlp, kmeans, or a "
-            "score and a selection among the best, entropy+kmeans.",
+            "help": "What to ask about: a strategy of README's table, or a score and what selects by it, "
+            "entropy+kmeans.",
             "metavar": "NAME",
         },
+    )
+    candidates: int | None = field(
+        default=None,
+        metadata={"help": "Score only so many unlabeled texts, drawn anew at random in each round. Default: all."},
+    )
+    passes: int = field(
+        default=10, metadata={"help": "Passes of Monte-Carlo dropout, for strategies that take draws, such as bald."}
+    )
+    committee: int | None = field(
+        default=None, metadata={"help": "Take these draws from the models of so many last rounds instead."}
     )
     aggregate: str = field(
         default="mean",
@@ -154,7 +164,10 @@ class ActiveLearningArguments:
     )
     seed_strategy: str = field(
         default="random",
-        metadata={"help": "How the first query is picked.", "choices": ["random", "stratified", "kmeans"]},
+        metadata={
+            "help": "How the first query is picked.",
+            "choices": ["random", "stratified", "kmeans", "kcenter"],
+        },
     )
     holdout: int | None = field(
         default=None,
@@ -223,7 +236,6 @@ class ActiveLearningArguments:
 
 
 _CALLBACK_OPTIONS = (
-    "strategy",
     "query_size",
     "seed_size",
     "seed_strategy",
@@ -234,6 +246,8 @@ _CALLBACK_OPTIONS = (
     "target",
     "retrain",
     "embeddings",
+    "passes",
+    "committee",
     "token_budget",
     "bf16_scoring",
     "keep_models",
@@ -278,8 +292,8 @@ class TrainingOptions:
 GROUPS = {
     "data": "data task text label labels id split pool_size eval_split eval_size data_config data_filter",
     "model": "model max_length embeddings token_budget bf16_scoring",
-    "labeling": "annotator annotator_name hide_suggestions strategy aggregate top_words sure_outside query_size "
-    "seed_size seed_strategy holdout",
+    "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
+    "sure_outside query_size seed_size seed_strategy holdout",
     "rounds": "rounds budget unit target_metric target retrain keep_models",
     "training": "output_dir num_train_epochs learning_rate warmup_steps per_device_train_batch_size "
     "per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",

@@ -28,6 +28,7 @@ from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 from hfal.acquisition import Acquisition
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator, SimulatedAnnotator
+from hfal.draws import dropout_layers
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
 from hfal.pool import HOLDOUT, Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size, shared_failure
@@ -155,7 +156,8 @@ def run_rounds(
             if step.record is None:
                 weights.load_round(step.last)
                 # That round was to be the last when it was trained, and now there are to be more.
-                acquisition.propose(trainer.model, trainer.data_collator, step.last, trainer.args)
+                members = partial(weights.of_rounds_before, step.last)
+                acquisition.propose(trainer.model, trainer.data_collator, step.last, trainer.args, members)
                 continue
 
             record = step.record
@@ -173,7 +175,7 @@ def run_rounds(
                 number,
                 begin_again=partial(weights.begin_again, number, step.checkpoint),
                 save=partial(_finish_training, trainer, store, number),
-                propose=partial(_propose, acquisition, number, number != plan.rounds),
+                propose=partial(_propose, acquisition, weights, number, number != plan.rounds),
             )
             current = Round(number, step.checkpoint)
             if record.trained or step.stopped_at:
@@ -275,6 +277,7 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
 
 def _propose(
     acquisition: Acquisition,
+    weights: Weights,
     number: int,
     wanted: bool,
     model: torch.nn.Module,
@@ -285,7 +288,7 @@ def _propose(
     if not wanted or on_main(lambda: store.query_of_round(number) is not None):
         return
     try:
-        acquisition.propose(model, collate_fn, number, args)
+        acquisition.propose(model, collate_fn, number, args, partial(weights.of_rounds_before, number))
     except DivergedError:
         on_main(partial(_forget_training, store, number))
         raise
@@ -365,6 +368,8 @@ def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> No
             f"the model has {classes} classes, but the pool has {len(pool.label_names)} label names "
             f"({', '.join(pool.label_names)}): load the model with num_labels={len(pool.label_names)}"
         )
+    if acquisition.committee is None and any(strategy.draws for strategy in acquisition.strategies.values()):
+        dropout_layers(trainer.model)
     limit = longest_input(trainer.model)
     too_long = np.flatnonzero(pool.lengths > (np.inf if limit is None else limit))
     if len(too_long):
@@ -503,7 +508,7 @@ def _plan(acquisition: Acquisition, plan: Plan, annotator: Annotator) -> dict[st
     return {
         "rounds": plan.rounds,
         "budget": acquisition.budget,
-        "strategy": acquisition.strategy.name,
+        "strategy": acquisition.strategy_name,
         "query_size": acquisition.query_size,
         "unit": acquisition.unit,
         "target_metric": plan.target_metric,

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hfal.annotators import Annotator, FileAnnotator, SimulatedAnnotator, TerminalAnnotator
 from hfal.config import ActiveLearningArguments
@@ -10,6 +11,7 @@ from hfal.evaluation.curves import plot_learning_curve, rounds_table
 from hfal.pool import Pool
 from hfal.processes import is_main
 from hfal.store import RoundRecord
+from hfal.strategies import Subset, resolve_strategy, token_strategy
 
 
 def start_logging() -> None:
@@ -25,6 +27,18 @@ def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
     if al.annotator == "terminal":
         return TerminalAnnotator(al.annotator_name, show_suggestions=not al.hide_suggestions)
     return FileAnnotator(str(al.annotator), name=al.annotator_name or "file")
+
+
+def make_strategy(al: ActiveLearningArguments, task: str) -> Any:
+    """The query strategy, for `ActiveLearningCallback`.
+
+    Raises:
+        ArgumentError: There is none of this name for the task.
+    """
+    of_words = task == "token_classification"
+    strategy = token_strategy(al.strategy, al.aggregate, al.top_words, al.sure_outside) if of_words else al.strategy
+    resolve_strategy(strategy, task)
+    return strategy if al.candidates is None else Subset(strategy, al.candidates)
 
 
 def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: str) -> None:

@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from hfal.errors import ArgumentError, ScoringError
 from hfal.processes import gather, merge_rows, rank_and_size, shared_failure
+from hfal.strategies.scores import only_of_draws
 from hfal.tasks import LABEL_COLUMNS, TextClassification
 
 
@@ -103,6 +104,7 @@ def score_examples(
     keep: frozenset[str],
     score: Callable[..., torch.Tensor] | None = None,
     signals: Callable[..., dict[str, torch.Tensor]] = TextClassification.signals,
+    draws: Sequence[Callable[..., Any]] = (),
     token_budget: int | None = None,
     autocast: torch.dtype | None = None,
     num_workers: int = 0,
@@ -119,9 +121,10 @@ def score_examples(
         positions: Rows of the dataset to score, int[N].
         lengths: Tokens of each of these examples, int[N].
         collate_fn: Makes a padded batch of tensors from a list of rows (the Trainer's own).
-        keep: `"embeddings"`, `"entity_embeddings"`, and what the task's `signals` can say.
-        score: The acquisition score, for `"scores"`: probabilities on the device to float [B].
+        keep: `"embeddings"`, `"entity_embeddings"`, `"features"`, and what the task's `signals` can say.
+        score: The acquisition score, for `"scores"`: probabilities, or draws, on the device to float [B].
         signals: What a batch's logits say: the method of this name of a task of `hfal.tasks`.
+        draws: Each is called like the model, and stands for other parameters of it (see `hfal.draws`).
         token_budget: Tokens of a batch, padding included; 2,048 on CPU and 16,384 elsewhere by default.
         autocast: Run the forward pass under autocast to this type. Faster on hardware made for it; reorders near-ties.
         num_workers: Worker processes that fetch and collate.
@@ -132,7 +135,7 @@ def score_examples(
         Float32 arrays by name, rows in the order of `positions`: what `signals` says, such as `scores` [N] and
         `probabilities` [N, C]; `embeddings` [N, D], the mean over the unpadded tokens of the last hidden states (the
         decoder's, of an encoder-decoder), from the same pass; `entity_embeddings` [N, D], their mean over the first
-        tokens of the words that the model takes for entities.
+        tokens of the words that the model takes for entities; `features` [N, H], what goes into the last layer.
 
     Raises:
         NonFiniteOutputError: Probabilities or scores are not finite.
@@ -157,15 +160,23 @@ def score_examples(
     finite = np.zeros(len(positions), bool)
     equally_long = len(np.unique(lengths)) < 2
     embed = keep & {"embeddings", "entity_embeddings"}
-    said = (keep - embed) | ({"entity_words"} if "entity_embeddings" in keep else frozenset())
+    said = (keep - embed - {"features"}) | ({"entity_words"} if "entity_embeddings" in keep else frozenset())
+    # Of draws alone the model as it is says nothing.
+    plain = bool(keep - {"scores", "draws"}) or (score is not None and not only_of_draws(score)) or not draws
 
     def run(
-        inputs: dict[str, torch.Tensor], words: torch.Tensor | None, hidden: list[torch.Tensor]
+        inputs: dict[str, torch.Tensor],
+        words: torch.Tensor | None,
+        hidden: list[torch.Tensor],
+        into_head: list[tuple[torch.Tensor, torch.Tensor]],
     ) -> dict[str, torch.Tensor]:
         with precision:
-            outputs = model(**inputs)
-        kept = signals(outputs["logits"] if isinstance(outputs, dict) else outputs[0], words, said, score)
+            drawn = torch.stack([_logits(draw(**inputs)) for draw in draws], dim=-2) if draws else None
+            logits = _logits(model(**inputs)) if plain else None
+        kept = signals(logits, drawn, words, said, score)
         entity_words = kept.pop("entity_words", None)
+        if "features" in keep:
+            kept["features"] = _features(model, into_head, logits)
         if embed:
             if not hidden:
                 raise ScoringError(
@@ -185,8 +196,9 @@ def score_examples(
         torch.inference_mode(),
         # A compiled model would be compiled again for these shapes, and may not call a hook that it does not know.
         torch.compiler.set_stance("force_eager"),
-        _eval_mode(model),
+        eval_mode(model),
         _last_hidden_states(model, bool(embed)) as hidden,
+        _last_layer(model, "features" in keep) as into_head,
         tqdm(total=sum(map(len, plan)), desc=progress, unit=" texts", leave=False, disable=progress is None) as bar,
     ):
         fitting = token_budget  # halved when the memory turns out to be too small
@@ -210,6 +222,7 @@ def score_examples(
                         {name: tensor[start:stop] for name, tensor in inputs.items()},
                         None if words is None else words[start:stop],
                         hidden,
+                        into_head,
                     )
                 except Exception as error:
                     if not should_reduce_batch_size(error):
@@ -225,6 +238,7 @@ def score_examples(
                     kept = None
                 if kept is None:  # outside of `except`, whose traceback holds on to the memory
                     hidden.clear()
+                    into_head.clear()
                     clear_device_cache(garbage_collection=True)
                     continue
                 part = rows[start:stop]
@@ -248,6 +262,30 @@ def score_examples(
                     block + np.flatnonzero(bad), f"the {name} are NaN or infinite", name == "scores"
                 )
     return results
+
+
+def _logits(outputs: Any) -> torch.Tensor:
+    logits: torch.Tensor = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
+    return logits
+
+
+def _features(
+    model: torch.nn.Module, into_head: list[tuple[torch.Tensor, torch.Tensor]], logits: torch.Tensor | None
+) -> torch.Tensor:
+    """What went into the layer that gave the logits [B, C], float32[B, H]."""
+    assert logits is not None
+    for inputs, outputs in reversed(into_head):
+        if outputs.shape[-1] != logits.shape[-1]:
+            continue
+        into_head.clear()
+        if inputs.ndim == 3:  # a decoder's head is called for every token, and one of them counts
+            token = (outputs - logits[:, None]).abs().sum(dim=-1).argmin(dim=1)
+            inputs = inputs[torch.arange(len(inputs), device=inputs.device), token]
+        return inputs.float()
+    raise ScoringError(
+        f"{type(model).__name__} has no linear layer that gives its logits, so there are no gradients of it: use a "
+        "strategy without 'features', such as 'margin+kmeans'"
+    )
 
 
 def _embeddings(
@@ -294,7 +332,8 @@ def _allocate(shape: tuple[int, ...], scratch_dir: str | PathLike[str] | None) -
 
 
 @contextlib.contextmanager
-def _eval_mode(model: torch.nn.Module) -> Iterator[None]:
+def eval_mode(model: torch.nn.Module) -> Iterator[None]:
+    """A `with` block in which the model is in `eval()`; then each of its modules is as it was."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -328,3 +367,26 @@ def _last_hidden_states(model: torch.nn.Module, wanted: bool) -> Iterator[list[t
         yield caught
     finally:
         hook.remove()
+
+
+@contextlib.contextmanager
+def _last_layer(model: torch.nn.Module, wanted: bool) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
+    """What goes into, and comes out of, the linear layers of the head in each forward pass, in their order."""
+    caught: list[tuple[torch.Tensor, torch.Tensor]] = []
+    if not wanted:
+        yield caught
+        return
+    base = without_adapters(model)
+    body = getattr(base, "base_model", None)
+    in_body = set(body.modules()) if isinstance(body, torch.nn.Module) and body is not base else set()
+
+    def catch(_module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], outputs: torch.Tensor) -> None:
+        caught.append((inputs[0], outputs))
+
+    head = [m for m in base.modules() if isinstance(m, torch.nn.Linear) and m not in in_body]
+    hooks = [module.register_forward_hook(catch) for module in head]
+    try:
+        yield caught
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -15,6 +15,7 @@ import torch
 
 from hfal.errors import ArgumentError, ScoringError
 from hfal.labels import label_indices, label_names_of, label_values
+from hfal.strategies.scores import Stack, call_score, reads_draws
 from hfal.tag_columns import count_words, infer_task, read_tags, tag_names_of
 from hfal.tags import OUTSIDE
 from hfal.tokenization import NO_WORD, first_tokens
@@ -127,7 +128,8 @@ class TextClassification:
 
     @staticmethod
     def signals(
-        logits: torch.Tensor,
+        logits: torch.Tensor | None,
+        drawn: torch.Tensor | None,
         words: torch.Tensor | None,
         keep: frozenset[str],
         score: Callable[..., torch.Tensor] | None,
@@ -135,10 +137,11 @@ class TextClassification:
         """What a batch's logits say.
 
         Args:
-            logits: float[B, C].
+            logits: float[B, C]; `None` where all that is asked for is of draws.
+            drawn: Those of T draws of the model's parameters, float[B, T, C], if there are any.
             words: Not used.
-            keep: Any of `"scores"` and `"probabilities"`.
-            score: The acquisition score, of probabilities float32[B, C].
+            keep: Any of `"scores"`, `"probabilities"` and `"draws"`.
+            score: The acquisition score, of probabilities float32[B, C], or of draws float32[B, T, C].
 
         Returns:
             What is in `keep`, float[B, ...], and `finite`, bool[B].
@@ -147,13 +150,15 @@ class TextClassification:
             ArgumentError: The model is no sequence classifier.
             ScoringError: The score function did not return one number for each example.
         """
-        probabilities = class_probabilities(logits, 2, TextClassification.head)
-        found = {"finite": probabilities.isfinite().all(dim=-1)}
+        probabilities = None if logits is None else class_probabilities(logits, 2, TextClassification.head)
+        draws = None if drawn is None else class_probabilities(drawn, 3, TextClassification.head)
+        found = {"finite": _finite(probabilities, draws)}
         if "probabilities" in keep:
-            found["probabilities"] = probabilities
+            found["probabilities"] = _given(probabilities)
+        if "draws" in keep:
+            found["draws"] = _given(draws)
         if "scores" in keep:
-            assert score is not None
-            found["scores"] = _checked_scores(score(probabilities), len(logits))
+            found["scores"] = _score(score, probabilities, draws, None)
         return found
 
 
@@ -357,7 +362,8 @@ class TokenClassification:
 
     def signals(
         self,
-        logits: torch.Tensor,
+        logits: torch.Tensor | None,
+        drawn: torch.Tensor | None,
         words: torch.Tensor | None,
         keep: frozenset[str],
         score: Callable[..., torch.Tensor] | None,
@@ -365,11 +371,12 @@ class TokenClassification:
         """What a batch's logits say of the words, each read from its first token.
 
         Args:
-            logits: float[B, L, C].
+            logits: float[B, L, C]; `None` where all that is asked for is of draws.
+            drawn: Those of T draws of the model's parameters, float[B, L, T, C], if there are any.
             words: The number of the word that each token begins, int[B, L]; negative for other tokens.
             keep: Any of `"scores"`, `"tags"`, `"confidences"` and `"entity_words"`.
-            score: The acquisition score, of probabilities float32[B, L, C] and a mask bool[B, L] of the words' first
-                tokens.
+            score: The acquisition score, of probabilities float32[B, L, C] or draws float32[B, L, T, C], and a mask
+                bool[B, L] of the words' first tokens.
 
         Returns:
             What is in `keep` (`tags` and `confidences` as `suggestions` takes them, `entity_words` bool[B, L]: the
@@ -386,19 +393,20 @@ class TokenClassification:
                 "the Trainer's data_collator gives no labels, without which nobody knows where the words are: pass "
                 "data_collator=DataCollatorForTokenClassification(tokenizer)"
             )
-        probabilities = class_probabilities(logits, 3, TokenClassification.head)
-        if probabilities.shape[:2] != words.shape:
+        probabilities = None if logits is None else class_probabilities(logits, 3, TokenClassification.head)
+        draws = None if drawn is None else class_probabilities(drawn, 4, TokenClassification.head)
+        of_tokens = _given(draws if probabilities is None else probabilities)
+        if of_tokens.shape[:2] != words.shape:
             raise ScoringError(
-                f"the model's logits have shape {list(logits.shape)} for tokens of shape {list(words.shape)}: not one "
-                "row for each token"
+                f"the model's logits have shape {list(of_tokens.shape)} for tokens of shape {list(words.shape)}: not "
+                "one row for each token"
             )
-        mask = words.to(logits.device) >= 0
-        found = {"finite": (probabilities.isfinite().all(dim=-1) | ~mask).all(dim=-1)}
+        mask = words.to(of_tokens.device) >= 0
+        found = {"finite": _finite(probabilities, draws, mask)}
         if "scores" in keep:
-            assert score is not None
-            found["scores"] = _checked_scores(score(probabilities, mask), len(logits))
+            found["scores"] = _score(score, probabilities, draws, mask)
         if keep & {"tags", "confidences", "entity_words"}:
-            best, tags = probabilities.max(dim=-1)
+            best, tags = _given(probabilities).max(dim=-1)
             if "tags" in keep:
                 place = (mask.cumsum(dim=1) - 1).clamp(min=0)
                 found["tags"] = torch.zeros_like(best).scatter_add(1, place, (tags + 1) * mask.to(best))
@@ -477,8 +485,39 @@ def class_probabilities(logits: torch.Tensor, dimensions: int, head: str) -> tor
     return logits.float().softmax(dim=-1)
 
 
-def _checked_scores(scores: Any, rows: int) -> torch.Tensor:
-    if not isinstance(scores, torch.Tensor) or scores.shape != (rows,):
-        shape = list(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
-        raise ScoringError(f"the score function returned {shape} for {rows} examples, expected a tensor [{rows}]")
+def _given(tensor: torch.Tensor | None) -> torch.Tensor:
+    assert tensor is not None
+    return tensor
+
+
+def _finite(
+    probabilities: torch.Tensor | None, draws: torch.Tensor | None, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Which examples of a batch have only finite probabilities, bool[B]; outside the mask it does not matter."""
+    rows = []
+    for tensor in (probabilities, draws):
+        if tensor is not None:
+            finite = tensor.isfinite()
+            if mask is not None:
+                finite = finite | ~mask.reshape(*mask.shape, *[1] * (tensor.ndim - 2))
+            rows.append(finite.flatten(1).all(dim=1))
+    return torch.stack(rows).all(dim=0)
+
+
+def _score(
+    score: Callable[..., torch.Tensor] | None,
+    probabilities: torch.Tensor | None,
+    draws: torch.Tensor | None,
+    mask: torch.Tensor | None,
+) -> torch.Tensor:
+    """The acquisition scores of a batch, float[B], or float[B, S] of a `Stack` of S scores."""
+    assert score is not None
+    if reads_draws(score) and draws is None:
+        raise ScoringError("the score is of draws of the model's parameters, and there are none: pass draws=")
+    scores = call_score(score, probabilities, draws, mask)
+    rows = len(_given(draws if probabilities is None else probabilities))
+    shape = (rows, len(score.scores)) if isinstance(score, Stack) else (rows,)
+    if not isinstance(scores, torch.Tensor) or scores.shape != shape:
+        found = list(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
+        raise ScoringError(f"the score function returned {found} for {rows} examples, expected a tensor [{rows}]")
     return scores

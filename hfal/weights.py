@@ -9,6 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
+import torch
 from transformers import EarlyStoppingCallback, Trainer, TrainerState, set_seed
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
@@ -76,6 +77,33 @@ class Weights:
         if self.in_memory != number:
             self._load(round_folder(self.run_dir, number) / "model")
             self.in_memory = number
+
+    def of_rounds_before(self, number: int, count: int) -> list[dict[str, torch.Tensor]]:
+        """The parameters and buffers of the final models of the last rounds before one, newest first.
+
+        Args:
+            number: The round, whose own weights the Trainer's model has, before and after.
+            count: How many rounds; fewer where there were not as many.
+
+        Returns:
+            For each round what differs from the Trainer's model, by name, on the same device.
+
+        Raises:
+            RunDirectoryError: A model is no longer there.
+        """
+        found = []
+        try:
+            for before in range(number - 1, max(number - 1 - count, 0), -1):
+                self.load_round(before)
+                found.append({name: tensor.detach().clone() for name, tensor in self._tensors()})
+        finally:
+            self.load_round(number)
+        now = dict(self._tensors())
+        return [{n: tensor for n, tensor in then.items() if not torch.equal(tensor, now[n])} for then in found]
+
+    def _tensors(self) -> list[tuple[str, torch.Tensor]]:
+        model = self.trainer.model
+        return [*model.named_parameters(), *model.named_buffers()]
 
     def _load(self, folder: Path) -> None:
         if self.trainer.args.bf16_full_eval or self.trainer.args.fp16_full_eval:

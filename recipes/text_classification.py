@@ -19,8 +19,7 @@ from hfal.data import load_data
 from hfal.evaluation.metrics import classification_metrics
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
-from hfal.running import make_annotator, report, start_logging
-from hfal.strategies import resolve_strategy
+from hfal.running import make_annotator, make_strategy, report, start_logging
 from hfal.training import RoundProgress, RoundTrainingArguments
 
 
@@ -29,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     start_logging()
     arguments = (ActiveLearningArguments, RoundTrainingArguments)
     al, args = parse_arguments(arguments, sys.argv[1:] if argv is None else argv)
-    resolve_strategy(al.strategy)  # before anything is made, or asked
+    strategy = make_strategy(al, "text_classification")  # before anything is made, or asked
     if al.target_metric:  # a name that there is not would be found when the first round has been paid for
         metrics = classification_metrics(EvalPrediction(np.eye(2), np.arange(2)))
         metric_value({f"eval_{name}": 0.0 for name in ["loss", *metrics]}, al.target_metric)
@@ -46,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if eval_data is not None:
         eval_data = pool.with_labels(eval_data.map(tokenize, batched=True))
     al.settle(pool, evaluated=eval_data is not None)
-    active = ActiveLearningCallback(pool, annotator=make_annotator(al, pool), seed=args.seed, **al.callback_options())
+    active = ActiveLearningCallback(
+        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **al.callback_options()
+    )
     keep_options(al, pool)
 
     names = dict(enumerate(pool.label_names))

@@ -25,8 +25,7 @@ from hfal.data import load_data
 from hfal.evaluation.entities import entity_metrics
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
-from hfal.running import make_annotator, report, start_logging
-from hfal.strategies import resolve_strategy, token_strategy
+from hfal.running import make_annotator, make_strategy, report, start_logging
 from hfal.tags import entity_types
 from hfal.training import RoundProgress, RoundTrainingArguments
 
@@ -36,8 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     start_logging()
     arguments = (ActiveLearningArguments, RoundTrainingArguments)
     al, args = parse_arguments(arguments, sys.argv[1:] if argv is None else argv)
-    strategy = token_strategy(al.strategy, al.aggregate, al.top_words, al.sure_outside)
-    resolve_strategy(strategy, "token_classification")  # before anything is made, or asked
+    strategy = make_strategy(al, "token_classification")  # before anything is made, or asked
 
     al.task = "token_classification"
     pool_data, eval_data = load_data(al, args.output_dir, args.seed)
@@ -55,8 +53,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if eval_data is not None:
         eval_data = pool.with_labels(eval_data.map(tokenize, batched=True))
     al.settle(pool, evaluated=eval_data is not None)
-    options = {**al.callback_options(), "strategy": strategy}
-    active = ActiveLearningCallback(pool, annotator=make_annotator(al, pool), seed=args.seed, **options)
+    active = ActiveLearningCallback(
+        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **al.callback_options()
+    )
     keep_options(al, pool)
 
     names = dict(enumerate(pool.label_names))
@@ -79,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if trainer.pop_callback(ProgressCallback):
         trainer.add_callback(RoundProgress)
     records = active.run(trainer, rounds=al.rounds)
-    title = f"{active.acquisition.strategy.name}, seed {args.seed}"
+    title = f"{active.acquisition.strategy_name}, seed {args.seed}"
     report(records, Path(args.output_dir, "learning_curve.png"), "eval_f1", title)
 
 

@@ -40,7 +40,7 @@ from hfal.evaluation.entities import entity_metrics
 from hfal.evaluation.metrics import classification_metrics
 from hfal.processes import on_main, rank_and_size
 from hfal.scoring import score_examples
-from hfal.strategies import entropy, resolve_strategy
+from hfal.strategies import entropy, resolve_schedule
 
 
 WORDS_EACH = 15  # of a sentence, about
@@ -107,7 +107,7 @@ def score(folder: Path) -> None:
 
     acquisition = Acquisition(
         pool,
-        resolve_strategy("margin+kmeans", pool.task.name),
+        resolve_schedule("margin+kmeans", pool.task.name),
         query_size=17 * (WORDS_EACH if of_words else 1),
         seed_size=17,
         seed_strategy="random",

@@ -97,7 +97,7 @@ def check_scores(query, pool, model, atol=1e-5) -> None:
     """The scores that a query was recorded with are those of this model, by plain transformers."""
     data = pool.dataset.select(pool.positions([e.example_id for e in query.examples]))
     p = np.sort(one_by_one(model, data)["probabilities"], axis=1)
-    np.testing.assert_allclose([e.score for e in query.examples], p[:, -2] - p[:, -1], atol=atol)
+    np.testing.assert_allclose([e.score for e in query.examples], 1 - (p[:, -1] - p[:, -2]), atol=atol)
 
 
 # -- families ------------------------------------------------------------------------------------------------------

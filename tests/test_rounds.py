@@ -117,7 +117,7 @@ def test_each_query_carries_where_it_comes_from(make_active, make_trainer):
     assert (query.round, query.strategy, query.seed) == (1, "margin", 7)
     assert "BertForSequenceClassification" in query.model
     assert {"hfal", "torch", "transformers"} <= query.versions.keys()
-    assert all(e.suggestion in NAMES and 0.5 <= e.confidence <= 1 and e.score <= 0 for e in query.examples)
+    assert all(e.suggestion in NAMES and 0.5 <= e.confidence <= 1 and 0 <= e.score <= 1 for e in query.examples)
     assert all(e.suggestion is None and e.score is None for e in seed_set.examples)
 
 

@@ -404,7 +404,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_asked(pool, make_traine
         ({"unit": "words"}, "unit='words' is for token classification"),
         ({"unit": "tokens"}, "expected one of examples, words"),
         ({"embeddings": "entities"}, "is for token classification"),
-        ({"strategy": "mnlp"}, "unknown strategy 'mnlp'"),
+        ({"strategy": "mnlp"}, "'mnlp' is for token_classification, and this is text_classification"),
     ):
         with pytest.raises(ArgumentError, match=message):
             ActiveLearningCallback(texts, **options)

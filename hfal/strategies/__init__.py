@@ -1,38 +1,64 @@
 """Query strategies: pure functions of arrays. They know neither models nor datasets nor SQL."""
 
-from hfal.strategies.diversity import kmeans
+from hfal.strategies.bayesian import bald, batchbald, epig
+from hfal.strategies.classes import class_balanced, cluster_margin
+from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
+from hfal.strategies.committee import mean_kl, vote_entropy
+from hfal.strategies.diversity import kcenter, kmeans
+from hfal.strategies.gradients import badge
 from hfal.strategies.names import (
     SCORES,
+    SEED_SELECTIONS,
     SELECTIONS,
-    TOKEN_SCORES,
-    Hybrid,
     Strategy,
+    resolve_schedule,
     resolve_strategy,
     token_strategy,
 )
 from hfal.strategies.seed import stratified
 from hfal.strategies.selection import Signals, needs, random, top_k
+from hfal.strategies.similarity import cal, density, neighbors
+from hfal.strategies.stochastic import power, softmax, softrank
 from hfal.strategies.tokens import TokenScore, mnlp
 from hfal.strategies.uncertainty import entropy, least_confidence, margin
 
 
 __all__ = [
     "SCORES",
+    "SEED_SELECTIONS",
     "SELECTIONS",
-    "TOKEN_SCORES",
     "Hybrid",
+    "Ranks",
+    "Schedule",
     "Signals",
     "Strategy",
+    "Subset",
     "TokenScore",
+    "badge",
+    "bald",
+    "batchbald",
+    "cal",
+    "class_balanced",
+    "cluster_margin",
+    "density",
     "entropy",
+    "epig",
+    "kcenter",
     "kmeans",
     "least_confidence",
     "margin",
+    "mean_kl",
     "mnlp",
     "needs",
+    "neighbors",
+    "power",
     "random",
+    "resolve_schedule",
     "resolve_strategy",
+    "softmax",
+    "softrank",
     "stratified",
     "token_strategy",
     "top_k",
+    "vote_entropy",
 ]

@@ -1,49 +1,127 @@
-"""From what the user writes to a strategy: a name such as `"margin+kmeans"`, a function, or a `Hybrid`."""
+"""From what the user writes to a strategy: a name such as `"margin+kmeans"`, a function, or an object of `combine`."""
 
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
+from scipy.stats import rankdata
 
 from hfal.errors import ArgumentError, StrategyError
-from hfal.strategies.diversity import kmeans
+from hfal.strategies.bayesian import bald, batchbald, epig
+from hfal.strategies.classes import class_balanced, cluster_margin
+from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
+from hfal.strategies.committee import mean_kl, vote_entropy
+from hfal.strategies.diversity import kcenter, kmeans
+from hfal.strategies.gradients import badge
+from hfal.strategies.scores import ScoreFunction, Stack, reads_draws
 from hfal.strategies.selection import SelectFunction, Signals, random, top_k
+from hfal.strategies.similarity import best_distinct, cal, density, neighbors
+from hfal.strategies.stochastic import power, softmax, softrank
 from hfal.strategies.tokens import WORD_SCORES, TokenScore, mnlp
 from hfal.strategies.uncertainty import entropy, least_confidence, margin
 
 
-ScoreFunction = Callable[..., torch.Tensor]
+_OF_CLASSES: dict[str, Callable[..., Any]] = {
+    "entropy": entropy,
+    "least_confidence": least_confidence,
+    "margin": margin,
+    "bald": bald,
+    "vote_entropy": vote_entropy,
+    "mean_kl": mean_kl,
+    "epig": epig,
+    "cal": cal,
+}
+SCORES: dict[str, dict[str, Callable[..., Any]]] = {
+    "text_classification": _OF_CLASSES,
+    "token_classification": {**{name: TokenScore(name) for name in WORD_SCORES}, "mnlp": mnlp},
+}
+"""The scores by name, for each task."""
 
-SCORES: dict[str, ScoreFunction] = {"entropy": entropy, "least_confidence": least_confidence, "margin": margin}
-TOKEN_SCORES: dict[str, ScoreFunction] = {**{name: TokenScore(name) for name in WORD_SCORES}, "mnlp": mnlp}
-SELECTIONS: dict[str, SelectFunction] = {"kmeans": kmeans, "random": random}
+_ON_EMBEDDINGS: dict[str, SelectFunction] = {
+    "random": random,
+    "kmeans": kmeans,
+    "kcenter": kcenter,
+    "density": density,
+    "power": power,
+    "softmax": softmax,
+    "softrank": softrank,
+    "neighbors": neighbors,
+}
+_ON_CLASSES: dict[str, SelectFunction] = {
+    "badge": badge,
+    "cluster_margin": cluster_margin,
+    "batchbald": batchbald,
+    "class_balanced": class_balanced,
+}
+SELECTIONS: dict[str, dict[str, SelectFunction]] = {
+    "text_classification": {**_ON_EMBEDDINGS, **_ON_CLASSES},
+    "token_classification": _ON_EMBEDDINGS,
+}
+"""The selections by name, for each task."""
+
+SEED_SELECTIONS = {name: _ON_EMBEDDINGS[name] for name in ("kmeans", "kcenter")}
+"""Those that can pick a seed set: they need no model and no label."""
+
+_INSTEAD = {
+    "badge": "'{score}+kmeans' joins uncertainty and diversity here",
+    "cluster_margin": "'{score}+kmeans' joins uncertainty and diversity here",
+    "batchbald": "'bald+kmeans' spreads a batch here",
+    "class_balanced": "'{score}+kmeans' spreads a query here",
+    "epig": "'bald' reads the same draws here",
+    "cal": "'{score}+kmeans' looks at embeddings here",
+    "mnlp": "'least_confidence' ranks whole texts like it",
+}
 _COUNTED = {1: "one", 2: "two"}
-_SCORES = {"text_classification": SCORES, "token_classification": TOKEN_SCORES}
 _SCORE_ARGUMENTS = {"text_classification": ("probabilities",), "token_classification": ("probabilities", "mask")}
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """A score function, or none, and the select function that is called on what the pass computed.
+    """Up to three functions that turn what a pass over the pool computes into a query.
 
     Attributes:
         name: As it is recorded with each query.
-        score: Called on each batch's class probabilities as it streams by, for token classification with a mask of
-            the words; only its floats are kept.
+        score: Called on each batch's class probabilities, or draws of them, as it streams by, for token classification
+            with a mask of the words; only its floats are kept. `None` if nothing is scored so.
+        rescore: Makes the acquisition scores, float[N], of all signals; by default they are what `score` gave.
         select: Called once, on the signals in `needs`.
-        needs: Fields of `Signals` that the pass has to fill.
+        needs: Fields of `Signals` that have to be filled.
         settings: Its arguments, as they are recorded with each query.
+        among: Chooses the candidates beforehand.
     """
 
     name: str
     score: ScoreFunction | None
-    select: Callable[..., Any]
+    select: SelectFunction
     needs: frozenset[str]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    rescore: Callable[[Signals, np.random.Generator], np.ndarray] | None = None
+    among: "Among | None" = None
+
+    @property
+    def draws(self) -> bool:
+        """Whether it takes draws of the model's parameters."""
+        return "draws" in self.needs or (self.score is not None and reads_draws(self.score))
+
+    def scored(self, signals: Signals, rng: np.random.Generator) -> Signals:
+        """The signals with the final acquisition scores.
+
+        Raises:
+            StrategyError: These are not N finite numbers.
+        """
+        if self.rescore is None:
+            return signals
+        scores = np.asarray(self.rescore(signals, rng))
+        if scores.shape != (signals.size,) or not np.isfinite(scores).all():
+            raise StrategyError(
+                f"the scores of strategy {self.name!r} are {scores.dtype}{list(scores.shape)}, expected "
+                f"{signals.size} finite numbers"
+            )
+        return replace(signals, scores=scores)
 
     def pick(self, signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
         """Call `select` and check that what it returned is a query.
@@ -70,80 +148,70 @@ class Strategy:
 
 
 @dataclass(frozen=True)
-class Hybrid:
-    """Keep the best `candidate_factor * k` by a score, then select k among them: `"margin+kmeans"` with arguments.
+class Among:
+    """How candidates are chosen before the strategy sees any.
 
-    Args:
-        score: A score function or its name.
-        select: A select function or its name.
-        candidate_factor: How many candidates for each example of the query. Zhdanov (2019) uses 10 to 50.
+    Attributes:
+        select: Chooses them.
+        needs: Fields of `Signals` that it reads.
+        size: How many.
     """
 
-    score: str | ScoreFunction
-    select: str | SelectFunction
-    candidate_factor: int = 10
+    select: SelectFunction
+    needs: frozenset[str]
+    size: int
 
-    def __post_init__(self) -> None:
-        if self.candidate_factor < 1:
-            raise ArgumentError(f"candidate_factor={self.candidate_factor}, expected at least 1")
+
+def resolve_schedule(
+    strategy: str | Hybrid | Ranks | Subset | Schedule | Callable[..., Any],
+    task: str = "text_classification",
+    outside: int = 0,
+) -> dict[int, Strategy]:
+    """The round from which each strategy is used, to the strategy; see `resolve_strategy`."""
+    by_round = strategy.strategies if isinstance(strategy, Schedule) else {1: strategy}
+    return {number: resolve_strategy(by_round[number], task, outside) for number in sorted(by_round)}
 
 
 def resolve_strategy(
-    strategy: str | Hybrid | Callable[..., Any], task: str = "text_classification", outside: int = 0
+    strategy: str | Hybrid | Ranks | Subset | Callable[..., Any], task: str = "text_classification", outside: int = 0
 ) -> Strategy:
-    """The strategy that a name, a function or a `Hybrid` stands for.
+    """The strategy that a name, a function or an object of `hfal.strategies.combine` stands for.
 
-    A function of one argument, `score(probabilities)`, gives scores of which the highest are asked; a function of
-    three, `select(signals, k, rng)`, picks the rows itself (see `needs` for declaring what it reads; without it
-    it is given probabilities and embeddings). For token classification a score takes two arguments, `probabilities`
-    and `mask` (see `hfal.strategies.tokens`), and there are no probabilities among the signals.
+    There are three kinds of functions. `score(probabilities)` is called on each batch and gives scores of which the
+    highest are asked; with a parameter named `draws` it is given several draws of the probabilities, and for token
+    classification it takes a second argument, `mask` (see `hfal.strategies.tokens`). `score(signals)`, or
+    `score(signals, rng)`, gives the scores of all candidates at once, from arrays. `select(signals, k, rng)` picks the
+    rows itself. The latter two declare what they read with `needs`; without it they are given probabilities and
+    embeddings.
 
     Args:
-        strategy: The name, function or `Hybrid`.
+        strategy: The name, function or object.
         task: Of the pool.
         outside: For token classification, the index of the tag `O`; -1 if there is none.
 
     Raises:
         ValueError: The name is not known (the nearest one is offered), or the function takes other arguments.
-        TypeError: It is neither a name, a function nor a `Hybrid`.
+        TypeError: It is nothing of the kind.
     """
-    scores = _SCORES[task]
-    of_score = len(_SCORE_ARGUMENTS[task])
+    if isinstance(strategy, Subset):
+        return _subset(strategy, task, outside)
     if isinstance(strategy, Hybrid):
-        score, select = _score(strategy.score, task, outside), _selection(strategy.select, scores)
-        return Strategy(
-            name=f"{_name(score)}+{_name(strategy.select)}",
-            score=score,
-            select=_among_the_best(select, strategy.candidate_factor),
-            needs=_needs(select, task) | {"scores"},
-            settings={"candidate_factor": strategy.candidate_factor, **getattr(score, "settings", {})},
-        )
+        return _hybrid(strategy, task, outside)
     if isinstance(strategy, str):
         parts = [part.strip() for part in strategy.split("+")]
         if len(parts) == 2:
-            return resolve_strategy(Hybrid(parts[0], parts[1]), task, outside)
-        if len(parts) != 1 or strategy not in scores:
-            select = _selection(strategy, scores, offered=[*scores, *SELECTIONS, *(f"{a}+kmeans" for a in scores)])
-            return Strategy(strategy, None, select, _needs(select, task))
-        strategy = scores[strategy]
-    if not callable(strategy):
+            return _hybrid(Hybrid(parts[0], parts[1]), task, outside)
+        if len(parts) != 1 or strategy not in SCORES[task]:
+            offered = [*SCORES[task], *SELECTIONS[task], *(f"{score}+kmeans" for score in SCORES[task])]
+            return _selecting(_selection(strategy, task, offered), task)
+    elif isinstance(strategy, Schedule):
+        raise TypeError("strategy is a Schedule, expected the strategy of one round (see resolve_schedule)")
+    elif not isinstance(strategy, Ranks) and not callable(strategy):
         raise TypeError(f"strategy is a {type(strategy).__name__}, expected a name, a function or a Hybrid")
-    if _arguments(strategy) == of_score:
-        score = _score(strategy, task, outside)
-        return Strategy(_name(score), score, top_k, _needs(top_k, task), getattr(score, "settings", {}))
-    if _arguments(strategy) != 3:
-        wrapped = " (or wrap it in a TokenScore)" if task == "token_classification" else ""
-        raise ArgumentError(
-            f"strategy {_name(strategy)!r} takes {_arguments(strategy)} arguments, expected "
-            f"score({', '.join(_SCORE_ARGUMENTS[task])}) with {_COUNTED[of_score]}{wrapped} or "
-            "select(signals, k, rng) with three"
-        )
-    if "scores" in _needs(strategy, task):
-        raise ArgumentError(
-            f"strategy {_name(strategy)!r} needs scores, and nothing gives them: pass Hybrid(score, "
-            f"{_name(strategy)}) with the score to use"
-        )
-    return Strategy(_name(strategy), None, strategy, _needs(strategy, task))
+    elif callable(strategy) and _arguments(strategy) == 3 and not isinstance(strategy, TokenScore):
+        return _selecting(strategy, task)
+    score = _score(strategy, task, outside, "strategy")
+    return _asking(score, score.name, top_k, task)
 
 
 def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None) -> str | TokenScore | Hybrid:
@@ -162,59 +230,176 @@ def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None
     return Hybrid(tokens, select) if plus else tokens
 
 
-def _among_the_best(select: SelectFunction, candidate_factor: int) -> SelectFunction:
-    def select_among_the_best(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
-        assert signals.scores is not None
-        rows = np.sort(top_k(signals, min(signals.size, candidate_factor * k), rng))
-        candidates = replace(
-            signals,
-            size=len(rows),
-            scores=signals.scores[rows],
-            probabilities=None if signals.probabilities is None else signals.probabilities[rows],
-            embeddings=None if signals.embeddings is None else signals.embeddings[rows],
-        )
-        picked = rows[select(candidates, k, rng)]
-        # Asked in the order of the score: where only some get answered, it is the better ones.
-        return picked[np.lexsort((picked, -signals.scores[picked]))]
-
-    return select_among_the_best
+# -- scores --------------------------------------------------------------------------------------------------------
 
 
-def _score(score: str | ScoreFunction, task: str, outside: int) -> ScoreFunction:
-    scores = _SCORES[task]
+@dataclass(frozen=True)
+class _Score:
+    """A score: what is called on batches, and what makes the final scores of that and of other signals."""
+
+    name: str
+    stream: ScoreFunction | None
+    needs: frozenset[str] = frozenset()
+    rescore: Callable[[Signals, np.random.Generator], np.ndarray] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _score(score: str | Ranks | Callable[..., Any], task: str, outside: int, what: str = "score") -> _Score:
+    if isinstance(score, Ranks):
+        return _ranks(score, task, outside)
     if isinstance(score, str):
-        if score not in scores:
-            raise ArgumentError(_unknown("score", score, [*scores]))
-        score = scores[score]
-    if _arguments(score) != len(_SCORE_ARGUMENTS[task]):
-        raise ArgumentError(
-            f"score {_name(score)!r} takes {_arguments(score)} arguments, expected "
-            f"{' and '.join(_SCORE_ARGUMENTS[task])}"
-        )
+        if score not in SCORES[task]:
+            _refuse_for_task(score, task)
+            raise ArgumentError(_unknown("score", score, [*SCORES[task]]))
+        score = SCORES[task][score]
+    parameters = list(inspect.signature(score).parameters)
+    if parameters in (["signals"], ["signals", "rng"]):
+        return _Score(_name(score), None, _needs(score, task), score if len(parameters) == 2 else _without_rng(score))
     if isinstance(score, TokenScore):
+        if task != "token_classification":
+            raise ArgumentError(f"{_name(score)!r} is a score of words: take {_name(score).partition('(')[0]!r} here")
         if score.sure_outside is not None and outside < 0:
             raise ArgumentError(f"sure_outside={score.sure_outside}, but the labels have no 'O'")
         score = replace(score, outside=max(outside, 0))
-    return score
+    elif len(parameters) != len(_SCORE_ARGUMENTS[task]):
+        wrapped = " (or wrap it in a TokenScore)" if task == "token_classification" else ""
+        selecting = " or select(signals, k, rng) with three" if what == "strategy" else ""
+        raise ArgumentError(
+            f"{what} {_name(score)!r} takes {len(parameters)} arguments, expected "
+            f"score({', '.join(_SCORE_ARGUMENTS[task])}) with {_COUNTED[len(_SCORE_ARGUMENTS[task])]}{wrapped}"
+            f"{selecting}"
+        )
+    return _Score(_name(score), score, settings=getattr(score, "settings", {}))
 
 
-def _selection(
-    select: str | SelectFunction, scores: Mapping[str, ScoreFunction], offered: list[str] | None = None
-) -> SelectFunction:
+def _without_rng(score: Callable[..., Any]) -> Callable[[Signals, np.random.Generator], np.ndarray]:
+    return lambda signals, rng: score(signals)
+
+
+def _ranks(ranks: Ranks, task: str, outside: int) -> _Score:
+    parts = [_score(score, task, outside) for score in ranks.scores]
+    streams = tuple(part.stream for part in parts if part.stream is not None)
+    weights = np.array(ranks.weights) / sum(ranks.weights)
+
+    def rescore(signals: Signals, rng: np.random.Generator) -> np.ndarray:
+        columns = iter(() if signals.scores is None else signals.scores.T)
+        total = np.zeros(signals.size)
+        for part, weight in zip(parts, weights, strict=True):
+            scores = next(columns) if part.rescore is None else part.rescore(replace(signals, scores=None), rng)
+            rank = rankdata(-scores) / signals.size
+            total += weight * (np.log(rank) if ranks.combine == "product" else rank)
+        return 1 - (np.exp(total) if ranks.combine == "product" else total)
+
+    return _Score(
+        f"ranks({', '.join(part.name for part in parts)})",
+        Stack(streams) if streams else None,
+        frozenset().union(*(part.needs for part in parts)),
+        rescore,
+        {"weights": list(ranks.weights), "combine": ranks.combine},
+    )
+
+
+# -- selections ----------------------------------------------------------------------------------------------------
+
+
+def _hybrid(hybrid: Hybrid, task: str, outside: int) -> Strategy:
+    score, select = _score(hybrid.score, task, outside), _selection(hybrid.select, task)
+    factor = hybrid.candidate_factor
+    if factor is None and "scores" not in _needs(select, task):
+        factor = 10
+    name = f"{score.name}+{_name(hybrid.select)}"
+    if factor is None:
+        return _asking(score, name, select, task)
+    among = partial(_among_the_best, select, factor)
+    return _asking(score, name, among, task, _needs(select, task), {"candidate_factor": factor})
+
+
+def _asking(
+    score: _Score,
+    name: str,
+    select: SelectFunction,
+    task: str,
+    needs: frozenset[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Strategy:
+    needs = _needs(select, task) if needs is None else needs
+    return Strategy(
+        name=name,
+        score=score.stream,
+        select=select,
+        needs=(needs | score.needs) - {"scores"} | ({"scores"} if score.stream is not None else set()),
+        settings={**(settings or {}), **score.settings},
+        rescore=score.rescore,
+    )
+
+
+def _selecting(select: SelectFunction, task: str) -> Strategy:
+    if "scores" in _needs(select, task):
+        raise ArgumentError(
+            f"strategy {_name(select)!r} needs scores, and nothing gives them: pass Hybrid(score, "
+            f"{_name(select)}) with the score to use, or '{next(iter(SCORES[task]))}+{_name(select)}'"
+        )
+    return Strategy(_name(select), None, select, _needs(select, task))
+
+
+def _subset(subset: Subset, task: str, outside: int) -> Strategy:
+    strategy = resolve_strategy(subset.strategy, task, outside)
+    by = _selection(subset.by, task)
+    needs = _needs(by, task)
+    if "scores" in needs:
+        raise ArgumentError(
+            f"by={_name(by)!r} reads scores, and candidates are chosen before there are any: 'random' and 'neighbors' "
+            "do without"
+        )
+    return replace(
+        strategy,
+        among=Among(by, needs, subset.size),
+        settings={**strategy.settings, "subset": subset.size, "subset_by": _name(by)},
+    )
+
+
+def _among_the_best(
+    select: SelectFunction, candidate_factor: int, signals: Signals, k: int, rng: np.random.Generator
+) -> np.ndarray:
+    assert signals.scores is not None
+    count = candidate_factor * k
+    if signals.embeddings is None:
+        rows = np.sort(top_k(signals, min(signals.size, count), rng))
+    else:
+        rows = best_distinct(signals.scores, signals.embeddings, count, k)
+    picked = rows[select(signals.rows(rows), k, rng)]
+    # Asked in the order of the score: where only some get answered, it is the better ones.
+    return picked[np.lexsort((picked, -signals.scores[picked]))]
+
+
+def _selection(select: str | SelectFunction, task: str, offered: list[str] | None = None) -> SelectFunction:
+    known = SELECTIONS[task]
     if not isinstance(select, str):
         if _arguments(select) != 3:
             raise ArgumentError(
                 f"select {_name(select)!r} takes {_arguments(select)} arguments: signals, k, rng expected"
             )
         return select
-    if select in scores and offered is None:
+    if select in SCORES[task] and offered is None:
         raise ArgumentError(
             f"{select!r} is a score, which stands before the +, as in '{select}+kmeans'; what selects among the best "
-            f"stands behind it: {', '.join(sorted(SELECTIONS))}"
+            f"stands behind it: {', '.join(sorted(known))}"
         )
-    if select not in SELECTIONS:
-        raise ArgumentError(_unknown("strategy", select, offered or [*SELECTIONS]))
-    return SELECTIONS[select]
+    if select not in known:
+        _refuse_for_task(select, task)
+        raise ArgumentError(_unknown("strategy", select, offered or [*known]))
+    return known[select]
+
+
+# -- names and arguments -------------------------------------------------------------------------------------------
+
+
+def _refuse_for_task(name: str, task: str) -> None:
+    """Say what to use instead of a strategy that other tasks have."""
+    tasks = [t for t in SCORES if name in {*SCORES[t], *SELECTIONS[t]}]
+    if tasks and task not in tasks:
+        instead = _INSTEAD[name].format(score=next(iter(SCORES[task])))
+        raise ArgumentError(f"strategy {name!r} is for {' and '.join(tasks)}, and this is {task}: {instead}")
 
 
 def _unknown(what: str, name: str, known: list[str]) -> str:
@@ -232,10 +417,10 @@ def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
     needed: frozenset[str] = getattr(
         select, "needs", frozenset({"embeddings"} if of_words else {"probabilities", "embeddings"})
     )
-    if of_words and "probabilities" in needed:
+    if of_words and needed - {"scores", "embeddings", "labeled_embeddings"}:
         raise ArgumentError(
-            f"strategy {_name(select)!r} needs probabilities, but of the words of a whole pool they are not kept: "
-            "reduce them to scores in Hybrid(score, select), or declare @needs('embeddings')"
+            f"strategy {_name(select)!r} needs {', '.join(sorted(needed))}, but what a model says of the words of a "
+            "whole pool is not kept: reduce it to scores in Hybrid(score, select), or declare @needs('embeddings')"
         )
     return needed
 

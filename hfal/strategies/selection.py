@@ -75,7 +75,7 @@ def needs(*signals: str) -> Callable[[_F], _F]:
 
 @needs()
 def random(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Every candidate is as likely as any other: the baseline that a strategy has to beat.
+    """Any example, each as likely as any other: the baseline that a strategy has to beat.
 
     Args:
         signals: Only `size` is read.

@@ -1,8 +1,8 @@
 """Acquisition scores of sentences from the class probabilities of their words, higher = ask first.
 
-Each takes probabilities float[B, L, C] and a mask bool[B, L] that is true at the first token of each word, and gives
-float32[B]. Special tokens, padding and the rest of a word are outside the mask and change nothing. A sentence without
-any word that counts scores 0, as one of which the model is certain.
+Each takes probabilities float[B, L, C], or draws of them float[B, L, T, C], and a mask bool[B, L] that is true at the
+first token of each word, and gives float32[B]. Special tokens, padding and the rest of a word are outside the mask and
+change nothing. A sentence without any word that counts scores 0, as one of which the model is certain.
 """
 
 from collections.abc import Callable
@@ -12,13 +12,17 @@ from typing import Any
 import torch
 
 from hfal.errors import ArgumentError
+from hfal.strategies.bayesian import bald
+from hfal.strategies.committee import mean_kl, vote_entropy
+from hfal.strategies.scores import call_score, reads_draws
 from hfal.strategies.uncertainty import entropy, least_confidence, margin
 
 
 def mnlp(probabilities: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Maximum normalized log-probability: minus the mean logarithm of the probabilities along the model's own path.
+    """Sentences whose tags are unlikely: minus the mean logarithm of the probabilities along the model's own tags.
 
-    Shen et al., "Deep Active Learning for Named Entity Recognition" (ICLR 2018; 2017), section 4. A token classifier
+    Shen et al., "Deep Active Learning for Named Entity Recognition" (ICLR 2018), section 4: "maximum
+    normalized log-probability". A token classifier
     tags each word by itself, so that its likeliest path takes the likeliest tag of every word.
 
     Args:
@@ -57,15 +61,13 @@ def _count(mask: torch.Tensor) -> torch.Tensor:
     return mask.sum(dim=-1).clamp(min=1)
 
 
-def _hesitation(probabilities: torch.Tensor) -> torch.Tensor:
-    """One minus the difference between the two likeliest classes: `margin` from 0 (certain) to 1 (tied)."""
-    return 1 + margin(probabilities)
-
-
-WORD_SCORES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+WORD_SCORES: dict[str, Callable[..., torch.Tensor]] = {
     "entropy": entropy,
     "least_confidence": least_confidence,
-    "margin": _hesitation,
+    "margin": margin,
+    "bald": bald,
+    "vote_entropy": vote_entropy,
+    "mean_kl": mean_kl,
 }
 AGGREGATES = ("mean", "sum", "max", "top")
 
@@ -77,9 +79,9 @@ class TokenScore:
     `TokenScore("entropy", aggregate="max")`; behind it a selection: `Hybrid(TokenScore("margin"), "kmeans")`.
 
     Args:
-        score: What is computed for each word: `"entropy"`, `"least_confidence"`, `"margin"` (here one minus the
-            difference between the two likeliest tags), or a function of probabilities [B, L, C] that gives [B, L], 0
-            where the model is certain and more where it is not.
+        score: What is computed for each word: `"entropy"`, `"least_confidence"`, `"margin"`, `"bald"`,
+            `"vote_entropy"`, `"mean_kl"`, or a function of probabilities [B, L, C], or of `draws` [B, L, T, C], that
+            gives [B, L], 0 where the model is certain and more where it is not.
         aggregate: Over the words: `"mean"`, `"max"`, `"sum"`, or `"top"`, the mean of the k most uncertain ones. All
             but the mean tend to long sentences, the sum most of all, and so bought less than random ones where the
             budget counted words (docs/entities.md).
@@ -89,7 +91,7 @@ class TokenScore:
         outside: The index of the tag `O`; hfal sets it.
     """
 
-    score: str | Callable[[torch.Tensor], torch.Tensor] = "entropy"
+    score: str | Callable[..., torch.Tensor] = "entropy"
     aggregate: str = "mean"
     k: int = 3
     sure_outside: float | None = None
@@ -105,10 +107,11 @@ class TokenScore:
         if self.sure_outside is not None and not 0 < self.sure_outside <= 1:
             raise ArgumentError(f"sure_outside={self.sure_outside}, expected a probability above 0 and up to 1")
 
-    def __call__(self, probabilities: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self, probabilities: torch.Tensor, mask: torch.Tensor, draws: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The scores of sentences, float32[B]; see the module."""
-        score = WORD_SCORES[self.score] if isinstance(self.score, str) else self.score
-        scores = score(probabilities)
+        scores = call_score(self._of_words, probabilities, draws)
         if scores.shape != mask.shape:
             raise ArgumentError(
                 f"the score of each word has shape {list(scores.shape)}, expected {list(mask.shape)}: return one "
@@ -119,6 +122,15 @@ class TokenScore:
         if self.aggregate == "top":
             return top_mean(scores, mask, self.k)
         return {"mean": mean, "sum": total, "max": maximum}[self.aggregate](scores, mask)
+
+    @property
+    def _of_words(self) -> Callable[..., torch.Tensor]:
+        return WORD_SCORES[self.score] if isinstance(self.score, str) else self.score
+
+    @property
+    def reads_draws(self) -> bool:
+        """Whether the words are scored by several draws of the model's parameters."""
+        return reads_draws(self._of_words)
 
     @property
     def name(self) -> str:

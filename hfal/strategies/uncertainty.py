@@ -4,7 +4,7 @@ import torch
 
 
 def entropy(probabilities: torch.Tensor) -> torch.Tensor:
-    """Shannon entropy of the class probabilities, in nats: high where the model spreads its belief over the classes.
+    """Where the class probabilities are spread out: their Shannon entropy, in nats.
 
     Shannon (1948); as a query strategy in Settles, "Active Learning Literature Survey" (2009), section 3.1.
 
@@ -18,7 +18,7 @@ def entropy(probabilities: torch.Tensor) -> torch.Tensor:
 
 
 def least_confidence(probabilities: torch.Tensor) -> torch.Tensor:
-    """One minus the probability of the most likely class.
+    """Where the likeliest class is unlikely: one minus its probability.
 
     Lewis & Gale, "A Sequential Algorithm for Training Text Classifiers" (SIGIR 1994).
 
@@ -32,15 +32,15 @@ def least_confidence(probabilities: torch.Tensor) -> torch.Tensor:
 
 
 def margin(probabilities: torch.Tensor) -> torch.Tensor:
-    """Minus the difference between the two most likely classes: high where the model hesitates between two.
+    """Where the two likeliest classes are close: one minus the difference of their probabilities.
 
     Scheffer et al., "Active Hidden Markov Models for Information Extraction" (IDA 2001).
 
     Args:
-        probabilities: Class probabilities, float[B, C]; with one class the margin is that class's probability.
+        probabilities: Class probabilities, float[B, C]; of a single class the second has probability 0.
 
     Returns:
-        float32[B], from -1 (certain) to 0 (tied).
+        float32[B], from 0 (certain) to 1 (tied).
     """
     best = probabilities.float().topk(min(2, probabilities.shape[-1]), dim=-1).values
-    return best[..., 1:].sum(dim=-1) - best[..., 0]
+    return 1 - best[..., 0] + best[..., 1:].sum(dim=-1)

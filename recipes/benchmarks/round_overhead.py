@@ -155,7 +155,8 @@ def install(clock: Clock, trainer: Trainer, active: ActiveLearningCallback) -> N
     put(hfal.acquisition, "score_examples", "scoring, the rest: plan, softmax, margin, pooling, copies")
     put(datasets.Dataset, "__getitems__", "fetching rows")
     put(trainer, "data_collator", "collating")
-    acquisition.strategy = replace(acquisition.strategy, select=clock.timed(acquisition.strategy.select, "k-means"))
+    strategy = acquisition.strategies[1]
+    acquisition.strategies = {1: replace(strategy, select=clock.timed(strategy.select, "k-means"))}
     put(pool, "unlabeled_positions", "views of the pool")
     put(pool, "_labeled_view", "views of the pool")
     for names, title in ((READING, "reading the store"), (WRITING, "writing the store")):

