@@ -48,7 +48,8 @@ def epig(signals: Signals, rng: np.random.Generator) -> np.ndarray:
     Bickford Smith et al., "Prediction-Oriented Bayesian Active Learning" (AISTATS 2023). BALD also wants what is
     unknown of the model where no prediction depends on it. Here the pool stands for the inputs to come: the mean, over
     `TARGETS` other candidates drawn at random, of the mutual information of the two labels, exact for the draws given.
-    An example is no target of itself, which would favor those drawn.
+    An example is no target of itself, which would favor those drawn. The highest scores of one round may be of
+    near-copies; the paper asks for one label at a time.
 
     The cost is N x `TARGETS` x C^2 logarithms, in blocks.
 
@@ -116,7 +117,8 @@ def batchbald(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
     would be all but certain which draw it is. What BatchBALD says of further examples is then about the last doubts
     among T draws, not about the model. Where the best gain falls below `SATURATED` of the best BALD score left, the
     query is taken as complete and another one is begun among the examples left, as if nothing had been picked: each
-    such part is spread, but one may repeat another. For long queries, use more draws.
+    such part is spread, but one may repeat another. Which way to go on made no difference that could be measured on
+    sentence embeddings; for long queries, use more draws.
 
     Args:
         signals: `draws`, float[N, T, C].

@@ -69,7 +69,7 @@ def _kmeans_plus_plus(
         new = both - 2 * _products(residuals, residuals[row]) * _products(features, features[row])
         new[new < ROUNDING * both] = 0
         np.minimum(distances, new, out=distances)
-        distances[row] = 0
+        distances[row] = 0  # whatever the rounding: no row twice
     return picked
 
 

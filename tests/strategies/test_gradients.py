@@ -47,6 +47,17 @@ def sampled_seeds(points: np.ndarray, k: int, generator: np.random.Generator) ->
     return picked
 
 
+class Watched:
+    """Records the distribution that each pick is drawn from, and draws."""
+
+    def __init__(self):
+        self.generator, self.given = rng(), []
+
+    def choice(self, n, p=None):
+        self.given.append(p)
+        return self.generator.choice(n, p=p)
+
+
 @pytest.fixture
 def many_calls(monkeypatch):
     """Without looking for thread pools, which takes milliseconds."""
@@ -78,17 +89,6 @@ def test_badge_draws_as_kmeans_plus_plus_does_among_the_materialized_gradients(c
 def test_badge_draws_by_the_squared_distances_of_the_gradients(classes):
     signals = random_signals(60, classes, 16)
     points = materialized(signals)
-
-    class Watched:
-        """Records the distribution that each pick is drawn from, and draws."""
-
-        def __init__(self):
-            self.generator, self.given = rng(), []
-
-        def choice(self, n, p=None):
-            self.given.append(p)
-            return self.generator.choice(n, p=p)
-
     watched = Watched()
     picked = badge(signals, 20, watched)  # type: ignore[arg-type]
     assert picked[0] == np.linalg.norm(points, axis=1).argmax()
@@ -155,8 +155,11 @@ def test_badge_keeps_its_distances_where_products_cancel(scale, offset):
     signals = random_signals(5, 4, 300)
     copies = np.repeat(np.arange(5), 50)
     features = ((signals.features + offset) * scale).astype(np.float32)[copies]
-    picked = badge(Signals(250, probabilities=signals.probabilities[copies], features=features), 5, rng())
-    assert sorted(copies[picked]) == list(range(5))
+    watched = Watched()
+    copied = Signals(250, probabilities=signals.probabilities[copies], features=features)
+    picked = badge(copied, 8, watched)  # type: ignore[arg-type]
+    assert sorted(copies[picked[:5]]) == list(range(5))
+    assert [p is None for p in watched.given] == [False] * 4 + [True] * 3  # rounding is no distance to draw by
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
