@@ -5,13 +5,18 @@ then the number of cores changes no bit of a result, and threads that wait for e
 take ten times as long (measured, for the seeding of k-means).
 """
 
+import math
 import warnings
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from typing import ClassVar
 
 import numpy as np
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from hfal.errors import ArgumentError
 from hfal.strategies.selection import Signals, needs
 from hfal.strategies.vectors import BLOCK, UnitRows, row_blocks, square_distances
 
@@ -96,14 +101,24 @@ def kmeans(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([picked, rng.choice(others, size=k - len(picked), replace=False)])
 
 
-def _centers(rows: UnitRows, k: int, rng: np.random.Generator) -> np.ndarray:
+def _centers(rows: UnitRows, k: int, rng: np.random.Generator, more: UnitRows | None = None) -> np.ndarray:
     """The centers of k clusters, float32[k, D]: k-means++ seeds from 20 k rows, then at most 50 of Lloyd's steps.
 
     Seeding from a sample and not from all rows costs 0.2% of the inertia and saves two thirds of the time, more steps
     improve it by less than 0.1%.
+
+    Args:
+        rows: What is clustered.
+        k: At most as many as there are rows.
+        rng: The source of chance.
+        more: Rows that are clustered with the others.
     """
-    n = max(k, min(len(rows), max(BLOCK, min(256 * k, 10 * BLOCK))))
-    sample = rows[np.sort(rng.choice(len(rows), n, replace=False)) if n < len(rows) else slice(None)]
+    total = len(rows) + (len(more) if more else 0)
+    n = max(k, min(total, max(BLOCK, min(256 * k, 10 * BLOCK))))
+    chosen = np.sort(rng.choice(total, n, replace=False)) if n < total else np.arange(total)
+    sample = rows[chosen[chosen < len(rows)]]
+    if more:
+        sample = np.concatenate([sample, more[chosen[chosen >= len(rows)] - len(rows)]])
     seed = int(rng.integers(2**31))
     seeds = sample[np.sort(rng.choice(n, min(n, 20 * k), replace=False))]
     with warnings.catch_warnings():
@@ -122,3 +137,154 @@ def _assign(rows: UnitRows, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray
         cluster[part] = distances.argmin(axis=1)
         distance[part] = distances.min(axis=1)
     return cluster, distance
+
+
+FEW = 5
+"""A cluster of fewer waits for the others."""
+NEIGHBORS = 20
+MOST_CLUSTERS = 500
+MOST_COMPARED = 5000
+
+
+@needs("embeddings", "labeled_embeddings")
+def typiclust(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+    """The most typical candidate of each of the largest clusters in which nothing is labeled: TypiClust.
+
+    Hacohen, Dekel & Weinshall, "Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets" (ICML
+    2022), variant TPC_RP. Candidates and labeled examples together are put into M + k clusters by k-means, at most
+    500 as in the paper, unless k is more. The clusters with the fewest labeled examples come first, of these the
+    largest; those of fewer than 5 come last. The typicality of a candidate is one over the mean distance from its 20
+    nearest neighbors among the candidates of its cluster, or from all of a smaller one. When every cluster was
+    visited, the second most typical candidate of each is taken, and so on. In a cluster of more than 5,000 candidates
+    a random 5,000 of them are compared, so that the time is linear in N.
+
+    Args:
+        signals: `embeddings`, float[N, D], and `labeled_embeddings`, float[M, D] or `None`.
+        k: How many to pick, at most N.
+        rng: Seeds the clustering.
+
+    Returns:
+        Rows, int64[k], none twice.
+    """
+    candidates, labeled = UnitRows(signals.embeddings), UnitRows(signals.labeled_embeddings)
+    n = min(max(k, min(len(labeled) + k, MOST_CLUSTERS)), len(candidates) + len(labeled))
+    with threadpool_limits(1):
+        centers = _centers(candidates, n, rng, labeled)
+        cluster = _assign(candidates, centers)[0]
+        members = np.split(np.argsort(cluster, kind="stable"), np.bincount(cluster, minlength=n).cumsum()[:-1])
+        known = np.bincount(_assign(labeled, centers)[0], minlength=n)
+        size = known + [len(rows) for rows in members]
+        queue = [c for c in np.lexsort((-size, known, size < FEW)) if len(members[c])]
+        typical = [_by_typicality(candidates, members[c], rng) for c in queue[:k]]
+    turns = (row for turn in zip_longest(*typical) for row in turn if row is not None)
+    return np.fromiter(islice(turns, k), np.int64, k)
+
+
+def _by_typicality(candidates: UnitRows, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The rows of a cluster, the most typical first; those not compared last."""
+    compared = np.sort(rng.choice(rows, MOST_COMPARED, replace=False)) if len(rows) > MOST_COMPARED else rows
+    block = candidates[compared]
+    neighbors = min(NEIGHBORS, len(compared) - 1)
+    mean = np.zeros(len(compared), np.float32)  # of the distances: that of a row from itself is 0 and counts not
+    for part in row_blocks(len(compared) if neighbors else 0, 1000):
+        distances = square_distances(block[part], block)
+        distances[np.arange(len(distances)), np.arange(part.start, part.stop)] = 0
+        nearest = np.partition(distances, neighbors, axis=1)[:, : neighbors + 1]
+        mean[part] = np.sqrt(nearest).sum(axis=1) / neighbors
+    order = compared[np.argsort(mean, kind="stable")]
+    return np.concatenate([order, np.setdiff1d(rows, compared)])
+
+
+COVERED = 20_000
+"""Of more candidates a random sample of this size is covered; which ball holds whom are so many bits squared."""
+
+
+@dataclass(frozen=True)
+class ProbCover:
+    """Again and again the candidate whose ball holds most candidates that are in no ball yet.
+
+    Yehuda, Dekel, Hacohen & Weinshall, "Active Learning Through a Covering Lens" (NeurIPS 2022): the greedy algorithm
+    for the largest number of candidates within `delta` of what is labeled or picked. What the balls of the labeled
+    examples hold is covered from the start. When all are covered, the farthest candidates follow, as in `kcenter`.
+
+    Without labels, `delta` is chosen by the paper's rule: the largest one at which 95% of the balls are pure, which
+    is to say that all they hold is in the cluster of their center. A ball is pure up to the distance from the nearest
+    candidate of another cluster, so that delta is a quantile of these distances, taken over 2,000 candidates. The
+    paper makes a cluster for each class; here there are k of them, at least 2, since nobody may know the classes yet.
+    Of sentence embeddings delta hardly depends on it: 0.8 for 6 clusters of questions, and for 125.
+
+    Which ball holds whom takes N * N bits: 50 MB for 20,000 candidates. Of more, a random sample of 20,000 is
+    covered and picked from.
+
+    Args:
+        delta: The radius of a ball, a distance between vectors of length one, from 0 to 2; `None` to choose it.
+    """
+
+    delta: float | None = None
+    needs: ClassVar[frozenset[str]] = frozenset({"embeddings", "labeled_embeddings"})
+
+    def __post_init__(self) -> None:
+        if self.delta is not None and not 0 < self.delta <= 2:
+            raise ArgumentError(f"delta={self.delta}, expected a distance above 0 and up to 2")
+
+    def __call__(self, signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+        """The rows that are picked, int64[k], none twice, in the order of picking; ties by row.
+
+        Args:
+            signals: `embeddings`, float[N, D], and `labeled_embeddings`, float[M, D] or `None`.
+            k: How many to pick, at most N.
+            rng: Draws the samples, and seeds the clustering that chooses `delta`.
+        """
+        candidates, labeled = UnitRows(signals.embeddings), UnitRows(signals.labeled_embeddings)
+        n = min(len(candidates), max(k, COVERED))
+        chosen = np.sort(rng.choice(len(candidates), n, replace=False)) if n < len(candidates) else np.arange(n)
+        with threadpool_limits(1):
+            rows = candidates[chosen]
+            delta = _pure_delta(rows, max(k, 2), rng) if self.delta is None else self.delta
+            return chosen[_cover(rows, labeled, delta, k)]
+
+
+def _pure_delta(rows: np.ndarray, k: int, rng: np.random.Generator, purity: float = 0.95) -> float:
+    """The largest delta at which that share of balls lie each within one of k clusters; infinite for one cluster."""
+    all_rows = UnitRows(rows)
+    cluster = _assign(all_rows, _centers(all_rows, min(k, len(rows)), rng))[0]
+    sample = np.sort(rng.choice(len(rows), min(len(rows), 2000), replace=False))
+    pure_up_to = np.full(len(sample), np.inf)
+    for part in row_blocks(len(sample), 200):
+        distances = square_distances(rows[sample[part]], rows)
+        distances[cluster[sample[part], None] == cluster] = np.inf
+        pure_up_to[part] = np.sqrt(distances.min(axis=1))
+    return float(np.sort(pure_up_to)[math.floor(len(sample) * (1 - purity) + 1e-9)])
+
+
+def _cover(rows: np.ndarray, labeled: UnitRows, delta: float, k: int) -> np.ndarray:
+    """The k of n rows that the greedy algorithm picks, int64[k]."""
+    n = len(rows)
+    # Less than delta apart. Rounding must not push a row out of its own ball, nor its nearest stranger into it.
+    square = max(delta**2 - TIE, TIE)
+    uncovered = np.ones(n, bool)
+    for _, some in labeled.blocks(1000):
+        for part in row_blocks(n):
+            uncovered[part] &= square_distances(rows[part], some).min(axis=1) >= square
+    held = np.empty((n, -(-n // 8)), np.uint8)  # bit j of row i: the ball of j holds i
+    degree = np.zeros(n, np.int64)
+    for part in row_blocks(n, 1000):
+        near = square_distances(rows[part], rows) < square
+        held[part] = np.packbits(near, axis=1)
+        degree += near[uncovered[part]].sum(axis=0)
+    picked: list[int] = []
+    while len(picked) < k and uncovered.any():
+        best = int(degree.argmax())
+        picked.append(best)
+        new = uncovered & (held[:, best // 8] >> (7 - best % 8) & 1).astype(bool)
+        uncovered &= ~new
+        for some_new in np.array_split(np.flatnonzero(new), new.sum() // 1000 + 1):
+            degree -= np.unpackbits(held[some_new], axis=1, count=n).sum(axis=0, dtype=np.int64)
+    if len(picked) == k:
+        return np.array(picked)
+    rest = np.setdiff1d(np.arange(n), picked)
+    centers = UnitRows(np.concatenate([labeled[:], rows[picked]]) if labeled else rows[picked])
+    return np.concatenate([picked, rest[_farthest(UnitRows(rows[rest]), centers, k - len(picked))]]).astype(np.int64)
+
+
+probcover = ProbCover()
