@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hfal.pool import Pool
     from hfal.rounds import Round
     from hfal.store import Answer, Query, RoundRecord, Store
-    from hfal.strategies import Hybrid, Ranks, Schedule, Signals, Subset, TokenScore, needs
+    from hfal.strategies import Hybrid, ProbCover, Ranks, Schedule, Signals, Subset, TokenScore, needs
     from hfal.tokenization import tokenize_words
 
 __version__ = "0.1.0"
@@ -26,6 +26,7 @@ __all__ = [
     "Hybrid",
     "OpenQuery",
     "Pool",
+    "ProbCover",
     "Query",
     "Question",
     "Ranks",
@@ -58,7 +59,7 @@ _MODULES = {
     "hfal.pool": ["Pool"],
     "hfal.rounds": ["Round"],
     "hfal.store": ["Answer", "Query", "RoundRecord", "Store"],
-    "hfal.strategies": ["Hybrid", "Ranks", "Schedule", "Signals", "Subset", "TokenScore", "needs"],
+    "hfal.strategies": ["Hybrid", "ProbCover", "Ranks", "Schedule", "Signals", "Subset", "TokenScore", "needs"],
     "hfal.tokenization": ["tokenize_words"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

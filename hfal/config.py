@@ -166,7 +166,7 @@ class ActiveLearningArguments:
         default="random",
         metadata={
             "help": "How the first query is picked.",
-            "choices": ["random", "stratified", "kmeans", "kcenter"],
+            "choices": ["random", "stratified", "kmeans", "kcenter", "typiclust", "probcover"],
         },
     )
     holdout: int | None = field(

@@ -234,7 +234,8 @@ def test_a_schedule_changes_the_strategy_with_the_round(make_active, model, toke
 @pytest.mark.parametrize("seed_strategy", SEED_SELECTIONS)
 def test_seed_sets_without_a_model(tmp_path, reviews, seed_strategy):
     found = []
-    for name, data in (("a", reviews), ("b", reviews.shuffle(seed=1))):
+    few = reviews.select(range(60))
+    for name, data in (("a", few), ("b", few.shuffle(seed=1))):
         pool = Pool(data, tmp_path / name, "text", "label")
         active = ActiveLearningCallback(pool, seed_strategy=seed_strategy, seed_size=12, embeddings=MINILM)
         with pool.store.own():

@@ -4,7 +4,7 @@ from hfal.strategies.bayesian import bald, batchbald, epig
 from hfal.strategies.classes import class_balanced, cluster_margin
 from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.committee import mean_kl, vote_entropy
-from hfal.strategies.diversity import kcenter, kmeans
+from hfal.strategies.diversity import ProbCover, kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
 from hfal.strategies.names import (
     SCORES,
@@ -28,6 +28,7 @@ __all__ = [
     "SEED_SELECTIONS",
     "SELECTIONS",
     "Hybrid",
+    "ProbCover",
     "Ranks",
     "Schedule",
     "Signals",
@@ -52,6 +53,7 @@ __all__ = [
     "needs",
     "neighbors",
     "power",
+    "probcover",
     "random",
     "resolve_schedule",
     "resolve_strategy",
@@ -60,5 +62,6 @@ __all__ = [
     "stratified",
     "token_strategy",
     "top_k",
+    "typiclust",
     "vote_entropy",
 ]

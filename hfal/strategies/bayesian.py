@@ -22,7 +22,7 @@ _TINY = np.finfo(np.float32).tiny
 
 
 def bald(draws: torch.Tensor) -> torch.Tensor:
-    """Mutual information of the example's label and the model's parameters, in nats: the draws disagree, each certain.
+    """Where the draws disagree, each certain: the mutual information of label and parameters, in nats.
 
     "Bayesian active learning by disagreement": Houlsby et al. (arXiv:1112.5745, 2011); with dropout masks as the draws
     Gal et al., "Deep Bayesian Active Learning with Image Data" (ICML 2017). The entropy of the mean less the mean of

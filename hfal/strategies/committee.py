@@ -9,7 +9,7 @@ from torch.nn.functional import one_hot
 
 
 def vote_entropy(draws: torch.Tensor) -> torch.Tensor:
-    """Entropy of the members' votes, in nats; each votes for the class that it finds most likely.
+    """Where the members vote for different classes: the entropy of their votes, in nats.
 
     Dagan & Engelson, "Committee-Based Sampling For Training Probabilistic Classifiers" (ICML 1995), who divide it by
     ln T: the order is the same. It takes few different values, so ties are many.
@@ -26,7 +26,7 @@ def vote_entropy(draws: torch.Tensor) -> torch.Tensor:
 
 
 def mean_kl(draws: torch.Tensor) -> torch.Tensor:
-    """Kullback-Leibler divergence of a member from the consensus, the mean over the members, in nats.
+    """Where members differ from their consensus: the mean Kullback-Leibler divergence, in nats.
 
     McCallum & Nigam, "Employing EM and Pool-Based Active Learning for Text Classification" (ICML 1998). The consensus
     is the mean of the members' probabilities, so it is the number that `bald` computes as a difference of entropies.

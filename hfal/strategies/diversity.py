@@ -221,6 +221,7 @@ class ProbCover:
     """
 
     delta: float | None = None
+    name: ClassVar[str] = "probcover"
     needs: ClassVar[frozenset[str]] = frozenset({"embeddings", "labeled_embeddings"})
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from hfal.strategies.bayesian import bald, batchbald, epig
 from hfal.strategies.classes import class_balanced, cluster_margin
 from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.committee import mean_kl, vote_entropy
-from hfal.strategies.diversity import kcenter, kmeans
+from hfal.strategies.diversity import kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
 from hfal.strategies.scores import ScoreFunction, Stack, reads_draws
 from hfal.strategies.selection import SelectFunction, Signals, random, top_k
@@ -45,6 +45,8 @@ _ON_EMBEDDINGS: dict[str, SelectFunction] = {
     "random": random,
     "kmeans": kmeans,
     "kcenter": kcenter,
+    "typiclust": typiclust,
+    "probcover": probcover,
     "density": density,
     "power": power,
     "softmax": softmax,
@@ -63,7 +65,7 @@ SELECTIONS: dict[str, dict[str, SelectFunction]] = {
 }
 """The selections by name, for each task."""
 
-SEED_SELECTIONS = {name: _ON_EMBEDDINGS[name] for name in ("kmeans", "kcenter")}
+SEED_SELECTIONS = {name: _ON_EMBEDDINGS[name] for name in ("kmeans", "kcenter", "typiclust", "probcover")}
 """Those that can pick a seed set: they need no model and no label."""
 
 _INSTEAD = {
@@ -426,6 +428,7 @@ def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
 
 
 def _name(part: str | Callable[..., Any]) -> str:
-    if isinstance(part, str | TokenScore):
-        return part if isinstance(part, str) else part.name
-    return getattr(part, "__name__", type(part).__name__)
+    if isinstance(part, str):
+        return part
+    name: str = getattr(part, "name", None) or getattr(part, "__name__", type(part).__name__)
+    return name

@@ -21,7 +21,7 @@ WEIGHTS = {
 def test_pairs_come_as_often_as_drawing_without_replacement_in_proportion_gives_them(select):
     weights = WEIGHTS[select].astype(float)
     rng = np.random.default_rng(0)
-    draws = 20_000
+    draws = 6_000
     counts = dict.fromkeys(permutations(range(4), 2), 0)
     for _ in range(draws):
         first, second = select(Signals(4, scores=SCORES), 2, rng).tolist()
