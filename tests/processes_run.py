@@ -36,11 +36,12 @@ from hfal import (
     TokenScore,
 )
 from hfal.acquisition import Acquisition
+from hfal.draws import mc_dropout
 from hfal.evaluation.entities import entity_metrics
 from hfal.evaluation.metrics import classification_metrics
 from hfal.processes import on_main, rank_and_size
 from hfal.scoring import score_examples
-from hfal.strategies import entropy, resolve_schedule
+from hfal.strategies import Hybrid, Ranks, Subset, entropy, resolve_schedule
 
 
 WORDS_EACH = 15  # of a sentence, about
@@ -58,6 +59,10 @@ def arguments(folder: Path) -> TrainingArguments:
         use_cpu="WITHOUT_USE_CPU" not in os.environ,
         dataloader_pin_memory=False,
     )
+
+
+WITH_EVERYTHING = Subset(Hybrid(Ranks("margin", "bald", "cal"), "kcenter"), 150, by="neighbors")
+"""Draws, labeled examples, candidates chosen from the pass: all that processes have to agree on."""
 
 
 def open_pool(folder: Path, run_dir: str) -> Pool:
@@ -86,20 +91,23 @@ def score(folder: Path) -> None:
     of_words = pool.task.words is not None
     model, collate = load_model(folder, pool), make_collator(folder, pool)
     rows = pool.dataset.select_columns(pool.task.columns_to_score(["input_ids", "attention_mask"]))
-    keep = {"scores", "embeddings"} | ({"tags", "confidences", "entity_embeddings"} if of_words else {"probabilities"})
+    of_texts = {"probabilities", "features", "draws"}
+    keep = {"scores", "embeddings"} | ({"tags", "confidences", "entity_embeddings"} if of_words else of_texts)
 
     def scores(positions: np.ndarray, model: torch.nn.Module = model) -> dict[str, np.ndarray]:
-        return score_examples(
-            model,
-            rows,
-            positions,
-            pool.lengths[positions],
-            pool.task.collator(collate, ["input_ids", "attention_mask"]),
-            keep=frozenset(keep),
-            score=TokenScore("entropy") if of_words else entropy,
-            signals=pool.task.signals,
-            token_budget=256,
-        )
+        with mc_dropout(model, 2, [9]) as draws:
+            return score_examples(
+                model,
+                rows,
+                positions,
+                pool.lengths[positions],
+                pool.task.collator(collate, ["input_ids", "attention_mask"]),
+                keep=frozenset(keep),
+                score=TokenScore("bald") if of_words else entropy,
+                signals=pool.task.signals,
+                draws=draws,
+                token_budget=256,
+            )
 
     arrays = scores(np.arange(len(pool)))
     few = scores(np.array([5]))  # one batch: fewer than processes
@@ -107,7 +115,7 @@ def score(folder: Path) -> None:
 
     acquisition = Acquisition(
         pool,
-        resolve_schedule("margin+kmeans", pool.task.name),
+        resolve_schedule("margin+kmeans" if of_words else WITH_EVERYTHING, pool.task.name),
         query_size=17 * (WORDS_EACH if of_words else 1),
         seed_size=17,
         seed_strategy="random",

@@ -169,6 +169,36 @@ def test_embeddings_are_the_mean_over_the_tokens_of_the_last_hidden_states(famil
         np.testing.assert_allclose(found[name], expected[name], atol=1e-4, err_msg=name)
 
 
+@pytest.mark.parametrize(("family", "side"), FAMILIES, ids=lambda value: getattr(value, "__name__", value))
+def test_features_are_what_the_last_layer_makes_the_logits_of(family, side, texts, tokenizer):
+    set_seed(0)
+    model = family()
+    data = texts.select(range(30))
+    found = score(model, data, padding_on_the(side, tokenizer), keep=["features", "probabilities"])
+    *_, last = (m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == 2)
+    with torch.no_grad():
+        probabilities = last(torch.tensor(found["features"])).softmax(-1)
+    np.testing.assert_allclose(probabilities, found["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(found["probabilities"], one_by_one(model, data)["probabilities"], atol=1e-4)
+    assert found["features"].std(axis=0).mean() > 0.01
+
+
+def test_a_model_whose_last_layer_is_none_has_no_features(texts, tokenizer):
+    class Cosine(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = torch.nn.Embedding(30522, 8)
+            self.between = torch.nn.Linear(8, 5)
+            self.prototypes = torch.nn.Parameter(torch.randn(2, 5))
+
+        def forward(self, input_ids, attention_mask):
+            mean = (self.embed(input_ids) * attention_mask[..., None]).sum(1) / attention_mask.sum(1, keepdim=True)
+            return {"logits": self.between(mean) @ self.prototypes.T}
+
+    with pytest.raises(ScoringError, match=r"no linear layer that gives its logits.*margin\+kmeans"):
+        score(Cosine(), texts.select(range(8)), tokenizer, keep=["features"])
+
+
 @pytest.mark.parametrize(("family", "side"), [(bart, "right"), (llama, "left"), (xlnet, "left")])
 def test_encoder_decoders_and_decoders_go_through_whole_rounds(
     make_active, make_trainer, tokenizer, texts, family, side

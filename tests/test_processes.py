@@ -89,7 +89,7 @@ def scored(folder: Path, of_words: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("task", "signals"),
     [
-        ("texts", {"scores", "probabilities", "embeddings"}),
+        ("texts", {"scores", "probabilities", "embeddings", "features", "draws"}),
         ("words", {"scores", "tags", "confidences", "embeddings", "entity_embeddings"}),
     ],
 )

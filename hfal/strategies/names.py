@@ -430,5 +430,4 @@ def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
 def _name(part: str | Callable[..., Any]) -> str:
     if isinstance(part, str):
         return part
-    name: str = getattr(part, "name", None) or getattr(part, "__name__", type(part).__name__)
-    return name
+    return str(getattr(part, "name", None) or getattr(part, "__name__", type(part).__name__))

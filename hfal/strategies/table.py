@@ -48,8 +48,11 @@ def _row(name: str) -> str:
         needed = ", ".join(words for signal, words in _SIGNALS.items() if signal in needs) or "nothing"
     shown = f"…+{name}" if needs is not None and "scores" in needs else name
     asks = " ".join(first.split()).rstrip(".")
+    authors, year = source.groups() if source else ("", "")
+    if "," in authors:
+        authors = f"{authors.partition(',')[0]} et al."
     return (
-        f'| `"{shown}"` | {asks} | {" ".join(source.groups()) if source else ""} | {needed} '
+        f'| `"{shown}"` | {asks} | {f"{authors} {year}".strip()} | {needed} '
         f"| {', '.join(_TASKS[task] for task in tasks)} |"
     )
 
