@@ -259,6 +259,23 @@ def test_a_committee_of_other_models(tmp_path, texts, make_trainer):
     assert all(e.score > 0 for e in query.examples)
 
 
+def test_a_committee_of_several_seeds_that_are_trained_in_the_loop(tmp_path, texts, make_trainer):
+    pool = Pool(texts, tmp_path / "run", "text", "label")
+    active = ActiveLearningCallback(
+        pool, strategy="mean_kl", annotator=SimulatedAnnotator(pool), query_size=6, committee=[]
+    )
+    trainer = make_trainer([active], learning_rate=0.02)
+    for round in active.rounds(trainer, 2):
+        others = [make_trainer(train_dataset=trainer.train_dataset, learning_rate=0.02, seed=seed) for seed in (1, 2)]
+        for other in others:
+            other.train()
+        active.acquisition.committee = [other.model for other in others]
+        trainer.train(resume_from_checkpoint=round.checkpoint)
+    _, query = pool.store.queries()
+    assert query.settings["draws"] == "committee of 3 models"
+    assert all(e.score > 0 for e in query.examples)
+
+
 def test_dropout_in_whole_rounds_asks_the_same_for_the_same_seed(tmp_path, texts, make_trainer):
     found = []
     for name, data in (("a", texts), ("b", texts.shuffle(seed=1)), ("other", texts)):

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from conftest import load_reviews, load_sentences, tiny_config, tiny_model
 from transformers import BertModel
+
+from hfal import Pool
+from hfal.strategies import SCORES, SELECTIONS
+from hfal.strategies.table import strategies_table
 
 
 ROOT = Path(__file__).parent.parent
@@ -83,10 +86,28 @@ def test_the_example_for_entities_waits_for_tags_and_goes_on_when_they_are_there
         assert done.returncode == (75 if attempt == 1 else 0), done.stderr
 
 
-@pytest.mark.parametrize("name", ["random", "entropy", "least_confidence", "margin", "mnlp", "kmeans"])
-def test_the_table_of_strategies_has_every_name(name):
-    from hfal.strategies import SCORES, SELECTIONS, TOKEN_SCORES
+def test_the_table_of_strategies_is_that_of_their_docstrings():
+    table = strategies_table()
+    assert f"\n{table}\n<!-- end -->" in README
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+    names = {name for by_task in (SCORES, SELECTIONS) for names in by_task.values() for name in names}
+    assert sorted(row[0].strip('`"…+') for row in rows) == sorted(names)
+    assert all(re.fullmatch(r".+ (19|20)\d\d", row[2]) for row in rows if row[0] != '`"random"`')
+    assert all(asks and needs and tasks for _, asks, _, needs, tasks in rows)
 
-    every = {"random", "entropy", "least_confidence", "margin", "mnlp", "kmeans"}
-    assert {*SCORES, *SELECTIONS, *TOKEN_SCORES} == every
-    assert f'| `"{name}"` |' in README
+
+def test_the_examples_of_strategies_run(tmp_path, reviews):
+    """Each of them makes a callback; names of functions that stand there are those that stand above."""
+    page = (ROOT / "docs" / "strategies.md").read_text("utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(examples) >= 3
+    known = {"pool": Pool(reviews, tmp_path / "run", "text", "label")}
+    for example in examples:
+        exec(example, known)
+    assert {*re.findall(r"`\"(\w+)\"`", page)} <= {
+        *(name for by_task in (SCORES, SELECTIONS) for names in by_task.values() for name in names),
+        "stratified",
+        "model",
+        "sum",
+        "product",
+    }
