@@ -6,8 +6,8 @@
 
 Candidates have 20 classes and embeddings of 384 numbers around 200 directions, 10 draws, and the query has 100; 200
 examples are labeled. Timed is what hfal does between the scoring pass and the query: scores of arrays and selecting
-(and scores of batches of 1,000, which in a run are made as these stream by). Each measurement has a process of its
-own, is repeated (the median counts), and its memory is the peak of what is the process's own (`RssAnon`, sampled
+(and scores of batches of 1,000, which in a run are made as these stream by). Each strategy has a process of its own,
+each measurement is repeated (the median counts), and its memory is the peak of what is the process's own (`RssAnon`, sampled
 every 5 ms) above what it was with the inputs at hand. Inputs of over 256 MiB are mapped from a file, as in a run.
 """
 
@@ -174,10 +174,10 @@ def measure(setting: Setting, repeats: int) -> tuple[float, float]:
         return float(np.median(seconds)), (peak - before) / 1e6
 
 
-def in_new_process(setting: Setting, repeats: int) -> tuple[float, float]:
-    """`measure` of these arguments."""
+def in_new_process(repeats: int, *settings: Setting) -> list[tuple[float, float]]:
+    """`measure` of each of these settings."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measure, setting, repeats).result()
+        return [pool.submit(measure, setting, repeats).result() for setting in settings]
 
 
 def grid(names: list[str], repeats: int) -> None:
@@ -185,7 +185,7 @@ def grid(names: list[str], repeats: int) -> None:
     print(f"| | {' | '.join(f'{n:,}: s' for n in SIZES)} | exponent | {SIZES[-1]:,}: MB |")
     print(f"|---|{'---|' * (len(SIZES) + 2)}")
     for name in names:
-        found = [in_new_process(Setting(name, n), repeats) for n in SIZES]
+        found = in_new_process(repeats, *(Setting(name, n) for n in SIZES))
         seconds = [s for s, _ in found]
         exponent = np.log(seconds[-1] / seconds[-2]) / np.log(SIZES[-1] / SIZES[-2])
         shown = " | ".join(f"{s:.3f}" for s in seconds)
@@ -196,7 +196,7 @@ def limits(repeats: int) -> None:
     """Print the table of what was promised at 20,000 candidates."""
     print("| | seconds | at most | MB | at most |\n|---|---|---|---|---|")
     for setting, most_seconds, most_mb in LIMITS:
-        seconds, mb = in_new_process(setting, repeats)
+        ((seconds, mb),) = in_new_process(repeats, setting)
         what = f"{setting.strategy}, d = {setting.d}, {setting.classes} classes"
         print(f"| {what} | {seconds:.2f} | {most_seconds} | {mb:.0f} | {most_mb or ''} |", flush=True)
 
@@ -208,7 +208,7 @@ def million(names: list[str]) -> None:
         if name in TOO_MUCH:
             print(f"| {name} | {TOO_MUCH[name]} | |", flush=True)
             continue
-        seconds, mb = in_new_process(Setting(name, 1_000_000), 1)
+        ((seconds, mb),) = in_new_process(1, Setting(name, 1_000_000))
         print(f"| {name} | {seconds:.1f} | {mb:.0f} |", flush=True)
 
 
