@@ -29,7 +29,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from hfal import ActiveLearningCallback, Hybrid, Pool, SimulatedAnnotator, TokenScore
+from hfal import ActiveLearningCallback, Hybrid, Pool, Ranks, Schedule, SimulatedAnnotator, Subset, TokenScore
 from hfal.annotators import OpenQuery
 from hfal.store import Answer, Store
 from hfal.strategies.uncertainty import margin as margin_score
@@ -60,6 +60,7 @@ class Mode:
     workers: int = 0  # that load the training data
     early_stopping: str | None = None  # evaluates on the holdout, and ends with the "best" model or the "last" one
     of_words: bool = False  # named entities, with sizes counted in words
+    committee: int | None = None  # of so many last rounds, whose draws are joined with the labeled examples' signals
 
 
 @dataclass(frozen=True)
@@ -202,12 +203,15 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
 
     def margin(probabilities: torch.Tensor) -> torch.Tensor:
         instants.reach("scoring")
-        return margin_score(probabilities) + 1
+        return margin_score(probabilities)
 
+    plain = Hybrid(TokenScore(margin) if mode.of_words else margin, "kmeans")
+    later = Subset(Hybrid(Ranks(margin, "mean_kl", "cal"), "kcenter"), 60)
     each = WORDS_EACH if mode.of_words else 1
     active = ActiveLearningCallback(
         pool,
-        strategy=Hybrid(TokenScore(margin) if mode.of_words else margin, "kmeans"),
+        strategy=Schedule({1: plain, 2: later}) if mode.committee else plain,
+        committee=mode.committee,
         annotator=LoggingAnnotator(pool, places.log, instants),
         query_size=each * QUERY_SIZE,
         seed_size=each * SEED_SIZE,

@@ -37,6 +37,7 @@ CONTINUE_MODEL = Mode("model", "continue")
 EARLY_BEST = Mode("model_init", "from_scratch", early_stopping="best")
 EARLY_LAST = Mode("model_init", "from_scratch", early_stopping="last")
 OF_WORDS = Mode("model_init", "from_scratch", of_words=True)
+COMMITTEE = Mode("model_init", "from_scratch", committee=2)
 WORDS_CONTINUE = Mode("model", "continue", of_words=True)
 
 # In the order in which a run reaches them; each process but the last dies at one of them.
@@ -85,6 +86,15 @@ WEIGHTS = [
     Kill("step 2 of round 002"),
     Kill("scoring", 3),
     Kill("step 7 of round 003"),
+]
+# Where the weights of two rounds take turns in one model.
+COMMITTEES = [
+    Kill("scoring", 2),
+    Kill("step 3 of round 002"),
+    Kill("scoring", 3),  # in round 2, with the model of round 1 beside it
+    Kill("sql COMMIT of INSERT INTO queried *"),
+    Kill("evaluation of round 002"),
+    Kill("rename rounds/003/model.part"),
 ]
 # Where early stopping counts its evaluations, and ends what a resumed training would carry on.
 EARLY = [
@@ -246,6 +256,7 @@ def check_same(places: Places, expected: dict[str, Any]) -> None:
         pytest.param(CONTINUE_MODEL, WEIGHTS, id="model-continue"),
         pytest.param(EARLY_BEST, EARLY, id="early-stopping-best"),
         pytest.param(EARLY_LAST, EARLY, id="early-stopping-last"),
+        pytest.param(COMMITTEE, COMMITTEES, id="committee"),
         pytest.param(OF_WORDS, ANNOTATING + SCORING, id="words-annotating-scoring"),
         pytest.param(WORDS_CONTINUE, WEIGHTS, id="words-continue"),
     ],

@@ -7,8 +7,9 @@
 Candidates have 20 classes and embeddings of 384 numbers around 200 directions, 10 draws, and the query has 100; 200
 examples are labeled. Timed is what hfal does between the scoring pass and the query: scores of arrays and selecting
 (and scores of batches of 1,000, which in a run are made as these stream by). Each strategy has a process of its own,
-each measurement is repeated (the median counts), and its memory is the peak of what is the process's own (`RssAnon`, sampled
-every 5 ms) above what it was with the inputs at hand. Inputs of over 256 MiB are mapped from a file, as in a run.
+each measurement is repeated (the median counts), and its memory is the peak of what is the process's own (`RssAnon`,
+sampled every 5 ms) above what it was with the inputs at hand. Inputs of over 256 MiB are mapped from a file, as in a
+run.
 """
 
 import argparse
