@@ -36,8 +36,8 @@ def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequenc
     feature = dataset.features[column]
     if isinstance(feature, datasets.List | datasets.LargeList):
         raise ArgumentError(
-            f"label_column={column!r} holds lists: if these are tags of the words of a raw text, pass "
-            "task='token_classification'; several labels for a text are not there yet"
+            f"label_column={column!r} holds lists, but text classification has one label for each text: pass "
+            "task='multi_label_classification', or task='token_classification' if these are tags of words"
         )
     if isinstance(feature, datasets.ClassLabel):
         if names is not None and list(names) != list(feature.names):

@@ -1,6 +1,7 @@
 """What differs between the tasks: how the data has labels, what a pass of the model says, what is suggested.
 
-Text classification has one label for each text (or pair of texts), token classification a tag for each word.
+Text classification has one label for each text (or pair of texts), multi-label classification a set of labels, token
+classification a tag for each word.
 """
 
 import logging
@@ -13,22 +14,59 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from hfal.errors import ArgumentError, ScoringError
+from hfal.errors import ArgumentError, RowError, ScoringError
+from hfal.label_set_columns import label_set_names_of, read_label_sets
 from hfal.labels import label_indices, label_names_of, label_values
 from hfal.strategies.scores import Stack, call_score, reads_draws
 from hfal.tag_columns import count_words, infer_task, read_tags, tag_names_of
 from hfal.tags import OUTSIDE
+from hfal.thresholds import THRESHOLD, thresholds_of
 from hfal.tokenization import NO_WORD, first_tokens
 
 
 logger = logging.getLogger(__name__)
 
-TASKS = ("text_classification", "token_classification")
+TASKS = ("text_classification", "multi_label_classification", "token_classification")
 LABEL_COLUMNS = ("label", "labels", "label_ids")
 """What the Trainer and its collators call the labels."""
 
 
-class TextClassification:
+class _WholeTexts:
+    """What the two tasks that label whole texts have in common."""
+
+    words: np.ndarray | None = None
+    outside = 0
+    scheme: str | None = None
+    thresholds: Mapping[str, float] | None = None
+    head = "sequence classification head (AutoModelForSequenceClassification)"
+    wrong_model = "ForTokenClassification"
+    collator_hint = "let it do without labels"
+    suggestion_signals = frozenset({"probabilities"})
+
+    def __init__(self, dataset: datasets.Dataset, text_columns: Sequence[str], label_column: str | None):
+        self.dataset = dataset
+        self.label_column = label_column
+        columns = ", ".join(f"batch[{name!r}]" for name in text_columns)
+        self.how_to_tokenize = (
+            f"    dataset = dataset.map(lambda batch: tokenizer({columns}, truncation=True), batched=True)"
+        )
+
+    def check_tokens(self, lengths: np.ndarray) -> None:
+        """Nothing beside what the pool checks by itself."""
+
+    def columns_to_score(self, columns: Sequence[str]) -> list[str]:
+        """The columns that a scoring pass reads: those that the model takes."""
+        return list(columns)
+
+    def collator(self, collate_fn: Callable[[list[Any]], Any], columns: Sequence[str]) -> Callable[[list[Any]], Any]:
+        """What makes the batches of a scoring pass: the Trainer's own collator."""
+        return collate_fn
+
+    def check_batch(self, batch: Mapping[str, Any], rows: Sequence[int]) -> None:
+        """Nothing has to be in a batch beside what the model takes."""
+
+
+class TextClassification(_WholeTexts):
     """One label for each text (or pair of texts). What pool, scoring and loop need to know of it.
 
     Args:
@@ -39,13 +77,6 @@ class TextClassification:
     """
 
     name = "text_classification"
-    words: np.ndarray | None = None
-    outside = 0
-    scheme: str | None = None
-    head = "sequence classification head (AutoModelForSequenceClassification)"
-    wrong_model = "ForTokenClassification"
-    collator_hint = "let it do without labels"
-    suggestion_signals = frozenset({"probabilities"})
 
     def __init__(
         self,
@@ -54,13 +85,8 @@ class TextClassification:
         label_column: str | None,
         label_names: Sequence[str] | None,
     ):
-        self.dataset = dataset
-        self.label_column = label_column
+        super().__init__(dataset, text_columns, label_column)
         self.label_names = label_names_of(dataset, label_column, label_names)
-        columns = ", ".join(f"batch[{name!r}]" for name in text_columns)
-        self.how_to_tokenize = (
-            f"    dataset = dataset.map(lambda batch: tokenizer({columns}, truncation=True), batched=True)"
-        )
 
     def indices(self) -> np.ndarray:
         """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none."""
@@ -86,8 +112,18 @@ class TextClassification:
             return None
         return value if isinstance(value, str) else self.label_names[value]
 
-    def check_tokens(self, lengths: np.ndarray) -> None:
-        """Nothing beside what the pool checks by itself."""
+    def check_problem_type(self, problem_type: str | None) -> None:
+        """Check that the model's configuration does not say that its labels are something else.
+
+        Raises:
+            ArgumentError: It was made for several labels.
+        """
+        if problem_type == "multi_label_classification":
+            raise ArgumentError(
+                f"the model's problem_type is {problem_type!r}, but the pool has one label for each text: load the "
+                "model with problem_type='single_label_classification' (several labels for a text are lists in the "
+                "label_column)"
+            )
 
     def training_labels(self, rows: pa.Table, labels: Sequence[str]) -> tuple[pa.Array, Any]:
         """What the Trainer takes for the labels of some rows, and the column's feature."""
@@ -108,17 +144,6 @@ class TextClassification:
             )
         feature = datasets.ClassLabel(names=list(self.label_names))
         return dataset.remove_columns(self.label_column).add_column(column, indices, feature=feature)
-
-    def columns_to_score(self, columns: Sequence[str]) -> list[str]:
-        """The columns that a scoring pass reads: those that the model takes."""
-        return list(columns)
-
-    def collator(self, collate_fn: Callable[[list[Any]], Any], columns: Sequence[str]) -> Callable[[list[Any]], Any]:
-        """What makes the batches of a scoring pass: the Trainer's own collator."""
-        return collate_fn
-
-    def check_batch(self, batch: Mapping[str, Any], rows: Sequence[int]) -> None:
-        """Nothing has to be in a batch beside what the model takes."""
 
     def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[str, float]]:
         """The most likely label of each example, and its probability, from probabilities float[n, C]."""
@@ -162,6 +187,133 @@ class TextClassification:
         return found
 
 
+class MultiLabelClassification(_WholeTexts):
+    """A set of labels for each text (or pair of texts). What pool, scoring and loop need to know of it.
+
+    Args:
+        dataset: The data.
+        text_columns: Its columns with text.
+        label_column: Its column with lists of labels, if it has one.
+        label_names: The names that the user gives, if any.
+        thresholds: From which probability on a label is suggested; see `hfal.thresholds`.
+    """
+
+    name = "multi_label_classification"
+
+    def __init__(
+        self,
+        dataset: datasets.Dataset,
+        text_columns: Sequence[str],
+        label_column: str | None,
+        label_names: Sequence[str] | None,
+        thresholds: float | Mapping[str, float] = THRESHOLD,
+    ):
+        super().__init__(dataset, text_columns, label_column)
+        self.label_names = label_set_names_of(dataset, label_column, label_names)
+        self.thresholds: dict[str, float] = thresholds_of(thresholds, self.label_names)
+        self.sets = read_label_sets(dataset, label_column, self.label_names)
+
+    def indices(self) -> np.ndarray:
+        """There is no single label of a text."""
+        raise ArgumentError("seed_strategy='stratified' is for text classification: take 'random' or 'kmeans'")
+
+    def given(self) -> np.ndarray:
+        """Which texts have a set of labels in the data set itself, bool[N]; it may be empty."""
+        return self.sets.given
+
+    def label_bytes(self) -> bytes:
+        """All sets in the data set itself, for a hash of them."""
+        return self.sets.indices.tobytes() + self.sets.offsets.tobytes() + self.sets.given.tobytes()
+
+    def label_at(self, row: int) -> list[str] | None:
+        """The labels that the data set itself gives to a text."""
+        return self.sets.of(row)
+
+    def check_problem_type(self, problem_type: str | None) -> None:
+        """Check that the model will be trained with a binary cross-entropy for each label.
+
+        Raises:
+            ArgumentError: Its configuration says something else, or would be taken to say so.
+        """
+        if problem_type is None and len(self.label_names) > 1:
+            return  # transformers tells it by the labels, which are floats
+        if problem_type != self.name:
+            why = " (with one label and no problem_type it would be a regression)" if problem_type is None else ""
+            raise ArgumentError(
+                f"the model's problem_type is {problem_type!r}, but the pool has sets of labels: load the model with "
+                f"problem_type={self.name!r}{why}"
+            )
+
+    def training_labels(self, rows: pa.Table, labels: Sequence[Sequence[str]]) -> tuple[pa.Array, Any]:
+        """What the Trainer takes for the labels of some rows, float32[L] each: 1 for those in the set; the feature."""
+        hot = np.zeros((len(labels), len(self.label_names)), np.float32)
+        index = {name: i for i, name in enumerate(self.label_names)}
+        for row, names in enumerate(labels):
+            hot[row, [index[name] for name in names]] = 1
+        return pa.array(list(hot), pa.list_(pa.float32())), datasets.List(datasets.Value("float32"))
+
+    def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
+        """Another data set with its labels as the Trainer takes them, in `column`."""
+        sets = read_label_sets(dataset, self.label_column, self.label_names)
+        if not sets.given.all():
+            row = int(np.flatnonzero(~sets.given)[0])
+            raise RowError(
+                row, f"no labels in column {self.label_column!r}: drop such rows; an empty list is none of them"
+            )
+        rows = [sets.of(row) or [] for row in range(len(dataset))]
+        labels, feature = self.training_labels(dataset.data, rows)
+        known = [name for name in {self.label_column, *LABEL_COLUMNS} if name in dataset.column_names]
+        return dataset.remove_columns(known).add_column(column, labels, feature=feature)
+
+    def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[list[str], float]]:
+        """The labels whose probability reaches their threshold, and how sure the model is of the whole set.
+
+        That is the geometric mean, over all labels, of the probability of what was decided: of the label if it is
+        suggested, of its absence if it is not.
+
+        Args:
+            arrays: `probabilities`, float[n, L].
+            rows: Not used.
+        """
+        probabilities = arrays["probabilities"].astype(np.float64)
+        chosen = probabilities >= np.array([*self.thresholds.values()])
+        confidences = np.exp(np.log(np.where(chosen, probabilities, 1 - probabilities)).mean(axis=1))
+        names = np.array(self.label_names, object)
+        return [(names[row].tolist(), float(sure)) for row, sure in zip(chosen, confidences, strict=True)]
+
+    @staticmethod
+    def signals(
+        logits: torch.Tensor,
+        words: torch.Tensor | None,
+        keep: frozenset[str],
+        score: Callable[..., torch.Tensor] | None,
+    ) -> dict[str, torch.Tensor]:
+        """What a batch's logits say.
+
+        Args:
+            logits: float[B, L].
+            words: Not used.
+            keep: Any of `"scores"` and `"probabilities"`.
+            score: The acquisition score, of probabilities float32[B, L], each that of one label by itself.
+
+        Returns:
+            What is in `keep`, float[B, ...], and `finite`, bool[B].
+
+        Raises:
+            ArgumentError: The model is no sequence classifier.
+            ScoringError: The score function did not return one number for each example.
+        """
+        _check_dimensions(logits, 2, MultiLabelClassification.head)
+        probabilities = logits.float().sigmoid()
+        found = {"finite": logits.isfinite().all(dim=-1)}  # of the logits: the sigmoid of infinity is 1
+        if "probabilities" in keep:
+            found["probabilities"] = probabilities
+        if "scores" in keep:
+            assert score is not None
+            found["scores"] = _checked_scores(score(probabilities), len(logits))
+        return found
+
+
 class TokenClassification:
     """A tag for each word of a sentence. What pool, scoring and loop need to know of it.
 
@@ -173,6 +325,7 @@ class TokenClassification:
     """
 
     name = "token_classification"
+    thresholds: Mapping[str, float] | None = None
     head = "token classification head (AutoModelForTokenClassification)"
     wrong_model = "ForSequenceClassification"
     collator_hint = "pass data_collator=DataCollatorForTokenClassification(tokenizer), which pads labels too"
@@ -217,6 +370,9 @@ class TokenClassification:
     def label_at(self, row: int) -> list[str] | None:
         """The tags that the data set itself gives to a sentence."""
         return self.tags.of(row)
+
+    def check_problem_type(self, problem_type: str | None) -> None:
+        """Token classifiers do not have one."""
 
     def check_tokens(self, lengths: np.ndarray) -> None:
         """Check that each token is known to be of a word, and count the words that have no token.
@@ -443,7 +599,7 @@ def _integers(word_ids: Iterable[Any]) -> list[int | None]:
     return [None if word is None or word != word else int(word) for word in word_ids]
 
 
-Task = TextClassification | TokenClassification
+Task = TextClassification | MultiLabelClassification | TokenClassification
 
 
 def make_task(
@@ -452,16 +608,22 @@ def make_task(
     text_columns: Sequence[str],
     label_column: str | None,
     label_names: Sequence[str] | None,
+    thresholds: float | Mapping[str, float] | None,
 ) -> Task:
-    """The task of a name, or the one that the columns are made for: words or spans mean token classification.
+    """The task of a name, or the one that the columns are made for; see `hfal.tag_columns.infer_task`.
 
     Raises:
-        ArgumentError: There is no such task, or the data does not fit it.
+        ArgumentError: There is no such task, or the data or an argument does not fit it.
     """
     if name is not None and name not in TASKS:
         raise ArgumentError(f"task={name!r}, expected one of {', '.join(TASKS)}")
     if name is None:
         name = infer_task(dataset, text_columns, label_column)
+    if name == "multi_label_classification":
+        of_all = THRESHOLD if thresholds is None else thresholds
+        return MultiLabelClassification(dataset, text_columns, label_column, label_names, of_all)
+    if thresholds is not None:
+        raise ArgumentError(f"thresholds={thresholds!r} is for multi-label classification, but this is {name}")
     cls = TokenClassification if name == "token_classification" else TextClassification
     return cls(dataset, text_columns, label_column, label_names)
 
@@ -477,12 +639,16 @@ def class_probabilities(logits: torch.Tensor, dimensions: int, head: str) -> tor
     Raises:
         ArgumentError: They have another number of dimensions.
     """
+    _check_dimensions(logits, dimensions, head)
+    return logits.float().softmax(dim=-1)
+
+
+def _check_dimensions(logits: torch.Tensor, dimensions: int, head: str) -> None:
     if logits.ndim != dimensions:
         expected = "[batch, classes]" if dimensions == 2 else "[batch, tokens, classes]"
         raise ArgumentError(
             f"the model's logits have shape {list(logits.shape)}, expected {expected}: use a model with a {head}"
         )
-    return logits.float().softmax(dim=-1)
 
 
 def _given(tensor: torch.Tensor | None) -> torch.Tensor:
