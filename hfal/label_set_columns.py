@@ -53,11 +53,11 @@ def label_set_names_of(dataset: datasets.Dataset, column: str | None, names: Seq
         names = tuple(str(name) for name in names)
         if len(set(names)) != len(names) or not names:
             raise ArgumentError(f"label_names={list(names)!r}: expected at least one name and none twice")
-    if column is None:
+    inner = None if column is None else _checked_feature(dataset, column)
+    if column is None or inner is None:
         if names is None:
-            raise ArgumentError("label_names is missing: without a label_column the pool cannot know the labels")
+            raise ArgumentError("label_names is missing: without a column of labels the pool cannot know them")
         return names
-    inner = _checked_feature(dataset, column)
     if isinstance(inner, datasets.ClassLabel):
         if names is not None and list(names) != list(inner.names):
             raise ArgumentError(
@@ -76,9 +76,11 @@ def label_set_names_of(dataset: datasets.Dataset, column: str | None, names: Seq
     return tuple(sorted(values)) if "string" in inner.dtype else tuple(str(i) for i in range(max(values) + 1))
 
 
-def _checked_feature(dataset: datasets.Dataset, column: str) -> datasets.ClassLabel | datasets.Value:
-    """What the lists in a column are of, if they are of labels."""
+def _checked_feature(dataset: datasets.Dataset, column: str) -> datasets.ClassLabel | datasets.Value | None:
+    """What the lists in a column are of, if they are of labels; `None` if there is none yet, in any row."""
     feature = dataset.features[column]
+    if feature == datasets.Value("null"):
+        return None
     inner = getattr(feature, "feature", None) if isinstance(feature, datasets.List | datasets.LargeList) else None
     if isinstance(inner, datasets.ClassLabel):
         return inner
@@ -107,6 +109,7 @@ def read_label_sets(dataset: datasets.Dataset, column: str | None, names: Sequen
         RowError: A label is missing, none of the names, or twice in one list.
     """
     feature = None if column is None else _checked_feature(dataset, column)
+    column = None if feature is None else column
     written = feature.names if isinstance(feature, datasets.ClassLabel) else names
     given = np.zeros(len(dataset), bool)
     sizes = np.zeros(len(dataset), np.int64)

@@ -87,6 +87,8 @@ def label_indices(dataset: datasets.Dataset, column: str, names: Sequence[str]) 
 
 def label_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A label column without NaN; whole numbers as integers, which a CSV file with gaps makes floats of."""
+    if pa.types.is_null(column.type):  # no row has a label yet
+        return column.cast(pa.int64())
     if not pa.types.is_floating(column.type):
         return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
     column = pc.if_else(pc.is_nan(column), None, column)

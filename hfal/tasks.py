@@ -20,7 +20,7 @@ from hfal.labels import label_indices, label_names_of, label_values
 from hfal.strategies.scores import Stack, call_score, reads_draws
 from hfal.tag_columns import count_words, infer_task, read_tags, tag_names_of
 from hfal.tags import OUTSIDE
-from hfal.thresholds import THRESHOLD, thresholds_of
+from hfal.thresholds import thresholds_of
 from hfal.tokenization import NO_WORD, first_tokens
 
 
@@ -206,7 +206,7 @@ class MultiLabelClassification(_WholeTexts):
         text_columns: Sequence[str],
         label_column: str | None,
         label_names: Sequence[str] | None,
-        thresholds: float | Mapping[str, float] = THRESHOLD,
+        thresholds: float | Mapping[str, float] | None,
     ):
         super().__init__(dataset, text_columns, label_column)
         self.label_names = label_set_names_of(dataset, label_column, label_names)
@@ -620,8 +620,7 @@ def make_task(
     if name is None:
         name = infer_task(dataset, text_columns, label_column)
     if name == "multi_label_classification":
-        of_all = THRESHOLD if thresholds is None else thresholds
-        return MultiLabelClassification(dataset, text_columns, label_column, label_names, of_all)
+        return MultiLabelClassification(dataset, text_columns, label_column, label_names, thresholds)
     if thresholds is not None:
         raise ArgumentError(f"thresholds={thresholds!r} is for multi-label classification, but this is {name}")
     cls = TokenClassification if name == "token_classification" else TextClassification

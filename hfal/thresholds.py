@@ -9,18 +9,18 @@ THRESHOLD = 0.5
 """Of labels for which nothing else is said."""
 
 
-def thresholds_of(thresholds: float | Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+def thresholds_of(thresholds: float | Mapping[str, float] | None, names: Sequence[str]) -> dict[str, float]:
     """The threshold of each label, in the order of the names.
 
     Args:
-        thresholds: One for all labels, or by name; 0.5 for labels that are not named.
+        thresholds: One for all labels, or by name; 0.5 for those that are not named, and for all by default.
         names: The names of all labels.
 
     Raises:
         ArgumentError: There is no such label, or a threshold is not between 0 and 1.
     """
     if not isinstance(thresholds, Mapping):
-        thresholds = dict.fromkeys(names, thresholds)
+        thresholds = dict.fromkeys(names, THRESHOLD if thresholds is None else thresholds)
     for name, threshold in thresholds.items():
         if name not in names:
             raise ArgumentError(f"thresholds has {name!r}, which is no label; the labels are: {', '.join(names)}")

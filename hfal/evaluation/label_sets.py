@@ -8,11 +8,11 @@ from scipy.special import expit
 from sklearn.metrics import accuracy_score, f1_score, hamming_loss
 from transformers import EvalPrediction
 
-from hfal.thresholds import THRESHOLD, thresholds_of
+from hfal.thresholds import thresholds_of
 
 
 def label_set_metrics(
-    label_names: Sequence[str], thresholds: float | Mapping[str, float] = THRESHOLD
+    label_names: Sequence[str], thresholds: float | Mapping[str, float] | None = None
 ) -> Callable[[EvalPrediction], dict[str, float]]:
     """A `compute_metrics` for the Trainer, where a text may have several labels.
 
@@ -25,7 +25,8 @@ def label_set_metrics(
 
     Args:
         label_names: The names of the labels (`pool.label_names`).
-        thresholds: From which probability on a label is predicted: `pool.thresholds`, one for all, or by name.
+        thresholds: From which probability on a label is predicted: `pool.thresholds`, one for all, or by name; 0.5 by
+            default.
 
     Returns:
         A function of predictions, logits float[N, L] (or a tuple that begins with them), and labels float[N, L], 1 or
