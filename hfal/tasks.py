@@ -283,18 +283,20 @@ class MultiLabelClassification(_WholeTexts):
 
     @staticmethod
     def signals(
-        logits: torch.Tensor,
+        logits: torch.Tensor | None,
+        drawn: torch.Tensor | None,
         words: torch.Tensor | None,
         keep: frozenset[str],
         score: Callable[..., torch.Tensor] | None,
     ) -> dict[str, torch.Tensor]:
-        """What a batch's logits say.
+        """What a batch's logits say, each of one label by itself.
 
         Args:
-            logits: float[B, L].
+            logits: float[B, L]; `None` where all that is asked for is of draws.
+            drawn: Those of T draws of the model's parameters, float[B, T, L], if there are any.
             words: Not used.
-            keep: Any of `"scores"` and `"probabilities"`.
-            score: The acquisition score, of probabilities float32[B, L], each that of one label by itself.
+            keep: Any of `"scores"`, `"probabilities"` and `"draws"`.
+            score: The acquisition score, of probabilities float32[B, L], or of draws float32[B, T, L].
 
         Returns:
             What is in `keep`, float[B, ...], and `finite`, bool[B].
@@ -303,14 +305,18 @@ class MultiLabelClassification(_WholeTexts):
             ArgumentError: The model is no sequence classifier.
             ScoringError: The score function did not return one number for each example.
         """
-        _check_dimensions(logits, 2, MultiLabelClassification.head)
-        probabilities = logits.float().sigmoid()
-        found = {"finite": logits.isfinite().all(dim=-1)}  # of the logits: the sigmoid of infinity is 1
+        for tensor, dimensions in ((logits, 2), (drawn, 3)):
+            if tensor is not None:
+                _check_dimensions(tensor, dimensions, MultiLabelClassification.head)
+        probabilities = None if logits is None else logits.float().sigmoid()
+        draws = None if drawn is None else drawn.float().sigmoid()
+        found = {"finite": _finite(logits, drawn)}  # of the logits: the sigmoid of infinity is 1
         if "probabilities" in keep:
-            found["probabilities"] = probabilities
+            found["probabilities"] = _given(probabilities)
+        if "draws" in keep:
+            found["draws"] = _given(draws)
         if "scores" in keep:
-            assert score is not None
-            found["scores"] = _checked_scores(score(probabilities), len(logits))
+            found["scores"] = _score(score, probabilities, draws, None)
         return found
 
 
@@ -608,7 +614,7 @@ def make_task(
     text_columns: Sequence[str],
     label_column: str | None,
     label_names: Sequence[str] | None,
-    thresholds: float | Mapping[str, float] | None,
+    thresholds: float | Mapping[str, float] | None = None,
 ) -> Task:
     """The task of a name, or the one that the columns are made for; see `hfal.tag_columns.infer_task`.
 
