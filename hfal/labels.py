@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 from hfal.errors import ArgumentError
 
 
+LABEL_COLUMNS = ("label", "labels", "label_ids")
+"""What the Trainer and its collators call the labels."""
+
 _ROWS_AT_A_TIME = 10_000
 
 

@@ -36,11 +36,21 @@ def make_pool(run_dir: Path, texts: Sequence[str], **options: Any) -> Pool:
 
 
 TAGS = tag_names(["PER", "LOC", "ORG", "MISC"])
-both_tasks = pytest.mark.parametrize(
-    ("of_tags", "format"),
-    [(False, "jsonl"), (False, "csv"), (True, "jsonl"), (True, "conll")],
-    ids=["jsonl", "csv", "jsonl of tags", "conll of tags"],
+all_tasks = pytest.mark.parametrize(
+    ("kind", "format"),
+    [
+        (kind, format)
+        for kind in ("labels", "sets", "tags")
+        for format in ("jsonl", "conll" if kind == "tags" else "csv")
+    ],
 )
+
+
+class SetPool(Pool):
+    """A pool in which a text may have several labels; where a test says "positive", it is the set of just that."""
+
+    def labels(self, until: int | None = None) -> dict[str, Any]:
+        return {i: _name_of(label) for i, label in super().labels(until).items()}
 
 
 class TagRun:
@@ -61,6 +71,8 @@ class TagRun:
 
 
 def _name_of(label: Any) -> str | None:
+    if label in (["negative"], ["positive"]):
+        return str(label[0])
     return ["negative", "positive"]["B-PER" in label] if isinstance(label, list) else label
 
 
@@ -92,6 +104,7 @@ def add_query(pool: Any, ids: Sequence[str], suggestion: Any = None, purpose: st
             for i, text in ((i, pool.texts_by_id[i]) for i in ids)
         )
     else:
+        suggestion = [suggestion] if suggestion and isinstance(pool, SetPool) else suggestion
         examples = tuple(
             Queried(i, pool.content(p), pool.texts([p])[0], None, suggestion, confidence)
             for i, p in zip(ids, pool.positions(ids), strict=True)
@@ -183,14 +196,17 @@ def texts(reviews: Dataset) -> list[str]:
 
 
 @pytest.fixture
-def of_tags() -> bool:
-    return False
+def kind() -> str:
+    return "labels"
 
 
 @pytest.fixture
-def pool(tmp_path: Path, texts: list[str], of_tags: bool) -> Any:
-    if of_tags:
+def pool(tmp_path: Path, texts: list[str], kind: str) -> Any:
+    if kind == "tags":
         return TagRun(tmp_path / "run", [text.split() for text in texts])
+    if kind == "sets":
+        data = Dataset.from_dict({"text": texts})
+        return SetPool(data, tmp_path / "run", "text", label_names=NAMES, task="multi_label_classification")
     return make_pool(tmp_path / "run", texts)
 
 
@@ -210,7 +226,7 @@ def test_file_has_the_texts_the_suggestions_and_an_empty_label(pool: Pool, texts
     assert [p.name for p in pool.run_dir.iterdir() if p.name.startswith("query")] == [path.name]  # no half file
 
 
-@both_tasks
+@all_tasks
 def test_seed_set_has_empty_suggestions(pool: Pool, format: str) -> None:
     add_query(pool, ids_of(pool)[:1], purpose="seed")
     ask_in_vain(pool, FileAnnotator(format))
@@ -219,7 +235,7 @@ def test_seed_set_has_empty_suggestions(pool: Pool, format: str) -> None:
     assert not row.get("confidence")  # which no CoNLL file has
 
 
-@both_tasks
+@all_tasks
 def test_run_waits_with_exit_code_75_while_nothing_is_filled_in(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     add_query(pool, ids[:3])
@@ -287,7 +303,7 @@ def test_unknown_format_is_refused_with_what_to_do() -> None:
 # -- what is read --------------------------------------------------------------------------------------------------
 
 
-@both_tasks
+@all_tasks
 def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:3], format)
@@ -300,7 +316,7 @@ def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
     assert len(answers(pool)) == 3
 
 
-@both_tasks
+@all_tasks
 def test_partly_filled_file_goes_on_and_may_be_filled_or_changed_later(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     annotator = FileAnnotator(format)
@@ -375,7 +391,7 @@ def test_label_may_differ_in_capitals_and_blanks_if_only_one_can_be_meant(
     assert pool.labels() == ({} if label is None else {example: label})
 
 
-@both_tasks
+@all_tasks
 def test_skipped_and_unsure_examples_are_never_asked_again(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:4], format)
@@ -401,7 +417,7 @@ def test_skip_and_unsure_may_be_the_names_of_labels(tmp_path: Path, texts: list[
     assert answers(pool) == [(ids[0], "label", word), (ids[1], other, None)]
 
 
-@both_tasks
+@all_tasks
 def test_comment_is_recorded_with_what_it_is_about(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:4], format)
@@ -428,7 +444,7 @@ def test_comment_is_recorded_with_what_it_is_about(pool: Pool, format: str) -> N
     assert len(answers(pool)) == 5  # the others are not recorded again
 
 
-@both_tasks
+@all_tasks
 def test_rows_may_be_reordered_left_out_and_doubled(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:5], format)
@@ -495,7 +511,7 @@ def _one_column_sorted(rows: list[Row]) -> None:
         rows[1][column], rows[2][column] = rows[2][column], rows[1][column]
 
 
-@both_tasks
+@all_tasks
 @pytest.mark.parametrize(
     ("damage", "message", "errors"),
     [
@@ -571,7 +587,7 @@ def test_errors_of_all_files_are_named_at_once_and_nothing_of_any_file_is_record
     assert answers(pool) == [(ids[0], "label", "negative")]
 
 
-@both_tasks
+@all_tasks
 def test_file_that_cannot_be_read_is_an_error_of_that_file(pool: Pool, format: str) -> None:
     path = write_query(pool, ids_of(pool)[:1], format)
     path.unlink()
