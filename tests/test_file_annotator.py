@@ -1276,6 +1276,128 @@ def test_messages_about_tags_show_no_long_cells_and_obey_no_escape_codes(tmp_pat
     assert said.replace("\n", "").isprintable()
 
 
+# -- sets of labels ------------------------------------------------------------------------------------------------
+
+
+def set_pool(run_dir: Path, texts: Sequence[str], names: Sequence[str] = ("PER", "LOC", "ORG")) -> Pool:
+    return make_pool(run_dir, texts, label_names=names, task="multi_label_classification")
+
+
+def test_a_file_of_sets_is_what_a_person_sees(tmp_path: Path, format: str) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b", "c"])
+    for example_id, suggestion in zip(ids_of(pool), (["PER", "ORG"], [], None), strict=True):
+        add_query(pool, [example_id], suggestion)
+    message = ask_in_vain(pool, FileAnnotator(format))
+    rows = [row for number in (1, 2, 3) for row in read_rows(pool.run_dir / f"query-00{number}.{format}")]
+    if format == "jsonl":
+        assert [row["suggestion"] for row in rows] == [["PER", "ORG"], [], None]
+        assert "with a list of any of: PER, LOC, ORG; [] is none of them ('skip' or 'unsure')" in message
+    else:
+        assert [row["suggestion"] for row in rows] == ["PER | ORG", "none", ""]
+        assert "any of: PER, LOC, ORG; '|' stands between two, 'none' is none of them ('skip' or 'unsure')" in message
+    assert not any(row["label"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("PER", ["PER"]),
+        ("ORG | PER", ["PER", "ORG"]),
+        ("org;per", ["PER", "ORG"]),
+        ("Loc, ORG", ["LOC", "ORG"]),
+        ("none", []),
+        (" None ", []),
+        ("[]", []),
+        ("", None),
+        ("skip", "skip"),
+        ("Unsure", "unsure"),
+    ],
+)
+def test_sets_as_cells(tmp_path: Path, format: str, said: str, label: Any) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b"])
+    ids = ids_of(pool)
+    path = write_query(pool, ids, format)
+    fill(path, {ids[0]: said, ids[1]: "PER"})
+    ask(pool.store, FileAnnotator(format))
+    found = {a.example_id: a.action if a.label is None else a.label for a in pool.store.answers()}
+    assert found == {ids[1]: ["PER"]} | ({} if label is None else {ids[0]: label})
+
+
+@pytest.mark.parametrize(
+    ("said", "label"), [(["ORG", "per"], ["PER", "ORG"]), ([], []), ([" LOC "], ["LOC"]), (None, None)]
+)
+def test_sets_as_lists(tmp_path: Path, said: Any, label: Any) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b"])
+    ids = ids_of(pool)
+    path = write_query(pool, ids, "jsonl")
+    fill(path, {ids[0]: said, ids[1]: []})
+    ask(pool.store, FileAnnotator("jsonl"))
+    assert pool.labels() == {ids[1]: []} | ({} if label is None else {ids[0]: label})
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("PER | CITY", "line 2: 'CITY' is no label; the labels are: PER, LOC, ORG"),
+        ("PER | per", "line 2: the label 'PER' is there twice"),
+        ("PER | skip", "line 2: 'skip' is no label"),
+        ("none | PER", "line 2: 'none' is no label"),
+        (["PER", "PER"], "line 2: the label 'PER' is there twice"),
+        (["PER", 1], "line 2: .* is no list of labels"),
+        ([["PER"]], "line 2: .* is no list of labels"),
+        ({"PER": 1}, "line 2: .* is no label"),
+        (True, "line 2: 'True' is no label"),
+    ],
+)
+def test_sets_that_cannot_be_recorded(tmp_path: Path, said: Any, message: str) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b"])
+    ids = ids_of(pool)
+    for format in ["jsonl", "csv"] if isinstance(said, str) else ["jsonl"]:
+        add_query(pool, ids)
+        path = pool.run_dir / f"query-{len(pool.store.queries()):03d}.{format}"
+        ask_in_vain(pool, FileAnnotator(format))
+        fill(path, {ids[0]: "PER", ids[1]: said})
+        line = message if format == "jsonl" else message.replace("line 2", "line 3")
+        with pytest.raises(AnnotationError, match=line):
+            ask(pool.store, FileAnnotator(format))
+        assert pool.labels() == {}
+        path.unlink()
+
+
+def test_labels_called_like_what_may_be_said_instead(tmp_path: Path, format: str) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b", "c"], names=["None", "skip", "a|b"])
+    ids = ids_of(pool)
+    path = write_query(pool, ids, format)
+    fill(path, {ids[0]: "none; skip", ids[1]: "[]", ids[2]: "a|b"})
+    ask(pool.store, FileAnnotator(format))
+    assert pool.labels() == {ids[0]: ["None", "skip"], ids[1]: [], ids[2]: ["a|b"]}
+
+
+def test_names_that_have_no_place_in_a_cell(tmp_path: Path) -> None:
+    pool = set_pool(tmp_path / "run", ["a"], names=["a|b", "c;d", "e,f"])
+    add_query(pool, ids_of(pool))
+    with pytest.raises(ArgumentError, match="nothing is left to separate them in a cell: take a format with lists"):
+        ask(pool.store, FileAnnotator("csv"))
+    ask_in_vain(pool, FileAnnotator("jsonl"))
+    fill(pool.run_dir / "query-001.jsonl", {ids_of(pool)[0]: ["a|b", "e,f"]})
+    ask(pool.store, FileAnnotator("jsonl"))
+    assert pool.labels() == {ids_of(pool)[0]: ["a|b", "e,f"]}
+
+
+def test_hostile_names_in_sets_survive_the_file(tmp_path: Path, format: str) -> None:
+    names = [text for text in HOSTILE.values() if 0 < len(text.strip()) < 1000 and "|" not in text]
+    names = list(dict.fromkeys(name.strip() for name in names))
+    pool = set_pool(tmp_path / "run", ["a", "b"], names)
+    ids = ids_of(pool)
+    add_query(pool, ids, names)
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    rows = read_rows(path)
+    write_rows(path, [row | {"label": row["suggestion"]} for row in rows])
+    ask(pool.store, FileAnnotator(format))
+    assert pool.labels() == dict.fromkeys(ids, names)
+
+
 # -- the simulated annotator ---------------------------------------------------------------------------------------
 
 
