@@ -11,7 +11,7 @@ from conftest import CONLL, load_tokenizer, tiny_config, tiny_model
 from datasets import ClassLabel, Dataset, List, Value
 from transformers import BertForSequenceClassification, DataCollatorWithPadding, set_seed
 
-from hfal import ActiveLearningCallback, FileAnnotator, Hybrid, LabelScore, Pool, SimulatedAnnotator
+from hfal import ActiveLearningCallback, FileAnnotator, Hybrid, LabelRank, LabelScore, Pool, SimulatedAnnotator
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError, DivergedError, RunDirectoryError
 from hfal.evaluation.label_sets import label_set_metrics
 from hfal.label_set_columns import label_set_names_of, read_label_sets
@@ -256,7 +256,7 @@ def test_infinite_logits_are_no_certainty(pool, tokenizer):
 
 
 @pytest.mark.parametrize(
-    "strategy", ["entropy", "random", LabelScore("margin", "max"), Hybrid(LabelScore("least_confidence"), "kmeans")]
+    "strategy", ["entropy", "random", LabelRank("margin"), Hybrid(LabelScore("least_confidence", "max"), "kmeans")]
 )
 def test_two_rounds_through_a_trainer(pool, make_trainer, news, strategy):
     active = ActiveLearningCallback(
@@ -282,6 +282,7 @@ def test_two_rounds_through_a_trainer(pool, make_trainer, news, strategy):
     losses = torch.where(hot > 0, -logits.sigmoid().log(), -(1 - logits.sigmoid()).log())
     assert records[-1].metrics["eval_loss"] == pytest.approx(float(losses.mean()), abs=1e-4)
     (query,) = [query for query in pool.store.queries() if query.purpose == "round"]
+    assert query.settings["thresholds"] == dict.fromkeys(TYPES, 0.5)
     for example in query.examples:
         assert example.suggestion == [t for t in TYPES if t in example.suggestion]
         assert 0 < example.confidence <= 1

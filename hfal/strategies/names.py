@@ -411,7 +411,6 @@ def _selection(select: str | SelectFunction, task: str, offered: list[str] | Non
             raise ArgumentError(
                 f"select {_name(select)!r} takes {_arguments(select)} arguments: signals, k, rng expected"
             )
-        _refuse_classes(select, task)
         return select
     if select in SCORES[task] and offered is None:
         raise ArgumentError(
@@ -457,6 +456,7 @@ def _arguments(function: Callable[..., Any]) -> int:
 
 
 def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
+    _refuse_classes(select, task)
     of_words = task == "token_classification"
     needed: frozenset[str] = getattr(
         select, "needs", frozenset({"embeddings"} if of_words else {"probabilities", "embeddings"})

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from hfal import LabelRank, LabelScore
+from hfal import Hybrid, LabelRank, LabelScore, Ranks, TokenScore, needs
 from hfal.errors import ArgumentError
-from hfal.strategies import Signals
+from hfal.strategies import SCORES, SELECTIONS, Signals, badge, entropy, label_set_strategy, resolve_strategy
+from hfal.strategies.scores import call_score
 
 
 P = torch.tensor([[0.5, 1.0, 0.1], [0.75, 0.75, 0.0]])
@@ -75,3 +76,106 @@ def test_arguments_that_there_are_not():
     ]:
         with pytest.raises(ArgumentError, match=message):
             wrong()
+
+
+# -- names -----------------------------------------------------------------------------------------------------------
+
+
+SETS = "multi_label_classification"
+
+
+def resolved(strategy, probabilities: np.ndarray):
+    """What a strategy picks, and the scores, as `Acquisition` has it: batches through `score`, arrays after that."""
+    strategy = resolve_strategy(strategy, SETS)
+    rng = np.random.default_rng(0)
+    arrays = {"probabilities": probabilities, "embeddings": rng.normal(size=(len(probabilities), 4))}
+    arrays |= {"labeled_embeddings": rng.normal(size=(3, 4)), "labeled_probabilities": probabilities[:3]}
+    signals = {name: array for name, array in arrays.items() if name in strategy.needs}
+    if strategy.score is not None:
+        signals["scores"] = call_score(strategy.score, torch.from_numpy(probabilities), None).numpy()
+    known = strategy.scored(Signals(len(probabilities), **signals), rng)
+    return strategy.pick(known, 5, rng), known.scores
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *SCORES[SETS],
+        *(f"entropy+{n}" if "scores" in s.needs else n for n, s in SELECTIONS[SETS].items()),
+        "margin+kmeans",
+    ],
+)
+def test_every_name_picks(name):
+    probabilities = np.random.default_rng(1).random((40, 3)).astype(np.float32)
+    picked, scores = resolved(name, probabilities)
+    assert len(set(picked.tolist())) == 5
+    if name in SCORES[SETS]:
+        assert resolve_strategy(name, SETS).name == f"{name}(mean)"
+        np.testing.assert_allclose(scores, reference(probabilities, name).mean(axis=1), rtol=1e-5)
+        assert set(picked) == set(np.argsort(-scores)[:5])
+
+
+def test_ranks_are_of_the_whole_pool_and_go_with_selections_and_other_scores():
+    probabilities = np.random.default_rng(1).random((40, 3)).astype(np.float32)
+    whole = LabelRank("entropy")(Signals(40, probabilities=probabilities))
+    picked, scores = resolved(LabelRank("entropy"), probabilities)
+    assert picked.tolist() == np.argsort(-whole, kind="stable")[:5].tolist()
+    assert scores.tolist() == whole.tolist()
+    strategy = resolve_strategy(Hybrid(LabelRank("entropy"), "kmeans"), SETS)
+    assert strategy.name == "entropy(rank)+kmeans"
+    assert strategy.needs == {"probabilities", "embeddings"}
+    assert strategy.score is None
+    resolved(Hybrid(LabelRank("margin"), "kmeans", candidate_factor=2), probabilities)
+    picked, _ = resolved(Ranks(LabelScore("margin", "max"), LabelRank("margin")), probabilities)
+    assert len(set(picked.tolist())) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "aggregate", "strategy"),
+    [
+        ("entropy", "mean", LabelScore("entropy")),
+        ("margin", "rank", LabelRank("margin")),
+        ("margin + kmeans", "max", Hybrid(LabelScore("margin", "max"), "kmeans")),
+        ("random", "mean", "random"),
+        ("kmeans", "rank", "kmeans"),
+    ],
+)
+def test_names_of_the_command_line(name, aggregate, strategy):
+    assert label_set_strategy(name, aggregate) == strategy
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        (
+            "bald",
+            "'bald' is for text_classification and token_classification, .* 'entropy' takes each label by itself",
+        ),
+        ("vote_entropy", "'entropy' takes each label by itself"),
+        ("mean_kl", "'entropy' takes each label by itself"),
+        ("epig", "'entropy' takes each label by itself"),
+        ("cal", r"this is multi_label_classification: 'entropy\+kmeans'"),
+        ("badge", r"this is multi_label_classification: 'entropy\+kmeans'"),
+        ("cluster_margin", r"this is multi_label_classification: 'entropy\+kmeans'"),
+        ("entropy+batchbald", r"this is multi_label_classification: 'entropy\+kmeans'"),
+        ("entropy+class_balanced", r"this is multi_label_classification: 'entropy\+kmeans'"),
+        ("mnlp", "'mnlp' is for token_classification, .*: 'least_confidence'"),
+        ("entrophy", "Did you mean 'entropy'"),
+        (entropy, "'entropy' is for text_classification, where one of the classes is right, .* entropy, least_conf"),
+        (badge, "'badge' is for text_classification"),
+        (Hybrid("entropy", badge), "'badge' is for text_classification"),
+        (TokenScore("margin"), "is a score of words: take 'margin' here"),
+        (needs("labels")(lambda signals, k, rng: None), "needs labels, one class for each labeled example"),
+        (lambda probabilities, mask: None, r"takes 2 arguments, expected score\(probabilities\) with one"),
+    ],
+)
+def test_what_is_of_classes_or_words_is_refused_with_what_to_use_instead(strategy, message):
+    with pytest.raises(ArgumentError, match=message):
+        resolve_strategy(strategy, SETS)
+
+
+@pytest.mark.parametrize("task", ["text_classification", "token_classification"])
+@pytest.mark.parametrize("score", [LabelScore("margin"), LabelRank("margin")])
+def test_scores_of_sets_are_refused_elsewhere(task, score):
+    with pytest.raises(ArgumentError, match="is a score of sets of labels: take 'margin' here"):
+        resolve_strategy(score, task)
