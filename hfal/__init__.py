@@ -11,7 +11,18 @@ if TYPE_CHECKING:
     from hfal.pool import Pool
     from hfal.rounds import Round
     from hfal.store import Answer, Query, RoundRecord, Store
-    from hfal.strategies import Hybrid, ProbCover, Ranks, Schedule, Signals, Subset, TokenScore, needs
+    from hfal.strategies import (
+        Hybrid,
+        LabelRank,
+        LabelScore,
+        ProbCover,
+        Ranks,
+        Schedule,
+        Signals,
+        Subset,
+        TokenScore,
+        needs,
+    )
     from hfal.tokenization import tokenize_words
 
 __version__ = "0.1.0"
@@ -24,6 +35,8 @@ __all__ = [
     "FileAnnotator",
     "HfalError",
     "Hybrid",
+    "LabelRank",
+    "LabelScore",
     "OpenQuery",
     "Pool",
     "ProbCover",
@@ -59,7 +72,18 @@ _MODULES = {
     "hfal.pool": ["Pool"],
     "hfal.rounds": ["Round"],
     "hfal.store": ["Answer", "Query", "RoundRecord", "Store"],
-    "hfal.strategies": ["Hybrid", "ProbCover", "Ranks", "Schedule", "Signals", "Subset", "TokenScore", "needs"],
+    "hfal.strategies": [
+        "Hybrid",
+        "LabelRank",
+        "LabelScore",
+        "ProbCover",
+        "Ranks",
+        "Schedule",
+        "Signals",
+        "Subset",
+        "TokenScore",
+        "needs",
+    ],
     "hfal.tokenization": ["tokenize_words"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -345,6 +345,7 @@ class Acquisition:
                 settings={
                     **strategy.settings,
                     **({"draws": self._draws_name()} if strategy.draws else {}),
+                    **({} if self.pool.thresholds is None else {"thresholds": dict(self.pool.thresholds)}),
                     "unit": self.unit,
                     "embeddings": _embeddings_name(self.embeddings),
                     "bf16_scoring": self.bf16,

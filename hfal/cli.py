@@ -213,6 +213,8 @@ def _is_main_process() -> bool:
 def _run_recipe(words: list[str], task: str | None) -> None:
     if task == "token_classification":
         from hfal.recipes.token_classification import main as run_recipe
+    elif task == "multi_label_classification":
+        from hfal.recipes.multi_label_classification import main as run_recipe
     else:
         from hfal.recipes.text_classification import main as run_recipe
 

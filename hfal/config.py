@@ -48,9 +48,9 @@ class ActiveLearningArguments:
     task: str | None = field(
         default=None,
         metadata={
-            "help": "What is labeled: whole texts, or entities in them. Default: entities if the data has words, or "
-            "spans, else texts.",
-            "choices": ["text_classification", "token_classification"],
+            "help": "What is labeled: whole texts with one label or with several, or entities in them. Default: "
+            "entities if the data has words, or spans; several labels if it has other lists of them; else one.",
+            "choices": ["text_classification", "multi_label_classification", "token_classification"],
         },
     )
     text: list[str] = field(
@@ -66,6 +66,14 @@ class ActiveLearningArguments:
         metadata={
             "help": "Names of the labels, or of the entity types; needed where the data does not say them.",
             "metavar": "NAME,NAME",
+        },
+    )
+    thresholds: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "For several labels: from which probability on one is suggested, and counted by the metrics: one "
+            "number for all, or LABEL=NUMBER,LABEL=NUMBER. Default: 0.5.",
+            "metavar": "X",
         },
     )
     id: str | None = field(
@@ -106,7 +114,7 @@ class ActiveLearningArguments:
     annotator: str | None = field(
         default=None,
         metadata={
-            "help": "Who labels: you, here or in files (csv for whole texts, conll for entities, jsonl for both), or "
+            "help": "Who labels: you, here or in files (csv for whole texts, conll for entities, jsonl for all), or "
             "the labels that the data has ('simulated', an experiment). "
             "Default: simulated if every example has a label, else terminal.",
             "choices": ["terminal", "jsonl", "csv", "conll", "simulated"],
@@ -139,9 +147,10 @@ class ActiveLearningArguments:
     aggregate: str = field(
         default="mean",
         metadata={
-            "help": "For entities: how the scores of words become one of their sentence; 'top' is the mean of the "
-            "top_words most uncertain ones.",
-            "choices": ["mean", "max", "sum", "top"],
+            "help": "For entities: how the scores of words become one of their sentence: mean, max, sum, or top, the "
+            "mean of the top_words most uncertain ones. For several labels, how theirs become one of the text: mean, "
+            "max, or rank, the mean of the ranks in the pool.",
+            "choices": ["mean", "max", "sum", "top", "rank"],
         },
     )
     top_words: int = field(default=3, metadata={"help": "Of --aggregate top."})
@@ -290,7 +299,7 @@ class TrainingOptions:
 
 
 GROUPS = {
-    "data": "data task text label labels id split pool_size eval_split eval_size data_config data_filter",
+    "data": "data task text label labels thresholds id split pool_size eval_split eval_size data_config data_filter",
     "model": "model max_length embeddings token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
@@ -314,6 +323,8 @@ examples:
       writes files to fill in with a spreadsheet
   hfal run --data labeled.csv --text review --label sentiment --eval_size 200 --rounds 5
       an experiment: the labels that are there are revealed one query at a time
+  hfal run --data news.jsonl --task multi_label_classification --labels sports,money,law
+      any number of labels for each text, or none
   hfal run --data sentences.jsonl --task token_classification --labels PER,ORG,LOC
       named entities: marks their words in the terminal
   hfal run config.yaml --strategy entropy

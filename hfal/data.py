@@ -19,6 +19,8 @@ import pyarrow.compute as pc
 from hfal.config import ActiveLearningArguments
 from hfal.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.errors import ArgumentError, RowError
+from hfal.label_set_columns import label_set_names_of, read_label_sets
+from hfal.label_sets import split_label_set
 from hfal.labels import label_values
 from hfal.references import load_split
 from hfal.spans import plain_text
@@ -30,6 +32,13 @@ logger = logging.getLogger(__name__)
 
 _ROWS_AT_A_TIME = 10_000
 _MANY_LABELS = 50
+_ONLY_FOR = {
+    "aggregate": {"token_classification": "entities", "multi_label_classification": "sets of labels"},
+    "top_words": {"token_classification": "entities"},
+    "sure_outside": {"token_classification": "entities"},
+    "thresholds": {"multi_label_classification": "sets of labels"},
+}
+"""Options that other tasks do not have."""
 
 
 def load_data(
@@ -37,7 +46,8 @@ def load_data(
 ) -> tuple[datasets.Dataset, datasets.Dataset | None]:
     """The data of the pool, and that to evaluate on, if there is any.
 
-    For text classification the label column of both is a `ClassLabel`; tags and spans stay as they are.
+    For text classification the label column of both is a `ClassLabel`, for multi-label classification it has lists;
+    tags and spans stay as they are.
 
     Which rows `pool_size` and `eval_size` draw is settled when the first query is made, and kept in the run directory:
     rows that are appended to the file later join the pool (the part of them that `pool_size` lets in), and those that
@@ -54,13 +64,15 @@ def load_data(
         FileNotFoundError: There is no such file.
     """
     _check_options(al)
-    data, rows, is_tagged = _load(al, al.split)
-    for name in ("aggregate", "top_words", "sure_outside"):
-        if al.task == "text_classification" and name in al.given:
-            raise ArgumentError(f"--{name} is for entities, but {al.data} has whole texts to label: leave it out")
-    if al.task == "token_classification":
+    data, rows, is_labeled = _load(al, al.split)
+    for name, tasks in _ONLY_FOR.items():
+        if name in al.given and al.task not in tasks:
+            raise ArgumentError(
+                f"--{name} is for {' and '.join(tasks.values())}, but {al.data} is for {al.task}: leave it out"
+            )
+    if is_labeled is not None:
         evaluation = _load(al, al.eval_split)[0] if al.eval_split else None
-        pool, drawn = _draw(al, data, is_tagged, run_dir, seed)
+        pool, drawn = _draw(al, data, is_labeled, run_dir, seed)
         return pool, evaluation if drawn is None else drawn
     if al.label is not None and al.labels is None:
         al.labels = _label_names(al, data)
@@ -96,9 +108,13 @@ def _check_options(al: ActiveLearningArguments) -> None:
 
 
 def _load(al: ActiveLearningArguments, split: str) -> tuple[datasets.Dataset, Sequence[int], np.ndarray | None]:
-    """The rows of a split that pass the filter, where in the split they are, and which of them have tags of words."""
+    """The rows of a split that pass the filter, where in the split they are, and which of them have tags or a set.
+
+    The latter is `None` for text classification, where labels are read later.
+    """
     column, _, value = (al.data_filter or "").partition("=")
-    if al.text == ["text"] and Path(al.data).suffix.lower() in CONLL_SUFFIXES:
+    of_words = al.task in (None, "token_classification") and al.label != "entity_types"
+    if al.text == ["text"] and of_words and Path(al.data).suffix.lower() in CONLL_SUFFIXES:
         al.text = ["tokens"]
     data = load_split(al.data, split, al.data_config, [*al.text, *filter(None, [al.label, al.id, column])])
     rows: Sequence[int] = range(len(data))
@@ -114,12 +130,15 @@ def _load(al: ActiveLearningArguments, split: str) -> tuple[datasets.Dataset, Se
             "these, or say --task text_classification to label whole texts"
         )
     al.task = al.task or infer_task(data, al.text, al.label)
-    unfit = {"token_classification": ("csv", "jsonl or conll"), "text_classification": ("conll", "csv or jsonl")}
-    if al.annotator == unfit[al.task][0]:
-        raise ArgumentError(f"--annotator is {al.annotator}, which does not fit {al.task}: take {unfit[al.task][1]}")
+    unfit, instead = ("csv", "jsonl or conll") if al.task == "token_classification" else ("conll", "csv or jsonl")
+    if al.annotator == unfit:
+        raise ArgumentError(f"--annotator is {al.annotator}, which does not fit {al.task}: take {instead}")
     if al.task == "token_classification":
         return data, rows, _check_sentences(al, data, rows)
     _check_texts(al, data, rows)
+    if al.task == "multi_label_classification":
+        data = _with_lists(al, data)
+        return data, rows, _check_label_sets(al, data, rows)
     return data, rows, None
 
 
@@ -195,6 +214,39 @@ def _check_sentences(al: ActiveLearningArguments, data: datasets.Dataset, rows: 
     return tags.given
 
 
+# -- sets of labels ------------------------------------------------------------------------------------------------
+
+
+def _with_lists(al: ActiveLearningArguments, data: datasets.Dataset) -> datasets.Dataset:
+    """The data with lists in its label column, where that has cells such as `LOC | PER`; an empty one is no answer."""
+    if al.label is None or "string" not in getattr(data.features[al.label], "dtype", ""):
+        return data
+    if al.labels is None:
+        raise ArgumentError(
+            f"--labels is missing: column {al.label!r} of {al.data} has text, in which they are found by their names"
+        )
+    names = al.labels
+    sets = [split_label_set(cell, names) if (cell or "").strip() else None for cell in data[al.label]]
+    lists = datasets.List(datasets.Value("string"))
+    return data.remove_columns(al.label).add_column(al.label, sets, feature=lists)
+
+
+def _check_label_sets(al: ActiveLearningArguments, data: datasets.Dataset, rows: Sequence[int]) -> np.ndarray:
+    """Find unknown labels, and those that are twice in a list; returns which texts have a set of labels, bool[N]."""
+    if al.label is None and al.labels is None:
+        raise ArgumentError("--labels is missing: name the labels (news,sports), or their column with --label")
+    try:
+        names = label_set_names_of(data, al.label, al.labels)
+        sets = read_label_sets(data, al.label, names)
+    except RowError as error:
+        raise ArgumentError(f"{al.data}, {_place(al.data, rows[error.row])}: {error.problem}") from None
+    is_fixed = al.label is None or isinstance(data.features[al.label].feature, datasets.ClassLabel)
+    if al.labels is None and not is_fixed and not sets.given.all():
+        logger.warning("the labels are those that column %r has so far: name more with --labels", al.label)
+    al.labels = list(names)
+    return sets.given
+
+
 # -- labels --------------------------------------------------------------------------------------------------------
 
 
@@ -260,7 +312,8 @@ def _label_texts(al: ActiveLearningArguments, data: datasets.Dataset) -> pa.Chun
         if not (is_number or pa.types.is_string(labels.type) or pa.types.is_boolean(labels.type)):
             raise ArgumentError(
                 f"column {al.label!r} of {al.data} holds {getattr(feature, 'dtype', 'lists')}, expected the names of "
-                "labels, or whole numbers; or say --task token_classification, if it has tags of words"
+                "labels, or whole numbers; of lists say --task multi_label_classification, or token_classification "
+                "if they are tags of words"
             )
         texts = pc.utf8_trim_whitespace(labels.cast(pa.string()))
         no_label = ["", "-1"] if is_number and "-1" not in (al.labels or []) else [""]
@@ -274,7 +327,7 @@ def _label_texts(al: ActiveLearningArguments, data: datasets.Dataset) -> pa.Chun
 def _draw(
     al: ActiveLearningArguments,
     data: datasets.Dataset,
-    is_tagged: np.ndarray | None,
+    is_labeled: np.ndarray | None,
     run_dir: str | os.PathLike[str],
     seed: int,
 ) -> tuple[datasets.Dataset, datasets.Dataset | None]:
@@ -293,9 +346,9 @@ def _draw(
     texts = zip(*(data[column] for column in al.text), strict=True)
     flat = (" ".join(map(plain_text, pair)) for pair in texts)
     hashes = np.array([zlib.crc32(f"{seed} {text}".encode()) for text in flat], np.int64)
-    is_labeled = np.zeros(len(data), bool) if is_tagged is None else is_tagged
-    if is_tagged is None and al.label is not None:
-        is_labeled = np.array([label not in (None, -1) for label in data[al.label]])
+    if is_labeled is None:
+        labels = [None] * len(data) if al.label is None else data[al.label]
+        is_labeled = np.array([label not in (None, -1) for label in labels])
     if settled is None:
         settled = {**wanted, "seed": seed, "evaluated": [], "last": int(hashes.max())}
         if al.eval_size:

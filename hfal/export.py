@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from hfal.conll import read_sentences, write_sentence
 from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.label_sets import join_label_set
 from hfal.spans import spans_from_tags, words_of
 from hfal.spreadsheets import column_for, csv_lines, csv_rows, restore
 from hfal.store import DATASET, Answer, Queried, Query, Store, Texts
@@ -76,6 +77,8 @@ def export_labels(
     - `al_annotator`, `al_comment`, `al_labeled_at`: whose answer holds, with which comment, since when (UTC); a label
       that came with the data has the annotator `"dataset"` and no time.
 
+    Where a text may have several labels, `label` and `al_suggestion` are lists of them, which are empty for none.
+
     Where words are tagged, `label` and `al_suggestion` are lists with a tag for each word. Beside a raw text are then
     its words as `tokens`, and its entities as `spans`, a list of `{"start", "end", "label"}` in characters.
 
@@ -87,9 +90,10 @@ def export_labels(
     - CoNLL (tags only): each word with its tag, and the sentence's `# id = ` before it; of odd words see `hfal.conll`.
       Nothing else is in it.
     - CSV (not for tags): UTF-8 with the mark by which spreadsheets know it. An apostrophe stands before all that a
-      spreadsheet might run as a formula (see `hfal.spreadsheets`); else the texts are unchanged. CSV has no types, so
-      that readers guess: `load_dataset("csv")` takes the texts "null" and "None" for missing unless
-      `keep_default_na=False`, and ids such as 007 for numbers.
+      spreadsheet might run as a formula (see `hfal.spreadsheets`); else the texts are unchanged. A set of labels is
+      one cell, `LOC | PER` or `none` (see `hfal.label_sets`). CSV has no types, so that readers guess:
+      `load_dataset("csv")` takes the texts "null" and "None" for missing unless `keep_default_na=False`, and ids such
+      as 007 for numbers.
 
     Each file is written whole or not at all. What is there is replaced only where it can be had again, which is when
     it is an export of this very run; any other file, such as the user's own data, is left alone, since no slip of the
@@ -168,9 +172,12 @@ def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
         )
     if format == "conll" and not store.is_of_words:
         raise ArgumentError(
-            f"to={os.fspath(to)!r}: CoNLL files are for tags of words, but here each text has one label; "
+            f"to={os.fspath(to)!r}: CoNLL files are for tags of words, but here whole texts have labels; "
             "take .parquet, .jsonl or .csv"
         )
+    if format == "csv" and store.is_of_sets:
+        names = store.meta("label_names")
+        join_label_set(names, names)  # which says why where that cannot be done
 
 
 # -- what is written -----------------------------------------------------------------------------------------------
@@ -218,9 +225,9 @@ def _read(store: Store) -> tuple[dict[str, _Feature], list[_Row], set[str]]:
             )
     features |= {column: _SPANS if column == "spans" else _WORDS for column in of_raw_text}
     names: _Feature = {"names": list(store.meta("label_names")), "_type": "ClassLabel"}
-    features["label"] = _list(names) if store.is_of_words else names
+    features["label"] = _list(names) if store.is_of_words or store.is_of_sets else names
     features |= {column: _value(dtype) for column, dtype in _PROVENANCE.items()}
-    if store.is_of_words:
+    if store.is_of_words or store.is_of_sets:
         features["al_suggestion"] = _WORDS
     return features, rows, answered
 
@@ -248,8 +255,13 @@ def _jsonl(file: IO[bytes], columns: _Columns, rows: Iterable[_Row]) -> None:
 
 
 def _csv(file: IO[bytes], columns: _Columns, rows: Iterable[_Row]) -> None:
+    names = columns["label"].get("feature", columns["label"])["names"]
+
+    def cell(value: Any) -> Any:
+        return join_label_set(value, names) if isinstance(value, list) else value
+
     file.write(codecs.BOM_UTF8)
-    for line in csv_lines(columns, ([row.get(column) for column in columns] for row in rows)):
+    for line in csv_lines(columns, ([cell(row.get(column)) for column in columns] for row in rows)):
         file.write(line.encode())
 
 

@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 from hfal.errors import ArgumentError
 
 
+LABEL_COLUMNS = ("label", "labels", "label_ids")
+"""What the Trainer and its collators call the labels."""
+
 _ROWS_AT_A_TIME = 10_000
 
 
@@ -36,8 +39,8 @@ def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequenc
     feature = dataset.features[column]
     if isinstance(feature, datasets.List | datasets.LargeList):
         raise ArgumentError(
-            f"label_column={column!r} holds lists: if these are tags of the words of a raw text, pass "
-            "task='token_classification'; several labels for a text are not there yet"
+            f"label_column={column!r} holds lists, but text classification has one label for each text: pass "
+            "task='multi_label_classification', or task='token_classification' if these are tags of words"
         )
     if isinstance(feature, datasets.ClassLabel):
         if names is not None and list(names) != list(feature.names):
@@ -87,6 +90,8 @@ def label_indices(dataset: datasets.Dataset, column: str, names: Sequence[str]) 
 
 def label_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A label column without NaN; whole numbers as integers, which a CSV file with gaps makes floats of."""
+    if pa.types.is_null(column.type):  # no row has a label yet
+        return column.cast(pa.int64())
     if not pa.types.is_floating(column.type):
         return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
     column = pc.if_else(pc.is_nan(column), None, column)

@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,10 @@ class Pool:
             The column, or columns of a text pair, that annotators read. For token classification the one column with
             sentences, in words (`List(string)`) or as raw text.
         label_column (`str`, *optional*):
-            The column with labels: `ClassLabel`, integers, or strings; a list of these with a tag for each word, or a
-            list of character spans (`start`, `end`, `label`). Missing labels are `None` or -1. If every
-            example has a label they stay hidden until a `SimulatedAnnotator` reveals them; if only some have one,
-            these are known from the start.
+            The column with labels: `ClassLabel`, integers, or strings; for a text that may have several a list of
+            these, which may be empty; for words a list with a tag for each, or a list of character spans (`start`,
+            `end`, `label`). Missing labels are `None` or -1. If every example has a label they stay hidden until a
+            `SimulatedAnnotator` reveals them; if only some have one, these are known from the start.
         label_names (sequence of `str`, *optional*):
             The labels' names; needed only where the column does not say them. Names of entity types (`PER`) stand for
             their tags (`O`, `B-PER`, `I-PER`).
@@ -61,8 +61,12 @@ class Pool:
             A column of unique ids. Without it an id is made from a hash of the text and an occurrence number, so
             rows may be reordered and appended.
         task (`str`, *optional*):
-            `"text_classification"` or `"token_classification"`; by default what the columns are made for. Needed for
-            raw text whose words are to be tagged, but which has no labels yet.
+            `"text_classification"`, `"multi_label_classification"` or `"token_classification"`; by default what the
+            columns are made for. Needed for raw text that has no labels yet, unless each is to get one.
+        thresholds (`float` or mapping of `str` to `float`, *optional*):
+            For multi-label classification, from which probability on a label is suggested: for all labels, or by
+            name; 0.5 by default. The attribute of this name has it for every label, for
+            `hfal.evaluation.label_sets.label_set_metrics`.
 
     Raises:
         TypeError: `dataset` is not a `datasets.Dataset`.
@@ -79,6 +83,7 @@ class Pool:
         label_names: Sequence[str] | None = None,
         id_column: str | None = None,
         task: str | None = None,
+        thresholds: float | Mapping[str, float] | None = None,
     ):
         if not isinstance(dataset, datasets.Dataset):
             raise TypeError(
@@ -94,8 +99,9 @@ class Pool:
         for argument, column in [*(("text_column", c) for c in self.text_columns), ("label_column", label_column)]:
             self._check_column(argument, column)
         self._check_column("id_column", id_column)
-        self.task = make_task(task, dataset, self.text_columns, label_column, label_names)
+        self.task = make_task(task, dataset, self.text_columns, label_column, label_names, thresholds)
         self.label_names = self.task.label_names
+        self.thresholds = self.task.thresholds
         self._hashes = self._hash_texts()
         self.ids: pa.Array = self._make_ids()
         self.run_dir = Path(run_dir).resolve()
@@ -359,7 +365,7 @@ class Pool:
         """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none.
 
         Raises:
-            ArgumentError: The labels are of words.
+            ArgumentError: An example has no single label.
         """
         return self.task.indices()
 
@@ -377,7 +383,7 @@ class Pool:
         return self.task.with_labels(dataset, self._labels_name)
 
     def hidden_label(self, example_id: str) -> str | list[str] | None:
-        """The label, or tags, that the data set itself gives to an example: what a simulated annotator reveals."""
+        """The label, labels or tags that the data set itself gives to an example: what a simulated one reveals."""
         return self.task.label_at(self.position(example_id))
 
     def labels(self, until: int | None = None) -> dict[str, Any]:
@@ -415,8 +421,9 @@ class Pool:
     def labeled(self) -> datasets.Dataset:
         """The labeled examples, without those held out, in the order in which they were first answered.
 
-        Their label is in the pool's `label_column` if the Trainer knows that name, else in `labels`. Tags are there
-        for tokens, not for words: -100 on all tokens but the first of each word.
+        Their label is in the pool's `label_column` if the Trainer knows that name, else in `labels`. Where a text may
+        have several it is a float for each label, 1 or 0. Tags are there for tokens, not for words: -100 on all tokens
+        but the first of each word.
         """
         return self.labeled_until(None)
 

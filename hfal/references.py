@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, TextIO
 from hfal.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.conll import read_file
 from hfal.errors import ArgumentError, HfalError, HubUnreachableError
+from hfal.spans import plain_text
+from hfal.tags import entity_types
 
 
 if TYPE_CHECKING:
@@ -100,9 +102,10 @@ def load_split(
     becomes something else. The columns tell how the cells are separated.
 
     Args:
-        reference: A CSV, TSV, JSON Lines or Parquet file, one in CoNLL's columns (`tokens`, and `ner_tags` from the
-            last column), a folder with such files or one saved by `save_to_disk`, `package:NAME/path` for one inside
-            an installed package, or a Hub name.
+        reference: A CSV, TSV, JSON Lines or Parquet file, one in CoNLL's columns, a folder with such files or one
+            saved by `save_to_disk`, `package:NAME/path` for one inside an installed package, or a Hub name. CoNLL's
+            columns become `tokens`, and `ner_tags` from the last one; for whole texts there are `text`, the words
+            joined by blanks, and `entity_types`, those that are tagged in it.
         split: The split, or a slice of it as `load_dataset` reads them (`"train[:1000]"`).
         config_name: The configuration of a data set on the Hub (`"sst2"` of `"nyu-mll/glue"`).
         columns: Columns that it has to have.
@@ -205,16 +208,23 @@ def _load_conll(path: Path) -> "datasets.Dataset":
     """The file in Arrow format, in the cache of `datasets`, which is used until the file changes."""
     import datasets
 
-    first = next(read_file(path), None)
+    first = next(_conll_rows(path), None)
     if first is None:
         raise ArgumentError(f"{path} has no sentences")
-    words = datasets.List(datasets.Value("string"))
+    text = datasets.Value("string")
     return datasets.Dataset.from_generator(
-        read_file,
-        features=datasets.Features(dict.fromkeys(first, words)),
+        _conll_rows,
+        features=datasets.Features({name: text if name == "text" else datasets.List(text) for name in first}),
         gen_kwargs={"path": str(path)},
-        fingerprint=_fingerprint(path),
+        fingerprint=_fingerprint(path, *first),
     )
+
+
+def _conll_rows(path: str | Path) -> Iterator[dict[str, str | list[str]]]:
+    """The sentences, with what whole texts are labeled by: the words as one text, and which entity types are in it."""
+    for row in read_file(path):
+        types = {"entity_types": entity_types(row["ner_tags"])} if "ner_tags" in row else {}
+        yield {**row, "text": plain_text(row["tokens"]), **types}
 
 
 def _fingerprint(path: Path, *of_reading: object) -> str:

@@ -368,6 +368,8 @@ def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> No
             f"the model has {classes} classes, but the pool has {len(pool.label_names)} label names "
             f"({', '.join(pool.label_names)}): load the model with num_labels={len(pool.label_names)}"
         )
+    if config is not None:
+        pool.task.check_problem_type(getattr(config, "problem_type", None))
     if acquisition.committee is None and any(strategy.draws for strategy in acquisition.strategies.values()):
         dropout_layers(trainer.model)
     limit = longest_input(trainer.model)

@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryBusyError, RunDirectoryError
+from hfal.label_sets import check_label_set
 from hfal.spans import words_of
 from hfal.tags import check_tags
 
@@ -110,8 +111,8 @@ class Answer:
 
     Args:
         example_id: The example's id in the pool.
-        label: The label's name; of token classification a list with the name of a tag for each word. `None` for
-            `"skip"`, `"unsure"` and `"undo"`.
+        label: The label's name; of multi-label classification a list of names, of token classification a list with
+            the name of a tag for each word. `None` for `"skip"`, `"unsure"` and `"undo"`.
         action: `"label"`, `"skip"` (it cannot be labeled, do not ask again), `"unsure"` (the annotator cannot tell; it
             is not trained on, nor asked again by itself), `"correct"` (another label than this annotator gave before)
             or `"undo"` (take this annotator's last answer to this example back).
@@ -141,8 +142,9 @@ class Queried:
         content: Hash of its texts.
         texts: Its texts by column.
         score: Its acquisition score.
-        suggestion: The label that the model would give, or its tags, one for each word.
-        confidence: The model's probability for it; for tags the geometric mean over the words.
+        suggestion: The label that the model would give, or its set of labels, or its tags, one for each word.
+        confidence: The model's probability for it; of a set the geometric mean over the labels, of tags over the
+            words.
     """
 
     example_id: str
@@ -361,6 +363,11 @@ class Store:
         """Whether the run is one of token classification, in which an answer is a list of tags."""
         return bool(self.meta("task") == "token_classification")
 
+    @property
+    def is_of_sets(self) -> bool:
+        """Whether the run is one of multi-label classification, in which an answer is a list of labels."""
+        return bool(self.meta("task") == "multi_label_classification")
+
     # -- queries ---------------------------------------------------------------------------------------------------
 
     def add_query(self, query: Query) -> Query:
@@ -494,12 +501,14 @@ class Store:
 
     def _label(self, label: Any, texts: Texts) -> str | list[str]:
         names = self.meta("label_names") or []
-        if self.is_of_words:
-            (text,) = texts.values()
-            try:
+        try:
+            if self.is_of_words:
+                (text,) = texts.values()
                 return check_tags(label, words_of(text), names)
-            except ArgumentError as error:
-                raise AnnotationError(str(error)) from None
+            if self.is_of_sets:
+                return check_label_set(label, names)
+        except ArgumentError as error:
+            raise AnnotationError(str(error)) from None
         name = label.strip() if isinstance(label, str) and label not in names else label
         if name not in names:
             raise AnnotationError(f"{label!r} is no label; the labels are: {', '.join(names)}")
@@ -608,6 +617,8 @@ class Store:
 
     def words_bought(self, until: int | None = None) -> int:
         """How many words the sentences have that annotators tagged, the held-out ones included."""
+        if not self.is_of_words:
+            return 0
         answers = self.current_answers(until).values()
         return sum(len(a.label) for a in answers if isinstance(a.label, list) and a.annotator != DATASET)
 

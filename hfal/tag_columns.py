@@ -67,10 +67,11 @@ class TagColumn:
 
 
 def infer_task(dataset: datasets.Dataset, text_columns: Sequence[str], label_column: str | None) -> str:
-    """The task that columns are made for: words or spans mean token classification."""
-    in_words = any(is_list(dataset.features[column]) for column in text_columns)
-    with_spans = label_column is not None and is_spans(dataset.features[label_column])
-    return "token_classification" if in_words or with_spans else "text_classification"
+    """The task that columns are made for: words or spans mean token classification, other lists sets of labels."""
+    labels = None if label_column is None else dataset.features[label_column]
+    if is_spans(labels) or any(is_list(dataset.features[column]) for column in text_columns):
+        return "token_classification"
+    return "multi_label_classification" if is_list(labels) else "text_classification"
 
 
 def is_spans(feature: Any) -> bool:

@@ -552,6 +552,82 @@ def test_hostile_words_ids_and_tags_are_exported_as_they_were(tmp_path: Path) ->
     assert [(s.comments["id"], s.words, [tag for (tag,) in s.columns]) for s in sentences] == expected
 
 
+TYPES = ["LOC", "MISC", "ORG", "PER"]
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """80 sentences of CoNLL-2003 with the types of entities in them, half of them held out, and their exports."""
+    folder = tmp_path_factory.mktemp("sets")
+    store = set_store(folder / "run", TYPES)
+    rows: list[Row] = []
+    for n, sentence in enumerate(islice(read_file(resolve_path("package:neuroner/data/conll2003/en/train.txt")), 80)):
+        text, types = " ".join(sentence["tokens"]), {tag[2:] for tag in sentence["ner_tags"] if tag != "O"}
+        suggestion = None if n < 40 else TYPES[n % 5 :]
+        purpose = "holdout" if n < 40 else "round"
+        add_query(store, [f"s{n}"], purpose, texts=[{"text": text}], suggestion=suggestion)
+        answer(store, f"s{n}", list(types))
+        row = {"id": f"s{n}", "text": text, "label": sorted(types), "al_suggestion": suggestion}
+        rows.append(row | {"al_split": "test" if n < 40 else "train"})
+    assert {len(row["label"]) for row in rows} >= {0, 1, 2, 3}
+    paths = [folder / f"labels.{format}" for format in FORMATS] + [folder / f"in {format}" for format in FORMATS]
+    for path in paths:
+        export_labels(store.run_dir, path, None if path.suffix else path.name.removeprefix("in "))
+    return {"folder": folder, "rows": rows, "loaded": dict(zip(paths, load(folder, *paths), strict=True))}
+
+
+def set_store(run_dir: Path, names: Sequence[str]) -> Store:
+    store = make_store(run_dir, names)
+    store.set_meta("task", "multi_label_classification")
+    return store
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_sets_are_loaded_as_they_were_recorded(sets: dict[str, Any], format: str) -> None:
+    def in_csv(row: Row) -> Row:
+        cells = {name: row[name] if row[name] is None else " | ".join(row[name]) or "none" for name in lists}
+        return {**row, **cells}
+
+    def read(row: Row) -> Row:
+        found = {name: row[name] for name in expected[0]}
+        if format == "csv":
+            found |= {"text": restore(row["text"]), "al_suggestion": row["al_suggestion"] or None}
+        return found
+
+    lists = ("label", "al_suggestion")
+    expected = [in_csv(row) for row in sets["rows"]] if format == "csv" else sets["rows"]
+    splits = sets["loaded"][sets["folder"] / f"labels.{format}"]
+    assert list(map(read, splits["train"])) == expected
+    splits = sets["loaded"][sets["folder"] / f"in {format}"]
+    for split in ("train", "test"):
+        assert list(map(read, splits[split])) == [row for row in expected if row["al_split"] == split]
+
+
+def test_parquet_of_sets_has_the_types_of_datasets(sets: dict[str, Any]) -> None:
+    features = Features.from_arrow_schema(pq.read_schema(sets["folder"] / "labels.parquet"))
+    assert features["label"] == List(ClassLabel(names=TYPES))
+    assert features["al_suggestion"] == List(Value("string"))
+
+
+def test_names_of_labels_in_sets_that_have_no_place_in_a_cell(tmp_path: Path) -> None:
+    store = set_store(tmp_path / "run", ["=1+1", "a|b", "none"])
+    add_query(store, ["a", "b"])
+    answer(store, "a", ["a|b", "=1+1"])
+    answer(store, "b", [])
+    export_labels(store.run_dir, tmp_path / "labels.csv")
+    with open(tmp_path / "labels.csv", encoding="utf-8-sig", newline="") as file:
+        assert [restore(row["label"]) for row in csv.DictReader(file)] == ["=1+1; a|b", "[]"]
+    store.set_meta("label_names", ["a|b", "c;d", "=1+1", "e,f"])
+    with pytest.raises(ArgumentError, match="nothing is left to separate them in a cell: take a format with lists"):
+        export_labels(store.run_dir, tmp_path / "other.csv")
+    assert not (tmp_path / "other.csv").exists()
+    export_labels(store.run_dir, tmp_path / "other.jsonl")
+    with pytest.raises(
+        ArgumentError, match=r"CoNLL files are for tags of words, .*; take \.parquet, \.jsonl or \.csv"
+    ):
+        export_labels(store.run_dir, tmp_path / "labels.conll")
+
+
 @pytest.mark.parametrize(
     ("of_tags", "to", "format", "message"),
     [

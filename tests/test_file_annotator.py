@@ -36,11 +36,21 @@ def make_pool(run_dir: Path, texts: Sequence[str], **options: Any) -> Pool:
 
 
 TAGS = tag_names(["PER", "LOC", "ORG", "MISC"])
-both_tasks = pytest.mark.parametrize(
-    ("of_tags", "format"),
-    [(False, "jsonl"), (False, "csv"), (True, "jsonl"), (True, "conll")],
-    ids=["jsonl", "csv", "jsonl of tags", "conll of tags"],
+all_tasks = pytest.mark.parametrize(
+    ("kind", "format"),
+    [
+        (kind, format)
+        for kind in ("labels", "sets", "tags")
+        for format in ("jsonl", "conll" if kind == "tags" else "csv")
+    ],
 )
+
+
+class SetPool(Pool):
+    """A pool in which a text may have several labels; where a test says "positive", it is the set of just that."""
+
+    def labels(self, until: int | None = None) -> dict[str, Any]:
+        return {i: _name_of(label) for i, label in super().labels(until).items()}
 
 
 class TagRun:
@@ -61,6 +71,8 @@ class TagRun:
 
 
 def _name_of(label: Any) -> str | None:
+    if label in (["negative"], ["positive"]):
+        return str(label[0])
     return ["negative", "positive"]["B-PER" in label] if isinstance(label, list) else label
 
 
@@ -92,6 +104,7 @@ def add_query(pool: Any, ids: Sequence[str], suggestion: Any = None, purpose: st
             for i, text in ((i, pool.texts_by_id[i]) for i in ids)
         )
     else:
+        suggestion = [suggestion] if suggestion and isinstance(pool, SetPool) else suggestion
         examples = tuple(
             Queried(i, pool.content(p), pool.texts([p])[0], None, suggestion, confidence)
             for i, p in zip(ids, pool.positions(ids), strict=True)
@@ -183,14 +196,17 @@ def texts(reviews: Dataset) -> list[str]:
 
 
 @pytest.fixture
-def of_tags() -> bool:
-    return False
+def kind() -> str:
+    return "labels"
 
 
 @pytest.fixture
-def pool(tmp_path: Path, texts: list[str], of_tags: bool) -> Any:
-    if of_tags:
+def pool(tmp_path: Path, texts: list[str], kind: str) -> Any:
+    if kind == "tags":
         return TagRun(tmp_path / "run", [text.split() for text in texts])
+    if kind == "sets":
+        data = Dataset.from_dict({"text": texts})
+        return SetPool(data, tmp_path / "run", "text", label_names=NAMES, task="multi_label_classification")
     return make_pool(tmp_path / "run", texts)
 
 
@@ -210,7 +226,7 @@ def test_file_has_the_texts_the_suggestions_and_an_empty_label(pool: Pool, texts
     assert [p.name for p in pool.run_dir.iterdir() if p.name.startswith("query")] == [path.name]  # no half file
 
 
-@both_tasks
+@all_tasks
 def test_seed_set_has_empty_suggestions(pool: Pool, format: str) -> None:
     add_query(pool, ids_of(pool)[:1], purpose="seed")
     ask_in_vain(pool, FileAnnotator(format))
@@ -219,7 +235,7 @@ def test_seed_set_has_empty_suggestions(pool: Pool, format: str) -> None:
     assert not row.get("confidence")  # which no CoNLL file has
 
 
-@both_tasks
+@all_tasks
 def test_run_waits_with_exit_code_75_while_nothing_is_filled_in(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     add_query(pool, ids[:3])
@@ -287,7 +303,7 @@ def test_unknown_format_is_refused_with_what_to_do() -> None:
 # -- what is read --------------------------------------------------------------------------------------------------
 
 
-@both_tasks
+@all_tasks
 def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:3], format)
@@ -300,7 +316,7 @@ def test_labels_of_a_filled_file_are_recorded(pool: Pool, format: str) -> None:
     assert len(answers(pool)) == 3
 
 
-@both_tasks
+@all_tasks
 def test_partly_filled_file_goes_on_and_may_be_filled_or_changed_later(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     annotator = FileAnnotator(format)
@@ -375,7 +391,7 @@ def test_label_may_differ_in_capitals_and_blanks_if_only_one_can_be_meant(
     assert pool.labels() == ({} if label is None else {example: label})
 
 
-@both_tasks
+@all_tasks
 def test_skipped_and_unsure_examples_are_never_asked_again(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:4], format)
@@ -401,7 +417,7 @@ def test_skip_and_unsure_may_be_the_names_of_labels(tmp_path: Path, texts: list[
     assert answers(pool) == [(ids[0], "label", word), (ids[1], other, None)]
 
 
-@both_tasks
+@all_tasks
 def test_comment_is_recorded_with_what_it_is_about(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:4], format)
@@ -428,7 +444,7 @@ def test_comment_is_recorded_with_what_it_is_about(pool: Pool, format: str) -> N
     assert len(answers(pool)) == 5  # the others are not recorded again
 
 
-@both_tasks
+@all_tasks
 def test_rows_may_be_reordered_left_out_and_doubled(pool: Pool, format: str) -> None:
     ids = ids_of(pool)
     path = write_query(pool, ids[:5], format)
@@ -495,7 +511,7 @@ def _one_column_sorted(rows: list[Row]) -> None:
         rows[1][column], rows[2][column] = rows[2][column], rows[1][column]
 
 
-@both_tasks
+@all_tasks
 @pytest.mark.parametrize(
     ("damage", "message", "errors"),
     [
@@ -571,7 +587,7 @@ def test_errors_of_all_files_are_named_at_once_and_nothing_of_any_file_is_record
     assert answers(pool) == [(ids[0], "label", "negative")]
 
 
-@both_tasks
+@all_tasks
 def test_file_that_cannot_be_read_is_an_error_of_that_file(pool: Pool, format: str) -> None:
     path = write_query(pool, ids_of(pool)[:1], format)
     path.unlink()
@@ -1258,6 +1274,128 @@ def test_messages_about_tags_show_no_long_cells_and_obey_no_escape_codes(tmp_pat
     assert said.startswith(f"{path} has 4 errors")
     assert len(said) < 3000
     assert said.replace("\n", "").isprintable()
+
+
+# -- sets of labels ------------------------------------------------------------------------------------------------
+
+
+def set_pool(run_dir: Path, texts: Sequence[str], names: Sequence[str] = ("PER", "LOC", "ORG")) -> Pool:
+    return make_pool(run_dir, texts, label_names=names, task="multi_label_classification")
+
+
+def test_a_file_of_sets_is_what_a_person_sees(tmp_path: Path, format: str) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b", "c"])
+    for example_id, suggestion in zip(ids_of(pool), (["PER", "ORG"], [], None), strict=True):
+        add_query(pool, [example_id], suggestion)
+    message = ask_in_vain(pool, FileAnnotator(format))
+    rows = [row for number in (1, 2, 3) for row in read_rows(pool.run_dir / f"query-00{number}.{format}")]
+    if format == "jsonl":
+        assert [row["suggestion"] for row in rows] == [["PER", "ORG"], [], None]
+        assert "with a list of any of: PER, LOC, ORG; [] is none of them ('skip' or 'unsure')" in message
+    else:
+        assert [row["suggestion"] for row in rows] == ["PER | ORG", "none", ""]
+        assert "any of: PER, LOC, ORG; '|' stands between two, 'none' is none of them ('skip' or 'unsure')" in message
+    assert not any(row["label"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("PER", ["PER"]),
+        ("ORG | PER", ["PER", "ORG"]),
+        ("org;per", ["PER", "ORG"]),
+        ("Loc, ORG", ["LOC", "ORG"]),
+        ("none", []),
+        (" None ", []),
+        ("[]", []),
+        ("", None),
+        ("skip", "skip"),
+        ("Unsure", "unsure"),
+    ],
+)
+def test_sets_as_cells(tmp_path: Path, format: str, said: str, label: Any) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b"])
+    ids = ids_of(pool)
+    path = write_query(pool, ids, format)
+    fill(path, {ids[0]: said, ids[1]: "PER"})
+    ask(pool.store, FileAnnotator(format))
+    found = {a.example_id: a.action if a.label is None else a.label for a in pool.store.answers()}
+    assert found == {ids[1]: ["PER"]} | ({} if label is None else {ids[0]: label})
+
+
+@pytest.mark.parametrize(
+    ("said", "label"), [(["ORG", "per"], ["PER", "ORG"]), ([], []), ([" LOC "], ["LOC"]), (None, None)]
+)
+def test_sets_as_lists(tmp_path: Path, said: Any, label: Any) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b"])
+    ids = ids_of(pool)
+    path = write_query(pool, ids, "jsonl")
+    fill(path, {ids[0]: said, ids[1]: []})
+    ask(pool.store, FileAnnotator("jsonl"))
+    assert pool.labels() == {ids[1]: []} | ({} if label is None else {ids[0]: label})
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("PER | CITY", "line 2: 'CITY' is no label; the labels are: PER, LOC, ORG"),
+        ("PER | per", "line 2: the label 'PER' is there twice"),
+        ("PER | skip", "line 2: 'skip' is no label"),
+        ("none | PER", "line 2: 'none' is no label"),
+        (["PER", "PER"], "line 2: the label 'PER' is there twice"),
+        (["PER", 1], "line 2: .* is no list of labels"),
+        ([["PER"]], "line 2: .* is no list of labels"),
+        ({"PER": 1}, "line 2: .* is no label"),
+        (True, "line 2: 'True' is no label"),
+    ],
+)
+def test_sets_that_cannot_be_recorded(tmp_path: Path, said: Any, message: str) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b"])
+    ids = ids_of(pool)
+    for format in ["jsonl", "csv"] if isinstance(said, str) else ["jsonl"]:
+        add_query(pool, ids)
+        path = pool.run_dir / f"query-{len(pool.store.queries()):03d}.{format}"
+        ask_in_vain(pool, FileAnnotator(format))
+        fill(path, {ids[0]: "PER", ids[1]: said})
+        line = message if format == "jsonl" else message.replace("line 2", "line 3")
+        with pytest.raises(AnnotationError, match=line):
+            ask(pool.store, FileAnnotator(format))
+        assert pool.labels() == {}
+        path.unlink()
+
+
+def test_labels_called_like_what_may_be_said_instead(tmp_path: Path, format: str) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b", "c"], names=["None", "skip", "a|b"])
+    ids = ids_of(pool)
+    path = write_query(pool, ids, format)
+    fill(path, {ids[0]: "none; skip", ids[1]: "[]", ids[2]: "a|b"})
+    ask(pool.store, FileAnnotator(format))
+    assert pool.labels() == {ids[0]: ["None", "skip"], ids[1]: [], ids[2]: ["a|b"]}
+
+
+def test_names_that_have_no_place_in_a_cell(tmp_path: Path) -> None:
+    pool = set_pool(tmp_path / "run", ["a"], names=["a|b", "c;d", "e,f"])
+    add_query(pool, ids_of(pool))
+    with pytest.raises(ArgumentError, match="nothing is left to separate them in a cell: take a format with lists"):
+        ask(pool.store, FileAnnotator("csv"))
+    ask_in_vain(pool, FileAnnotator("jsonl"))
+    fill(pool.run_dir / "query-001.jsonl", {ids_of(pool)[0]: ["a|b", "e,f"]})
+    ask(pool.store, FileAnnotator("jsonl"))
+    assert pool.labels() == {ids_of(pool)[0]: ["a|b", "e,f"]}
+
+
+def test_hostile_names_in_sets_survive_the_file(tmp_path: Path, format: str) -> None:
+    names = [text for text in HOSTILE.values() if 0 < len(text.strip()) < 1000 and "|" not in text]
+    names = list(dict.fromkeys(name.strip() for name in names))
+    pool = set_pool(tmp_path / "run", ["a", "b"], names)
+    ids = ids_of(pool)
+    add_query(pool, ids, names)
+    ask_in_vain(pool, FileAnnotator(format))
+    path = pool.run_dir / f"query-001.{format}"
+    rows = read_rows(path)
+    write_rows(path, [row | {"label": row["suggestion"]} for row in rows])
+    ask(pool.store, FileAnnotator(format))
+    assert pool.labels() == dict.fromkeys(ids, names)
 
 
 # -- the simulated annotator ---------------------------------------------------------------------------------------

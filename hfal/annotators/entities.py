@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 from hfal.annotators.display import Sentence, clip, one_line
+from hfal.annotators.draft import DraftSession
 from hfal.annotators.protocol import OpenQuery, Question
-from hfal.annotators.session import Session
 from hfal.errors import ArgumentError
 from hfal.spans import words_of
 from hfal.store import Answer
@@ -56,17 +57,17 @@ def overlapping(marks: Iterable[Entity], ranges: Sequence[tuple[int, int]]) -> l
     return [mark for mark in marks if any(mark.start < end and start < mark.end for start, end in ranges)]
 
 
-class EntitySession(Session):
-    """A session in which the entities of a sentence are marked.
+class EntitySession(DraftSession):
+    """A session in which the entities of a sentence are marked."""
 
-    What is marked is the last of these that there is: what the model suggests, while suggestions are shown; the
-    answer; what the person has marked since.
-    """
+    drafting: ClassVar[tuple[str, str]] = (
+        "Marked as the model suggests.",
+        "mark entities, or with [x] none, to change it",
+    )
 
     def __init__(self, query: OpenQuery, name: str, suggestions_shown: bool):
         super().__init__(query, name, suggestions_shown)
         self.types = tuple(entity_types(query.label_names))
-        self._marked: dict[str, tuple[Entity, ...]] = {}  # by the person, and not saved
 
     def _sentence(self, example_id: str) -> tuple[str, list[str]]:
         """The name of the column, and the words."""
@@ -91,26 +92,13 @@ class EntitySession(Session):
     @property
     def marks(self) -> tuple[Entity, ...]:
         """The entities that are marked in the sentence that is shown."""
-        if self.shown is None:
-            return ()
-        if self.shown in self._marked:
-            return self._marked[self.shown]
-        if self.answer is not None:
-            return tuple(entities(self.answer.label or ()))
-        return self.suggestion if self.suggestions_shown else ()
+        return self.draft
 
-    @property
-    def suggestion(self) -> tuple[Entity, ...]:
-        """The entities that the model suggests."""
-        return () if self.suggested is None else tuple(entities(self.suggested.suggestion or ()))
+    def _parts(self, label: Iterable[str]) -> tuple[Entity, ...]:
+        return tuple(entities([*label]))
 
-    @property
-    def is_said(self) -> bool:
-        """Whether what is marked is my answer already."""
-        held = self.answer
-        if held is None or held.label is None:
-            return held is not None and self.shown not in self._marked
-        return self.marks == tuple(entities(held.label))
+    def _label(self, draft: tuple[Entity, ...]) -> list[str]:
+        return self._tags(draft, self._words())
 
     def texts(self) -> dict[str, str | Sentence]:
         """The sentence that is shown, with what is marked in it."""
@@ -151,7 +139,7 @@ class EntitySession(Session):
         except ArgumentError as error:
             self.notice = str(error)
             return False
-        self._marked[self.shown] = tuple(entities(tags))  # where tags have no prefixes, neighbors are one
+        self._drafts[self.shown] = tuple(entities(tags))  # where tags have no prefixes, neighbors are one
         replaced = self._named(words, gone)
         if added:
             instead = f" instead of {replaced}" if gone else ""
@@ -159,44 +147,3 @@ class EntitySession(Session):
         else:
             self.notice = f"Removed: {replaced}" if gone else "No entity was marked there."
         return True
-
-    def accept(self) -> Answer | None:
-        """Answer with what is marked now."""
-        if self.answer is not None and self.is_said:
-            more = "" if self.answer.label is not None else "; mark entities, or with [x] none, to change it"
-            self.notice = f"That is the answer already: {self.spoken(self.answer)}{more}"
-            return None
-        try:
-            tags = self._tags(self.marks, self._words())
-        except ArgumentError as error:
-            self.notice = str(error)
-            return None
-        return self.say("label", tags)
-
-    def restore(self) -> None:
-        """Mark what the model suggests."""
-        if self.suggested is None:
-            self.notice = "There is no suggestion."
-        elif not self.suggestions_shown:
-            self.notice = "Suggestions are hidden; [h] shows them."
-        else:
-            assert self.shown is not None
-            self.notice = "Marked as the model suggests."
-            if self.answer is None:
-                self._marked.pop(self.shown, None)
-            else:
-                self._marked[self.shown] = self.suggestion
-
-    def saved(self, answer: Answer) -> None:
-        """An answer is on the disk: go on."""
-        before = self.held.get(answer.example_id)
-        is_comment = before is not None and before.label == answer.label
-        said = before.label if before is not None and answer.action == "undo" else answer.label
-        if said is not None and not is_comment:  # what was marked before a skip is there if it is taken back
-            self._marked.pop(answer.example_id, None)
-        super().saved(answer)
-
-    def _reopen(self, taken_back: Answer) -> None:
-        super()._reopen(taken_back)
-        if taken_back.label is not None:
-            self._marked[taken_back.example_id] = tuple(entities(taken_back.label))

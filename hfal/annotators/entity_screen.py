@@ -6,17 +6,17 @@ from typing import ClassVar
 
 from prompt_toolkit.filters import Condition
 
-from hfal.annotators.display import Fragments, clip, one_line
+from hfal.annotators.display import clip, one_line
+from hfal.annotators.draft_screen import DraftScreen
 from hfal.annotators.entities import EntitySession
-from hfal.annotators.screen import Screen
-from hfal.annotators.widgets import Chip, flow
+from hfal.annotators.widgets import Chip
 from hfal.store import Answer
 
 
 _KEYS = "123456789abdefgijklmoptvwyz"  # without the letters of the commands: s n u c h q x r
 
 
-class EntityScreen(Screen):
+class EntityScreen(DraftScreen):
     """Draws a session in which the entities of a sentence are marked."""
 
     session: EntitySession
@@ -67,10 +67,10 @@ Types:"""
     # -- keys ------------------------------------------------------------------------------------------------------
 
     def _bind_choices(self) -> None:
+        super()._bind_choices()
         for key, kind in zip(self._keys, self._choices, strict=False):
             self._on(key, self._labeling, partial(self._edit_words, kind))
         self._on("x", self._labeling, partial(self._edit_words, None))
-        self._on("r", self._labeling, self._restore)
         typing = Condition(lambda: self._mode == "words")
         for key, scroll, count in (
             ("up", self._pane.scroll, -1),
@@ -83,13 +83,6 @@ Types:"""
     def _choose(self, choice: str) -> Answer | None:
         self._edit_words(choice)
         return None
-
-    def _accept(self) -> Answer | None:
-        return self.session.accept()
-
-    def _restore(self) -> None:
-        if self.session.shown is not None:
-            self.session.restore()
 
     def _edit_words(self, kind: str | None) -> None:
         if self.session.shown is not None:
@@ -112,27 +105,12 @@ Types:"""
 
     # -- drawing ---------------------------------------------------------------------------------------------------
 
-    def _suggestion(self, columns: int, most_rows: int) -> list[Fragments]:
-        session = self.session
-        if session.shown is None:
-            return []
-        marked = len(session.marks)
-        what = f"{marked or 'no'} {'entity' if marked < 2 else 'entities'}"
-        chips = []
-        if self._mode != "label":
-            chips.append(Chip(what))
-        elif not session.is_said:
-            chips.append(Chip(f"saves {what}" if session.answer is None else f"changes it to {what}", "Enter"))
-        if session.suggested is not None:
-            confidence = session.suggested.confidence
-            sure = "" if confidence is None else f" ({confidence:.0%})"
-            if not session.suggestions_shown:
-                chips.append(Chip("shows what the model suggests", "h"))
-            elif session.marks == session.suggestion:
-                chips.append(Chip(f"as the model suggests{sure}"))
-            else:
-                chips.append(Chip(f"marks what the model suggests{sure}", "r"))
-        return flow(chips, columns, most_rows)
+    def _drafted(self) -> str:
+        marked = len(self.session.marks)
+        return f"{marked or 'no'} {'entity' if marked < 2 else 'entities'}"
+
+    def _restoring(self) -> str:
+        return "marks"
 
     def _commands(self) -> list[Chip]:
         chips = super()._commands()

@@ -8,10 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hfal.annotators.meaning import answer_meant, cell_text, difference, is_of_tags, meant, shown, words_instead
+from hfal.annotators.meaning import (
+    answer_meant,
+    cell_text,
+    difference,
+    is_of_sets,
+    is_of_tags,
+    meant,
+    shown,
+    words_instead,
+)
 from hfal.annotators.protocol import OpenQuery
 from hfal.conll import Sentence, read_sentences, write_sentence
 from hfal.errors import AnnotationError, ArgumentError
+from hfal.label_sets import join_label_set, separators, word_for_none
 from hfal.spans import words_of
 from hfal.spreadsheets import column_for, csv_lines, csv_rows, restore
 from hfal.store import Answer, Texts
@@ -33,6 +43,9 @@ class FileAnnotator:
     - A label may differ from its name in capitals and blanks, as long as only one label can be meant.
     - Instead of a label a row may say `skip` (it cannot be labeled) or `unsure` (the annotator cannot tell), unless a
       label has that name. Neither is trained on or asked again.
+    - Where a text may have several labels, a label is a list of names, and `[]` is none of them. In a CSV file it is
+      one cell, `LOC | PER`, and `none` is none of them (`[]` where a label is called that); semicolons and commas do
+      as well, if they are a part of no name. An empty cell is no answer yet.
     - A comment is recorded with the label, `skip` or `unsure` of its row, and not without one.
     - Where words are tagged a label is a list with a tag for each word. A raw text has a column `tokens` with its
       words; instead of their tags its label may be a list of spans (`{"start": 0, "end": 5, "label": "PER"}`), which
@@ -47,8 +60,8 @@ class FileAnnotator:
       have been moved against each other; where a program changed the texts, remove their column.
 
     Args:
-        format: `"jsonl"`, or `"csv"` for a spreadsheet (of texts with one label each), or `"conll"` for columns (where
-            words are tagged).
+        format: `"jsonl"`, or `"csv"` for a spreadsheet (not where words are tagged), or `"conll"` for columns (only
+            there).
         folder: Where the files are; the run directory by default.
         name: Recorded with each answer: who fills in the file.
     """
@@ -111,6 +124,9 @@ class FileAnnotator:
             how = f"Fill in the column 'label' with a list that has a tag for each word: {names} ({words[1:]})"
             if any(isinstance(text, str) for text in query.questions[0].texts.values()):
                 how += ';\n    or with a list of spans: [{"start": 0, "end": 5, "label": ...}], where [] is no entity'
+        elif is_of_sets(query):
+            how = f"Fill in the column 'label' with {self._how_to_write_a_set(query)}"
+            how += f" ({words[4:]})" if words else ""
         else:
             how = f"Fill in the column 'label' with one of: {names}{f' ({words[1:]})' if words else ''}"
         return (
@@ -119,13 +135,22 @@ class FileAnnotator:
             "    Leave the file there and start the run again."
         )
 
+    def _how_to_write_a_set(self, query: OpenQuery) -> str:
+        names = query.label_names
+        if self.format == "jsonl":
+            return f"a list of any of: {', '.join(names)}; [] is none of them"
+        none = word_for_none(names)
+        return f"any of: {', '.join(names)}; {separators(names)[0]!r} stands between two, {none!r} is none of them"
+
     def _check_format(self, query: OpenQuery) -> None:
         if self.format == "csv" and is_of_tags(query):
             raise ArgumentError("format='csv' has no place for a tag of each word: take 'jsonl' or 'conll'")
         if self.format == "conll" and not is_of_tags(query):
             raise ArgumentError(
-                "format='conll' is for tags of words, but here each text has one label: take 'jsonl' or 'csv'"
+                "format='conll' is for tags of words, but here whole texts have labels: take 'jsonl' or 'csv'"
             )
+        if self.format == "csv" and is_of_sets(query):
+            join_label_set(query.label_names, query.label_names)  # which says why where that cannot be done
         if self.format == "conll" and _NO_TAG in query.label_names:
             raise ArgumentError(
                 f"format='conll' has {_NO_TAG!r} where no tag is given, but a tag has that name: take 'jsonl'"
@@ -140,12 +165,18 @@ class FileAnnotator:
         for question in query.questions:
             row: dict[str, Any] = {"id": question.example_id, **self._columns(question.texts, query)}
             confidence = None if question.confidence is None else round(question.confidence, 4)
-            row.update(suggestion=question.suggestion, confidence=confidence, label=None, comment=None)
+            row.update(suggestion=self._suggestion(question.suggestion, query), confidence=confidence)
+            row.update(label=None, comment=None)
             rows.append(row)
         if self.format == "jsonl":
             return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
         lines = csv_lines(rows[0], (row.values() for row in rows))
         return "".join(lines).encode("utf-8-sig")  # the mark by which spreadsheets know UTF-8
+
+    def _suggestion(self, suggestion: Any, query: OpenQuery) -> Any:
+        if suggestion is None or not (self.format == "csv" and is_of_sets(query)):
+            return suggestion
+        return join_label_set(suggestion, query.label_names)
 
     def _columns(self, texts: Texts, query: OpenQuery) -> Texts:
         """The columns that say what an example is, and that are to come back as they were."""

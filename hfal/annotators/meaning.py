@@ -6,17 +6,20 @@ from typing import Any
 
 from hfal.annotators.protocol import OpenQuery
 from hfal.errors import ArgumentError
+from hfal.label_sets import check_label_set, split_label_set
 from hfal.spans import tags_from_spans, words_of
 from hfal.store import Texts
 from hfal.tags import check_tags, entity_types
 
 
-_TAGS = "token_classification"
-
-
 def is_of_tags(query: OpenQuery) -> bool:
     """Whether the answers are lists of tags."""
-    return query.task == _TAGS
+    return query.task == "token_classification"
+
+
+def is_of_sets(query: OpenQuery) -> bool:
+    """Whether the answers are sets of labels."""
+    return query.task == "multi_label_classification"
 
 
 def answer_meant(found: Any, texts: Texts, query: OpenQuery) -> tuple[str, Any] | None:
@@ -24,7 +27,8 @@ def answer_meant(found: Any, texts: Texts, query: OpenQuery) -> tuple[str, Any] 
 
     Args:
         found: The cell. A name may differ from that of a label or tag in capitals and blanks, as long as only one can
-            be meant; the tags of a raw text may also be given as spans.
+            be meant; the tags of a raw text may also be given as spans. A set of labels is a list, or a cell as
+            `hfal.label_sets` has it.
         texts: The texts of the example.
         query: Whose labels there are.
 
@@ -34,9 +38,16 @@ def answer_meant(found: Any, texts: Texts, query: OpenQuery) -> tuple[str, Any] 
     if is_of_tags(query) and isinstance(found, list):
         (text,) = texts.values()
         return "label", _tags_meant(found, text, query)
+    if is_of_sets(query) and isinstance(found, list):
+        return "label", _set_meant(found, query.label_names)
     said = cell_text(found)
     if not said:
         return None
+    if is_of_sets(query):
+        word = meant(said, words_instead(query))
+        if word is None:
+            return "label", _set_meant(split_label_set(said, query.label_names), query.label_names)
+        return word, None
     label = None if is_of_tags(query) else meant(said, query.label_names)
     if label is not None:
         return "label", label
@@ -46,6 +57,10 @@ def answer_meant(found: Any, texts: Texts, query: OpenQuery) -> tuple[str, Any] 
     if is_of_tags(query):
         raise ArgumentError(f"{shown(said)} is no list of tags, and neither 'skip' nor 'unsure'")
     raise ArgumentError(f"{shown(said)} is no label; the labels are: {', '.join(query.label_names)}")
+
+
+def _set_meant(found: list[Any], names: Sequence[str]) -> list[str]:
+    return check_label_set([(meant(one, names) or one) if isinstance(one, str) else one for one in found], names)
 
 
 def _tags_meant(found: list[Any], text: str | Sequence[str], query: OpenQuery) -> list[str]:

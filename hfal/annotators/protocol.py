@@ -12,8 +12,9 @@ from hfal.store import Answer, Texts
 class Question:
     """One example to label: its texts by column, and what the model would say, if there was a model.
 
-    Where words are tagged there is one text, as a string or in words (`hfal.spans.words_of` has the words of either),
-    and the suggestion is a list with a tag for each.
+    Where a text may have several labels the suggestion is a list of them. Where words are tagged there is one text, as
+    a string or in words (`hfal.spans.words_of` has the words of either), and the suggestion is a list with a tag for
+    each.
     """
 
     example_id: str
@@ -40,8 +41,9 @@ class OpenQuery:
         labels_bought: How many labels the run has bought so far, when the query was opened.
         budget: How many it may buy in all, if that is limited.
         rounds: How many rounds it is to have, if that is known.
-        task: `"text_classification"`, where an answer is a name, or `"token_classification"`, where it is a list of
-            names with a tag for each word.
+        task: `"text_classification"`, where an answer is a name; `"multi_label_classification"`, where it is a list
+            of names, which may be empty; or `"token_classification"`, where it is a list of names with a tag for each
+            word.
         scheme: Of the tags, as `hfal.tags.write_tags` takes it.
         unit: What the budget counts: `"examples"` or `"words"`.
         words_bought: How many words the sentences have that were tagged so far.

@@ -408,8 +408,12 @@ class Screen(ABC):
     def _labels(self, columns: int, most_rows: int) -> list[Fragments]:
         if self.session.shown is None:
             return []
-        chips = [Chip(name, key) for name, key in zip(self._names, self._keys, strict=False)]
+        chips = [Chip(name, key) for name, key in zip(self._choice_names(), self._keys, strict=False)]
         return flow(chips, columns, most_rows, left_out=len(self._names) - len(chips))
+
+    def _choice_names(self) -> list[str]:
+        """The choices as they stand beside their keys."""
+        return self._names
 
     def _commands(self) -> list[Chip]:
         session = self.session

@@ -1,7 +1,8 @@
 """The annotator who sits at a terminal: one key labels a text, or marks an entity in it.
 
 The parts: the `TerminalAnnotator` here, who knows when somebody can be asked; a `Session`, what is asked and what was
-said; and a `Screen`, which draws it and reads keys. The latter two exist for labels and for entities.
+said; and a `Screen`, which draws it and reads keys. The latter two exist for labels, for sets of them and for
+entities.
 """
 
 import getpass
@@ -14,6 +15,8 @@ from prompt_toolkit.utils import is_dumb_terminal
 from hfal.annotators.entities import EntitySession
 from hfal.annotators.entity_screen import EntityScreen
 from hfal.annotators.label_screen import LabelScreen
+from hfal.annotators.label_set_screen import LabelSetScreen
+from hfal.annotators.label_sets import LabelSetSession
 from hfal.annotators.protocol import OpenQuery
 from hfal.annotators.session import LabelSession
 from hfal.errors import AnnotationError
@@ -29,12 +32,15 @@ class TerminalAnnotator:
     and quit at any time; `?` shows all keys. Keys that were pressed before the first text was shown are dropped, and
     a key held down counts once.
 
+    Where a text may have several labels, a key chooses one or takes it back, and Enter records what is chosen.
+
     Where words are tagged, a key stands for an entity type: it asks for the numbers of the words, which are shown
     with them, and Enter records what is marked. Only entities can be marked, not tags that every word has, such as
     parts of speech.
 
     The model's suggestion may sway the person; `show_suggestions=False` hides it until `h` is pressed. Enter accepts
-    it, only while it is shown and the text has no answer. Suggested entities are marked from the start.
+    it, only while it is shown and the text has no answer. Suggested entities are marked, and suggested sets of labels
+    chosen, from the start.
 
     Where there is no time to wait, or no terminal, nobody is asked: `waiting_for` says what to do.
 
@@ -62,9 +68,11 @@ class TerminalAnnotator:
         self._left_at = None
         if not (query.questions and query.may_wait and _is_terminal()):
             return
-        screen: LabelScreen | EntityScreen
+        screen: LabelScreen | LabelSetScreen | EntityScreen
         if query.task == "token_classification":
             screen = EntityScreen(EntitySession(query, self.name, self.show_suggestions))
+        elif query.task == "multi_label_classification":
+            screen = LabelSetScreen(LabelSetSession(query, self.name, self.show_suggestions))
         else:
             screen = LabelScreen(LabelSession(query, self.name, self.show_suggestions))
         try:

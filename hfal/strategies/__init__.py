@@ -6,11 +6,13 @@ from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.committee import mean_kl, vote_entropy
 from hfal.strategies.diversity import ProbCover, kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
+from hfal.strategies.label_sets import LabelRank, LabelScore
 from hfal.strategies.names import (
     SCORES,
     SEED_SELECTIONS,
     SELECTIONS,
     Strategy,
+    label_set_strategy,
     resolve_schedule,
     resolve_strategy,
     token_strategy,
@@ -28,6 +30,8 @@ __all__ = [
     "SEED_SELECTIONS",
     "SELECTIONS",
     "Hybrid",
+    "LabelRank",
+    "LabelScore",
     "ProbCover",
     "Ranks",
     "Schedule",
@@ -46,6 +50,7 @@ __all__ = [
     "epig",
     "kcenter",
     "kmeans",
+    "label_set_strategy",
     "least_confidence",
     "margin",
     "mean_kl",

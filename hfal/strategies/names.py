@@ -17,6 +17,7 @@ from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.committee import mean_kl, vote_entropy
 from hfal.strategies.diversity import kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
+from hfal.strategies.label_sets import LABEL_SCORES, LabelRank, LabelScore
 from hfal.strategies.scores import ScoreFunction, Stack, reads_draws
 from hfal.strategies.selection import SelectFunction, Signals, random, top_k
 from hfal.strategies.similarity import best_distinct, cal, density, neighbors
@@ -37,6 +38,7 @@ _OF_CLASSES: dict[str, Callable[..., Any]] = {
 }
 SCORES: dict[str, dict[str, Callable[..., Any]]] = {
     "text_classification": _OF_CLASSES,
+    "multi_label_classification": {name: LabelScore(name) for name in LABEL_SCORES},
     "token_classification": {**{name: TokenScore(name) for name in WORD_SCORES}, "mnlp": mnlp},
 }
 """The scores by name, for each task."""
@@ -61,6 +63,7 @@ _ON_CLASSES: dict[str, SelectFunction] = {
 }
 SELECTIONS: dict[str, dict[str, SelectFunction]] = {
     "text_classification": {**_ON_EMBEDDINGS, **_ON_CLASSES},
+    "multi_label_classification": _ON_EMBEDDINGS,
     "token_classification": _ON_EMBEDDINGS,
 }
 """The selections by name, for each task."""
@@ -77,8 +80,18 @@ _INSTEAD = {
     "cal": "'{score}+kmeans' looks at embeddings here",
     "mnlp": "'least_confidence' ranks whole texts like it",
 }
+_ONE_OF_CLASSES = "it asks which one of the classes is right; '{score}' takes each label by itself"
+_INSTEAD_FOR_SETS = {
+    **dict.fromkeys(("bald", "vote_entropy", "mean_kl", "epig"), _ONE_OF_CLASSES),
+    "batchbald": "'{score}+kmeans' spreads a batch here",
+    "mnlp": "'least_confidence' is its like for sets of labels",
+}
 _COUNTED = {1: "one", 2: "two"}
-_SCORE_ARGUMENTS = {"text_classification": ("probabilities",), "token_classification": ("probabilities", "mask")}
+_SCORE_ARGUMENTS = {
+    "text_classification": ("probabilities",),
+    "multi_label_classification": ("probabilities",),
+    "token_classification": ("probabilities", "mask"),
+}
 
 
 @dataclass(frozen=True)
@@ -232,6 +245,20 @@ def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None
     return Hybrid(tokens, select) if plus else tokens
 
 
+def label_set_strategy(name: str, aggregate: str) -> str | LabelScore | LabelRank | Hybrid:
+    """What a strategy's name means for multi-label classification, with the aggregate of its score if it has one.
+
+    Args:
+        name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.
+        aggregate: `"mean"` or `"max"` of a `LabelScore`, or `"rank"` for a `LabelRank`.
+    """
+    score, plus, select = (part.strip() for part in name.partition("+"))
+    if score not in LABEL_SCORES:
+        return name
+    labels = LabelRank(score) if aggregate == "rank" else LabelScore(score, aggregate)
+    return Hybrid(labels, select) if plus else labels
+
+
 # -- scores --------------------------------------------------------------------------------------------------------
 
 
@@ -254,6 +281,9 @@ def _score(score: str | Ranks | Callable[..., Any], task: str, outside: int, wha
             _refuse_for_task(score, task)
             raise ArgumentError(_unknown("score", score, [*SCORES[task]]))
         score = SCORES[task][score]
+    _refuse_classes(score, task)
+    if isinstance(score, LabelScore | LabelRank) and task != "multi_label_classification":
+        raise ArgumentError(f"{score.name!r} is a score of sets of labels: take {score.score!r} here")
     parameters = list(inspect.signature(score).parameters)
     if parameters in (["signals"], ["signals", "rng"]):
         return _Score(_name(score), None, _needs(score, task), score if len(parameters) == 2 else _without_rng(score))
@@ -400,8 +430,19 @@ def _refuse_for_task(name: str, task: str) -> None:
     """Say what to use instead of a strategy that other tasks have."""
     tasks = [t for t in SCORES if name in {*SCORES[t], *SELECTIONS[t]}]
     if tasks and task not in tasks:
-        instead = _INSTEAD[name].format(score=next(iter(SCORES[task])))
+        table = {**_INSTEAD, **_INSTEAD_FOR_SETS} if task == "multi_label_classification" else _INSTEAD
+        instead = table[name].format(score=next(iter(SCORES[task])))
         raise ArgumentError(f"strategy {name!r} is for {' and '.join(tasks)}, and this is {task}: {instead}")
+
+
+def _refuse_classes(function: Callable[..., Any], task: str) -> None:
+    """Refuse what reads probabilities as those of classes of which one is right, where each label has its own."""
+    known = {**_OF_CLASSES, **_ON_CLASSES}
+    if task == "multi_label_classification" and any(function is known[name] for name in known):
+        raise ArgumentError(
+            f"{_name(function)!r} is for text_classification, where one of the classes is right, and this is {task}: "
+            f"the strategies here are {', '.join([*SCORES[task], *SELECTIONS[task]])}"
+        )
 
 
 def _unknown(what: str, name: str, known: list[str]) -> str:
@@ -415,6 +456,7 @@ def _arguments(function: Callable[..., Any]) -> int:
 
 
 def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
+    _refuse_classes(select, task)
     of_words = task == "token_classification"
     needed: frozenset[str] = getattr(
         select, "needs", frozenset({"embeddings"} if of_words else {"probabilities", "embeddings"})
@@ -423,6 +465,11 @@ def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
         raise ArgumentError(
             f"strategy {_name(select)!r} needs {', '.join(sorted(needed))}, but what a model says of the words of a "
             "whole pool is not kept: reduce it to scores in Hybrid(score, select), or declare @needs('embeddings')"
+        )
+    if task == "multi_label_classification" and "labels" in needed:
+        raise ArgumentError(
+            f"strategy {_name(select)!r} needs labels, one class for each labeled example, but here an example has a "
+            "set of them: it can read labeled_probabilities or labeled_embeddings"
         )
     return needed
 

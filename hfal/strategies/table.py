@@ -12,6 +12,7 @@ from hfal.strategies.tokens import WORD_SCORES, TokenScore
 
 _TASKS = {
     "text_classification": "texts",
+    "multi_label_classification": "sets of labels",
     "token_classification": "words",
 }
 _SIGNALS = {

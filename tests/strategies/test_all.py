@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hfal.strategies import SCORES, SELECTIONS, TokenScore, resolve_strategy
+from hfal.strategies import SCORES, SELECTIONS, LabelScore, TokenScore, resolve_strategy
 from hfal.strategies.scores import call_score
 from hfal.strategies.selection import Signals
 
@@ -136,7 +136,7 @@ def test_scores_of_words_leave_padding_out_and_are_finite(name):
 def test_names_are_those_of_the_functions():
     for task, scores in SCORES.items():
         for name, score in scores.items():
-            assert isinstance(score, TokenScore) or score.__name__ == name
+            assert isinstance(score, TokenScore | LabelScore) or score.__name__ == name
             assert resolve_strategy(name, task).name in (name, f"{name}(mean)")
         for name, select in SELECTIONS[task].items():
             assert getattr(select, "name", None) == name or select.__name__ == name

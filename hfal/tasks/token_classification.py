@@ -1,7 +1,4 @@
-"""What differs between the tasks: how the data has labels, what a pass of the model says, what is suggested.
-
-Text classification has one label for each text (or pair of texts), token classification a tag for each word.
-"""
+"""The task in which each word of a sentence gets a tag."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,152 +11,14 @@ import pyarrow.compute as pc
 import torch
 
 from hfal.errors import ArgumentError, ScoringError
-from hfal.labels import label_indices, label_names_of, label_values
-from hfal.strategies.scores import Stack, call_score, reads_draws
-from hfal.tag_columns import count_words, infer_task, read_tags, tag_names_of
+from hfal.labels import LABEL_COLUMNS
+from hfal.tag_columns import count_words, read_tags, tag_names_of
 from hfal.tags import OUTSIDE
+from hfal.tasks.outputs import class_probabilities, finite, required, scores_of
 from hfal.tokenization import NO_WORD, first_tokens
 
 
 logger = logging.getLogger(__name__)
-
-TASKS = ("text_classification", "token_classification")
-LABEL_COLUMNS = ("label", "labels", "label_ids")
-"""What the Trainer and its collators call the labels."""
-
-
-class TextClassification:
-    """One label for each text (or pair of texts). What pool, scoring and loop need to know of it.
-
-    Args:
-        dataset: The data.
-        text_columns: Its columns with text.
-        label_column: Its column with labels, if it has one.
-        label_names: The names that the user gives, if any.
-    """
-
-    name = "text_classification"
-    words: np.ndarray | None = None
-    outside = 0
-    scheme: str | None = None
-    head = "sequence classification head (AutoModelForSequenceClassification)"
-    wrong_model = "ForTokenClassification"
-    collator_hint = "let it do without labels"
-    suggestion_signals = frozenset({"probabilities"})
-
-    def __init__(
-        self,
-        dataset: datasets.Dataset,
-        text_columns: Sequence[str],
-        label_column: str | None,
-        label_names: Sequence[str] | None,
-    ):
-        self.dataset = dataset
-        self.label_column = label_column
-        self.label_names = label_names_of(dataset, label_column, label_names)
-        columns = ", ".join(f"batch[{name!r}]" for name in text_columns)
-        self.how_to_tokenize = (
-            f"    dataset = dataset.map(lambda batch: tokenizer({columns}, truncation=True), batched=True)"
-        )
-
-    def indices(self) -> np.ndarray:
-        """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none."""
-        if self.label_column is None:
-            return np.full(len(self.dataset), -1, np.int64)
-        return label_indices(self.dataset, self.label_column, self.label_names)
-
-    def given(self) -> np.ndarray:
-        """Which examples have a label in the data set itself, bool[N]."""
-        return self.indices() >= 0
-
-    def label_bytes(self) -> bytes:
-        """All labels in the data set itself, for a hash of them."""
-        return self.indices().tobytes()
-
-    def label_at(self, row: int) -> str | None:
-        """The label that the data set itself gives to an example."""
-        if self.label_column is None:
-            return None
-        cell = self.dataset.select_columns([self.label_column]).with_format("arrow")[[row]][self.label_column]
-        value = label_values(cell)[0].as_py()
-        if value is None or value == -1:
-            return None
-        return value if isinstance(value, str) else self.label_names[value]
-
-    def check_tokens(self, lengths: np.ndarray) -> None:
-        """Nothing beside what the pool checks by itself."""
-
-    def training_labels(self, rows: pa.Table, labels: Sequence[str]) -> tuple[pa.Array, Any]:
-        """What the Trainer takes for the labels of some rows, and the column's feature."""
-        index = {name: i for i, name in enumerate(self.label_names)}
-        return pa.array([index[label] for label in labels], pa.int64()), datasets.ClassLabel(
-            names=list(self.label_names)
-        )
-
-    def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
-        """Another data set with its labels as the Trainer takes them, in `column`."""
-        assert self.label_column is not None
-        indices = label_indices(dataset, self.label_column, self.label_names)
-        if (indices < 0).any():
-            row = int(np.flatnonzero(indices < 0)[0])
-            raise ArgumentError(
-                f"row {row} has the label {dataset[row][self.label_column]!r}, expected one of "
-                f"{', '.join(self.label_names)}"
-            )
-        feature = datasets.ClassLabel(names=list(self.label_names))
-        return dataset.remove_columns(self.label_column).add_column(column, indices, feature=feature)
-
-    def columns_to_score(self, columns: Sequence[str]) -> list[str]:
-        """The columns that a scoring pass reads: those that the model takes."""
-        return list(columns)
-
-    def collator(self, collate_fn: Callable[[list[Any]], Any], columns: Sequence[str]) -> Callable[[list[Any]], Any]:
-        """What makes the batches of a scoring pass: the Trainer's own collator."""
-        return collate_fn
-
-    def check_batch(self, batch: Mapping[str, Any], rows: Sequence[int]) -> None:
-        """Nothing has to be in a batch beside what the model takes."""
-
-    def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[str, float]]:
-        """The most likely label of each example, and its probability, from probabilities float[n, C]."""
-        probabilities = arrays["probabilities"]
-        best = probabilities.argmax(axis=1)
-        return [(self.label_names[c], float(probabilities[row, c])) for row, c in enumerate(best)]
-
-    @staticmethod
-    def signals(
-        logits: torch.Tensor | None,
-        drawn: torch.Tensor | None,
-        words: torch.Tensor | None,
-        keep: frozenset[str],
-        score: Callable[..., torch.Tensor] | None,
-    ) -> dict[str, torch.Tensor]:
-        """What a batch's logits say.
-
-        Args:
-            logits: float[B, C]; `None` where all that is asked for is of draws.
-            drawn: Those of T draws of the model's parameters, float[B, T, C], if there are any.
-            words: Not used.
-            keep: Any of `"scores"`, `"probabilities"` and `"draws"`.
-            score: The acquisition score, of probabilities float32[B, C], or of draws float32[B, T, C].
-
-        Returns:
-            What is in `keep`, float[B, ...], and `finite`, bool[B].
-
-        Raises:
-            ArgumentError: The model is no sequence classifier.
-            ScoringError: The score function did not return one number for each example.
-        """
-        probabilities = None if logits is None else class_probabilities(logits, 2, TextClassification.head)
-        draws = None if drawn is None else class_probabilities(drawn, 3, TextClassification.head)
-        found = {"finite": _finite(probabilities, draws)}
-        if "probabilities" in keep:
-            found["probabilities"] = _given(probabilities)
-        if "draws" in keep:
-            found["draws"] = _given(draws)
-        if "scores" in keep:
-            found["scores"] = _score(score, probabilities, draws, None)
-        return found
 
 
 class TokenClassification:
@@ -173,6 +32,7 @@ class TokenClassification:
     """
 
     name = "token_classification"
+    thresholds: Mapping[str, float] | None = None
     head = "token classification head (AutoModelForTokenClassification)"
     wrong_model = "ForSequenceClassification"
     collator_hint = "pass data_collator=DataCollatorForTokenClassification(tokenizer), which pads labels too"
@@ -217,6 +77,9 @@ class TokenClassification:
     def label_at(self, row: int) -> list[str] | None:
         """The tags that the data set itself gives to a sentence."""
         return self.tags.of(row)
+
+    def check_problem_type(self, problem_type: str | None) -> None:
+        """Token classifiers do not have one."""
 
     def check_tokens(self, lengths: np.ndarray) -> None:
         """Check that each token is known to be of a word, and count the words that have no token.
@@ -395,18 +258,18 @@ class TokenClassification:
             )
         probabilities = None if logits is None else class_probabilities(logits, 3, TokenClassification.head)
         draws = None if drawn is None else class_probabilities(drawn, 4, TokenClassification.head)
-        of_tokens = _given(draws if probabilities is None else probabilities)
+        of_tokens = required(draws if probabilities is None else probabilities)
         if of_tokens.shape[:2] != words.shape:
             raise ScoringError(
                 f"the model's logits have shape {list(of_tokens.shape)} for tokens of shape {list(words.shape)}: not "
                 "one row for each token"
             )
         mask = words.to(of_tokens.device) >= 0
-        found = {"finite": _finite(probabilities, draws, mask)}
+        found = {"finite": finite(probabilities, draws, mask)}
         if "scores" in keep:
-            found["scores"] = _score(score, probabilities, draws, mask)
+            found["scores"] = scores_of(score, probabilities, draws, mask)
         if keep & {"tags", "confidences", "entity_words"}:
-            best, tags = _given(probabilities).max(dim=-1)
+            best, tags = required(probabilities).max(dim=-1)
             if "tags" in keep:
                 place = (mask.cumsum(dim=1) - 1).clamp(min=0)
                 found["tags"] = torch.zeros_like(best).scatter_add(1, place, (tags + 1) * mask.to(best))
@@ -441,83 +304,3 @@ class _WordCollator:
 def _integers(word_ids: Iterable[Any]) -> list[int | None]:
     """Also of a data set in a format of tensors, in which a missing number is NaN."""
     return [None if word is None or word != word else int(word) for word in word_ids]
-
-
-Task = TextClassification | TokenClassification
-
-
-def make_task(
-    name: str | None,
-    dataset: datasets.Dataset,
-    text_columns: Sequence[str],
-    label_column: str | None,
-    label_names: Sequence[str] | None,
-) -> Task:
-    """The task of a name, or the one that the columns are made for: words or spans mean token classification.
-
-    Raises:
-        ArgumentError: There is no such task, or the data does not fit it.
-    """
-    if name is not None and name not in TASKS:
-        raise ArgumentError(f"task={name!r}, expected one of {', '.join(TASKS)}")
-    if name is None:
-        name = infer_task(dataset, text_columns, label_column)
-    cls = TokenClassification if name == "token_classification" else TextClassification
-    return cls(dataset, text_columns, label_column, label_names)
-
-
-def class_probabilities(logits: torch.Tensor, dimensions: int, head: str) -> torch.Tensor:
-    """Softmax over the classes, in float32 whatever the logits' precision.
-
-    Args:
-        logits: float[..., C].
-        dimensions: How many dimensions they should have.
-        head: What a model needs to have for that, for the message.
-
-    Raises:
-        ArgumentError: They have another number of dimensions.
-    """
-    if logits.ndim != dimensions:
-        expected = "[batch, classes]" if dimensions == 2 else "[batch, tokens, classes]"
-        raise ArgumentError(
-            f"the model's logits have shape {list(logits.shape)}, expected {expected}: use a model with a {head}"
-        )
-    return logits.float().softmax(dim=-1)
-
-
-def _given(tensor: torch.Tensor | None) -> torch.Tensor:
-    assert tensor is not None
-    return tensor
-
-
-def _finite(
-    probabilities: torch.Tensor | None, draws: torch.Tensor | None, mask: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Which examples of a batch have only finite probabilities, bool[B]; outside the mask it does not matter."""
-    rows = []
-    for tensor in (probabilities, draws):
-        if tensor is not None:
-            finite = tensor.isfinite()
-            if mask is not None:
-                finite = finite | ~mask.reshape(*mask.shape, *[1] * (tensor.ndim - 2))
-            rows.append(finite.flatten(1).all(dim=1))
-    return torch.stack(rows).all(dim=0)
-
-
-def _score(
-    score: Callable[..., torch.Tensor] | None,
-    probabilities: torch.Tensor | None,
-    draws: torch.Tensor | None,
-    mask: torch.Tensor | None,
-) -> torch.Tensor:
-    """The acquisition scores of a batch, float[B], or float[B, S] of a `Stack` of S scores."""
-    assert score is not None
-    if reads_draws(score) and draws is None:
-        raise ScoringError("the score is of draws of the model's parameters, and there are none: pass draws=")
-    scores = call_score(score, probabilities, draws, mask)
-    rows = len(_given(draws if probabilities is None else probabilities))
-    shape = (rows, len(score.scores)) if isinstance(score, Stack) else (rows,)
-    if not isinstance(scores, torch.Tensor) or scores.shape != shape:
-        found = list(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
-        raise ScoringError(f"the score function returned {found} for {rows} examples, expected a tensor [{rows}]")
-    return scores

@@ -1,0 +1,135 @@
+"""The task in which a text gets one label."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import torch
+
+from hfal.errors import ArgumentError
+from hfal.labels import label_indices, label_names_of, label_values
+from hfal.tasks.outputs import class_probabilities, finite, required, scores_of
+from hfal.tasks.whole_texts import WholeTexts
+
+
+class TextClassification(WholeTexts):
+    """One label for each text (or pair of texts). What pool, scoring and loop need to know of it.
+
+    Args:
+        dataset: The data.
+        text_columns: Its columns with text.
+        label_column: Its column with labels, if it has one.
+        label_names: The names that the user gives, if any.
+    """
+
+    name = "text_classification"
+
+    def __init__(
+        self,
+        dataset: datasets.Dataset,
+        text_columns: Sequence[str],
+        label_column: str | None,
+        label_names: Sequence[str] | None,
+    ):
+        super().__init__(dataset, text_columns, label_column)
+        self.label_names = label_names_of(dataset, label_column, label_names)
+
+    def indices(self) -> np.ndarray:
+        """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none."""
+        if self.label_column is None:
+            return np.full(len(self.dataset), -1, np.int64)
+        return label_indices(self.dataset, self.label_column, self.label_names)
+
+    def given(self) -> np.ndarray:
+        """Which examples have a label in the data set itself, bool[N]."""
+        return self.indices() >= 0
+
+    def label_bytes(self) -> bytes:
+        """All labels in the data set itself, for a hash of them."""
+        return self.indices().tobytes()
+
+    def label_at(self, row: int) -> str | None:
+        """The label that the data set itself gives to an example."""
+        if self.label_column is None:
+            return None
+        cell = self.dataset.select_columns([self.label_column]).with_format("arrow")[[row]][self.label_column]
+        value = label_values(cell)[0].as_py()
+        if value is None or value == -1:
+            return None
+        return value if isinstance(value, str) else self.label_names[value]
+
+    def check_problem_type(self, problem_type: str | None) -> None:
+        """Check that the model's configuration does not say that its labels are something else.
+
+        Raises:
+            ArgumentError: It was made for several labels.
+        """
+        if problem_type == "multi_label_classification":
+            raise ArgumentError(
+                f"the model's problem_type is {problem_type!r}, but the pool has one label for each text: load the "
+                "model with problem_type='single_label_classification' (several labels for a text are lists in the "
+                "label_column)"
+            )
+
+    def training_labels(self, rows: pa.Table, labels: Sequence[str]) -> tuple[pa.Array, Any]:
+        """What the Trainer takes for the labels of some rows, and the column's feature."""
+        index = {name: i for i, name in enumerate(self.label_names)}
+        return pa.array([index[label] for label in labels], pa.int64()), datasets.ClassLabel(
+            names=list(self.label_names)
+        )
+
+    def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
+        """Another data set with its labels as the Trainer takes them, in `column`."""
+        assert self.label_column is not None
+        indices = label_indices(dataset, self.label_column, self.label_names)
+        if (indices < 0).any():
+            row = int(np.flatnonzero(indices < 0)[0])
+            raise ArgumentError(
+                f"row {row} has the label {dataset[row][self.label_column]!r}, expected one of "
+                f"{', '.join(self.label_names)}"
+            )
+        feature = datasets.ClassLabel(names=list(self.label_names))
+        return dataset.remove_columns(self.label_column).add_column(column, indices, feature=feature)
+
+    def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[str, float]]:
+        """The most likely label of each example, and its probability, from probabilities float[n, C]."""
+        probabilities = arrays["probabilities"]
+        best = probabilities.argmax(axis=1)
+        return [(self.label_names[c], float(probabilities[row, c])) for row, c in enumerate(best)]
+
+    @staticmethod
+    def signals(
+        logits: torch.Tensor | None,
+        drawn: torch.Tensor | None,
+        words: torch.Tensor | None,
+        keep: frozenset[str],
+        score: Callable[..., torch.Tensor] | None,
+    ) -> dict[str, torch.Tensor]:
+        """What a batch's logits say.
+
+        Args:
+            logits: float[B, C]; `None` where all that is asked for is of draws.
+            drawn: Those of T draws of the model's parameters, float[B, T, C], if there are any.
+            words: Not used.
+            keep: Any of `"scores"`, `"probabilities"` and `"draws"`.
+            score: The acquisition score, of probabilities float32[B, C], or of draws float32[B, T, C].
+
+        Returns:
+            What is in `keep`, float[B, ...], and `finite`, bool[B].
+
+        Raises:
+            ArgumentError: The model is no sequence classifier.
+            ScoringError: The score function did not return one number for each example.
+        """
+        probabilities = None if logits is None else class_probabilities(logits, 2, TextClassification.head)
+        draws = None if drawn is None else class_probabilities(drawn, 3, TextClassification.head)
+        found = {"finite": finite(probabilities, draws)}
+        if "probabilities" in keep:
+            found["probabilities"] = required(probabilities)
+        if "draws" in keep:
+            found["draws"] = required(draws)
+        if "scores" in keep:
+            found["scores"] = scores_of(score, probabilities, draws, None)
+        return found

@@ -1,0 +1,42 @@
+"""What the two tasks that label whole texts have in common."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import datasets
+import numpy as np
+
+
+class WholeTexts:
+    """What the two tasks that label whole texts have in common."""
+
+    words: np.ndarray | None = None
+    outside = 0
+    scheme: str | None = None
+    thresholds: Mapping[str, float] | None = None
+    head = "sequence classification head (AutoModelForSequenceClassification)"
+    wrong_model = "ForTokenClassification"
+    collator_hint = "let it do without labels"
+    suggestion_signals = frozenset({"probabilities"})
+
+    def __init__(self, dataset: datasets.Dataset, text_columns: Sequence[str], label_column: str | None):
+        self.dataset = dataset
+        self.label_column = label_column
+        columns = ", ".join(f"batch[{name!r}]" for name in text_columns)
+        self.how_to_tokenize = (
+            f"    dataset = dataset.map(lambda batch: tokenizer({columns}, truncation=True), batched=True)"
+        )
+
+    def check_tokens(self, lengths: np.ndarray) -> None:
+        """Nothing beside what the pool checks by itself."""
+
+    def columns_to_score(self, columns: Sequence[str]) -> list[str]:
+        """The columns that a scoring pass reads: those that the model takes."""
+        return list(columns)
+
+    def collator(self, collate_fn: Callable[[list[Any]], Any], columns: Sequence[str]) -> Callable[[list[Any]], Any]:
+        """What makes the batches of a scoring pass: the Trainer's own collator."""
+        return collate_fn
+
+    def check_batch(self, batch: Mapping[str, Any], rows: Sequence[int]) -> None:
+        """Nothing has to be in a batch beside what the model takes."""

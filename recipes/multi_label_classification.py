@@ -1,0 +1,80 @@
+"""Active learning for texts with several labels with the Hugging Face Trainer. Copy it and change what you need.
+
+    python recipes/multi_label_classification.py --data news.jsonl --text text --labels sports,money,law
+    python recipes/multi_label_classification.py configs/multi_label_demo.yaml --strategy margin --aggregate max
+
+A YAML file sets defaults, the command line overrides them; `hfal run` runs this very file where the labels are lists.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, ProgressCallback, Trainer
+
+from hfal import ActiveLearningCallback, Pool
+from hfal.config import ActiveLearningArguments, keep_options, parse_arguments
+from hfal.data import load_data
+from hfal.evaluation.label_sets import label_set_metrics
+from hfal.references import resolve_model
+from hfal.rounds import metric_value
+from hfal.running import make_annotator, report, start_logging
+from hfal.strategies import label_set_strategy, resolve_strategy
+from hfal.thresholds import parse_thresholds
+from hfal.training import RoundProgress, RoundTrainingArguments
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run active learning as the configuration and the command line say."""
+    start_logging()
+    arguments = (ActiveLearningArguments, RoundTrainingArguments)
+    al, args = parse_arguments(arguments, sys.argv[1:] if argv is None else argv)
+    strategy = label_set_strategy(al.strategy, al.aggregate)
+    resolve_strategy(strategy, "multi_label_classification")  # before anything is made, or asked
+
+    al.task = "multi_label_classification"
+    pool_data, eval_data = load_data(al, args.output_dir, args.seed)
+    if al.target_metric:  # a name that there is not would be found when the first round has been paid for
+        metrics = ["loss", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{n}" for n in al.labels)]
+        metric_value({f"eval_{name}": 0.0 for name in metrics}, al.target_metric)
+    checkpoint = resolve_model(al.model)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+
+    def tokenize(batch: dict) -> dict:
+        return tokenizer(*(batch[column] for column in al.text), truncation=True, max_length=al.max_length)
+
+    thresholds = parse_thresholds(al.thresholds) if al.thresholds else None
+    data = pool_data.map(tokenize, batched=True)
+    pool = Pool(data, args.output_dir, al.text, al.label, al.labels, al.id, task=al.task, thresholds=thresholds)
+    if eval_data is not None:
+        eval_data = pool.with_labels(eval_data.map(tokenize, batched=True))
+    al.settle(pool, evaluated=eval_data is not None)
+    options = {**al.callback_options(), "strategy": strategy}
+    active = ActiveLearningCallback(pool, annotator=make_annotator(al, pool), seed=args.seed, **options)
+    keep_options(al, pool)
+
+    names = dict(enumerate(pool.label_names))
+    trainer = Trainer(
+        model_init=lambda: AutoModelForSequenceClassification.from_pretrained(
+            checkpoint,
+            problem_type=al.task,  # a binary cross-entropy for each label
+            num_labels=len(names),
+            id2label=names,
+            label2id={name: number for number, name in names.items()},
+            ignore_mismatched_sizes=True,  # a head for other labels makes way for a new one
+        ),
+        args=args,
+        eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
+        processing_class=tokenizer,
+        compute_metrics=label_set_metrics(pool.label_names, pool.thresholds),
+        callbacks=[active],
+    )
+    if trainer.pop_callback(ProgressCallback):
+        trainer.add_callback(RoundProgress)
+    records = active.run(trainer, rounds=al.rounds)
+    title = f"{active.acquisition.strategy_name}, seed {args.seed}"
+    report(records, Path(args.output_dir, "learning_curve.png"), "eval_f1_micro", title)
+
+
+if __name__ == "__main__":
+    main()
