@@ -11,7 +11,7 @@ from hfal.evaluation.curves import plot_learning_curve, rounds_table
 from hfal.pool import Pool
 from hfal.processes import is_main
 from hfal.store import RoundRecord
-from hfal.strategies import Subset, resolve_strategy, token_strategy
+from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
 
 
 def start_logging() -> None:
@@ -35,8 +35,11 @@ def make_strategy(al: ActiveLearningArguments, task: str) -> Any:
     Raises:
         ArgumentError: There is none of this name for the task.
     """
-    of_words = task == "token_classification"
-    strategy = token_strategy(al.strategy, al.aggregate, al.top_words, al.sure_outside) if of_words else al.strategy
+    strategy: Any = al.strategy
+    if task == "token_classification":
+        strategy = token_strategy(al.strategy, al.aggregate, al.top_words, al.sure_outside)
+    elif task == "multi_label_classification":
+        strategy = label_set_strategy(al.strategy, al.aggregate)
     resolve_strategy(strategy, task)
     return strategy if al.candidates is None else Subset(strategy, al.candidates)
 

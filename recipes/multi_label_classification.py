@@ -18,8 +18,7 @@ from hfal.data import load_data
 from hfal.evaluation.label_sets import label_set_metrics
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
-from hfal.running import make_annotator, report, start_logging
-from hfal.strategies import label_set_strategy, resolve_strategy
+from hfal.running import make_annotator, make_strategy, report, start_logging
 from hfal.thresholds import parse_thresholds
 from hfal.training import RoundProgress, RoundTrainingArguments
 
@@ -29,8 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     start_logging()
     arguments = (ActiveLearningArguments, RoundTrainingArguments)
     al, args = parse_arguments(arguments, sys.argv[1:] if argv is None else argv)
-    strategy = label_set_strategy(al.strategy, al.aggregate)
-    resolve_strategy(strategy, "multi_label_classification")  # before anything is made, or asked
+    strategy = make_strategy(al, "multi_label_classification")  # before anything is made, or asked
 
     al.task = "multi_label_classification"
     pool_data, eval_data = load_data(al, args.output_dir, args.seed)
@@ -49,8 +47,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if eval_data is not None:
         eval_data = pool.with_labels(eval_data.map(tokenize, batched=True))
     al.settle(pool, evaluated=eval_data is not None)
-    options = {**al.callback_options(), "strategy": strategy}
-    active = ActiveLearningCallback(pool, annotator=make_annotator(al, pool), seed=args.seed, **options)
+    active = ActiveLearningCallback(
+        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **al.callback_options()
+    )
     keep_options(al, pool)
 
     names = dict(enumerate(pool.label_names))
