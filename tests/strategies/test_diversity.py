@@ -137,6 +137,8 @@ def test_unit_rows_are_normalized_copies_whether_kept_or_not():
         rows = UnitRows(some)
         assert np.allclose(np.concatenate([block for _, block in rows.blocks()]), expected[: len(some)])
         assert np.allclose(rows[np.array([5, 7])], expected[[5, 7]])
+        for vector in np.eye(3, dtype=np.float32)[:2] + 0.5:
+            assert np.allclose(rows.products(vector), expected[: len(some)] @ vector, atol=1e-6)
     assert np.array_equal(embeddings, before)
 
 
