@@ -62,25 +62,33 @@ def test_the_commands_name_files_and_extras_that_exist():
             assert (page.parent / link).is_dir() or (page.parent / link).stat().st_size > 0, link
 
 
-def test_the_example_for_entities_waits_for_tags_and_goes_on_when_they_are_there(tmp_path, tokenizer):
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "entities.md").read_text("utf-8"), re.DOTALL)
-    hub_name = '"distilbert/distilbert-base-cased"'
-    assert hub_name in example
+@pytest.mark.parametrize(
+    ("page", "file", "column", "label"),
+    [
+        ("entities", "sentences", "tokens", lambda words: ["B-ORG", *["O"] * (len(words) - 1)]),
+        ("multi_label", "news", "text", lambda text: ["law"] if "e" in text[:9] else []),
+    ],
+)
+def test_the_example_of_a_page_waits_for_labels_and_goes_on_when_they_are_there(
+    tmp_path, tokenizer, page, file, column, label
+):
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text("utf-8"), re.DOTALL)
+    (hub_name,) = re.findall(r'"distilbert/distilbert-base-\w+"', example)
     BertModel(tiny_config(2)).save_pretrained(tmp_path / "tiny")
     tokenizer.save_pretrained(tmp_path / "tiny")
-    load_sentences(150).select_columns(["tokens"]).to_json(tmp_path / "sentences.jsonl")
+    data = load_sentences(150) if column == "tokens" else load_reviews(200)
+    data.select_columns([column]).to_json(tmp_path / f"{file}.jsonl")
     script = tmp_path / "script.py"
     assert "annotator=TerminalAnnotator()" in example
-    example = example.replace(", TerminalAnnotator,", ", FileAnnotator,").replace(
-        "TerminalAnnotator()", 'FileAnnotator("jsonl")'
-    )
+    example = re.sub(r"\bTerminalAnnotator\b(?!\()", "FileAnnotator", example)
+    example = example.replace("TerminalAnnotator()", 'FileAnnotator("jsonl")')
     script.write_text(
         example.replace(hub_name, '"tiny"').replace("rounds=10", "rounds=1").replace("epochs=10", "epochs=1")
     )
     for attempt in (1, 2):
         for path in (tmp_path / "runs" / "news").glob("query-*.jsonl"):
             rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-            rows = [{**row, "label": ["B-ORG", *["O"] * (len(row["tokens"]) - 1)]} for row in rows]
+            rows = [{**row, "label": label(row[column])} for row in rows]
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
         done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == (75 if attempt == 1 else 0), done.stderr
