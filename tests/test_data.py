@@ -209,9 +209,9 @@ def test_options_that_do_not_fit_the_data(load: Any, content: str, options: dict
 
 def test_labels_that_are_no_labels(load: Any) -> None:
     rows = [{"text": "a", "y": [0, 1]}]
-    assert "column 'y' of reviews.jsonl holds lists, expected the names of labels" in error(
-        load, rows, label="y", **BOTH
-    )
+    message = error(load, rows, label="y", task="text_classification", **BOTH)
+    assert "column 'y' of reviews.jsonl holds lists, expected the names of labels" in message
+    assert "say --task multi_label_classification" in message
     rows = [{"text": "a", "y": 0.5}]
     assert "column 'y' of reviews.jsonl holds float64" in error(load, rows, label="y", **BOTH)
 
