@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import load_reviews, load_sentences, tiny_config, tiny_model
 from transformers import BertModel
 
