@@ -16,19 +16,24 @@ from hfal.draws import Draw, committee, mc_dropout
 from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
-from hfal.processes import on_main
+from hfal.processes import on_main, shared_failure
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.store import Queried, Query
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
-from hfal.strategies.names import Among
+from hfal.strategies.resolve import RANDOM
 from hfal.strategies.selection import LABELED_SIGNALS
 
 
 logger = logging.getLogger(__name__)
 
+COMMITTEE_OF_ROUNDS = (
+    "committee= takes the models of earlier rounds, which only run() and rounds() keep: call these, or pass models"
+)
 SEED_STRATEGIES = ("random", "stratified", *SEED_SELECTIONS)
 Members = Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
 """Of a committee: models, or parameters by name."""
+Committee = int | Sequence[torch.nn.Module] | Callable[[int], Sequence[torch.nn.Module]]
+"""Where a committee comes from: so many last rounds, other models, or what gives them for a round."""
 
 _OWN_EMBEDDINGS = {"model": "embeddings", "entities": "entity_embeddings"}  # to the signal that the pass computes
 _PACKAGES = (
@@ -56,7 +61,7 @@ class Acquisition:
         unit: What sizes and budget count: `"examples"`, or `"words"` of the sentences.
         embeddings: `"model"`, `"entities"` or a sentence-transformers model.
         passes: Of Monte-Carlo dropout, for strategies that take draws.
-        committee: Where draws come from instead: so many last rounds, or other models.
+        committee: Where draws come from instead: so many last rounds, other models, or what gives them for a round.
         token_budget: See `hfal.scoring.score_examples`.
         bf16: Score under bfloat16 autocast, also if the Trainer does not train so.
         seed: Seeds every random choice, together with the round.
@@ -74,7 +79,7 @@ class Acquisition:
         unit: str,
         embeddings: Any,
         passes: int = 10,
-        committee: int | Members | None = None,
+        committee: Committee | None = None,
         token_budget: int | None,
         bf16: bool,
         seed: int,
@@ -89,12 +94,9 @@ class Acquisition:
                 f"seed_strategy={seed_strategy!r} needs embeddings before any model is trained: pass "
                 "embeddings=<name or path of a sentence-transformers model>, or seed_strategy='random'"
             )
-        for strategy in strategies.values():
-            among = strategy.among
-            if among is not None and unit == "examples" and among.size < query_size:
-                raise ArgumentError(
-                    f"a Subset of {among.size} candidates is smaller than query_size={query_size}: raise its size"
-                )
+        _check_committee(committee, pool.label_names)
+        if committee is not None and not any(strategy.draws for strategy in strategies.values()):
+            logger.warning("committee= is not used: the strategy takes no draws of the model's parameters")
 
         if seed_strategy == "stratified" and (pool.given_labels() < 0).any():
             raise ArgumentError(
@@ -109,6 +111,13 @@ class Acquisition:
         self.budget = budget
         self.unit = unit
         self._costs = pool.costs(unit)
+        for strategy in strategies.values():
+            among = strategy.among
+            if among is not None and among.size * self._costs.mean() < query_size:
+                raise ArgumentError(
+                    f"a Subset of {among.size} candidates is smaller than query_size={query_size} {unit}: raise its "
+                    "size"
+                )
         self.embeddings = embeddings
         self._signal = _OWN_EMBEDDINGS[embeddings] if own_embeddings else None
         self.passes = passes
@@ -263,10 +272,18 @@ class Acquisition:
         left = on_main(self.left)
         if min(self._costs[positions].sum(), np.inf if left is None else left) < self.query_size:
             logger.info("the query is smaller than %d %s: that is all that is left", self.query_size, self.unit)
+        others: Members | None = None
+        if strategy.draws and self.committee is not None:
+            with shared_failure():
+                others = self._members(round_number, members)
+            if not others:
+                # All scores would be equal, and the query whatever has the first ids.
+                logger.info("a committee of one agrees with itself: the query is drawn at random")
+                strategy = RANDOM
         needs, among = strategy.needs, strategy.among
         if among is not None and not any(map(self._in_pass, among.needs)):  # before the model is asked
             before = among
-            rows = on_main(lambda: self._among(before, self._known(before.needs, positions), round_number))
+            rows = on_main(lambda: before.pick(self._known(before.needs, positions), self._rng(4, round_number)))
             positions, among = positions[rows], None
         elif among is not None:
             needs = needs | among.needs
@@ -317,13 +334,13 @@ class Acquisition:
             behind = on_main(self._labeled_positions)
         arrays: dict[str, np.ndarray] = {}
         if keep:
-            with self._draws(strategy, model, round_number, members) as draws:
+            with self._draws(strategy, model, round_number, others) as draws:
                 arrays = run(np.concatenate([positions, behind]), keep, "scoring", draws)
 
         def select() -> tuple[np.ndarray, np.ndarray | None]:
             at, known = positions, self._known(needs, positions, arrays)
             if among is not None:
-                rows = self._among(among, known, round_number)
+                rows = among.pick(known, self._rng(4, round_number))
                 at, known = positions[rows], known.rows(rows)
             known = strategy.scored(known, self._rng(3, round_number))
             picked = self._fill(
@@ -344,7 +361,7 @@ class Acquisition:
                 model=_model_name(model),
                 settings={
                     **strategy.settings,
-                    **({"draws": self._draws_name()} if strategy.draws else {}),
+                    **({"draws": self._draws_name(others)} if strategy.draws else {}),
                     **({} if self.pool.thresholds is None else {"thresholds": dict(self.pool.thresholds)}),
                     "unit": self.unit,
                     "embeddings": _embeddings_name(self.embeddings),
@@ -390,51 +407,37 @@ class Acquisition:
         labels = self.pool.training_labels()
         return np.array([number[labels[self.pool.ids[int(row)].as_py()]] for row in positions], np.int64)
 
-    def _among(self, among: Among, known: Signals, round_number: int) -> np.ndarray:
-        """The rows of the candidates that the strategy is shown, in their order."""
-        if among.size >= known.size:
-            return np.arange(known.size)
-        return np.sort(among.select(known, among.size, self._rng(4, round_number)))
+    def _members(self, round_number: int, members: Callable[[int], Members] | None) -> Members:
+        """The committee without this round's model."""
+        if callable(self.committee):
+            found = self.committee(round_number)
+            _check_committee(found, self.pool.label_names)
+            return found
+        if not isinstance(self.committee, int):
+            assert self.committee is not None
+            return self.committee
+        if members is None:
+            raise ArgumentError(COMMITTEE_OF_ROUNDS)
+        return members(self.committee - 1)
 
     @contextlib.contextmanager
     def _draws(
-        self,
-        strategy: Strategy,
-        model: torch.nn.Module,
-        round_number: int,
-        members: Callable[[int], Members] | None,
+        self, strategy: Strategy, model: torch.nn.Module, round_number: int, others: Members | None
     ) -> Iterator[Sequence[Draw]]:
         """Draws of the model's parameters, where the strategy takes any."""
         if not strategy.draws:
             yield ()
-            return
-        if self.committee is None:
+        elif others is None:
             with mc_dropout(model, self.passes, [self.seed, 5, round_number]) as draws:
                 yield draws
-            return
-        if not isinstance(self.committee, int):
-            with committee(model, self.committee) as draws:
+        else:
+            with committee(model, others) as draws:
                 yield draws
-            return
-        if members is None:
-            raise ArgumentError(
-                f"committee={self.committee} takes the models of earlier rounds, which only run() and rounds() keep: "
-                "call these, or pass models"
-            )
-        others = members(self.committee - 1)
-        if not others:
-            logger.info("the committee has one member yet, which agrees with itself: the query is by the ids")
-            yield [model]
-            return
-        with committee(model, others) as draws:
-            yield draws
 
-    def _draws_name(self) -> str:
-        if self.committee is None:
+    def _draws_name(self, others: Members | None) -> str:
+        if others is None:
             return f"dropout, {self.passes} passes"
-        others = "rounds" if isinstance(self.committee, int) else "models"
-        size = self.committee if isinstance(self.committee, int) else 1 + len(self.committee)
-        return f"committee of {size} {others}"
+        return f"committee of {1 + len(others)} {'rounds' if isinstance(self.committee, int) else 'models'}"
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, *key])
@@ -472,6 +475,32 @@ class Acquisition:
             versions={package: version(package) for package in _PACKAGES},
         )
         return self.pool.store.add_query(query)
+
+
+def _check_committee(members: Any, label_names: Sequence[str]) -> None:
+    """Find out now what would otherwise fail when the first round has been paid for."""
+    if members is None or isinstance(members, int):
+        return
+    if isinstance(members, torch.nn.Module) or not (callable(members) or isinstance(members, list | tuple)):
+        raise ArgumentError(
+            f"committee is a {type(members).__name__}, expected a number of rounds, a list of models, or a function "
+            "that gives a list of models for the number of a round"
+        )
+    if callable(members):
+        return
+    if not members:
+        raise ArgumentError("committee is empty, expected at least one model beside the one that is trained")
+    for member in members:
+        if not isinstance(member, torch.nn.Module):
+            raise ArgumentError(f"a member of the committee is a {type(member).__name__}, expected a model")
+        config = getattr(member, "config", None)
+        names = [str(name) for _, name in sorted((getattr(config, "id2label", None) or {}).items())]
+        in_another_order = set(names) == set(label_names) and names != list(label_names)
+        if getattr(config, "num_labels", len(label_names)) != len(label_names) or in_another_order:
+            raise ArgumentError(
+                f"a member of the committee has the labels {', '.join(names)}, the pool has "
+                f"{', '.join(label_names)}: expected the same in the same order"
+            )
 
 
 def _model_name(model: torch.nn.Module) -> str:

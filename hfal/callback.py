@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hfal.acquisition import Acquisition, Members
+from hfal.acquisition import COMMITTEE_OF_ROUNDS, Acquisition, Committee
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
 from hfal.errors import ArgumentError
@@ -82,9 +82,10 @@ class ActiveLearningCallback(TrainerCallback):
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
-        committee (`int` or sequence of models, *optional*):
+        committee (`int`, list of models or function, *optional*):
             Where these draws come from instead: the models of the last `committee` rounds, this one included (so many
-            are kept), or this round's model and the given ones, such as models trained with other seeds.
+            are kept; the first query is drawn at random); or this round's model and the given ones; or this round's
+            model and those that `committee(round_number)` returns, such as models trained with other seeds.
         token_budget (`int`, *optional*):
             Tokens of a scoring batch, padding included. 2,048 on CPU and 16,384 elsewhere by default.
         bf16_scoring (`bool`, *optional*, defaults to `False`):
@@ -115,7 +116,7 @@ class ActiveLearningCallback(TrainerCallback):
         retrain: str = "from_scratch",
         embeddings: "str | os.PathLike[str] | SentenceTransformer" = "model",
         passes: int = 10,
-        committee: int | Members | None = None,
+        committee: Committee | None = None,
         token_budget: int | None = None,
         bf16_scoring: bool = False,
         seed: int = 42,
@@ -125,6 +126,8 @@ class ActiveLearningCallback(TrainerCallback):
             query_size = QUERY_SIZES.get(unit, 1)
         seed_size = query_size if seed_size is None else seed_size
         smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
+        if not isinstance(passes, int):
+            raise ArgumentError(f"passes={passes!r}, expected a whole number")
         for name, least in {**smallest, "passes": 2, "committee": 2}.items():
             value = locals()[name]
             if isinstance(value, int) and value < least:
@@ -148,11 +151,13 @@ class ActiveLearningCallback(TrainerCallback):
         self.retrain = retrain
         # A committee of this round's model and those before it needs them to be there, also after a restart.
         self.keep_models = keep_models
-        if keep_models is not None and isinstance(committee, int):
+        strategies = resolve_schedule(strategy, pool.task.name, pool.task.outside)
+        self._committee_of_rounds = isinstance(committee, int) and any(s.draws for s in strategies.values())
+        if keep_models is not None and isinstance(committee, int) and self._committee_of_rounds:
             self.keep_models = max(keep_models, committee)
         self.acquisition = Acquisition(
             pool,
-            resolve_schedule(strategy, pool.task.name, pool.task.outside),
+            strategies,
             query_size=query_size,
             seed_size=seed_size,
             seed_strategy=seed_strategy,
@@ -238,6 +243,8 @@ class ActiveLearningCallback(TrainerCallback):
         After an error for want of memory `auto_find_batch_size` comes here again, and the round has to begin again.
         """
         progress = self._progress
+        if progress is None and self._committee_of_rounds:
+            raise ArgumentError(COMMITTEE_OF_ROUNDS)
         if progress is not None and not progress.ended:
             if progress.begun:
                 progress.begin_again()

@@ -28,7 +28,7 @@ def mc_dropout(model: torch.nn.Module, passes: int, seed: Sequence[int]) -> Iter
     as Gal & Ghahramani (NeurIPS 2016) do for sequences, and of every example, as Kirsch et al., "BatchBALD" (NeurIPS
     2019) do. The layers stay in `eval()`, hooks multiply what comes out of them, and the masks come from a generator
     of their own: neither the model's modes nor any random number generator changes. Dropout that a model's code calls
-    as a function, such as that of attention weights, stays off.
+    as a function stays off, and so does that of attention weights, which are of positions and not of features.
 
     Args:
         model: The model; its modes are put back when the `with` block ends.
@@ -41,19 +41,16 @@ def mc_dropout(model: torch.nn.Module, passes: int, seed: Sequence[int]) -> Iter
     """
     layers = dropout_layers(model)
     now: list[int | None] = [None]
-    masks: dict[tuple[int, int], torch.Tensor] = {}
+    masks: dict[tuple[int, int, int], torch.Tensor] = {}
 
     def drop(number: int, layer: Any, _inputs: Any, outputs: torch.Tensor) -> torch.Tensor:
-        if now[0] is None:
+        if now[0] is None or outputs.ndim > 3:  # attention weights have four dimensions, the last one of positions
             return outputs
-        features = outputs.shape[-1]
-        mask = masks.get((number, now[0]))
-        if mask is None or len(mask) < features:
-            # The first numbers are the same for any size: where that is one of positions, padding changes nothing.
-            kept = np.random.default_rng([*seed, number, now[0]]).random(features) >= layer.p
-            mask = torch.tensor(kept / (1 - layer.p), dtype=torch.float32, device=outputs.device)
-            masks[number, now[0]] = mask
-        return outputs * mask[:features].to(outputs.dtype)
+        key = (number, now[0], outputs.shape[-1])  # one layer may be called in several places (XLNet)
+        if key not in masks:
+            kept = np.random.default_rng([*seed, *key]).random(outputs.shape[-1]) >= layer.p
+            masks[key] = torch.tensor(kept / (1 - layer.p), dtype=torch.float32, device=outputs.device)
+        return outputs * masks[key].to(outputs.dtype)
 
     def draw(number: int, **inputs: Any) -> Any:
         now[0] = number
@@ -119,11 +116,16 @@ def committee(
         for other in others:
             if isinstance(other, torch.nn.Module):
                 stack.enter_context(eval_mode(other))
-                members.append(other)
+                members.append(partial(_call_other, other))
             else:
                 members.append(partial(_call_with, model, dict(other)))
         stack.enter_context(eval_mode(model))
         yield members
+
+
+def _call_other(model: torch.nn.Module, **inputs: Any) -> Any:
+    device = next((p.device for p in model.parameters()), None)
+    return model(**{name: tensor.to(device) for name, tensor in inputs.items()})
 
 
 def _call_with(model: torch.nn.Module, tensors: dict[str, torch.Tensor], **inputs: Any) -> Any:

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from hfal.errors import ArgumentError, ScoringError
 from hfal.processes import gather, merge_rows, rank_and_size, shared_failure
-from hfal.strategies.scores import only_of_draws
+from hfal.strategies.scores import reads
 from hfal.tasks import LABEL_COLUMNS, TextClassification
 
 
@@ -162,7 +162,7 @@ def score_examples(
     embed = keep & {"embeddings", "entity_embeddings"}
     said = (keep - embed - {"features"}) | ({"entity_words"} if "entity_embeddings" in keep else frozenset())
     # Of draws alone the model as it is says nothing.
-    plain = bool(keep - {"scores", "draws"}) or (score is not None and not only_of_draws(score)) or not draws
+    plain = bool(keep - {"scores", "draws"}) or (score is not None and "probabilities" in reads(score)) or not draws
 
     def run(
         inputs: dict[str, torch.Tensor],
@@ -171,7 +171,7 @@ def score_examples(
         into_head: list[tuple[torch.Tensor, torch.Tensor]],
     ) -> dict[str, torch.Tensor]:
         with precision:
-            drawn = torch.stack([_logits(draw(**inputs)) for draw in draws], dim=-2) if draws else None
+            drawn = torch.stack([_logits(draw(**inputs)).to(device) for draw in draws], dim=-2) if draws else None
             logits = _logits(model(**inputs)) if plain else None
         kept = signals(logits, drawn, words, said, score)
         entity_words = kept.pop("entity_words", None)

@@ -5,6 +5,7 @@ Together with `rounds`, whose loop calls it, the room that touches a Trainer's a
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -16,6 +17,9 @@ from transformers.trainer_callback import ExportableState
 
 from hfal.errors import RunDirectoryError
 from hfal.processes import on_main, shared_failure
+
+
+logger = logging.getLogger(__name__)
 
 
 def round_folder(run_dir: Path, number: int) -> Path:
@@ -83,23 +87,28 @@ class Weights:
 
         Args:
             number: The round, whose own weights the Trainer's model has, before and after.
-            count: How many rounds; fewer where there were not as many.
+            count: How many rounds; fewer where there were not as many, or are no longer.
 
         Returns:
             For each round what differs from the Trainer's model, by name, on the same device.
-
-        Raises:
-            RunDirectoryError: A model is no longer there.
         """
+        wanted = range(number - 1, max(number - 1 - count, 0), -1)
+        there = [before for before in wanted if (round_folder(self.run_dir, before) / "model").exists()]
+        if len(there) < len(wanted):
+            logger.warning("the committee is smaller: of %d earlier models %d are there", len(wanted), len(there))
+        if not there:
+            return []
+        self.load_round(number)
+        now = {name: tensor.detach().clone() for name, tensor in self._tensors()}
         found = []
         try:
-            for before in range(number - 1, max(number - 1 - count, 0), -1):
+            for before in there:
                 self.load_round(before)
-                found.append({name: tensor.detach().clone() for name, tensor in self._tensors()})
+                differing = [(n, t) for n, t in self._tensors() if not torch.equal(t, now[n])]
+                found.append({name: tensor.detach().clone() for name, tensor in differing})
         finally:
             self.load_round(number)
-        now = dict(self._tensors())
-        return [{n: tensor for n, tensor in then.items() if not torch.equal(tensor, now[n])} for then in found]
+        return found
 
     def _tensors(self) -> list[tuple[str, torch.Tensor]]:
         model = self.trainer.model

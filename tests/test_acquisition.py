@@ -1,5 +1,7 @@
 """From a model to a query, for every strategy: which signals are computed, for whom, and that rows are not ids."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -13,10 +15,10 @@ from transformers import (
 )
 
 import hfal.acquisition
-from hfal import ActiveLearningCallback, Hybrid, Pool, Ranks, Schedule, Signals, Subset, needs
-from hfal.errors import ArgumentError
+from hfal import ActiveLearningCallback, Hybrid, Pool, ProbCover, Ranks, Schedule, Signals, Subset, TokenScore, needs
+from hfal.errors import ArgumentError, StrategyError
 from hfal.references import load_split
-from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS
+from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS, kcenter, softmax
 
 
 TEXTS, SETS, WORDS = "text_classification", "multi_label_classification", "token_classification"
@@ -49,6 +51,11 @@ def models(model):
         for other in (of_sets, models[WORDS]):
             other.classifier.weight.mul_(20)
     return models
+
+
+@pytest.fixture(scope="module")
+def tagger(models):
+    return models[WORDS]
 
 
 @pytest.fixture(scope="module")
@@ -239,8 +246,38 @@ def test_neighbors_of_the_labeled_are_the_candidates(make_active, model, tokeniz
 
 
 def test_candidates_that_are_fewer_than_the_query_are_refused(make_active):
-    with pytest.raises(ArgumentError, match="a Subset of 5 candidates is smaller than query_size=7"):
+    with pytest.raises(ArgumentError, match="a Subset of 5 candidates is smaller than query_size=7 examples"):
         make_active(strategy=Subset("margin", 5))
+    with pytest.raises(ArgumentError, match="a Subset of 5 candidates is smaller than query_size=300 words"):
+        make_active("words", WORDS, strategy=Subset("margin", 5), unit="words", query_size=300)
+
+
+def test_what_chooses_candidates_is_checked_as_what_selects_is(make_active, model, tokenizer, tmp_path):
+    @needs()
+    def repeats(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+        return np.zeros(k, np.int64)
+
+    with pytest.raises(StrategyError, match="'repeats' returned a row more than once"):
+        propose(make_active(strategy=Subset("margin", 20, by=repeats)), model, tokenizer, tmp_path)
+    # What chooses may need draws, too.
+    query = propose(make_active("b", strategy=Subset("margin", 20, by="batchbald")), model, tokenizer, tmp_path)
+    assert query.settings["draws"] == "dropout, 3 passes"
+
+
+def test_arguments_that_a_name_does_not_say_are_recorded(make_active, model, tagger, tokenizer, tmp_path):
+    for run, (strategy, expected) in enumerate(
+        {
+            ProbCover(delta=0.3): {"delta": 0.3},
+            Hybrid("margin", ProbCover(delta=0.3)): {"candidate_factor": 10, "delta": 0.3},
+            partial(kcenter): {},
+            Hybrid("margin", partial(softmax, beta=8)): {"beta": 8},
+        }.items()
+    ):
+        query = propose(make_active(f"run-{run}", strategy=strategy), model, tokenizer, tmp_path)
+        assert {**query.settings, **expected} == query.settings
+    ranks = Ranks("mnlp", TokenScore("bald", "top", k=5, sure_outside=0.9))
+    query = propose(make_active("words", WORDS, strategy=ranks), tagger, tokenizer, tmp_path)
+    assert query.settings["parts"] == [{}, {"k": 5, "sure_outside": 0.9}]
 
 
 def test_a_schedule_changes_the_strategy_with_the_round(make_active, model, tokenizer, tmp_path, passes):

@@ -221,7 +221,8 @@ def test_a_committee_of_the_last_rounds(tmp_path, texts, tokenizer, make_trainer
     active = ActiveLearningCallback(
         pool, strategy=strategy, annotator=SimulatedAnnotator(pool), query_size=6, committee=3, token_budget=300
     )
-    trainer = make_trainer([active], learning_rate=0.02, num_train_epochs=3)
+    # At which each round ends somewhere else, so that they disagree.
+    trainer = make_trainer([active], learning_rate=0.1, num_train_epochs=3)
     queries = {}
     for round in active.rounds(trainer, 4):
         trainer.train(resume_from_checkpoint=round.checkpoint)
@@ -237,14 +238,30 @@ def test_a_committee_of_the_last_rounds(tmp_path, texts, tokenizer, make_trainer
         draws = np.stack(
             [score(m, rows, tokenizer, keep=frozenset({"probabilities"}))["probabilities"] for m in members], axis=1
         ).astype(np.float64)
-        np.testing.assert_allclose([e.score for e in query.examples], reference(strategy, draws), atol=1e-5)
-        assert query.settings["draws"] == "committee of 3 rounds"
+        if round.number == 1:  # a committee of one
+            assert query.strategy == "random"
+            assert "draws" not in query.settings
+        else:
+            np.testing.assert_allclose([e.score for e in query.examples], reference(strategy, draws), atol=1e-5)
+            assert query.settings["draws"] == f"committee of {round.number} rounds"
         same = members[-1].state_dict()
         assert all(torch.equal(t, same[n]) for n, t in trainer.model.state_dict().items())
         queries[round.number] = [e.score for e in query.examples]
     assert queries.keys() == {1, 2, 3}
-    assert max(queries[1]) == 0  # a committee of one
-    assert max(queries[3]) > 0
+    assert max(max(queries[2]), max(queries[3])) > 0
+
+
+def test_a_committee_that_grows_takes_the_models_that_are_there(tmp_path, texts, make_trainer, caplog):
+    pool = Pool(texts, tmp_path / "run", "text", "label")
+    options = {"annotator": SimulatedAnnotator(pool), "query_size": 6}
+    active = ActiveLearningCallback(pool, strategy="margin", **options)
+    active.run(make_trainer([active]), rounds=3)
+    active = ActiveLearningCallback(pool, strategy="mean_kl", committee=4, **options)
+    active.run(make_trainer([active]), rounds=6)
+    drawn = {q.round: q.settings.get("draws", q.strategy) for q in pool.store.queries() if q.round > 2}
+    # Only the last round's model was kept until then.
+    assert drawn == {3: "random", 4: "committee of 2 rounds", 5: "committee of 3 rounds"}
+    assert "the committee is smaller: of 2 earlier models 0 are there" in caplog.text
 
 
 def test_a_committee_of_other_models(tmp_path, texts, make_trainer):
@@ -259,21 +276,31 @@ def test_a_committee_of_other_models(tmp_path, texts, make_trainer):
     assert all(e.score > 0 for e in query.examples)
 
 
-def test_a_committee_of_several_seeds_that_are_trained_in_the_loop(tmp_path, texts, make_trainer):
-    pool = Pool(texts, tmp_path / "run", "text", "label")
-    active = ActiveLearningCallback(
-        pool, strategy="mean_kl", annotator=SimulatedAnnotator(pool), query_size=6, committee=[]
-    )
-    trainer = make_trainer([active], learning_rate=0.02)
-    for round in active.rounds(trainer, 2):
-        others = [make_trainer(train_dataset=trainer.train_dataset, learning_rate=0.02, seed=seed) for seed in (1, 2)]
-        for other in others:
-            other.train()
-        active.acquisition.committee = [other.model for other in others]
-        trainer.train(resume_from_checkpoint=round.checkpoint)
-    _, query = pool.store.queries()
-    assert query.settings["draws"] == "committee of 3 models"
-    assert all(e.score > 0 for e in query.examples)
+def test_a_committee_of_several_seeds_also_after_a_restart(tmp_path, texts, make_trainer):
+    def run(folder, *rounds):
+        pool = Pool(texts, tmp_path / folder, "text", "label")
+        trained = []
+
+        def of_other_seeds(number: int) -> list[torch.nn.Module]:
+            """Models that are trained on the same labels."""
+            trained.append(number)
+            others = [make_trainer(train_dataset=pool.labeled, learning_rate=0.02, seed=seed) for seed in (1, 2)]
+            for other in others:
+                other.train()
+            return [other.model for other in others]
+
+        for number in rounds:  # each as a script that is started again
+            active = ActiveLearningCallback(
+                pool, strategy="mean_kl", annotator=SimulatedAnnotator(pool), query_size=6, committee=of_other_seeds
+            )
+            active.run(make_trainer([active], learning_rate=0.02), rounds=number)
+        assert trained == [1, 2]
+        queries = [query for query in pool.store.queries() if query.round]
+        assert {query.settings["draws"] for query in queries} == {"committee of 3 models"}
+        assert all(e.score > 0 for query in queries for e in query.examples)
+        return [[(e.example_id, e.score) for e in query.examples] for query in queries]
+
+    assert run("at once", 3) == run("one by one", 1, 2, 3)
 
 
 def test_dropout_in_whole_rounds_asks_the_same_for_the_same_seed(tmp_path, texts, make_trainer):
@@ -327,11 +354,16 @@ def test_words_are_scored_by_draws(sentences, tokenizer, name):
             assert found[row] == pytest.approx(expected, abs=1e-5)
 
 
-def test_bad_arguments(tmp_path, texts, make_trainer):
+def test_bad_arguments(tmp_path, texts, make_trainer, caplog):
     pool = Pool(texts, tmp_path / "run", "text", "label")
     for options, message in (
         ({"passes": 1}, "passes=1, expected at least 2"),
         ({"committee": 1}, "committee=1, expected at least 2"),
+        ({"passes": 2.5}, "passes=2.5, expected a whole number"),
+        ({"committee": []}, "committee is empty, expected at least one model"),
+        ({"committee": tiny_model()}, "committee is a BertForSequenceClassification, expected a number of rounds"),
+        ({"committee": ["path"]}, "a member of the committee is a str, expected a model"),
+        ({"committee": [BertForSequenceClassification(tiny_config(3))]}, "a member of the committee has the labels"),
     ):
         with pytest.raises(ArgumentError, match=message):
             ActiveLearningCallback(pool, strategy="bald", **options)
@@ -340,5 +372,9 @@ def test_bad_arguments(tmp_path, texts, make_trainer):
     )
     active.acquisition.propose_seed_set()
     active.annotate()
+    trainer = make_trainer([active], train_dataset=pool.labeled)
     with pytest.raises(ArgumentError, match=r"only run\(\) and rounds\(\) keep"):
-        make_trainer([active], train_dataset=pool.labeled).train()
+        trainer.train()
+    assert trainer.state.global_step == 0  # before anything was trained
+    ActiveLearningCallback(pool, strategy="margin", committee=5)
+    assert "committee= is not used" in caplog.text

@@ -36,6 +36,7 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
+from hfal.draws import mc_dropout
 from hfal.errors import ScoringError
 from hfal.scoring import forward_columns, score_examples
 from hfal.strategies import margin
@@ -183,6 +184,38 @@ def test_features_are_what_the_last_layer_makes_the_logits_of(family, side, text
     np.testing.assert_allclose(probabilities, found["probabilities"], atol=1e-4)
     np.testing.assert_allclose(found["probabilities"], one_by_one(model, data)["probabilities"], atol=1e-2)
     assert len(np.unique(found["features"].round(6), axis=0)) == 30
+
+
+@pytest.mark.parametrize(
+    ("family", "side"),
+    [(t5, "right"), (gpt2, "right"), (deberta, "right"), (xlnet, "left")],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_draw_is_the_same_alone_and_padded_on_any_side(family, side, texts, tokenizer):
+    set_seed(0)
+    model, data = family(), texts.select(range(20))
+    *_, last = (m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == 2)
+    features = score(model, data, padding_on_the(side, tokenizer), keep=["features"])["features"]
+    with torch.no_grad():
+        logits = torch.tensor(features) @ last.weight.T
+        last.weight.mul_(1 / (logits[:, 0] - logits[:, 1]).abs().mean())  # neither all alike nor all certain
+    found = []
+    for budget in (1, 300):
+        with mc_dropout(model, 3, [4]) as draws:
+            found.append(
+                score_examples(
+                    model,
+                    data.select_columns(forward_columns(model, data.column_names)),
+                    np.arange(len(data)),
+                    np.array([len(row) for row in data["input_ids"][:]]),
+                    DataCollatorWithPadding(padding_on_the(side, tokenizer)),
+                    keep=frozenset({"draws"}),
+                    draws=draws,
+                    token_budget=budget,
+                )["draws"]
+            )
+    np.testing.assert_allclose(found[0], found[1], atol=1e-3)
+    assert np.ptp(found[0], axis=1).max() > 0.01  # and the draws are not all the same
 
 
 def test_a_model_whose_last_layer_is_none_has_no_features(texts, tokenizer):

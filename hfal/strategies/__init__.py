@@ -7,10 +7,8 @@ from hfal.strategies.committee import mean_kl, vote_entropy
 from hfal.strategies.diversity import ProbCover, kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
 from hfal.strategies.label_sets import LabelRank, LabelScore
-from hfal.strategies.names import (
-    SCORES,
-    SEED_SELECTIONS,
-    SELECTIONS,
+from hfal.strategies.names import SCORES, SEED_SELECTIONS, SELECTIONS
+from hfal.strategies.resolve import (
     Strategy,
     label_set_strategy,
     resolve_schedule,

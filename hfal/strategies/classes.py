@@ -11,6 +11,7 @@ from hfal.strategies.vectors import row_blocks, unit_length
 
 
 _CANDIDATE_FACTOR = 10  # of `cluster_margin`; the paper's k_m / k_t is 1.25 to 10
+_MOST_CANDIDATES = 5000
 
 
 @needs("scores", "probabilities", "labels")
@@ -49,12 +50,13 @@ def class_balanced(signals: Signals, k: int, rng: np.random.Generator) -> np.nda
 
 @needs("probabilities", "embeddings")
 def cluster_margin(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Of the 10 k smallest margins, one from each of k clusters, the smallest cluster first.
+    """Of the smallest margins without copies, one from each of k clusters, the smallest cluster first.
 
     Cluster-Margin: Citovsky et al., "Batch Active Learning at Scale" (NeurIPS 2021): agglomerative clustering with
     average linkage, clusters visited round-robin in the order of their sizes, an example of each drawn at random. The
-    paper clusters the whole pool once and with many machines; here it is the candidates, so that cost grows
-    linearly with the pool, and their clusters have 10 members on average, as the paper chooses its threshold.
+    paper clusters the whole pool once and with many machines; here it is the 10 k best, so that cost grows linearly
+    with the pool, and their clusters have 10 members on average, as the paper chooses its threshold. As the clustering
+    itself is quadratic, of a large query it is the 5,000 best, or 2 k if that is more.
 
     Args:
         signals: `probabilities`, float[N, C]; `embeddings`, float[N, D].
@@ -67,7 +69,8 @@ def cluster_margin(signals: Signals, k: int, rng: np.random.Generator) -> np.nda
     assert signals.probabilities is not None
     assert signals.embeddings is not None
     scores = [margin(torch.tensor(np.asarray(signals.probabilities[b]))).numpy() for b in row_blocks(signals.size)]
-    candidates = best_distinct(np.concatenate(scores), signals.embeddings, _CANDIDATE_FACTOR * k, k)
+    count = min(_CANDIDATE_FACTOR * k, max(_MOST_CANDIDATES, 2 * k))
+    candidates = best_distinct(np.concatenate(scores), signals.embeddings, count, k)
     if k >= len(candidates):
         return candidates
     clustering = AgglomerativeClustering(n_clusters=k, linkage="average")

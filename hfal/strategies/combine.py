@@ -56,7 +56,14 @@ class Ranks:
         weights = (1.0,) * len(scores) if weights is None else tuple(float(weight) for weight in weights)
         if not scores:
             raise ArgumentError("Ranks() has no scores, expected at least one")
-        if len(weights) != len(scores) or min(weights) <= 0:
+        for score in scores:
+            if isinstance(score, Ranks):
+                raise ArgumentError("Ranks within Ranks: write one with all scores, and their weights")
+            if not isinstance(score, str) and not callable(score):
+                raise ArgumentError(
+                    f"a score of Ranks is a {type(score).__name__}, expected a score function or its name"
+                )
+        if len(weights) != len(scores) or not all(0 < weight < float("inf") for weight in weights):
             raise ArgumentError(f"weights={weights!r}, expected {len(scores)} positive numbers, one for each score")
         if combine not in ("sum", "product"):
             raise ArgumentError(f"combine={combine!r}, expected 'sum' or 'product'")

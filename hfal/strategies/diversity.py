@@ -230,6 +230,11 @@ class ProbCover:
         if self.delta is not None and not 0 < self.delta <= 2:
             raise ArgumentError(f"delta={self.delta}, expected a distance above 0 and up to 2")
 
+    @property
+    def settings(self) -> dict[str, float]:
+        """The radius, if it is given."""
+        return {} if self.delta is None else {"delta": self.delta}
+
     def __call__(self, signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
         """The rows that are picked, int64[k], none twice, in the order of picking; ties by row.
 

@@ -1,26 +1,18 @@
-"""From what the user writes to a strategy: a name such as `"margin+kmeans"`, a function, or an object of `combine`."""
+"""The strategies that have a name, for each task, and what is said of a name that is none."""
 
 import difflib
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from scipy.stats import rankdata
-
-from hfal.errors import ArgumentError, StrategyError
+from hfal.errors import ArgumentError
 from hfal.strategies.bayesian import bald, batchbald, epig
 from hfal.strategies.classes import class_balanced, cluster_margin
-from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.committee import mean_kl, vote_entropy
 from hfal.strategies.diversity import kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
-from hfal.strategies.label_sets import LABEL_SCORES, LabelRank, LabelScore
-from hfal.strategies.scores import ScoreFunction, Stack, reads_draws
-from hfal.strategies.selection import SelectFunction, Signals, random, top_k
-from hfal.strategies.similarity import best_distinct, cal, density, neighbors
+from hfal.strategies.label_sets import LABEL_SCORES, LabelScore
+from hfal.strategies.selection import SelectFunction, random
+from hfal.strategies.similarity import cal, density, neighbors
 from hfal.strategies.stochastic import power, softmax, softrank
 from hfal.strategies.tokens import WORD_SCORES, TokenScore, mnlp
 from hfal.strategies.uncertainty import entropy, least_confidence, margin
@@ -86,347 +78,23 @@ _INSTEAD_FOR_SETS = {
     "batchbald": "'{score}+kmeans' spreads a batch here",
     "mnlp": "'least_confidence' is its like for sets of labels",
 }
-_COUNTED = {1: "one", 2: "two"}
-_SCORE_ARGUMENTS = {
-    "text_classification": ("probabilities",),
-    "multi_label_classification": ("probabilities",),
-    "token_classification": ("probabilities", "mask"),
+
+_ALSO_KNOWN_AS = {
+    "breaking_ties": "margin",
+    "contrastive": "cal",
+    "core_set": "kcenter",
+    "coreset": "kcenter",
+    "information_density": "entropy+density",
+    "kl_divergence": "mean_kl",
+    "mc_dropout": "bald",
+    "powerbald": "bald+power",
+    "qbc": "vote_entropy",
+    "query_by_committee": "vote_entropy",
+    "smallest_margin": "margin",
 }
 
 
-@dataclass(frozen=True)
-class Strategy:
-    """Up to three functions that turn what a pass over the pool computes into a query.
-
-    Attributes:
-        name: As it is recorded with each query.
-        score: Called on each batch's class probabilities, or draws of them, as it streams by, for token classification
-            with a mask of the words; only its floats are kept. `None` if nothing is scored so.
-        rescore: Makes the acquisition scores, float[N], of all signals; by default they are what `score` gave.
-        select: Called once, on the signals in `needs`.
-        needs: Fields of `Signals` that have to be filled.
-        settings: Its arguments, as they are recorded with each query.
-        among: Chooses the candidates beforehand.
-    """
-
-    name: str
-    score: ScoreFunction | None
-    select: SelectFunction
-    needs: frozenset[str]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    rescore: Callable[[Signals, np.random.Generator], np.ndarray] | None = None
-    among: "Among | None" = None
-
-    @property
-    def draws(self) -> bool:
-        """Whether it takes draws of the model's parameters."""
-        return "draws" in self.needs or (self.score is not None and reads_draws(self.score))
-
-    def scored(self, signals: Signals, rng: np.random.Generator) -> Signals:
-        """The signals with the final acquisition scores.
-
-        Raises:
-            StrategyError: These are not N finite numbers.
-        """
-        if self.rescore is None:
-            return signals
-        scores = np.asarray(self.rescore(signals, rng))
-        if scores.shape != (signals.size,) or not np.isfinite(scores).all():
-            raise StrategyError(
-                f"the scores of strategy {self.name!r} are {scores.dtype}{list(scores.shape)}, expected "
-                f"{signals.size} finite numbers"
-            )
-        return replace(signals, scores=scores)
-
-    def pick(self, signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
-        """Call `select` and check that what it returned is a query.
-
-        Returns:
-            Rows of the signals, int64[k].
-
-        Raises:
-            StrategyError: Not k different rows came back.
-        """
-        picked = np.asarray(self.select(signals, k, rng))
-        if picked.shape != (k,) or not np.issubdtype(picked.dtype, np.integer):
-            raise StrategyError(
-                f"strategy {self.name!r} returned {picked.dtype}{list(picked.shape)}, expected {k} integer rows"
-            )
-        if k and (picked.min() < 0 or picked.max() >= signals.size):
-            raise StrategyError(
-                f"strategy {self.name!r} returned rows from {picked.min()} to {picked.max()}, "
-                f"but the signals have {signals.size} rows"
-            )
-        if len(np.unique(picked)) != k:
-            raise StrategyError(f"strategy {self.name!r} returned a row more than once")
-        return picked.astype(np.int64)
-
-
-@dataclass(frozen=True)
-class Among:
-    """How candidates are chosen before the strategy sees any.
-
-    Attributes:
-        select: Chooses them.
-        needs: Fields of `Signals` that it reads.
-        size: How many.
-    """
-
-    select: SelectFunction
-    needs: frozenset[str]
-    size: int
-
-
-def resolve_schedule(
-    strategy: str | Hybrid | Ranks | Subset | Schedule | Callable[..., Any],
-    task: str = "text_classification",
-    outside: int = 0,
-) -> dict[int, Strategy]:
-    """The round from which each strategy is used, to the strategy; see `resolve_strategy`."""
-    by_round = strategy.strategies if isinstance(strategy, Schedule) else {1: strategy}
-    return {number: resolve_strategy(by_round[number], task, outside) for number in sorted(by_round)}
-
-
-def resolve_strategy(
-    strategy: str | Hybrid | Ranks | Subset | Callable[..., Any], task: str = "text_classification", outside: int = 0
-) -> Strategy:
-    """The strategy that a name, a function or an object of `hfal.strategies.combine` stands for.
-
-    There are three kinds of functions. `score(probabilities)` is called on each batch and gives scores of which the
-    highest are asked; with a parameter named `draws` it is given several draws of the probabilities, and for token
-    classification it takes a second argument, `mask` (see `hfal.strategies.tokens`). `score(signals)`, or
-    `score(signals, rng)`, gives the scores of all candidates at once, from arrays. `select(signals, k, rng)` picks the
-    rows itself. The latter two declare what they read with `needs`; without it they are given probabilities and
-    embeddings.
-
-    Args:
-        strategy: The name, function or object.
-        task: Of the pool.
-        outside: For token classification, the index of the tag `O`; -1 if there is none.
-
-    Raises:
-        ValueError: The name is not known (the nearest one is offered), or the function takes other arguments.
-        TypeError: It is nothing of the kind.
-    """
-    if isinstance(strategy, Subset):
-        return _subset(strategy, task, outside)
-    if isinstance(strategy, Hybrid):
-        return _hybrid(strategy, task, outside)
-    if isinstance(strategy, str):
-        parts = [part.strip() for part in strategy.split("+")]
-        if len(parts) == 2:
-            return _hybrid(Hybrid(parts[0], parts[1]), task, outside)
-        if len(parts) != 1 or strategy not in SCORES[task]:
-            offered = [*SCORES[task], *SELECTIONS[task], *(f"{score}+kmeans" for score in SCORES[task])]
-            return _selecting(_selection(strategy, task, offered), task)
-    elif isinstance(strategy, Schedule):
-        raise TypeError("strategy is a Schedule, expected the strategy of one round (see resolve_schedule)")
-    elif not isinstance(strategy, Ranks) and not callable(strategy):
-        raise TypeError(f"strategy is a {type(strategy).__name__}, expected a name, a function or a Hybrid")
-    elif callable(strategy) and _arguments(strategy) == 3 and not isinstance(strategy, TokenScore):
-        return _selecting(strategy, task)
-    score = _score(strategy, task, outside, "strategy")
-    return _asking(score, score.name, top_k, task)
-
-
-def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None) -> str | TokenScore | Hybrid:
-    """What a strategy's name means for token classification, with the arguments of its `TokenScore` if it has one.
-
-    Args:
-        name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.
-        aggregate: See `TokenScore`.
-        k: See `TokenScore`.
-        sure_outside: See `TokenScore`.
-    """
-    score, plus, select = (part.strip() for part in name.partition("+"))
-    if score not in WORD_SCORES:
-        return name
-    tokens = TokenScore(score, aggregate, k, sure_outside)
-    return Hybrid(tokens, select) if plus else tokens
-
-
-def label_set_strategy(name: str, aggregate: str) -> str | LabelScore | LabelRank | Hybrid:
-    """What a strategy's name means for multi-label classification, with the aggregate of its score if it has one.
-
-    Args:
-        name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.
-        aggregate: `"mean"` or `"max"` of a `LabelScore`, or `"rank"` for a `LabelRank`.
-    """
-    score, plus, select = (part.strip() for part in name.partition("+"))
-    if score not in LABEL_SCORES:
-        return name
-    labels = LabelRank(score) if aggregate == "rank" else LabelScore(score, aggregate)
-    return Hybrid(labels, select) if plus else labels
-
-
-# -- scores --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Score:
-    """A score: what is called on batches, and what makes the final scores of that and of other signals."""
-
-    name: str
-    stream: ScoreFunction | None
-    needs: frozenset[str] = frozenset()
-    rescore: Callable[[Signals, np.random.Generator], np.ndarray] | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-def _score(score: str | Ranks | Callable[..., Any], task: str, outside: int, what: str = "score") -> _Score:
-    if isinstance(score, Ranks):
-        return _ranks(score, task, outside)
-    if isinstance(score, str):
-        if score not in SCORES[task]:
-            _refuse_for_task(score, task)
-            raise ArgumentError(_unknown("score", score, [*SCORES[task]]))
-        score = SCORES[task][score]
-    _refuse_classes(score, task)
-    if isinstance(score, LabelScore | LabelRank) and task != "multi_label_classification":
-        raise ArgumentError(f"{score.name!r} is a score of sets of labels: take {score.score!r} here")
-    parameters = list(inspect.signature(score).parameters)
-    if parameters in (["signals"], ["signals", "rng"]):
-        return _Score(_name(score), None, _needs(score, task), score if len(parameters) == 2 else _without_rng(score))
-    if isinstance(score, TokenScore):
-        if task != "token_classification":
-            raise ArgumentError(f"{_name(score)!r} is a score of words: take {_name(score).partition('(')[0]!r} here")
-        if score.sure_outside is not None and outside < 0:
-            raise ArgumentError(f"sure_outside={score.sure_outside}, but the labels have no 'O'")
-        score = replace(score, outside=max(outside, 0))
-    elif len(parameters) != len(_SCORE_ARGUMENTS[task]):
-        wrapped = " (or wrap it in a TokenScore)" if task == "token_classification" else ""
-        selecting = " or select(signals, k, rng) with three" if what == "strategy" else ""
-        raise ArgumentError(
-            f"{what} {_name(score)!r} takes {len(parameters)} arguments, expected "
-            f"score({', '.join(_SCORE_ARGUMENTS[task])}) with {_COUNTED[len(_SCORE_ARGUMENTS[task])]}{wrapped}"
-            f"{selecting}"
-        )
-    return _Score(_name(score), score, settings=getattr(score, "settings", {}))
-
-
-def _without_rng(score: Callable[..., Any]) -> Callable[[Signals, np.random.Generator], np.ndarray]:
-    return lambda signals, rng: score(signals)
-
-
-def _ranks(ranks: Ranks, task: str, outside: int) -> _Score:
-    parts = [_score(score, task, outside) for score in ranks.scores]
-    streams = tuple(part.stream for part in parts if part.stream is not None)
-    weights = np.array(ranks.weights) / sum(ranks.weights)
-
-    def rescore(signals: Signals, rng: np.random.Generator) -> np.ndarray:
-        columns = iter(() if signals.scores is None else signals.scores.T)
-        total = np.zeros(signals.size)
-        for part, weight in zip(parts, weights, strict=True):
-            scores = next(columns) if part.rescore is None else part.rescore(replace(signals, scores=None), rng)
-            rank = rankdata(-scores) / signals.size
-            total += weight * (np.log(rank) if ranks.combine == "product" else rank)
-        return 1 - (np.exp(total) if ranks.combine == "product" else total)
-
-    return _Score(
-        f"ranks({', '.join(part.name for part in parts)})",
-        Stack(streams) if streams else None,
-        frozenset().union(*(part.needs for part in parts)),
-        rescore,
-        {"weights": list(ranks.weights), "combine": ranks.combine},
-    )
-
-
-# -- selections ----------------------------------------------------------------------------------------------------
-
-
-def _hybrid(hybrid: Hybrid, task: str, outside: int) -> Strategy:
-    score, select = _score(hybrid.score, task, outside), _selection(hybrid.select, task)
-    factor = hybrid.candidate_factor
-    if factor is None and "scores" not in _needs(select, task):
-        factor = 10
-    name = f"{score.name}+{_name(hybrid.select)}"
-    if factor is None:
-        return _asking(score, name, select, task)
-    among = partial(_among_the_best, select, factor)
-    return _asking(score, name, among, task, _needs(select, task), {"candidate_factor": factor})
-
-
-def _asking(
-    score: _Score,
-    name: str,
-    select: SelectFunction,
-    task: str,
-    needs: frozenset[str] | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> Strategy:
-    needs = _needs(select, task) if needs is None else needs
-    return Strategy(
-        name=name,
-        score=score.stream,
-        select=select,
-        needs=(needs | score.needs) - {"scores"} | ({"scores"} if score.stream is not None else set()),
-        settings={**(settings or {}), **score.settings},
-        rescore=score.rescore,
-    )
-
-
-def _selecting(select: SelectFunction, task: str) -> Strategy:
-    if "scores" in _needs(select, task):
-        raise ArgumentError(
-            f"strategy {_name(select)!r} needs scores, and nothing gives them: pass Hybrid(score, "
-            f"{_name(select)}) with the score to use, or '{next(iter(SCORES[task]))}+{_name(select)}'"
-        )
-    return Strategy(_name(select), None, select, _needs(select, task))
-
-
-def _subset(subset: Subset, task: str, outside: int) -> Strategy:
-    strategy = resolve_strategy(subset.strategy, task, outside)
-    by = _selection(subset.by, task)
-    needs = _needs(by, task)
-    if "scores" in needs:
-        raise ArgumentError(
-            f"by={_name(by)!r} reads scores, and candidates are chosen before there are any: 'random' and 'neighbors' "
-            "do without"
-        )
-    return replace(
-        strategy,
-        among=Among(by, needs, subset.size),
-        settings={**strategy.settings, "subset": subset.size, "subset_by": _name(by)},
-    )
-
-
-def _among_the_best(
-    select: SelectFunction, candidate_factor: int, signals: Signals, k: int, rng: np.random.Generator
-) -> np.ndarray:
-    assert signals.scores is not None
-    count = candidate_factor * k
-    if signals.embeddings is None:
-        rows = np.sort(top_k(signals, min(signals.size, count), rng))
-    else:
-        rows = best_distinct(signals.scores, signals.embeddings, count, k)
-    picked = rows[select(signals.rows(rows), k, rng)]
-    # Asked in the order of the score: where only some get answered, it is the better ones.
-    return picked[np.lexsort((picked, -signals.scores[picked]))]
-
-
-def _selection(select: str | SelectFunction, task: str, offered: list[str] | None = None) -> SelectFunction:
-    known = SELECTIONS[task]
-    if not isinstance(select, str):
-        if _arguments(select) != 3:
-            raise ArgumentError(
-                f"select {_name(select)!r} takes {_arguments(select)} arguments: signals, k, rng expected"
-            )
-        return select
-    if select in SCORES[task] and offered is None:
-        raise ArgumentError(
-            f"{select!r} is a score, which stands before the +, as in '{select}+kmeans'; what selects among the best "
-            f"stands behind it: {', '.join(sorted(known))}"
-        )
-    if select not in known:
-        _refuse_for_task(select, task)
-        raise ArgumentError(_unknown("strategy", select, offered or [*known]))
-    return known[select]
-
-
-# -- names and arguments -------------------------------------------------------------------------------------------
-
-
-def _refuse_for_task(name: str, task: str) -> None:
+def refuse_for_task(name: str, task: str) -> None:
     """Say what to use instead of a strategy that other tasks have."""
     tasks = [t for t in SCORES if name in {*SCORES[t], *SELECTIONS[t]}]
     if tasks and task not in tasks:
@@ -435,46 +103,19 @@ def _refuse_for_task(name: str, task: str) -> None:
         raise ArgumentError(f"strategy {name!r} is for {' and '.join(tasks)}, and this is {task}: {instead}")
 
 
-def _refuse_classes(function: Callable[..., Any], task: str) -> None:
+def refuse_classes(function: Callable[..., Any], task: str) -> None:
     """Refuse what reads probabilities as those of classes of which one is right, where each label has its own."""
     known = {**_OF_CLASSES, **_ON_CLASSES}
     if task == "multi_label_classification" and any(function is known[name] for name in known):
         raise ArgumentError(
-            f"{_name(function)!r} is for text_classification, where one of the classes is right, and this is {task}: "
-            f"the strategies here are {', '.join([*SCORES[task], *SELECTIONS[task]])}"
+            f"{getattr(function, '__name__', function)!r} is for text_classification, where one of the classes is "
+            f"right, and this is {task}: the strategies here are {', '.join([*SCORES[task], *SELECTIONS[task]])}"
         )
 
 
-def _unknown(what: str, name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1)
+def unknown_name(what: str, name: str, known: list[str]) -> str:
+    """What to say of a name that is none, and which one may have been meant."""
+    written = name.lower().replace("-", "_")
+    near = [_ALSO_KNOWN_AS[written]] if written in _ALSO_KNOWN_AS else difflib.get_close_matches(written, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown {what} {name!r}.{hint} Known are: {', '.join(sorted(known))}"
-
-
-def _arguments(function: Callable[..., Any]) -> int:
-    return len(inspect.signature(function).parameters)
-
-
-def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
-    _refuse_classes(select, task)
-    of_words = task == "token_classification"
-    needed: frozenset[str] = getattr(
-        select, "needs", frozenset({"embeddings"} if of_words else {"probabilities", "embeddings"})
-    )
-    if of_words and needed - {"scores", "embeddings", "labeled_embeddings"}:
-        raise ArgumentError(
-            f"strategy {_name(select)!r} needs {', '.join(sorted(needed))}, but what a model says of the words of a "
-            "whole pool is not kept: reduce it to scores in Hybrid(score, select), or declare @needs('embeddings')"
-        )
-    if task == "multi_label_classification" and "labels" in needed:
-        raise ArgumentError(
-            f"strategy {_name(select)!r} needs labels, one class for each labeled example, but here an example has a "
-            "set of them: it can read labeled_probabilities or labeled_embeddings"
-        )
-    return needed
-
-
-def _name(part: str | Callable[..., Any]) -> str:
-    if isinstance(part, str):
-        return part
-    return str(getattr(part, "name", None) or getattr(part, "__name__", type(part).__name__))

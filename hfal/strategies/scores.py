@@ -8,18 +8,29 @@ import torch
 
 
 ScoreFunction = Callable[..., torch.Tensor]
+GIVEN = ("probabilities", "draws", "mask")
+"""What a score of batches may have as parameters."""
+
+
+def required_parameters(function: Callable[..., object]) -> list[str]:
+    """The names of the parameters that a caller has to fill: those without a default."""
+    parameters = inspect.signature(function).parameters.values()
+    fixed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind in fixed]
+
+
+def reads(score: ScoreFunction) -> frozenset[str]:
+    """Which of `probabilities` and `draws` a score reads: what it says itself, else what its parameters are named."""
+    declared: frozenset[str] | None = getattr(score, "reads", None)
+    if declared is not None:
+        return declared
+    named = set(inspect.signature(score).parameters) & {"probabilities", "draws"}
+    return frozenset(named or {"probabilities"})
 
 
 def reads_draws(score: ScoreFunction) -> bool:
-    """Whether a score is of several draws of the model's parameters: it has a parameter `draws`, or says so."""
-    declared = getattr(score, "reads_draws", None)
-    return "draws" in inspect.signature(score).parameters if declared is None else bool(declared)
-
-
-def only_of_draws(score: ScoreFunction) -> bool:
-    """Whether the probabilities under the model's own parameters say nothing to a score."""
-    scores = score.scores if isinstance(score, Stack) else (score,)
-    return all(map(reads_draws, scores))
+    """Whether a score is of several draws of the model's parameters."""
+    return "draws" in reads(score)
 
 
 def call_score(
@@ -32,16 +43,17 @@ def call_score(
 
     Args:
         score: Its parameters are named `probabilities`, `draws` or `mask`; under other names the first is the
-            probabilities and the second the mask.
+            probabilities and the second the mask. Others that have a default keep it.
         probabilities: float[B, C] or, of words, float[B, L, C].
         draws: float[B, T, C] or, of words, float[B, L, T, C].
         mask: The words, bool[B, L].
     """
     known = {"probabilities": probabilities, "draws": draws, "mask": mask}
-    names = inspect.signature(score).parameters
-    return score(
-        *(known.get(name, default) for name, default in zip(names, (probabilities, mask, None), strict=False))
-    )
+    by_place = dict(zip(required_parameters(score), (probabilities, mask), strict=False))
+    arguments = {
+        n: known.get(n, by_place.get(n)) for n in inspect.signature(score).parameters if n in known | by_place
+    }
+    return score(**arguments)
 
 
 @dataclass(frozen=True)
@@ -51,9 +63,9 @@ class Stack:
     scores: tuple[ScoreFunction, ...]
 
     @property
-    def reads_draws(self) -> bool:
-        """Whether any of them is of draws."""
-        return any(map(reads_draws, self.scores))
+    def reads(self) -> frozenset[str]:
+        """What any of them reads."""
+        return frozenset().union(*map(reads, self.scores))
 
     def __call__(
         self, probabilities: torch.Tensor | None, draws: torch.Tensor | None, mask: torch.Tensor | None

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from hfal.errors import StrategyError
 from hfal.strategies.selection import Signals, needs
 from hfal.strategies.vectors import BLOCK, row_blocks, unit_length
 
@@ -43,10 +44,10 @@ def best_distinct(scores: np.ndarray, embeddings: np.ndarray, count: int, least:
 
 
 @needs("scores", "embeddings")
-def density(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+def density(signals: Signals, k: int, rng: np.random.Generator, beta: float = 1.0) -> np.ndarray:
     """Uncertain, and no outlier: the score times the mean similarity to the pool.
 
-    Information density with beta = 1: Settles & Craven, "An Analysis of Active Learning Strategies for Sequence
+    Information density: Settles & Craven, "An Analysis of Active Learning Strategies for Sequence
     Labeling Tasks" (EMNLP 2008), section 3.4. The mean cosine to N examples is the dot product with their mean, so
     that it takes N products and not N². Negative means count as 0.
 
@@ -54,12 +55,21 @@ def density(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
         signals: `scores`, float[N], none negative; `embeddings`, float[N, D].
         k: How many to pick, at most N.
         rng: Not used.
+        beta: The power of the similarity.
 
     Returns:
         Rows, int64[k], the highest product first, ties in the order of rows.
+
+    Raises:
+        StrategyError: A score is negative.
     """
     assert signals.scores is not None
-    weighted = signals.scores * np.clip(mean_similarity(signals.embeddings), 0, None)
+    if (signals.scores < 0).any():
+        raise StrategyError(
+            f"'density' multiplies the scores, and the lowest is {signals.scores.min():.4g}: use one that is never "
+            "below 0, or join the ranks of two scores (Ranks)"
+        )
+    weighted = signals.scores * np.clip(mean_similarity(signals.embeddings), 0, None) ** beta
     return np.argsort(-weighted, kind="stable")[:k]
 
 

@@ -14,7 +14,7 @@ import torch
 from hfal.errors import ArgumentError
 from hfal.strategies.bayesian import bald
 from hfal.strategies.committee import mean_kl, vote_entropy
-from hfal.strategies.scores import call_score, reads_draws
+from hfal.strategies.scores import call_score, reads
 from hfal.strategies.uncertainty import entropy, least_confidence, margin
 
 
@@ -128,9 +128,9 @@ class TokenScore:
         return WORD_SCORES[self.score] if isinstance(self.score, str) else self.score
 
     @property
-    def reads_draws(self) -> bool:
-        """Whether the words are scored by several draws of the model's parameters."""
-        return reads_draws(self._of_words)
+    def reads(self) -> frozenset[str]:
+        """Whether it is of the probabilities, of several draws of them, or of both."""
+        return reads(self._of_words) | ({"probabilities"} if self.sure_outside is not None else set())
 
     @property
     def name(self) -> str:

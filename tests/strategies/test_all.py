@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from hfal.strategies import SCORES, SELECTIONS, LabelScore, TokenScore, resolve_strategy
-from hfal.strategies.scores import call_score
+from hfal.strategies.scores import call_score, reads
 from hfal.strategies.selection import Signals
+from hfal.strategies.tokens import WORD_SCORES
 
 
 TEXTS = "text_classification"
@@ -115,6 +116,17 @@ def test_it_does_not_pick_just_anything(name):
         assert taken >= 0.6 * k
     else:
         assert taken >= 0.75 * k
+
+
+@pytest.mark.parametrize("name", [*WORD_SCORES])
+def test_words_that_are_surely_outside_may_be_left_out_of_every_score(name):
+    strategy = resolve_strategy(TokenScore(name, sure_outside=0.9), "token_classification")
+    assert "probabilities" in reads(strategy.score)
+    p = torch.tensor([[[0.95, 0.05], [0.6, 0.4]]])
+    d = torch.tensor([[[[0.9, 0.1], [0.1, 0.9]], [[0.2, 0.8], [0.7, 0.3]]]])
+    mask = torch.tensor([[True, True]])
+    alone = call_score(TokenScore(name), p[:, 1:], d[:, 1:], mask[:, 1:])
+    assert torch.equal(call_score(strategy.score, p, d, mask), alone)
 
 
 @pytest.mark.parametrize("name", SCORES["token_classification"])

@@ -1,5 +1,7 @@
 """Ranks, subsets, schedules, hybrids: what they are made of and what they refuse."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -16,9 +18,10 @@ from hfal.strategies import (
     power,
     resolve_schedule,
     resolve_strategy,
+    softmax,
     top_k,
 )
-from hfal.strategies.scores import call_score, only_of_draws, reads_draws
+from hfal.strategies.scores import call_score, reads, reads_draws
 
 
 def rng() -> np.random.Generator:
@@ -67,16 +70,12 @@ def test_ranks_join_scores_of_batches_of_draws_and_of_arrays_in_one_pass():
     )
 
 
-def test_ranks_may_stand_before_a_selection_and_contain_ranks():
+def test_ranks_may_stand_before_a_selection():
     strategy = resolve_strategy(Hybrid(Ranks("entropy", "least_confidence"), "kmeans", candidate_factor=2))
     assert strategy.name == "ranks(entropy, least_confidence)+kmeans"
     scores = np.stack([np.arange(40.0), np.arange(40.0)], axis=1)
     known = strategy.scored(Signals(40, scores=scores, embeddings=rng().normal(size=(40, 4))), rng())
     assert strategy.pick(known, 5, rng()).min() >= 30
-    nested = resolve_strategy(Ranks(first_coordinate, Ranks(first_coordinate)))
-    assert nested.score is None
-    e = np.array([[1.0], [3.0], [2.0]])
-    assert nested.scored(Signals(3, embeddings=e), rng()).scores.tolist() == pytest.approx([0, 2 / 3, 1 / 3])
 
 
 def test_ranks_of_words():
@@ -91,7 +90,11 @@ def test_ranks_of_words():
     ("arguments", "options", "message"),
     [((), {}, "no scores"), (("entropy",), {"weights": (1, 2)}, "expected 1 positive"),
      (("entropy", "margin"), {"weights": (1, 0)}, "expected 2 positive"),
-     (("entropy",), {"combine": "max"}, "expected 'sum' or 'product'")],
+     (("entropy", "margin"), {"weights": (1, float("nan"))}, "expected 2 positive"),
+     (("entropy",), {"combine": "max"}, "expected 'sum' or 'product'"),
+     (("entropy", Ranks("margin")), {}, "write one with all scores"),
+     ((["entropy", "margin"],), {}, "is a list, expected a score function or its name"),
+     (("entropy", Hybrid("margin", "kmeans")), {}, "is a Hybrid, expected a score function or its name")],
 )  # fmt: skip
 def test_ranks_that_make_no_sense(arguments, options, message):
     with pytest.raises(ArgumentError, match=message):
@@ -129,8 +132,9 @@ def test_what_a_score_reads_is_told_by_the_names_of_its_parameters():
     assert reads_draws(bald)
     assert reads_draws(TokenScore("bald"))
     assert not reads_draws(TokenScore("entropy"))
-    assert only_of_draws(resolve_strategy(Ranks("bald", "vote_entropy")).score)
-    assert not only_of_draws(resolve_strategy(Ranks("bald", "entropy")).score)
+    assert reads(resolve_strategy(Ranks("bald", "vote_entropy")).score) == {"draws"}
+    assert reads(resolve_strategy(Ranks("bald", "entropy")).score) == {"draws", "probabilities"}
+    assert reads(TokenScore("bald", sure_outside=0.9)) == {"draws", "probabilities"}
     assert resolve_strategy("batchbald").draws
     assert not resolve_strategy("badge").draws
     p, d = torch.tensor([[0.5, 0.5]]), torch.tensor([[[0.4, 0.6]]])
@@ -164,6 +168,53 @@ def test_a_subset_of_signals_keeps_what_is_known_of_the_labeled():
     assert (some.size, some.scores.tolist(), some.labeled_embeddings.shape) == (2, [2, 0], (7, 3))
     assert some.embeddings.tolist() == [[0, 0, 1], [1, 0, 0]]
     assert some.probabilities is None
+
+
+def test_functions_may_have_more_parameters_that_are_filled_already():
+    def tempered(probabilities: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
+        return probabilities[:, 0] ** temperature
+
+    def both(probabilities: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+        return probabilities[:, 0] + draws[:, 0, 0]
+
+    def of_words(probabilities: torch.Tensor, draws: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return probabilities[..., 0].sum(-1) + draws[..., 0, 0].sum(-1) + mask.sum(-1)
+
+    p, d = torch.tensor([[0.25, 0.75]]), torch.tensor([[[0.5, 0.5]]])
+    assert call_score(resolve_strategy(tempered).score, p, d).item() == 0.25
+    squared = resolve_strategy(partial(tempered, temperature=2))
+    assert (call_score(squared.score, p, d).item(), squared.name, squared.settings) == (
+        0.0625,
+        "tempered",
+        {"temperature": 2},
+    )
+    strategy = resolve_strategy(both)
+    assert strategy.draws
+    assert call_score(strategy.score, p, d).item() == 0.75
+    strategy = resolve_strategy(of_words, "token_classification")
+    assert call_score(strategy.score, p[None], d[None], torch.tensor([[True]])).item() == 1.75
+    cold = resolve_strategy(Hybrid("margin", partial(softmax, beta=1e6)))
+    assert (cold.name, cold.settings) == ("margin+softmax", {"beta": 1e6})
+    scores = np.arange(30, dtype=np.float32) / 30
+    assert cold.pick(Signals(30, scores=scores), 3, rng()).tolist() == [29, 28, 27]
+    with pytest.raises(ArgumentError, match="takes 3 arguments"):
+        resolve_strategy(of_words)  # of texts, which have no mask
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [("kmeans+margin", "'kmeans' selects, which stands behind the \\+, as in 'margin\\+kmeans'"),
+     ("coreset", "Did you mean 'kcenter'"), ("PowerBALD", "Did you mean 'bald\\+power'"),
+     ("breaking-ties", "Did you mean 'margin'"),
+     (Hybrid(Subset("margin", 9), "kmeans"), "score is a Subset, expected a score function"),
+     (Hybrid(Hybrid("margin", "kmeans"), "kcenter"), "score is a Hybrid, expected a score function"),
+     (Hybrid(None, "kmeans"), "score is a NoneType, expected a score function"),
+     (Hybrid("margin", None), "select is a NoneType, expected a select function"),
+     (Ranks("margin", "kcenter"), "'kcenter' selects, which stands behind the")],
+)  # fmt: skip
+def test_what_stands_in_the_wrong_place_is_told_where_it_belongs(strategy, message):
+    with pytest.raises(ArgumentError, match=message):
+        resolve_strategy(strategy)
 
 
 # -- subsets and schedules -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import entropy as kullback_leibler
 
+from hfal.errors import StrategyError
 from hfal.strategies import Signals, cal, density, neighbors
 from hfal.strategies.similarity import best_distinct, mean_similarity
 
@@ -67,6 +68,15 @@ def test_density_ranks_by_the_product_and_leaves_an_uncertain_outlier():
     product = scores * np.clip(cosines(points, points).mean(axis=1), 0, None)
     assert picked.tolist() == np.argsort(-product)[:10].tolist()
     assert 17 not in density(Signals(80, scores=scores, embeddings=points), 79, rng())
+
+
+def test_density_refuses_negative_scores_and_takes_a_power_of_the_similarity():
+    points = embeddings(30) + 2
+    with pytest.raises(StrategyError, match=r"the lowest is -0.1: use one that is never below 0"):
+        density(Signals(30, scores=np.full(30, -0.1), embeddings=points), 3, rng())
+    known = Signals(30, scores=rng(1).random(30), embeddings=points)
+    similarity = cosines(points, points).mean(axis=1)
+    assert density(known, 5, rng(), beta=3).tolist() == np.argsort(-known.scores * similarity**3)[:5].tolist()
 
 
 # -- contrastive active learning -----------------------------------------------------------------------------------
