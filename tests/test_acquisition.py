@@ -117,6 +117,24 @@ def test_nothing_labeled_is_asked_and_the_order_of_the_pool_changes_nothing(
     assert queries[0] == queries[1]
 
 
+@pytest.mark.parametrize(
+    "strategy", ["margin", "margin+kmeans", "margin+kcenter", "margin+typiclust", "badge", "cluster_margin"]
+)
+def test_a_score_buys_copies_of_hard_texts_and_a_hybrid_does_not(reviews, model, tokenizer, tmp_path, strategy):
+    """20 copies of each of the 12 texts of which the model is least sure, in a pool of 160 real sentences."""
+    plain = ActiveLearningCallback(
+        Pool(reviews.select(range(160)), tmp_path / "plain", "text", label_names=["n", "p"]),
+        strategy="margin",
+        query_size=12,
+    )
+    hard = plain.pool.positions([e.example_id for e in propose(plain, model, tokenizer, tmp_path).examples])
+    data = reviews.select([*range(160), *np.repeat(hard, 19)])
+    pool = Pool(data, tmp_path / "copies", "text", label_names=["n", "p"])
+    active = ActiveLearningCallback(pool, strategy=strategy, query_size=12)
+    different = {e.texts["text"] for e in propose(active, model, tokenizer, tmp_path).examples}
+    assert len(different) <= 2 if strategy == "margin" else len(different) == 12
+
+
 @pytest.fixture
 def passes(monkeypatch) -> list[tuple[int, set[str], int]]:
     """For each pass of the model over examples: how many, what was kept, how many draws."""
