@@ -3,9 +3,9 @@
     python recipes/benchmarks/clustering.py            # faiss is compared if it is installed (pip install faiss-cpu)
 
 20,000 points of 384 numbers and length one, 100 clusters: points around 100 centers, and points that have none. Timed
-is finding the centers; the inertia, the mean squared distance from the nearest center, says how good they are. Then the
-nearest 200 of 20,000 points to each of 200: `hfal.strategies.neighbors`, and faiss, which is exact here too. Variants
-are interleaved in an order drawn anew for each repetition; the median counts.
+is finding the centers; the inertia, the mean squared distance from the nearest center, says how good they are. Then
+the nearest 200 of 20,000 points to each of 200: `hfal.strategies.neighbors`, and faiss, which is exact here too.
+Variants are interleaved in an order drawn anew for each repetition; the median counts.
 """
 
 import argparse
