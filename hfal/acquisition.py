@@ -17,10 +17,12 @@ from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
 from hfal.processes import on_main, shared_failure
+from hfal.references import resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.store import Queried, Query
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM
+from hfal.strategies.scores import required_parameters
 from hfal.strategies.selection import LABELED_SIGNALS
 
 
@@ -95,6 +97,11 @@ class Acquisition:
                 "embeddings=<name or path of a sentence-transformers model>, or seed_strategy='random'"
             )
         _check_committee(committee, pool.label_names)
+        needs_embeddings = seed_strategy in SEED_SELECTIONS or any(
+            "embeddings" in (s.needs if s.among is None else s.needs | s.among.needs) for s in strategies.values()
+        )
+        if isinstance(embeddings, str) and not own_embeddings and needs_embeddings:
+            resolve_model(embeddings)  # before anything is asked
         if committee is not None and not any(strategy.draws for strategy in strategies.values()):
             logger.warning("committee= is not used: the strategy takes no draws of the model's parameters")
 
@@ -487,6 +494,10 @@ def _check_committee(members: Any, label_names: Sequence[str]) -> None:
             "that gives a list of models for the number of a round"
         )
     if callable(members):
+        if len(required_parameters(members)) != 1:
+            raise ArgumentError(
+                f"committee takes {len(required_parameters(members))} arguments, expected one: committee(round_number)"
+            )
         return
     if not members:
         raise ArgumentError("committee is empty, expected at least one model beside the one that is trained")

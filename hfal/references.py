@@ -256,14 +256,21 @@ def _load_csv(path: Path, columns: Sequence[str]) -> "datasets.Dataset":
 
 def _header(path: Path, columns: Sequence[str]) -> tuple[list[str], str]:
     """The names of the columns, and what separates the cells: that which gives the wanted columns, or else most."""
-    found = []
-    for delimiter in _DELIMITERS[path.suffix.lower()]:
-        _, header = next(_rows(str(path), delimiter), (0, []))
+    delimiters = _DELIMITERS[path.suffix.lower()]
+    found, errors = [], []
+    for delimiter in delimiters:
+        try:
+            _, header = next(_rows(str(path), delimiter), (0, []))
+        except ArgumentError as error:  # as of quoted names, which end where another delimiter stands
+            errors.append(error)
+            continue
         found.append(([name.strip() for name in header], delimiter))
+    if not found:
+        raise errors[0]
     header, delimiter = max(found, key=lambda item: (set(columns) <= set(item[0]), len(item[0])))
     if not any(header):
         raise ArgumentError(f"{path} has no names of columns in its first line")
-    if delimiter != found[0][1] and len(header) > 1:
+    if delimiter != delimiters[0] and len(header) > 1:
         logger.info("%s: the cells are separated by %r", path, delimiter)
     return header, delimiter
 

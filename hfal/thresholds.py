@@ -24,8 +24,8 @@ def thresholds_of(thresholds: float | Mapping[str, float] | None, names: Sequenc
     for name, threshold in thresholds.items():
         if name not in names:
             raise ArgumentError(f"thresholds has {name!r}, which is no label; the labels are: {', '.join(names)}")
-        if not 0 < threshold < 1:
-            raise ArgumentError(f"the threshold of {name!r} is {threshold}, expected a number between 0 and 1")
+        if not isinstance(threshold, int | float) or not 0 < threshold < 1:
+            raise ArgumentError(f"the threshold of {name!r} is {threshold!r}, expected a number between 0 and 1")
     return {name: float(thresholds.get(name, THRESHOLD)) for name in names}
 
 

@@ -362,6 +362,7 @@ def test_bad_arguments(tmp_path, texts, make_trainer, caplog):
         ({"passes": 2.5}, "passes=2.5, expected a whole number"),
         ({"committee": []}, "committee is empty, expected at least one model"),
         ({"committee": tiny_model()}, "committee is a BertForSequenceClassification, expected a number of rounds"),
+        ({"committee": lambda: []}, "committee takes 0 arguments, expected one"),
         ({"committee": ["path"]}, "a member of the committee is a str, expected a model"),
         ({"committee": [BertForSequenceClassification(tiny_config(3))]}, "a member of the committee has the labels"),
     ):

@@ -80,6 +80,8 @@ def test_thresholds():
         ({"CITY": 0.5}, "'CITY', which is no label; the labels are: PER, LOC, ORG"),
         ({"LOC": 1.2}, "the threshold of 'LOC' is 1.2, expected a number between 0 and 1"),
         (0, "the threshold of 'PER' is 0"),
+        ({"LOC": "0.3"}, "the threshold of 'LOC' is '0.3', expected a number between 0 and 1"),
+        ([0.1, 0.2, 0.3], "the threshold of 'PER' is \\[0.1, 0.2, 0.3\\], expected a number"),
     ]:
         with pytest.raises(ArgumentError, match=message):
             thresholds_of(wrong, NAMES)

@@ -1,5 +1,6 @@
 """What a model or data reference may be, and what is said when nothing is there."""
 
+import csv
 import logging
 import os
 import subprocess
@@ -195,6 +196,14 @@ def test_the_separator_is_that_which_gives_the_columns(
     assert load_csv(tmp_path, content)["id"] == ["1"]  # no column is asked for
     said = [record.getMessage() for record in caplog.records]
     assert any(f"separated by {separator!r}" in line for line in said) == (separator != ",")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_names_of_columns_may_be_quoted_as_all_cells_may(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "quoted.csv"
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=separator, quoting=csv.QUOTE_ALL).writerows([["text", "label"], ["a, b; c", "x"]])
+    assert load_split(str(path)).to_dict() == {"text": ["a, b; c"], "label": ["x"]}
 
 
 def test_what_programs_leave_in_csv(tmp_path: Path) -> None:

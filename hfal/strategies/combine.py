@@ -90,8 +90,10 @@ class Subset:
     by: str | Callable[..., Any] = "random"
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ArgumentError(f"size={self.size}, expected at least 1 candidate")
+        if not isinstance(self.size, int) or self.size < 1:
+            raise ArgumentError(f"size={self.size!r}, expected a whole number of candidates, at least 1")
+        if isinstance(self.strategy, Schedule):
+            raise ArgumentError("a Subset of a Schedule: put Subsets into it, Schedule({1: Subset(...), ...})")
         if isinstance(self.strategy, Subset):
             raise ArgumentError("a Subset of a Subset: name one size, and one way to choose")
 
@@ -101,13 +103,15 @@ class Schedule:
     """Another strategy in other rounds: `Schedule({1: "typiclust", 4: "margin+kmeans"})`.
 
     Args:
-        strategies: The round from which it is used, to the strategy; round 1 has to be among them. (The seed set is
-            asked before round 1, by the callback's `seed_strategy`.)
+        strategies: The round from which it is used, to the strategy; round 1 has to be among them. A round's query is
+            made when it has trained. (The seed set is asked before round 1, by the callback's `seed_strategy`.)
     """
 
     strategies: "Mapping[int, str | Callable[..., Any] | Hybrid | Ranks | Subset]"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.strategies, Mapping) or not all(isinstance(n, int) for n in self.strategies):
+            raise ArgumentError("a Schedule takes a dict of the number of a round to its strategy, {1: ..., 4: ...}")
         if 1 not in self.strategies or min(self.strategies) < 1:
             raise ArgumentError(f"the schedule begins at rounds {sorted(self.strategies)}, expected one to be 1")
         if any(isinstance(strategy, Schedule) for strategy in self.strategies.values()):

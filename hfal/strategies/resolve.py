@@ -1,6 +1,7 @@
 """From what the user writes to a strategy: a name such as `"margin+kmeans"`, a function, or an object of `combine`."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.label_sets import LABEL_SCORES, LabelRank, LabelScore
 from hfal.strategies.names import SCORES, SELECTIONS, refuse_classes, refuse_for_task, unknown_name
 from hfal.strategies.scores import GIVEN, ScoreFunction, Stack, reads_draws, required_parameters
-from hfal.strategies.selection import SelectFunction, Signals, random, top_k
+from hfal.strategies.selection import SIGNALS, SelectFunction, Signals, random, top_k
 from hfal.strategies.similarity import best_distinct
 from hfal.strategies.tokens import WORD_SCORES, TokenScore
 
@@ -63,7 +64,8 @@ class Strategy:
         """
         if self.rescore is None:
             return signals
-        scores = np.asarray(self.rescore(signals, rng))
+        with _saying_what_was_given(self, signals):
+            scores = np.asarray(self.rescore(signals, rng))
         if scores.shape != (signals.size,) or not np.isfinite(scores).all():
             raise StrategyError(
                 f"the scores of strategy {self.name!r} are {scores.dtype}{list(scores.shape)}, expected "
@@ -80,7 +82,9 @@ class Strategy:
         Raises:
             StrategyError: Not k different rows came back.
         """
-        return _checked_rows(self.name, self.select(signals, k, rng), k, signals.size)
+        with _saying_what_was_given(self, signals):
+            rows = self.select(signals, k, rng)
+        return _checked_rows(self.name, rows, k, signals.size)
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,24 @@ class Among:
         return np.sort(_checked_rows(_name(self.select), rows, self.size, signals.size))
 
 
+@contextlib.contextmanager
+def _saying_what_was_given(strategy: Strategy, signals: Signals) -> Iterator[None]:
+    """What somebody's own function did not declare is `None`, which an error of Python's does not say."""
+    try:
+        yield
+    except (AttributeError, TypeError) as error:
+        given = [name for name in SIGNALS if getattr(signals, name) is not None]
+        others = [name for name in SIGNALS if name not in given]
+        error.add_note(
+            f"strategy {strategy.name!r} was given the signals {', '.join(given) or 'none'}; what it reads of "
+            f"{', '.join(others)} has to be declared: @needs('{others[0]}')"
+        )
+        raise
+
+
 def _checked_rows(name: str, rows: Any, k: int, size: int) -> np.ndarray:
+    if rows is None:
+        raise StrategyError(f"strategy {name!r} returned nothing, expected {k} integer rows")
     picked = np.asarray(rows)
     if picked.shape != (k,) or not np.issubdtype(picked.dtype, np.integer):
         raise StrategyError(
@@ -167,7 +188,9 @@ def resolve_strategy(
         parts = [part.strip() for part in strategy.split("+")]
         if len(parts) == 2:
             return _hybrid(Hybrid(parts[0], parts[1]), task, outside)
-        if len(parts) != 1 or strategy not in SCORES[task]:
+        if len(parts) > 2:
+            raise ArgumentError(f"strategy {strategy!r} has {len(parts) - 1} '+', expected one: a score + a selection")
+        if strategy not in SCORES[task]:
             offered = [*SCORES[task], *SELECTIONS[task], *(f"{score}+kmeans" for score in SCORES[task])]
             return _selecting(_selection(strategy, task, offered), task)
     elif isinstance(strategy, Schedule):

@@ -62,9 +62,11 @@ def needs(*signals: str) -> Callable[[_F], _F]:
     Args:
         *signals: Names of the fields.
     """
-    unknown = set(signals) - set(SIGNALS)
+    unknown = [signal for signal in signals if signal not in SIGNALS]
     if unknown:
-        raise ArgumentError(f"unknown signals {sorted(unknown)}; there are {', '.join(SIGNALS)}")
+        raise ArgumentError(
+            f"unknown signals {unknown}; write their names, @needs('embeddings'); there are {', '.join(SIGNALS)}"
+        )
 
     def declare(function: _F) -> _F:
         function.needs = frozenset(signals)  # type: ignore[attr-defined]

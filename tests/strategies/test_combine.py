@@ -142,6 +142,28 @@ def test_what_a_score_reads_is_told_by_the_names_of_its_parameters():
     assert call_score(lambda draws: draws, p, d) is d
 
 
+def test_an_error_in_a_users_function_says_which_signals_it_was_given():
+    @needs("probabilities")
+    def forgot(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+        return np.argsort(signals.embeddings[:, 0])[:k]
+
+    def misspelt(signals: Signals) -> np.ndarray:
+        return signals.embedings[:, 0]
+
+    known = Signals(3, probabilities=np.ones((3, 2)))
+    for call in (
+        lambda: resolve_strategy(forgot).pick(known, 1, rng()),
+        lambda: resolve_strategy(misspelt).scored(known, rng()),
+    ):
+        with pytest.raises((TypeError, AttributeError)) as caught:
+            call()
+        assert "was given the signals probabilities; what it reads of scores, embeddings" in caught.value.__notes__[0]
+    with pytest.raises(StrategyError, match="returned nothing, expected 1 integer rows"):
+        resolve_strategy(lambda signals, k, rng: None).pick(known, 1, rng())
+    with pytest.raises(ArgumentError, match="write their names"):
+        needs(forgot)
+
+
 # -- hybrids -------------------------------------------------------------------------------------------------------
 
 
@@ -210,7 +232,8 @@ def test_functions_may_have_more_parameters_that_are_filled_already():
      (Hybrid(Hybrid("margin", "kmeans"), "kcenter"), "score is a Hybrid, expected a score function"),
      (Hybrid(None, "kmeans"), "score is a NoneType, expected a score function"),
      (Hybrid("margin", None), "select is a NoneType, expected a select function"),
-     (Ranks("margin", "kcenter"), "'kcenter' selects, which stands behind the")],
+     (Ranks("margin", "kcenter"), "'kcenter' selects, which stands behind the"),
+     ("margin+power+kmeans", "has 2 '\\+', expected one")],
 )  # fmt: skip
 def test_what_stands_in_the_wrong_place_is_told_where_it_belongs(strategy, message):
     with pytest.raises(ArgumentError, match=message):
@@ -226,8 +249,9 @@ def test_a_subset_says_how_candidates_are_chosen():
     assert strategy.settings == {"candidate_factor": 10, "subset": 500, "subset_by": "neighbors"}
     assert (strategy.among.size, strategy.among.needs) == (500, {"embeddings", "labeled_embeddings"})
     assert resolve_strategy(Subset("margin", 500)).among.needs == set()
-    with pytest.raises(ArgumentError, match="size=0"):
-        Subset("margin", 0)
+    for size in (0, 0.5):
+        with pytest.raises(ArgumentError, match=f"size={size}, expected a whole number"):
+            Subset("margin", size)
     with pytest.raises(ArgumentError, match="Subset of a Subset"):
         Subset(Subset("margin", 10), 5)
     with pytest.raises(ArgumentError, match="by='power' reads scores"):
@@ -241,6 +265,11 @@ def test_a_schedule_names_the_first_round_of_each_strategy():
         (4, "margin+kmeans"),
     ]
     assert [*resolve_schedule("margin")] == [1]
+    with pytest.raises(ArgumentError, match="put Subsets into it"):
+        Subset(Schedule({1: "margin"}), 10)
+    for wrong in (["margin"], {"1": "margin"}):
+        with pytest.raises(ArgumentError, match="a dict of the number of a round"):
+            Schedule(wrong)
     for rounds in ({2: "margin"}, {0: "margin", 1: "margin"}, {}):
         with pytest.raises(ArgumentError, match="expected one to be 1"):
             Schedule(rounds)
