@@ -104,7 +104,7 @@ def _information(ratios: np.ndarray) -> np.ndarray:
 
 @needs("draws")
 def batchbald(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Examples whose labels together would tell most about the model's parameters: BALD without its near-copies.
+    """Examples whose labels together would tell most about the model's parameters, each given those before it.
 
     Kirsch et al., "BatchBALD: Efficient and Diverse Batch Acquisition for Deep Bayesian Active Learning" (NeurIPS
     2019). Greedy: each example is the one whose label would tell most about which draw it is, after the labels of
@@ -119,6 +119,9 @@ def batchbald(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
     query is taken as complete and another one is begun among the examples left, as if nothing had been picked: each
     such part is spread, but one may repeat another. Which way to go on made no difference that could be measured on
     sentence embeddings; for long queries, use more draws.
+
+    Labels are taken to be drawn anew for each example, copies included, so that a second copy still tells something;
+    where a few draws differ mainly in how they see all texts alike, it tells as much as another text would.
 
     Args:
         signals: `draws`, float[N, T, C].
