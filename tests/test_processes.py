@@ -51,8 +51,9 @@ def fresh(folder: Path, tmp_path: Path) -> Path:
 
 
 def torchrun(processes: int, what: str, *folders: Path, **environment: str) -> subprocess.Popen[str]:
+    launcher = [*TORCHRUN, str(processes)] if processes > 1 else [sys.executable]
     return subprocess.Popen(
-        [*TORCHRUN, str(processes), str(SCRIPT), what, *map(str, folders)],
+        [*launcher, str(SCRIPT), what, *map(str, folders)],
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -81,7 +82,8 @@ def said(folder: Path, what: str) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def scored(folder: Path, of_words: Path) -> dict[str, Path]:
-    for processes in (1, 2, 3):
+    """Of one process and of three: two, which share everything evenly, are an easier case."""
+    for processes in (1, 3):
         finish(torchrun(processes, "score", folder, of_words))
     return {"texts": folder, "words": of_words}
 
@@ -93,10 +95,10 @@ def scored(folder: Path, of_words: Path) -> dict[str, Path]:
         ("words", {"scores", "tags", "confidences", "embeddings", "entity_embeddings"}),
     ],
 )
-def test_one_two_and_three_processes_compute_the_same_bits_and_make_the_same_query(scored, task, signals):
+def test_one_process_and_three_compute_the_same_bits_and_make_the_same_query(scored, task, signals):
     folder = scored[task]
     everything = {file.name: np.load(file) for file in folder.glob("scores *.npz")}
-    assert len(everything) == 6
+    assert len(everything) == 4
     alone = everything["scores 0 of 1.npz"]
     assert sorted(alone) == sorted(f"{few}{name}" for name in signals for few in ("", "few_"))
     for arrays in everything.values():
@@ -104,7 +106,7 @@ def test_one_two_and_three_processes_compute_the_same_bits_and_make_the_same_que
             assert arrays[name].tobytes() == alone[name].tobytes()
             assert np.abs(arrays[name]).sum() > 0
     answers = said(folder, "said")
-    assert len(answers) == 6
+    assert len(answers) == 4
     assert all(answer == answers[0] for answer in answers)
     assert len(set(answers[0]["query"])) == len(answers[0]["query"])
     if task == "texts":

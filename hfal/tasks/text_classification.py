@@ -1,6 +1,7 @@
 """The task in which a text gets one label."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import datasets
@@ -9,7 +10,7 @@ import pyarrow as pa
 import torch
 
 from hfal.errors import ArgumentError
-from hfal.labels import label_indices, label_names_of, label_values
+from hfal.labels import label_indices, label_names_of
 from hfal.tasks.outputs import class_probabilities, finite, required, scores_of
 from hfal.tasks.whole_texts import WholeTexts
 
@@ -38,6 +39,11 @@ class TextClassification(WholeTexts):
 
     def indices(self) -> np.ndarray:
         """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none."""
+        return self._indices
+
+    @cached_property
+    def _indices(self) -> np.ndarray:
+        # Read once: asking a data set for one cell takes milliseconds, and the pool may ask for each.
         if self.label_column is None:
             return np.full(len(self.dataset), -1, np.int64)
         return label_indices(self.dataset, self.label_column, self.label_names)
@@ -52,13 +58,8 @@ class TextClassification(WholeTexts):
 
     def label_at(self, row: int) -> str | None:
         """The label that the data set itself gives to an example."""
-        if self.label_column is None:
-            return None
-        cell = self.dataset.select_columns([self.label_column]).with_format("arrow")[[row]][self.label_column]
-        value = label_values(cell)[0].as_py()
-        if value is None or value == -1:
-            return None
-        return value if isinstance(value, str) else self.label_names[value]
+        index = int(self._indices[row])
+        return None if index < 0 else self.label_names[index]
 
     def check_problem_type(self, problem_type: str | None) -> None:
         """Check that the model's configuration does not say that its labels are something else.
