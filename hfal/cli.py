@@ -149,11 +149,10 @@ def _export(arguments: argparse.Namespace) -> int:
         unlabeled=unlabeled,
         answers=arguments.answers,
     )
+    more = {"unlabeled": "unlabeled texts", "answers": "answers"}  # of a folder; a file has labels, whatever its name
+    kinds = more if arguments.unlabeled or arguments.answers else {}
     for path, rows in written.items():
-        kinds = {"answers": "answers", "unlabeled": "unlabeled texts"}
-        print(
-            f"{path}: {rows} {kinds.get(path.stem, 'labels') if arguments.unlabeled or arguments.answers else 'labels'}"
-        )
+        print(f"{path}: {rows} {kinds.get(path.stem, 'labels')}")
     return 0
 
 

@@ -37,8 +37,8 @@ def load_export(
     folder = _folder(source, revision, token)
     if not (folder / HISTORY).is_file() or not (folder / f"{ANSWERS}.parquet").is_file():
         raise ArgumentError(
-            f"source={os.fspath(source)!r} has no {HISTORY} and {ANSWERS}.parquet, without which nobody can go on from "
-            f"it: make it with {_HOW}"
+            f"source={os.fspath(source)!r} has no {HISTORY} and {ANSWERS}.parquet, without which nobody can go on "
+            f"from it: make it with {_HOW}"
         )
     try:
         # `to_pylist` of Arrow, so that labels stay numbers.

@@ -1,6 +1,9 @@
 """Pool -> export -> from_export -> two more rounds: the same queries as a run that was never exported."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,14 +119,16 @@ def exported(tmp_path: Path, reviews: Dataset) -> Path:
 def test_nothing_is_exported_that_was_not_meant_to_be(tmp_path: Path, reviews: Dataset, exported: Path) -> None:
     for file in exported.iterdir():
         content = file.read_bytes()
-        assert b"Anna" not in content and str(tmp_path).encode() not in content
+        assert b"Anna" not in content
+        assert str(tmp_path).encode() not in content
     data = load_dataset(str(exported), cache_dir=str(tmp_path / "cache"))
     assert {split: len(rows) for split, rows in data.items()} == {"train": 5, "unlabeled": 295}
     assert data["train"].features == data["unlabeled"].features
     assert set(data["unlabeled"]["label"]) == {None}
     assert set(data["train"]["al_annotator"]) == {"annotator-1"}
     answers = load_dataset(str(exported), "answers", cache_dir=str(tmp_path / "cache"))["train"]
-    assert answers["answer"] == [1, 2, 3, 4, 5] and set(answers["annotator"]) == {"annotator-1"}
+    assert answers["answer"] == [1, 2, 3, 4, 5]
+    assert set(answers["annotator"]) == {"annotator-1"}
     assert answers.features["label"].names == NAMES
 
 
@@ -150,3 +155,37 @@ def test_what_cannot_be_gone_on_from(tmp_path: Path, exported: Path) -> None:
     with pytest.raises(ArgumentError, match="format 99"):
         Pool.from_export(exported, run)
     assert not run.parent.exists() or not list(run.parent.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["words", "raw text", "sets"])
+def test_answers_of_other_tasks_come_back(tmp_path: Path, kind: str) -> None:
+    texts = ["EU rejects German call", "Peter Blackburn", "no entity here", "Brussels today"]
+    column = [text.split() for text in texts] if kind == "words" else texts
+    data = Dataset.from_dict({"text": column, "number": range(4)})
+    task = "multi_label_classification" if kind == "sets" else "token_classification"
+    pool = Pool(data, tmp_path / "run", "text", label_names=["PER", "LOC"], task=task, id_column="number")
+    labels = [["LOC"], ["PER", "LOC"], []] if kind == "sets" else [["B-LOC", "O", "O", "O"], ["B-PER", "I-PER"]]
+    for number, label in enumerate(labels):
+        pool.record(Answer(str(number), label, annotator="anna", comment="sure"))
+    pool.record(Answer("3", None, "skip", annotator="bert"))
+    export_labels(pool.run_dir, tmp_path / "export", unlabeled=pool, answers=True, annotator_names=True)
+    loaded = load_dataset(str(tmp_path / "export"), cache_dir=str(tmp_path / "cache"))
+    assert loaded["unlabeled"]["label"] == [None] * (4 - len(labels))
+    later = Pool.from_export(tmp_path / "export", tmp_path / "later")
+    assert later.store.answers() == pool.store.answers()
+    assert later.labels() == pool.labels()
+    assert later.label_names == pool.label_names
+    assert (later.task.name, later.run_dir) == (task, (tmp_path / "later").resolve())
+
+
+def test_killed_in_the_middle_it_leaves_no_run_directory(tmp_path: Path, exported: Path) -> None:
+    script = (
+        "import os, signal, sys; from hfal import Pool; from hfal.store import Store\n"
+        "fill = Store.restore\n"
+        "def killed(*arguments): fill(*arguments); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Store.restore = killed; Pool.from_export(*sys.argv[1:])"
+    )
+    done = subprocess.run([sys.executable, "-c", script, exported, tmp_path / "later"], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "later").exists()
+    assert len(Pool.from_export(exported, tmp_path / "later").labels()) == 5
