@@ -18,6 +18,7 @@ from hfal.errors import HfalError, RunStopped
 
 if TYPE_CHECKING:
     from hfal.config import ActiveLearningArguments, TrainingOptions
+    from hfal.identity import Examples
 
 _DESCRIPTION = """Active learning for the Hugging Face Trainer: have texts labeled, train on them, pick the
 texts worth labeling next, and so on."""
@@ -29,6 +30,14 @@ _EXAMPLES = """examples:
   hfal export runs/reviews --to labels.csv
 
 Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
+
+_EXPORT_OPTIONS = {
+    "unlabeled": "also write the texts that have no label, as a split of their own; into a folder",
+    "answers": "also write the whole log of answers, and the queries and rounds; into a folder",
+    "annotator_names": "write the names of annotators, who are annotator-1, annotator-2, ... without it",
+    "no_provenance": "leave out the columns al_..., which say where each label came from",
+    "no_comments": "leave out what annotators had to say about a text",
+}
 
 _BIG = 50_000  # rows for which preparing takes long enough to want a progress bar
 
@@ -109,6 +118,9 @@ def _command(words: list[str]) -> int:
     export.add_argument(
         "--format", choices=["parquet", "jsonl", "csv", "conll"], help="of the files in a folder; Parquet by default"
     )
+    for option, what in _EXPORT_OPTIONS.items():
+        spellings = dict.fromkeys([f"--{option}", f"--{option.replace('_', '-')}"])
+        export.add_argument(*spellings, action="store_true", help=what)
 
     for command in (label, status, export):
         command.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
@@ -116,15 +128,53 @@ def _command(words: list[str]) -> int:
     if arguments.command == "label":
         return _label(arguments.run_dir, arguments.annotator_name, arguments.hide_suggestions)
     if arguments.command == "export":
-        from hfal.export import export_labels
-
-        for path, rows in export_labels(arguments.run_dir, arguments.to, arguments.format).items():
-            print(f"{path}: {rows} labels")
-        return 0
+        return _export(arguments)
     from hfal.status import describe_run
 
     print(describe_run(arguments.run_dir))
     return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from hfal.export import export_labels
+
+    unlabeled = _examples(arguments.run_dir) if arguments.unlabeled else None
+    written = export_labels(
+        arguments.run_dir,
+        arguments.to,
+        arguments.format,
+        provenance=not arguments.no_provenance,
+        comments=not arguments.no_comments,
+        annotator_names=arguments.annotator_names,
+        unlabeled=unlabeled,
+        answers=arguments.answers,
+    )
+    more = {"unlabeled": "unlabeled texts", "answers": "answers"}  # of a folder; a file has labels, whatever its name
+    kinds = more if arguments.unlabeled or arguments.answers else {}
+    for path, rows in written.items():
+        print(f"{path}: {rows} {kinds.get(path.stem, 'labels')}")
+    return 0
+
+
+def _examples(run_dir: str) -> "Examples":
+    """All texts of a run, read again from where it found them."""
+    import datasets
+
+    from hfal.config import CONFIG_NAME, read_ahead
+    from hfal.data import load_data
+    from hfal.identity import Examples
+    from hfal.store import Store
+
+    Store(run_dir, read_only=True).close()
+    if not Path(run_dir, CONFIG_NAME).is_file():
+        raise HfalError(
+            f"{run_dir} is a run of your own script, which alone knows its data: call "
+            "export_labels(run_dir, to, unlabeled=pool) there"
+        )
+    datasets.disable_progress_bars()
+    al, options = read_ahead([run_dir])
+    data, _ = load_data(al, run_dir, options.seed)
+    return Examples(data, al.text, al.id, of_words=al.task == "token_classification")
 
 
 def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> int:

@@ -1,39 +1,47 @@
 """The labels of a run as a data set that can be read without hfal: each with its text and its history."""
 
-import codecs
-import csv
 import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Protocol
 
-from hfal.conll import read_sentences, write_sentence
 from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.export_files import (
+    ANSWERS,
+    CARD,
+    FORMAT_OF_ENDING,
+    FORMATS,
+    HISTORY,
+    SPLITS,
+    WORDS,
+    WRITERS,
+    Columns,
+    Feature,
+    Row,
+    check_card,
+    check_folder,
+    dataset_configs,
+    is_earlier_export,
+    is_plain_card,
+    list_of,
+    plain_card,
+    value,
+    write_whole,
+)
+from hfal.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
 from hfal.label_sets import join_label_set
 from hfal.spans import spans_from_tags, words_of
-from hfal.spreadsheets import column_for, csv_lines, csv_rows, restore
+from hfal.spreadsheets import column_for
 from hfal.store import DATASET, Answer, Queried, Query, Store, Texts
 
 
 logger = logging.getLogger(__name__)
 
-# Types are described as in `datasets`, which reads this from a Parquet file.
-_Feature = dict[str, Any]
-
-
-def _value(dtype: str) -> _Feature:
-    return {"dtype": dtype, "_type": "Value"}
-
-
-def _list(feature: _Feature) -> _Feature:
-    return {"feature": feature, "_type": "List"}
-
-
-_WORDS = _list(_value("string"))
-_SPANS = _list({"start": _value("int64"), "end": _value("int64"), "label": _value("string")})
+_SPANS = list_of({"start": value("int64"), "end": value("int64"), "label": value("string")})
 _PROVENANCE = {
     "al_split": "string",
     "al_query": "int32",
@@ -51,17 +59,25 @@ _OURS = ("id", "label", *_PROVENANCE)
 
 _OF_RAW_TEXT = ("tokens", "spans")
 
-_FORMATS = ("parquet", "jsonl", "csv", "conll")
-_FORMAT_OF_ENDING = {".parquet": "parquet", ".jsonl": "jsonl", ".json": "jsonl", ".csv": "csv", ".conll": "conll"}
-_SPLITS = ("train", "test")
-_MAY_LIE_BESIDE = ("README.md", "LICENSE")
 
-_Row = dict[str, Any]
-_Columns = Mapping[str, _Feature]
+class Examples(Protocol):
+    """What has the texts of a whole pool: a `Pool`, or `hfal.identity.Examples`, which needs no torch."""
+
+    def examples(self) -> Iterator[tuple[str, Texts]]:
+        """Id and texts, by column, of every example."""
+        ...
 
 
 def export_labels(
-    run_dir: str | os.PathLike[str], to: str | os.PathLike[str], format: str | None = None
+    run_dir: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    provenance: bool = True,
+    comments: bool = True,
+    annotator_names: bool = False,
+    unlabeled: Examples | None = None,
+    answers: bool = False,
 ) -> dict[Path, int]:
     """Write every example that has a label now, with its texts and where the label came from.
 
@@ -75,14 +91,21 @@ def export_labels(
       was to be asked first), and what strategy and model thought of the example then; empty for a label that came
       with the data;
     - `al_annotator`, `al_comment`, `al_labeled_at`: whose answer holds, with which comment, since when (UTC); a label
-      that came with the data has the annotator `"dataset"` and no time.
+      that came with the data has the annotator `"dataset"` and no time. People are `annotator-1`, `annotator-2`, in
+      the order of their first answers, which stays the same in later exports, unless their names are asked for.
 
     Where a text may have several labels, `label` and `al_suggestion` are lists of them, which are empty for none.
 
     Where words are tagged, `label` and `al_suggestion` are lists with a tag for each word. Beside a raw text are then
     its words as `tokens`, and its entities as `spans`, a list of `{"start", "end", "label"}` in characters.
 
-    Skipped and unsure examples have no label, so no row. The rows are in the order of the first answers. The formats:
+    Beside these, a folder may have `unlabeled`, a split with the same columns for all that has no label, and
+    `answers`, a second configuration for `load_dataset(folder, "answers")` with the whole log: skips, corrections,
+    what was taken back, of every annotator. With the log comes `hfal.json`, with all queries, their scores and the
+    rounds. A folder that has both is what `Pool.from_export` goes on from. A `README.md` says which file is which.
+
+    Skipped and unsure examples have no label, so no row but in `unlabeled`. The rows are in the order of the first
+    answers. The formats:
 
     - Parquet: in `datasets` the `label` is a `ClassLabel` with the run's names, or a `List` of them; the times are
       timestamps.
@@ -106,63 +129,135 @@ def export_labels(
             label.
         format: `"parquet"`, `"jsonl"`, `"csv"` or `"conll"` (which `load_dataset` does not read) for the files in a
             folder; Parquet by default.
+        provenance: Whether to write the columns `al_...`.
+        comments: Whether to write what annotators had to say about an example.
+        annotator_names: Whether to write the names of annotators.
+        unlabeled: The pool, to write its unlabeled examples too. They have no label, also if the data set has one for
+            them that nobody was shown.
+        answers: Whether to write the log of answers, queries and rounds; into a folder of Parquet.
 
     Returns:
-        The files, with the number of rows in each.
+        The tables, with the number of rows in each.
 
     Raises:
         ArgumentError: `to` cannot be written, or is something else than an export of this run; or `format` is none, or
-            has no place for labels of this kind.
+            has no place for what is to be written; or `unlabeled` is another pool.
         RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
     """
     path, format, is_folder = _target(to, format)
+    _check_place(to, format, is_folder, unlabeled is not None, answers)
     store = Store(run_dir, read_only=True)
     try:
         with store.snapshot():
             _check_kind(store, format, to)
-            columns, rows, answered = _read(store)
+            columns, rows, text_columns = _read(store, annotator_names, unlabeled)
+            log = answer_rows(_published(store.answers(), store, annotator_names))
+            history = history_of(store, text_columns.values(), len(rows) if unlabeled is not None else None)
     finally:
         store.close()
+    known = {*history["contents"], *(row["id"] for row in rows)}
+    if not comments:
+        rows, log = _without(rows, "al_comment"), _without(log, "comment")
+    all_columns = list(columns)
+    columns = {name: f for name, f in columns.items() if not _is_left_out(name, provenance, comments)}
+    log_columns = {name: value(dtype) if dtype else columns["label"] for name, dtype in ANSWER_COLUMNS.items()}
     try:
         if is_folder:
-            splits = {split: [row for row in rows if row["al_split"] == split] for split in _SPLITS}
-            files = {path / f"{split}.{format}": part for split, part in splits.items() if part}
-            earlier = [path / f"{split}.{ending}" for split in _SPLITS for ending in _FORMATS]
-            _check_folder(path, earlier)
+            splits = {split: [row for row in rows if row["al_split"] == split] for split in SPLITS}
+            tables = {path / f"{split}.{format}": (columns, part) for split, part in splits.items() if part}
+            if answers:
+                tables[path / f"{ANSWERS}.parquet"] = (log_columns, log)
+            earlier = [path / f"{split}.{ending}" for split in SPLITS for ending in FORMATS]
+            earlier += [path / f"{ANSWERS}.parquet", path / HISTORY]
+            check_folder(path, earlier)
         else:
-            files, earlier = {path: rows}, [path]
+            tables, earlier = {path: (columns, rows)}, [path]
         earlier = [file for file in earlier if file.exists()]
+        possible = [*_possible_columns(all_columns), list(log_columns)]
         for file in earlier:
-            if not _is_earlier_export(file, list(columns), answered):
+            if not is_earlier_export(file, possible, known):
                 raise ArgumentError(
                     f"to={os.fspath(to)!r}: {file} is there and no export of this run, so it is left as it is; "
                     "remove it or name another file"
                 )
+        files: dict[Path, Callable[[IO[bytes]], None]] = {
+            file: partial(_write_table, columns=of, rows=part, format=format) for file, (of, part) in tables.items()
+        }
+        if is_folder:
+            if answers:
+                text = json.dumps(history, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
+                files[path / HISTORY] = partial(_write, content=text)
+            card, configs = path / CARD, dataset_configs(file.name for file in tables)
+            if (answers or unlabeled is not None) and check_card(card, configs):
+                files[card] = partial(_write, content=plain_card(configs))
+            elif is_plain_card(card) and not (answers or unlabeled is not None):
+                earlier.append(card)
         path.parent.mkdir(parents=True, exist_ok=True)
         if is_folder:
             path.mkdir(exist_ok=True)
-        _write_whole(files, set(earlier) - set(files), lambda file, part: _WRITERS[format](file, columns, part))
+        write_whole(files, set(earlier) - set(files))
     except OSError as error:
         raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
-    return {file: len(part) for file, part in files.items()}
+    return {file: len(part) for file, (_, part) in tables.items()}
+
+
+def _write_table(file: IO[bytes], columns: Columns, rows: Sequence[Row], format: str) -> None:
+    WRITERS[format](file, columns, rows)
+
+
+def _write(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+
+
+def _is_left_out(column: str, provenance: bool, comments: bool) -> bool:
+    return (column in _PROVENANCE and not provenance) or (column == "al_comment" and not comments)
+
+
+def _possible_columns(columns: Sequence[str]) -> list[list[str]]:
+    """The columns that an export of the run may have, by what was left out."""
+    choices = [(provenance, comments) for provenance in (True, False) for comments in (True, False)]
+    return [[name for name in columns if not _is_left_out(name, *choice)] for choice in choices]
+
+
+def _without(rows: Iterable[Row], column: str) -> list[Row]:
+    return [{**row, column: None} for row in rows]
+
+
+def _published(answers: Iterable[Answer], store: Store, annotator_names: bool) -> list[Answer]:
+    """Answers of the log, by annotators whose names may be known."""
+    names = {} if annotator_names else pseudonyms(store.answers())
+    return [replace(a, annotator=names.get(str(a.annotator), a.annotator)) for a in answers]
 
 
 def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, bool]:
     """Where to write, in which format, and whether that is a folder."""
-    if format is not None and format not in _FORMATS:
-        raise ArgumentError(f"format={format!r}, expected one of: {', '.join(_FORMATS)}")
+    if format is not None and format not in FORMATS:
+        raise ArgumentError(f"format={format!r}, expected one of: {', '.join(FORMATS)}")
     text = os.fspath(to)
     path = Path(text).resolve()
     ending = path.suffix.lower()
     if path.is_dir() or text.endswith(("/", os.sep)) or not ending[1:2].isalpha():
-        return path, format or _FORMATS[0], True
-    if ending not in _FORMAT_OF_ENDING:
+        return path, format or FORMATS[0], True
+    if ending not in FORMAT_OF_ENDING:
         raise ArgumentError(
-            f"to={text!r}: files may end in {', '.join(_FORMAT_OF_ENDING)}; end the name of a folder with '/'"
+            f"to={text!r}: files may end in {', '.join(FORMAT_OF_ENDING)}; end the name of a folder with '/'"
         )
-    if format not in (None, _FORMAT_OF_ENDING[ending]):
+    if format not in (None, FORMAT_OF_ENDING[ending]):
         raise ArgumentError(f"to={text!r} contradicts format={format!r}: leave the format out, or name a folder")
-    return path, _FORMAT_OF_ENDING[ending], False
+    return path, FORMAT_OF_ENDING[ending], False
+
+
+def _check_place(
+    to: str | os.PathLike[str], format: str, is_folder: bool, with_unlabeled: bool, with_answers: bool
+) -> None:
+    """See that there is a place for the unlabeled examples, and for the log."""
+    for name, wanted in (("unlabeled", with_unlabeled), ("answers", with_answers)):
+        if wanted and not is_folder:
+            raise ArgumentError(f"to={os.fspath(to)!r} is one file, with no place for {name}: name a folder")
+    if with_answers and format != "parquet":
+        raise ArgumentError(f"answers are written as Parquet, so that format={format!r} does not go with them")
+    if with_unlabeled and format == "conll":
+        raise ArgumentError("a CoNLL file has no place for what is unlabeled: take Parquet or JSON Lines")
 
 
 def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
@@ -183,10 +278,12 @@ def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
 # -- what is written -----------------------------------------------------------------------------------------------
 
 
-def _read(store: Store) -> tuple[dict[str, _Feature], list[_Row], set[str]]:
-    """The columns with their types, the rows, and the ids of all that was ever answered."""
-    answered = {answer.example_id for answer in store.answers()}
-    labeled = {i: answer for i, answer in store.current_answers().items() if answer.label is not None}
+def _read(
+    store: Store, annotator_names: bool, unlabeled: Examples | None
+) -> tuple[dict[str, Feature], list[Row], dict[str, str]]:
+    """The columns with their types, the rows, and how each text column is called in them."""
+    current = [answer for answer in store.current_answers().values() if answer.label is not None]
+    labeled = {answer.example_id: answer for answer in _published(current, store, annotator_names)}
     if not labeled:
         raise RunDirectoryError(f"no labels in {store.run_dir} yet: answer a query, then export them")
     asked: dict[str, list[tuple[int, Query, Queried]]] = {}
@@ -200,13 +297,13 @@ def _read(store: Store) -> tuple[dict[str, _Feature], list[_Row], set[str]]:
 
     rows = []
     text_columns: dict[str, str] = {}
-    features: dict[str, _Feature] = {"id": _value("string")}
+    features: dict[str, Feature] = {"id": value("string")}
     for example_id, answer in labeled.items():
         origin, texts = origins[example_id], texts_of[example_id]
-        row: _Row = {"id": example_id, "label": answer.label, "al_split": _SPLITS[example_id in held_out]}
+        row: Row = {"id": example_id, "label": answer.label, "al_split": SPLITS[example_id in held_out]}
         for name, text in texts.items():
             column = text_columns.setdefault(name, column_for(name, (*_OURS, *of_raw_text)))
-            features[column] = _value("string") if isinstance(text, str) else _WORDS
+            features[column] = value("string") if isinstance(text, str) else WORDS
             row[column] = text
             if of_raw_text and isinstance(text, str):
                 row.update(tokens=words_of(text), spans=spans_from_tags(text, answer.label))
@@ -218,18 +315,51 @@ def _read(store: Store) -> tuple[dict[str, _Feature], list[_Row], set[str]]:
         if answer.annotator != DATASET:
             row["al_labeled_at"] = answer.time
         rows.append(row)
+    if unlabeled is not None:
+        rows += _unlabeled_rows(store, unlabeled, labeled, text_columns, of_raw_text)
     for name, column in text_columns.items():
         if name != column:
             logger.warning(
                 "the text column %r is called %r in the export, which has a %r of its own", name, column, name
             )
-    features |= {column: _SPANS if column == "spans" else _WORDS for column in of_raw_text}
-    names: _Feature = {"names": list(store.meta("label_names")), "_type": "ClassLabel"}
-    features["label"] = _list(names) if store.is_of_words or store.is_of_sets else names
-    features |= {column: _value(dtype) for column, dtype in _PROVENANCE.items()}
+    features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
+    names: Feature = {"names": list(store.meta("label_names")), "_type": "ClassLabel"}
+    features["label"] = list_of(names) if store.is_of_words or store.is_of_sets else names
+    features |= {column: value(dtype) for column, dtype in _PROVENANCE.items()}
     if store.is_of_words or store.is_of_sets:
-        features["al_suggestion"] = _WORDS
-    return features, rows, answered
+        features["al_suggestion"] = WORDS
+    return features, rows, text_columns
+
+
+def _unlabeled_rows(
+    store: Store,
+    pool: Examples,
+    labeled: Mapping[str, Answer],
+    text_columns: Mapping[str, str],
+    of_raw_text: Sequence[str],
+) -> list[Row]:
+    """Rows for all examples that have no label."""
+    rows, missing = [], {*labeled, *store.contents()}
+    for example_id, texts in pool.examples():
+        missing.discard(example_id)
+        if example_id in labeled:
+            continue
+        if not texts.keys() <= text_columns.keys():
+            raise ArgumentError(
+                f"unlabeled has the text columns {', '.join(texts)}, the run {', '.join(text_columns)}: pass its pool"
+            )
+        row: Row = {"id": example_id, "al_split": "unlabeled"}
+        row |= {text_columns[name]: text for name, text in texts.items()}
+        for text in texts.values():
+            if of_raw_text and isinstance(text, str):
+                row["tokens"] = words_of(text)
+        rows.append(row)
+    if missing:
+        raise ArgumentError(
+            f"unlabeled is another pool: it lacks {len(missing)} examples of the run in {store.run_dir}, such as "
+            f"{min(missing)!r}"
+        )
+    return rows
 
 
 def _is_raw(texts: Iterable[Texts]) -> bool:
@@ -242,162 +372,3 @@ def _origin(answer: Answer, asked: Sequence[tuple[int, Query, Queried]]) -> tupl
         return None
     before = [place for place in asked if answer.query is None or place[1].number <= answer.query]
     return before[-1] if before else None
-
-
-# -- how it is written ---------------------------------------------------------------------------------------------
-
-
-def _jsonl(file: IO[bytes], columns: _Columns, rows: Iterable[_Row]) -> None:
-    ends_of_lines = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}  # for some readers, though not in JSON
-    for row in rows:
-        line = json.dumps({column: row.get(column) for column in columns}, ensure_ascii=False)
-        file.write(line.translate(ends_of_lines).encode() + b"\n")
-
-
-def _csv(file: IO[bytes], columns: _Columns, rows: Iterable[_Row]) -> None:
-    names = columns["label"].get("feature", columns["label"])["names"]
-
-    def cell(value: Any) -> Any:
-        return join_label_set(value, names) if isinstance(value, list) else value
-
-    file.write(codecs.BOM_UTF8)
-    for line in csv_lines(columns, ([cell(row.get(column)) for column in columns] for row in rows)):
-        file.write(line.encode())
-
-
-def _conll(file: IO[bytes], columns: _Columns, rows: Iterable[_Row]) -> None:
-    lists = [column for column, feature in columns.items() if feature is _WORDS]  # the words come first
-    for row in rows:
-        words = next(row[column] for column in lists if row.get(column) is not None)
-        file.write(write_sentence(words, [[tag] for tag in row["label"]], {"id": row["id"]}).encode())
-
-
-def _parquet(file: IO[bytes], columns: _Columns, rows: Sequence[_Row]) -> None:
-    # `datasets` itself, which could write this too, takes more than a second to import.
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def type_of(feature: _Feature) -> Any:
-        match feature:
-            case {"_type": "List", "feature": inner}:
-                return pa.list_(type_of(inner))
-            case {"_type": "ClassLabel"}:
-                return pa.int64()
-            case {"_type": "Value", "dtype": "timestamp[us, tz=UTC]"}:
-                return pa.timestamp("us", tz="UTC")
-            case {"_type": "Value", "dtype": dtype}:
-                return pa.type_for_alias(dtype)
-        return pa.struct({name: type_of(inner) for name, inner in feature.items()})
-
-    arrays = {}
-    for column, feature in columns.items():
-        values: list[Any] = [row.get(column) for row in rows]
-        if column == "label":
-            index = {name: i for i, name in enumerate(feature.get("feature", feature)["names"])}
-            values = [index[v] if isinstance(v, str) else [index[tag] for tag in v] for v in values]
-        elif column == "al_labeled_at":
-            values = [value and datetime.fromisoformat(value) for value in values]
-        arrays[column] = pa.array(values, type_of(feature))
-    metadata = {"huggingface": json.dumps({"info": {"features": columns}})}
-    pq.write_table(pa.table(arrays).replace_schema_metadata(metadata), file)
-
-
-_WRITERS: dict[str, Callable[[IO[bytes], _Columns, Sequence[_Row]], None]] = {
-    "parquet": _parquet,
-    "jsonl": _jsonl,
-    "csv": _csv,
-    "conll": _conll,
-}
-
-
-def _write_whole(
-    files: dict[Path, list[_Row]], outdated: Iterable[Path], write: Callable[[IO[bytes], list[_Row]], None]
-) -> None:
-    """Write files that are there whole or not at all, and remove those whose place they take."""
-    # Hidden, since `load_dataset` would take a train.parquet.part for data too.
-    parts = {file: file.with_name(f".{file.name}.{os.getpid()}.part") for file in files}
-    try:
-        for file, part in parts.items():
-            with open(part, "wb") as stream:
-                write(stream, files[file])
-                stream.flush()
-                os.fsync(stream.fileno())
-        for file in outdated:
-            file.unlink()
-        for file, part in reversed(parts.items()):  # `train` last: without it no folder looks complete
-            os.replace(part, file)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
-
-
-# -- what is there already -----------------------------------------------------------------------------------------
-
-
-def _check_folder(folder: Path, earlier: Sequence[Path]) -> None:
-    if folder.is_dir():
-        known = {*_MAY_LIE_BESIDE, *(file.name for file in earlier)}
-        others = sorted(p.name for p in folder.iterdir() if p.name not in known and not p.name.startswith("."))
-        if others:
-            raise ArgumentError(
-                f"the folder {folder} has other things in it ({', '.join(others[:5])}{', …' if others[5:] else ''}), "
-                "which load_dataset might take for data: name a new folder"
-            )
-
-
-def _is_earlier_export(file: Path, columns: list[str], answered: set[str]) -> bool:
-    """Whether a file has nothing in it but what an export of this run may have had."""
-    if not file.is_file():
-        return False
-    if file.stat().st_size == 0:
-        return True
-    try:
-        ids = _IDS[_FORMAT_OF_ENDING[file.suffix.lower()]](file, columns)
-        return all(example_id in answered for example_id in ids)
-    except (ValueError, RecursionError, csv.Error):
-        return False
-
-
-def _ids_in_parquet(file: Path, columns: list[str]) -> Iterator[str]:
-    import pyarrow.parquet as pq
-
-    if pq.read_schema(file).names != columns:
-        raise ValueError("other columns")
-    yield from pq.read_table(file, columns=["id"])["id"].to_pylist()
-
-
-def _ids_in_jsonl(file: Path, columns: list[str]) -> Iterator[str]:
-    with open(file, encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            row = json.loads(line)
-            if not isinstance(row, dict) or list(row) != columns:
-                raise ValueError("other columns")
-            yield str(row["id"])
-
-
-def _ids_in_csv(file: Path, columns: list[str]) -> Iterator[str]:
-    header = codecs.BOM_UTF8 + "".join(csv_lines(columns, [])).encode()
-    with open(file, "rb") as stream:
-        if stream.read(len(header)) != header:
-            raise ValueError("other columns")
-        for _, row in csv_rows(stream.read().decode()):
-            yield restore("".join(row[:1]))
-
-
-def _ids_in_conll(file: Path, columns: list[str]) -> Iterator[str]:
-    content = file.read_bytes().decode()
-    sentences = list(read_sentences(content, os.fspath(file)))
-    if content != "".join(write_sentence(s.words, s.columns, s.comments) for s in sentences):
-        raise ValueError("other lines")
-    for sentence in sentences:
-        if list(sentence.comments) != ["id"] or any(len(tags) != 1 for tags in sentence.columns):
-            raise ValueError("other columns")
-        yield sentence.comments["id"]
-
-
-_IDS: dict[str, Callable[[Path, list[str]], Iterator[str]]] = {
-    "parquet": _ids_in_parquet,
-    "jsonl": _ids_in_jsonl,
-    "csv": _ids_in_csv,
-    "conll": _ids_in_conll,
-}

@@ -6,8 +6,7 @@ import logging
 import os
 import shlex
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,11 @@ import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
+from hfal.from_export import load_export, restored
+from hfal.identity import columns_of, examples_of, hash_texts, make_ids
 from hfal.processes import is_main, rank_and_size
 from hfal.spans import plain_text
-from hfal.store import DATASET, Answer, Store
+from hfal.store import DATASET, Answer, Store, Texts
 from hfal.tasks import LABEL_COLUMNS, make_task
 
 
@@ -102,14 +103,59 @@ class Pool:
         self.task = make_task(task, dataset, self.text_columns, label_column, label_names, thresholds)
         self.label_names = self.task.label_names
         self.thresholds = self.task.thresholds
-        self._hashes = self._hash_texts()
-        self.ids: pa.Array = self._make_ids()
+        self._hashes = hash_texts(dataset, self.text_columns, self.task.words is not None)
+        self.ids: pa.Array = make_ids(dataset, self._hashes, id_column)
         self.run_dir = Path(run_dir).resolve()
         if is_main():
             self._check_run_directory()
             if rank_and_size()[1] > 1 and self.store.meta("pool") != self.fingerprint:
                 with self.store.own():
                     self.store.set_meta("pool", self.fingerprint)  # for which the others wait
+
+    @classmethod
+    def from_export(
+        cls,
+        source: str | os.PathLike[str],
+        run_dir: str | os.PathLike[str],
+        prepare: Callable[[datasets.Dataset], datasets.Dataset] | None = None,
+        thresholds: float | Mapping[str, float] | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+    ) -> "Pool":
+        """Go on where an export stopped, in a new run directory.
+
+        With the same Trainer and the same arguments of the callback, the next queries are those that the exported run
+        would have made. The export has no models: a last round that has made no query yet is trained again, and
+        `retrain="continue"` and committees of earlier rounds have nothing to begin with. Nor does it have labels that
+        nobody was shown, so a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
+
+        Args:
+            source: A folder that `export_labels(..., unlabeled=pool, answers=True)` has written, or the name of a data
+                set on the Hub with these files.
+            run_dir: The new run directory.
+            prepare: Gets the examples, with `id` and the text columns, and returns them with the columns that the
+                model takes: `lambda rows: rows.map(tokenize, batched=True)`.
+            thresholds: As for `Pool`.
+            revision: Of a data set on the Hub.
+            token: For the Hub.
+
+        Raises:
+            ArgumentError: `source` is no export, or lacks what it takes to go on.
+            RunDirectoryError: `run_dir` has something else in it, or a text was edited in the export.
+        """
+        rows, history = load_export(source, revision, token)
+        dataset = rows if prepare is None else prepare(rows)
+        if not isinstance(dataset, datasets.Dataset) or len(dataset) != len(rows):
+            raise ArgumentError(f"prepare has to return a Dataset with all {len(rows)} rows; it returned {dataset!r}")
+        columns = history.text_columns
+
+        def open_in(folder: str | os.PathLike[str]) -> "Pool":
+            return cls(dataset, folder, columns, None, history.label_names, "id", history.task, thresholds)
+
+        if is_main():
+            with restored(history, rows, run_dir) as folder:
+                open_in(folder).store.close()  # which checks that the texts are those that were labeled
+        return open_in(run_dir)
 
     @cached_property
     def store(self) -> Store:
@@ -143,61 +189,6 @@ class Pool:
         )
 
     # -- identity --------------------------------------------------------------------------------------------------
-
-    def _columns(self, *names: str) -> Iterator[pa.Table]:
-        """The named columns, some thousand rows at a time, without a copy in Python objects."""
-        yield from self.dataset.select_columns(list(names)).with_format("arrow").iter(_ROWS_AT_A_TIME)
-
-    def _hash_texts(self) -> np.ndarray:
-        """A hash of each example's text columns, bytes[N, 10]: the same for the same text, whatever its row."""
-        hashes = np.empty((len(self.dataset), 10), np.uint8)
-        row = 0
-        for table in self._columns(*self.text_columns):
-            columns = [table[name] for name in self.text_columns]
-            for name, column in zip(self.text_columns, columns, strict=True):
-                in_words = self.task.words is not None and pa.types.is_nested(column.type)
-                kind = column.type.value_type if in_words else column.type
-                if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-                    raise ArgumentError(f"text column {name!r} holds {column.type}, expected strings")
-                if column.null_count:
-                    missing = row + int(np.flatnonzero(column.is_null().to_numpy())[0])
-                    raise ArgumentError(
-                        f"text column {name!r} has no text in row {missing}: drop such rows or fill in an empty string"
-                    )
-            for texts in zip(*(column.to_pylist() for column in columns), strict=True):
-                digest = hashlib.blake2b(digest_size=10)
-                for text in texts:
-                    for part in [text] if isinstance(text, str) else text:
-                        encoded = part.encode()
-                        digest.update(len(encoded).to_bytes(8, "little") + encoded)
-                hashes[row] = np.frombuffer(digest.digest(), np.uint8)
-                row += 1
-        return hashes
-
-    def _make_ids(self) -> pa.Array:
-        if self.id_column is not None:
-            ids = pa.concat_arrays(
-                chunk.cast(pa.string()) for t in self._columns(self.id_column) for chunk in t[self.id_column].chunks
-            )
-            if ids.null_count:
-                raise ArgumentError(f"id_column={self.id_column!r} has {ids.null_count} rows without an id")
-            counts = ids.value_counts()
-            twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
-            if twice:
-                raise ArgumentError(
-                    f"id_column={self.id_column!r} has {len(twice)} ids more than once, for one {twice[0]!r}: "
-                    "ids must be unique; leave id_column out to have them made from the text"
-                )
-            return ids
-        # The leading letter keeps spreadsheets from reading an id such as 12e4567890 as a number.
-        ids = ["x" + row.tobytes().hex() for row in self._hashes]
-        _, inverse, counts = np.unique(self._hashes, axis=0, return_inverse=True, return_counts=True)
-        seen: Counter[str] = Counter()
-        for row in np.flatnonzero(counts[inverse.reshape(-1)] > 1):
-            seen[ids[row]] += 1
-            if seen[ids[row]] > 1:
-                ids[row] += f"-{seen[ids[row]]}"
-        return pa.array(ids, pa.string())
 
     def _check_run_directory(self) -> None:
         task = self.store.meta("task")
@@ -329,6 +320,10 @@ class Pool:
         rows = self.dataset.select_columns(list(self.text_columns)).with_format(None)[[int(p) for p in positions]]
         return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
 
+    def examples(self) -> Iterator[tuple[str, Texts]]:
+        """Id and texts, by column, of every example, in the order of the dataset."""
+        return examples_of(self.dataset, self.text_columns, self.ids)
+
     @cached_property
     def lengths(self) -> np.ndarray:
         """Number of tokens of each example, int32[N].
@@ -342,7 +337,7 @@ class Pool:
                 f"{self.task.how_to_tokenize}"
             )
         parts = []
-        for table in self._columns("input_ids"):
+        for table in columns_of(self.dataset, "input_ids"):
             parts.append(pc.list_value_length(table["input_ids"]).to_numpy())
         lengths = np.concatenate(parts).astype(np.int32)
         if (lengths == 0).any():

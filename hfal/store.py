@@ -373,30 +373,35 @@ class Store:
     def add_query(self, query: Query) -> Query:
         """Record a query, all of it or nothing; returns it with its number and time."""
         with self._transaction():
-            number = self._db.execute(
-                "INSERT INTO queries (round, purpose, strategy, seed, model, settings, versions, time) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    query.round,
-                    query.purpose,
-                    query.strategy,
-                    query.seed,
-                    query.model,
-                    json.dumps(dict(query.settings)),
-                    json.dumps(dict(query.versions)),
-                    utc_now(),
-                ),
-            ).lastrowid
-            for example in query.examples:
-                self._insert_texts(example.example_id, example.content, example.texts)
-            self._db.executemany(
-                "INSERT INTO queried VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (number, rank, e.example_id, e.content, e.score, _dump(e.suggestion), e.confidence)
-                    for rank, e in enumerate(query.examples)
-                ],
-            )
+            number = self._insert_query(query, utc_now())
         return self._queries("query = ?", number)[0]
+
+    def _insert_query(self, query: Query, time: str, number: int | None = None, closed: bool = False) -> int | None:
+        number = self._db.execute(
+            "INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                number,
+                query.round,
+                query.purpose,
+                query.strategy,
+                query.seed,
+                query.model,
+                json.dumps(dict(query.settings)),
+                json.dumps(dict(query.versions)),
+                time,
+                int(closed),
+            ),
+        ).lastrowid
+        for example in query.examples:
+            self._insert_texts(example.example_id, example.content, example.texts)
+        self._db.executemany(
+            "INSERT INTO queried VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (number, rank, e.example_id, e.content, e.score, _dump(e.suggestion), e.confidence)
+                for rank, e in enumerate(query.examples)
+            ],
+        )
+        return number
 
     def _queries(self, condition: str, *values: Any) -> list[Query]:
         rows = self._db.execute(f"SELECT * FROM queries WHERE {condition} ORDER BY query", values).fetchall()
@@ -524,9 +529,9 @@ class Store:
 
     def _insert_answer(self, answer: Answer, content: str) -> int | None:
         return self._db.execute(
-            "INSERT INTO answers (example_id, annotator, action, label, comment, time, query, content) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
+                answer.number,
                 answer.example_id,
                 answer.annotator,
                 answer.action,
@@ -621,6 +626,52 @@ class Store:
             return 0
         answers = self.current_answers(until).values()
         return sum(len(a.label) for a in answers if isinstance(a.label, list) and a.annotator != DATASET)
+
+    def restore(
+        self,
+        meta: Mapping[str, Any],
+        queries: Iterable[Query],
+        rounds: Iterable[RoundRecord],
+        answers: Iterable[tuple[Answer, str, Texts]],
+    ) -> None:
+        """Fill an empty store with what another one had, numbers and times included: all of it or nothing.
+
+        Args:
+            meta: JSON values by key.
+            queries: With their numbers and times.
+            rounds: As `rounds` gives them.
+            answers: The log, as `(answer, content, texts)`.
+
+        Raises:
+            RunDirectoryError: The store is not empty.
+        """
+        with self._transaction():
+            if self._db.execute("SELECT count(*) FROM meta").fetchone()[0]:
+                raise RunDirectoryError(f"{self.path} has a run already")
+            self._db.executemany("INSERT INTO meta VALUES (?, ?)", [(key, json.dumps(v)) for key, v in meta.items()])
+            for query in queries:
+                self._insert_query(query, query.time, query.number, query.closed)
+            self._db.executemany(
+                "INSERT INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        r.number,
+                        r.seed,
+                        r.answers_seen,
+                        r.labels,
+                        r.words,
+                        r.train_size,
+                        r.started,
+                        r.trained,
+                        _dump(r.metrics),
+                        r.finished,
+                    )
+                    for r in rounds
+                ],
+            )
+            for answer, content, texts in answers:
+                self._insert_texts(answer.example_id, content, texts)
+                self._insert_answer(answer, content)
 
     def contents(self) -> dict[str, str]:
         """Example id to the hash of its text as last queried or answered."""

@@ -188,16 +188,16 @@ def expected_rows(times: dict[str, str]) -> list[Row]:
         {"id": "corrected", "label": "positive", **seed, "al_rank": 1},
         {"id": "plain", "label": "positive", **seed, "al_rank": 0, "al_comment": "sure"},
         {"id": "by two", "label": "negative", **first, "al_rank": 2},
-        {"id": "by two, one undone", "label": "positive", **first, "al_rank": 3, "al_annotator": "bert"},
+        {"id": "by two, one undone", "label": "positive", **first, "al_rank": 3, "al_annotator": "annotator-2"},
         {"id": "asked again", "label": "positive", **first, "al_rank": 0},
-        {"id": "from elsewhere", "label": "positive", **first, "al_rank": 4, "al_annotator": "script"},
+        {"id": "from elsewhere", "label": "positive", **first, "al_rank": 4, "al_annotator": "annotator-3"},
         {"id": "named late", "label": "positive", **first, "al_rank": 5},
         {"id": "given back", "label": "positive", **seed, "al_rank": 5},
         {"id": "given later", "label": "negative", "al_split": "train", "al_annotator": "dataset"},
     ]
     for row in rows:
         row["text"] = f"text of {row['id']}"
-        row.setdefault("al_annotator", "anna")
+        row.setdefault("al_annotator", "annotator-1")
         row["al_labeled_at"] = times.get(row["id"])
     return rows
 
@@ -350,7 +350,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         answer(store, i, names[number % 3], HOSTILE[kind][:1000] or "nobody", comment=HOSTILE[kind][:1000], query=1)
     paths = [folder / f"labels.{format}" for format in FORMATS]
     for path in paths:
-        export_labels(store.run_dir, path)
+        export_labels(store.run_dir, path, annotator_names=True)
     loaded = load(folder, *paths)
     return {"folder": folder, "names": names, "ids": ids, "loaded": dict(zip(FORMATS, loaded, strict=True))}
 
