@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from hfal import __version__
 from hfal.card import ANSWERS, PICTURE, SPLITS, TAG
 from hfal.errors import ArgumentError, HubError, HubUnreachableError
@@ -116,7 +118,10 @@ def preview_push(
         data, model = Path(temporary, "dataset"), Path(temporary, "model")
         data.mkdir()
         files = write_dataset(run_dir, data, repo_id, license, language, model_repo_id, **contents)
-        parts = [f"This would go to the data set {repo_id}:\n{describe_files(files)}", (data / CARD).read_text("utf-8")]
+        parts = [
+            f"This would go to the data set {repo_id}:\n{describe_files(files)}",
+            (data / CARD).read_text("utf-8"),
+        ]
         if model_repo_id is not None:
             model.mkdir()
             files = write_model(run_dir, model, model_repo_id, repo_id, language)
@@ -202,13 +207,13 @@ def _check_may_be_replaced(api: "HfApi", repo_id: str, kind: str, there: set[str
             text = Path(path).read_text("utf-8", "replace")
         try:
             card = card_class(text, ignore_metadata_errors=True)
-            tags = card.data.tags or []
-            if TAG in tags:
+        except (TypeError, ValueError, yaml.YAMLError):
+            pass  # unreadable, so not ours
+        else:
+            if TAG in (card.data.to_dict().get("tags") or []):
                 return
             if not card.text.strip():  # as it is where a repository is made on the Hub's page
                 there = there - {CARD}
-        except Exception:
-            pass  # as many kinds as there are of unreadable metadata: not ours
     others = sorted(there - set(_MAY_LIE_THERE))
     if others:
         raise ArgumentError(

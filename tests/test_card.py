@@ -192,5 +192,7 @@ def test_a_preview_of_files_writes_none(tmp_path):
     make_run(tmp_path / "run").close()
     for name, shown in (("labels.csv", "labels.csv"), ("labels.jsonl", "labels.jsonl"), ("out/", "train.parquet")):
         text = preview_export(tmp_path / "run", f"{tmp_path}/{name}")
-        assert re.search(rf"  {shown} +[\d,]+ bytes +{3 if name == 'out/' else 5} rows\n +columns: id, text, label,", text)
+        assert re.search(
+            rf"  {shown} +[\d,]+ bytes +{3 if name == 'out/' else 5} rows\n +columns: id, text, label,", text
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
