@@ -111,7 +111,7 @@ def dataset_card(
     if answers.is_file():
         configs.append({"config_name": ANSWERS, "data_files": [_data_file(ANSWERS, answers.name)]})
     data = DatasetCardData(
-        language=[language] if isinstance(language, str) else language and list(language),
+        language=_languages(language),
         license=license,
         size_categories=[_size_category(sum(rows[file.name] for file in splits.values()))],
         task_categories=[_TASKS[task]],
@@ -141,7 +141,11 @@ def dataset_card(
 
 
 def model_card(
-    run_dir: str | os.PathLike[str], round_number: int, repo_id: str, dataset_repo_id: str, language: Any = None
+    run_dir: str | os.PathLike[str],
+    round_number: int,
+    repo_id: str,
+    dataset_repo_id: str,
+    language: str | Sequence[str] | None = None,
 ) -> str:
     """The card of the model that a round has trained, with a link to the data set that it was trained on.
 
@@ -170,7 +174,7 @@ def model_card(
     base = _published_options(run_dir).get("model")
     base = base if base is not None and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", base) else None
     data = ModelCardData(
-        language=[language] if isinstance(language, str) else language and list(language),
+        language=_languages(language),
         library_name="transformers",
         pipeline_tag=_TASKS[task],
         datasets=[dataset_repo_id],
@@ -355,6 +359,10 @@ def _is_private(reference: str) -> bool:
         return ("/" in reference or "." in reference) and resolve_path(reference) is not None
     except FileNotFoundError:
         return True
+
+
+def _languages(language: str | Sequence[str] | None) -> list[str] | None:
+    return [language] if isinstance(language, str) else list(language) if language else None
 
 
 # -- what the files have -------------------------------------------------------------------------------------------

@@ -206,7 +206,7 @@ class ActiveLearningArguments:
     export: str | None = field(
         default=None,
         metadata={
-            "help": "Where the labels go when the run ends: hub:OWNER/NAME, a file or a folder, as in hfal export --to.",
+            "help": "Where the labels go when the run ends: hub:OWNER/NAME, a file or a folder.",
             "metavar": "PATH",
         },
     )

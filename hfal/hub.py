@@ -172,7 +172,7 @@ def _upload(api: "HfApi", folder: Path, repo_id: str, kind: str, private: bool |
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     repo_id = api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True).repo_id
-    info = api.repo_info(repo_id, repo_type=kind)
+    info = api.dataset_info(repo_id) if kind == "dataset" else api.model_info(repo_id)
     there = {file.rfilename for file in info.siblings or []}
     if private and not info.private:
         raise ArgumentError(
