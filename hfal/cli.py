@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hfal import __version__
-from hfal.errors import HfalError, RunStopped
+from hfal.errors import ArgumentError, HfalError, RunStopped
 
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _EXAMPLES = """examples:
   hfal label runs/reviews
   hfal status runs/reviews
   hfal export runs/reviews --to labels.csv
+  hfal export runs/reviews --to hub:me/reviews --license cc-by-4.0
 
 Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
 
@@ -104,7 +105,7 @@ def _command(words: list[str]) -> int:
 
     export = commands.add_parser(
         "export",
-        help="write the labels to a file",
+        help="write the labels to a file, or publish them on the Hub",
         description="Write each label with its text, round, score, strategy, annotator and time. A file that is there "
         "is replaced only if it is an earlier export of this run.",
     )
@@ -112,8 +113,8 @@ def _command(words: list[str]) -> int:
         "--to",
         required=True,
         metavar="PATH",
-        help="FILE.csv (not for tags of words), FILE.conll (only for these), FILE.jsonl, FILE.parquet, or a folder "
-        "for load_dataset",
+        help="FILE.csv (not for tags of words), FILE.conll (only for these), FILE.jsonl, FILE.parquet, a folder "
+        "for load_dataset, or hub:OWNER/NAME for a data set on the Hub",
     )
     export.add_argument(
         "--format", choices=["parquet", "jsonl", "csv", "conll"], help="of the files in a folder; Parquet by default"
@@ -121,6 +122,14 @@ def _command(words: list[str]) -> int:
     for option, what in _EXPORT_OPTIONS.items():
         spellings = dict.fromkeys([f"--{option}", f"--{option.replace('_', '-')}"])
         export.add_argument(*spellings, action="store_true", help=what)
+    export.add_argument(
+        "--dry-run", "--dry_run", action="store_true", help="only show what would be written, or sent to the Hub"
+    )
+    on_hub = export.add_argument_group("on the Hub")
+    on_hub.add_argument("--private", action="store_true", default=None, help="make a new repository private")
+    on_hub.add_argument("--license", metavar="NAME", help="of the data, as the Hub writes it: cc-by-4.0")
+    on_hub.add_argument("--language", metavar="CODE", nargs="+", help="of the texts, in ISO 639-1: en")
+    on_hub.add_argument("--model", metavar="hub:OWNER/NAME", help="publish the model of the last round too")
 
     for command in (label, status, export):
         command.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
@@ -137,22 +146,43 @@ def _command(words: list[str]) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     from hfal.export import export_labels
+    from hfal.hub import hub_name, preview_push, push_to_hub
+    from hfal.publication import preview_export
 
-    unlabeled = _examples(arguments.run_dir) if arguments.unlabeled else None
-    written = export_labels(
-        arguments.run_dir,
-        arguments.to,
-        arguments.format,
-        provenance=not arguments.no_provenance,
-        comments=not arguments.no_comments,
-        annotator_names=arguments.annotator_names,
-        unlabeled=unlabeled,
-        answers=arguments.answers,
-    )
-    more = {"unlabeled": "unlabeled texts", "answers": "answers"}  # of a folder; a file has labels, whatever its name
-    kinds = more if arguments.unlabeled or arguments.answers else {}
-    for path, rows in written.items():
-        print(f"{path}: {rows} {kinds.get(path.stem, 'labels')}")
+    run_dir, to, format = arguments.run_dir, arguments.to, arguments.format
+    about = {name: getattr(arguments, name) for name in ("license", "language")}
+    contents = {
+        "provenance": not arguments.no_provenance,
+        "comments": not arguments.no_comments,
+        "annotator_names": arguments.annotator_names,
+        "unlabeled": _examples(run_dir) if arguments.unlabeled else None,
+        "answers": arguments.answers,
+    }
+    repo_id = hub_name(to)
+    if repo_id is None:
+        for name, value in {**about, "private": arguments.private, "model": arguments.model}.items():
+            if value is not None:
+                raise ArgumentError(f"--{name} is for the Hub, but --to {to!r} is a path: write --to hub:OWNER/NAME")
+        if arguments.dry_run:
+            print(preview_export(run_dir, to, format, **contents))
+            return 0
+        more = {"unlabeled": "unlabeled texts", "answers": "answers"}  # of a folder; a file has labels, as it is named
+        kinds = more if arguments.unlabeled or arguments.answers else {}
+        for path, rows in export_labels(run_dir, to, format, **contents).items():
+            print(f"{path}: {rows} {kinds.get(path.stem, 'labels')}")
+        return 0
+    if format is not None:
+        raise ArgumentError(f"--format {format!r} is for files; on the Hub they are Parquet: leave it out")
+    about["model_repo_id"] = model = arguments.model and hub_name(arguments.model)
+    if arguments.model and not model:
+        raise ArgumentError(f"--model {arguments.model!r}: expected hub:OWNER/NAME")
+    if arguments.dry_run:
+        print(preview_push(run_dir, repo_id, **about, **contents))
+        return 0
+    url = push_to_hub(run_dir, repo_id, private=arguments.private, **about, **contents)
+    print(url)
+    if model:
+        print(f"https://huggingface.co/{model}")
     return 0
 
 
@@ -242,8 +272,11 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
     import transformers
 
     from hfal.data import load_data
+    from hfal.hub import hub_name
     from hfal.references import resolve_model
 
+    if al.export is not None:
+        hub_name(al.export)  # a name that cannot be is found before anything is asked
     datasets.disable_progress_bars()
     pool, _ = load_data(al, str(options.output_dir), options.seed)
     if len(pool) > _BIG:

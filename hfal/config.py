@@ -203,6 +203,13 @@ class ActiveLearningArguments:
         },
     )
     keep_models: int | None = field(default=1, metadata={"help": "Of how many last rounds to keep the model."})
+    export: str | None = field(
+        default=None,
+        metadata={
+            "help": "Where the labels go when the run ends: hub:OWNER/NAME, a file or a folder.",
+            "metavar": "PATH",
+        },
+    )
     given: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
     """The options of both dataclasses that the YAML file or the command line has set."""
 
@@ -303,7 +310,7 @@ GROUPS = {
     "model": "model max_length embeddings token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
-    "rounds": "rounds budget unit target_metric target retrain keep_models",
+    "rounds": "rounds budget unit target_metric target retrain keep_models export",
     "training": "output_dir num_train_epochs learning_rate warmup_steps per_device_train_batch_size "
     "per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
 }

@@ -42,8 +42,12 @@ class StrategyError(HfalError):
     """A query strategy returned something that is no query."""
 
 
-class HubUnreachableError(HfalError):
-    """A Hub name was given while the Hub cannot be reached."""
+class HubError(HfalError):
+    """The Hub refused what it was asked, or failed."""
+
+
+class HubUnreachableError(HubError):
+    """The Hub cannot be reached, or the connection was cut."""
 
 
 class RunStopped(SystemExit):

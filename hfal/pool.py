@@ -20,7 +20,7 @@ from datasets.table import InMemoryTable
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.from_export import load_export, restored
 from hfal.identity import columns_of, examples_of, hash_texts, make_ids
-from hfal.processes import is_main, rank_and_size
+from hfal.processes import is_main, on_main, rank_and_size
 from hfal.spans import plain_text
 from hfal.store import DATASET, Answer, Store, Texts
 from hfal.tasks import LABEL_COLUMNS, make_task
@@ -504,3 +504,21 @@ class Pool:
         except KeyError as error:
             raise AnnotationError(str(error.args[0])) from None
         return self.store.record(answer, self.content(position), self.texts([position])[0])
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Publish the labels as a data set on the Hub, in one commit, with a card that says how they were made.
+
+        Args:
+            repo_id: `"owner/name"`; the owner is you or an organization.
+            **options: `private`, `token`, `license`, `language`, `model_repo_id` and more: see
+                `hfal.hub.push_to_hub`.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            HfalError: As `hfal.hub.push_to_hub` does.
+        """
+        from hfal.hub import push_to_hub
+
+        return on_main(lambda: push_to_hub(self.run_dir, repo_id, **options))

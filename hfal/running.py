@@ -8,6 +8,8 @@ from typing import Any
 from hfal.annotators import Annotator, FileAnnotator, SimulatedAnnotator, TerminalAnnotator
 from hfal.config import ActiveLearningArguments
 from hfal.evaluation.curves import plot_learning_curve, rounds_table
+from hfal.export import export_labels
+from hfal.hub import hub_name, push_to_hub
 from hfal.pool import Pool
 from hfal.processes import is_main
 from hfal.store import RoundRecord
@@ -62,3 +64,23 @@ def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: st
             print(f"Learning curve: {picture}")
         except ImportError as error:
             print(error)
+
+
+def export(al: ActiveLearningArguments, pool: Pool) -> None:
+    """Write or publish the labels, if the options say where to.
+
+    Args:
+        al: The options.
+        pool: The run's pool.
+
+    Raises:
+        HfalError: That cannot be; the labels are safe in the run directory.
+    """
+    if al.export is None or not is_main():
+        return
+    repo_id = hub_name(al.export)
+    if repo_id is None:
+        for path, rows in export_labels(pool.run_dir, al.export).items():
+            print(f"{path}: {rows} labels")
+    else:
+        print(push_to_hub(pool.run_dir, repo_id))

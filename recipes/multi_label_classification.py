@@ -18,7 +18,7 @@ from hfal.data import load_data
 from hfal.evaluation.label_sets import label_set_metrics
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
-from hfal.running import make_annotator, make_strategy, report, start_logging
+from hfal.running import export, make_annotator, make_strategy, report, start_logging
 from hfal.thresholds import parse_thresholds
 from hfal.training import RoundProgress, RoundTrainingArguments
 
@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     records = active.run(trainer, rounds=al.rounds)
     title = f"{active.acquisition.strategy_name}, seed {args.seed}"
     report(records, Path(args.output_dir, "learning_curve.png"), "eval_f1_micro", title)
+    export(al, pool)
 
 
 if __name__ == "__main__":

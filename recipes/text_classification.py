@@ -19,7 +19,7 @@ from hfal.data import load_data
 from hfal.evaluation.metrics import classification_metrics
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
-from hfal.running import make_annotator, make_strategy, report, start_logging
+from hfal.running import export, make_annotator, make_strategy, report, start_logging
 from hfal.training import RoundProgress, RoundTrainingArguments
 
 
@@ -70,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     records = active.run(trainer, rounds=al.rounds)
 
     report(records, Path(args.output_dir, "learning_curve.png"), "eval_accuracy", f"{al.strategy}, seed {args.seed}")
+    export(al, pool)
 
 
 if __name__ == "__main__":

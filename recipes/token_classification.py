@@ -25,7 +25,7 @@ from hfal.data import load_data
 from hfal.evaluation.entities import entity_metrics
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
-from hfal.running import make_annotator, make_strategy, report, start_logging
+from hfal.running import export, make_annotator, make_strategy, report, start_logging
 from hfal.tags import entity_types
 from hfal.training import RoundProgress, RoundTrainingArguments
 
@@ -80,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     records = active.run(trainer, rounds=al.rounds)
     title = f"{active.acquisition.strategy_name}, seed {args.seed}"
     report(records, Path(args.output_dir, "learning_curve.png"), "eval_f1", title)
+    export(al, pool)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,489 @@
+"""Cards: what a data set or a model on the Hub says about how it was made.
+
+The texts are templates, `hfal/templates/*.md`; what goes into them is read from the run and from the files that the
+card lies beside. Texts that somebody typed, such as names of labels, cannot become Markdown or YAML.
+"""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hfal import __version__
+from hfal.annotators.display import one_line
+from hfal.config import kept_options
+from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.evaluation.curves import metric_names, plot_learning_curve, rounds_table
+from hfal.export_files import ANSWERS, SPLITS, dataset_configs
+from hfal.references import resolve_path
+from hfal.store import DATASET, Query, RoundRecord, Store
+from hfal.tags import entities
+
+
+PICTURE = "learning_curve.png"
+"""The learning curve's name beside the card."""
+
+TAG = "hfal"
+"""Among a card's tags, it says that the card was made here and may be made anew."""
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_TASKS = {
+    "text_classification": "text-classification",
+    "multi_label_classification": "text-classification",
+    "token_classification": "token-classification",
+}
+_HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
+
+_NEVER_PUBLISHED = ("output_dir", "annotator_name", "data_filter", "export")
+_REFERENCES = ("data", "model", "embeddings")  # a path, or a name that means the same to everyone
+
+_COLUMNS = {
+    "id": "What the example is known by: the column of ids, or a hash of the text",
+    "label": "What holds: a label, a list of them, or a tag for each word",
+    "tokens": "The words of the text, which the label has a tag for each of",
+    "spans": "The entities, in characters of the text",
+    "al_split": "`test` for what was held out, else `train`",
+    "al_query": "The number of the query that asked for the label; empty where it came with the data",
+    "al_round": "The round whose model made that query; 0 where there was no model yet",
+    "al_rank": "The place in the query; 0 was to be asked first",
+    "al_score": "The acquisition score; the higher, the sooner it was asked",
+    "al_strategy": "The query strategy",
+    "al_suggestion": "What the model would have answered then",
+    "al_confidence": "The model's probability for that",
+    "al_annotator": f"Who gave the label; `{DATASET}` where it came with the data",
+    "al_comment": "What the annotator had to say about it",
+    "al_labeled_at": "Since when the label holds (UTC)",
+}
+
+
+def dataset_card(
+    run_dir: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    repo_id: str,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    model_repo_id: str | None = None,
+) -> str:
+    """The card of an export: how it was sampled and labeled, what is in it, and what it takes to do it again.
+
+    The Parquet files in the folder are what is described. Nothing that may be private is in it: no path, no name of an
+    annotator, no text of the data.
+
+    Args:
+        run_dir: The run directory, which is only read.
+        folder: Where `export_labels` has written `train.parquet`, `test.parquet`, `unlabeled.parquet` (splits) and
+            `answers.parquet` (another configuration), any of them; and where the learning curve may be.
+        repo_id: The data set's name on the Hub.
+        license: Its license, as the Hub writes it: `"cc-by-4.0"`.
+        language: Its language or languages, in ISO 639-1: `"en"`.
+        model_repo_id: The name of the trained model on the Hub.
+
+    Raises:
+        RunDirectoryError: There is no run in `run_dir`.
+        ArgumentError: The folder has no export.
+    """
+    from huggingface_hub import DatasetCard, DatasetCardData
+
+    folder = Path(folder)
+    splits = {split: folder / f"{split}.parquet" for split in SPLITS if (folder / f"{split}.parquet").is_file()}
+    if not splits:
+        raise ArgumentError(f"folder={os.fspath(folder)!r} has no Parquet files of export_labels")
+    answers = folder / f"{ANSWERS}.parquet"
+    store = Store(run_dir, read_only=True)
+    try:
+        with store.snapshot():
+            values = _of_run(store)
+            labels = _label_table(store, splits)
+            task = store.meta("task") or "text_classification"
+    finally:
+        store.close()
+    rows = {file.name: _row_count(file) for file in [*splits.values(), *([answers] if answers.is_file() else [])]}
+    labeled = sum(rows[file.name] for split, file in splits.items() if split != "unlabeled")
+    data = DatasetCardData(
+        language=_languages(language),
+        license=license,
+        size_categories=[_size_category(sum(rows[file.name] for file in splits.values()))],
+        task_categories=[_TASKS[task]],
+        task_ids=["multi-label-classification"] if task == "multi_label_classification" else None,
+        pretty_name=repo_id.rpartition("/")[2],
+        tags=["active-learning", TAG],
+        configs=dataset_configs(rows),
+    )
+    columns = _features(next(iter(splits.values())))
+    return str(
+        DatasetCard.from_template(
+            data,
+            str(_TEMPLATES / "dataset_card.md"),
+            **{**values, "holdout": values["holdout"] if "test" in splits else ""},
+            title=_plain(repo_id.rpartition("/")[2]),
+            repo_id=repo_id,
+            model=model_repo_id,
+            rows=f"{labeled:,}",
+            files=_file_table(splits, answers if answers.is_file() else None, rows),
+            answers=answers.is_file(),
+            labels=labels,
+            columns=_column_table(columns),
+            provenance="al_query" in columns,
+            picture=PICTURE if (folder / PICTURE).is_file() else None,
+        )
+    )
+
+
+def model_card(
+    run_dir: str | os.PathLike[str],
+    round_number: int,
+    repo_id: str,
+    dataset_repo_id: str,
+    language: str | Sequence[str] | None = None,
+) -> str:
+    """The card of the model that a round has trained, with a link to the data set that it was trained on.
+
+    Args:
+        run_dir: The run directory, which is only read.
+        round_number: The round.
+        repo_id: The model's name on the Hub.
+        dataset_repo_id: The data set's.
+        language: As in `dataset_card`.
+
+    Raises:
+        RunDirectoryError: There is no run in `run_dir`, or no such round.
+    """
+    from huggingface_hub import ModelCard, ModelCardData
+
+    store = Store(run_dir, read_only=True)
+    try:
+        record = store.round(round_number)
+        task = store.meta("task") or "text_classification"
+        names = list(store.meta("label_names") or [])
+        versions = _versions(store.queries())
+    finally:
+        store.close()
+    if record is None:
+        raise RunDirectoryError(f"there is no round {round_number} in {os.fspath(run_dir)}")
+    base = _published_options(run_dir).get("model")
+    base = base if base is not None and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", base) else None
+    data = ModelCardData(
+        language=_languages(language),
+        library_name="transformers",
+        pipeline_tag=_TASKS[task],
+        datasets=[dataset_repo_id],
+        base_model=base,
+        tags=["active-learning", TAG],
+    )
+    metrics = [(_code(name.removeprefix("eval_")), f"{value:.4f}") for name, value in (record.metrics or {}).items()]
+    return str(
+        ModelCard.from_template(
+            data,
+            str(_TEMPLATES / "model_card.md"),
+            title=_plain(repo_id.rpartition("/")[2]),
+            round=round_number,
+            train_size=f"{record.train_size:,}",
+            things=_things(task),
+            dataset=dataset_repo_id,
+            base_model=base,
+            labels=", ".join(map(_code, names)),
+            metrics=_table(["metric", "value"], metrics) if metrics else "",
+            versions=versions,
+            version=__version__,
+        )
+    )
+
+
+def draw_learning_curve(run_dir: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
+    """Draw the run's learning curve beside the card, if there is one and matplotlib is installed; whether it was.
+
+    Raises:
+        RunDirectoryError: There is no run in `run_dir`.
+    """
+    store = Store(run_dir, read_only=True)
+    try:
+        records, plan = store.rounds(), store.meta("plan") or {}
+    finally:
+        store.close()
+    metric = _headline(records, plan)
+    if metric is None:
+        return False
+    try:
+        plot_learning_curve(records, Path(folder, PICTURE), metric, str(plan.get("strategy", "")))
+    except ImportError:
+        return False
+    return True
+
+
+# -- what a run says -----------------------------------------------------------------------------------------------
+
+
+def _of_run(store: Store) -> dict[str, Any]:
+    queries, records, plan = store.queries(), store.rounds(), store.meta("plan") or {}
+    current = store.current_answers()
+    holdouts = {query.strategy for query in queries if query.purpose == "holdout"}
+    metric = _headline(records, plan)
+    given = sum(answer.annotator == DATASET and answer.label is not None for answer in current.values())
+    options = _published_options(store.run_dir)
+    return {
+        "version": __version__,
+        "things": _things(store.meta("task")),
+        "simulated": plan.get("simulated", False),
+        "given": given,
+        "by_strategy": any(q.strategy != "random" for q in queries if q.purpose != "holdout"),
+        "holdout": "random" if holdouts == {"random"} else "otherwise" if holdouts else "",
+        "answered": _answered(store, given),
+        "queries": _query_table(queries, set(current)),
+        "settings": _grouped("Settings of", queries, [_public(query.settings) for query in queries]),
+        "versions": _versions(queries),
+        "rounds": _fenced(rounds_table(records), "text") if records else "",
+        "metric": _plain((metric or "").removeprefix("eval_")),
+        "options": _fenced(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), "yaml") if options else "",
+        "plan": _planned(plan),
+    }
+
+
+def _things(task: str | None) -> str:
+    return "sentences" if task == "token_classification" else "texts"
+
+
+def _headline(records: Sequence[RoundRecord], plan: Mapping[str, Any]) -> str | None:
+    """The metric for the picture: the run's target, else the most usual one that there is."""
+    names = metric_names(records)
+    target = plan.get("target_metric") or ""
+    wanted = (target, f"eval_{target}", *_HEADLINES)
+    others = [name for name in names if not name.endswith("loss")] + names
+    return next((name for name in (*wanted, *others) if name in names), None)
+
+
+def _answered(store: Store, given: int) -> str:
+    current = store.current_answers().values()
+    people = {answer.annotator for answer in store.answers()} - {DATASET}
+    counts = [
+        f"{sum(a.label is not None and a.annotator != DATASET for a in current):,} labels were bought",
+        *([f"{given:,} came with the data"] if given else []),
+        f"{sum(a.action == 'skip' for a in current):,} {_things(store.meta('task'))} were skipped",
+        f"{sum(a.action == 'unsure' for a in current):,} left open by annotators who were not sure",
+    ]
+    return f"{', '.join(counts)}. Annotators: {len(people)}."
+
+
+def _query_table(queries: Sequence[Query], answered: set[str]) -> str:
+    purposes = {"holdout": "held out", "seed": "first", "round": "round"}
+    header = ["query", "round", "purpose", "strategy", "asked", "answered", "seed", "model", "day"]
+    return _table(
+        header,
+        [
+            (
+                str(query.number),
+                str(query.round),
+                purposes[query.purpose],
+                _code(query.strategy),
+                str(len(query.examples)),
+                str(sum(e.example_id in answered for e in query.examples)),
+                str(query.seed),
+                _code(_model_of(query)),
+                query.time[:10],
+            )
+            for query in queries
+        ],
+    )
+
+
+def _model_of(query: Query) -> str:
+    kind, by, name = (query.model or "").partition(" from ")
+    return kind if _is_private(name) else f"{kind}{by}{name}"
+
+
+def _versions(queries: Sequence[Query]) -> str:
+    return _grouped("Versions, in", queries, [query.versions for query in queries])
+
+
+def _grouped(what: str, queries: Sequence[Query], values: Sequence[Mapping[str, Any]]) -> str:
+    """What the queries have in common, once for all that have it."""
+    numbers: dict[str, list[str]] = {}
+    for query, value in zip(queries, values, strict=True):
+        if value:
+            text = ", ".join(f"{k} {v if isinstance(v, str) else json.dumps(v)}" for k, v in value.items())
+            numbers.setdefault(text, []).append(str(query.number))
+    return "\n".join(
+        f"- {what} quer{'y' if len(of) == 1 else 'ies'} {', '.join(of)}: {_code(text)}" for text, of in numbers.items()
+    )
+
+
+def _planned(plan: Mapping[str, Any]) -> str:
+    if not plan:
+        return ""
+    unit = "words" if plan.get("unit") == "words" else "examples"
+    budget = "" if plan.get("budget") is None else f", a budget of {plan['budget']} {unit}"
+    size = f"queries of {plan['query_size']} {unit} from a pool of {plan['pool_size']} examples"
+    return f"strategy {_code(plan['strategy'])}, {size}{budget}"
+
+
+# -- what is not said ----------------------------------------------------------------------------------------------
+
+
+def _published_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
+    """What the run was started with, without all that says where something is, or who did it."""
+    try:
+        options = kept_options(run_dir)
+    except ArgumentError:  # somebody's own file
+        return {}
+    named = {name: value for name, value in options.items() if name not in _NEVER_PUBLISHED}
+    named = {k: v for k, v in named.items() if not (k.endswith("token") or (k in _REFERENCES and _is_private(v)))}
+    return dict(_public(named))
+
+
+def _public(value: Any) -> Any:
+    """A value without the paths in it."""
+    if isinstance(value, Mapping):
+        return {str(key): _public(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_public(item) for item in value]
+    return "(local)" if isinstance(value, str) and _is_private(value) else value
+
+
+def _is_private(reference: str) -> bool:
+    """Whether it is a path on this machine, and neither a name on the Hub nor a file of a package."""
+    if reference.startswith("package:"):
+        return False
+    if re.match(r"[/\\~]|\.{1,2}[/\\]|[A-Za-z]:[/\\]", reference):
+        return True
+    try:
+        return ("/" in reference or "." in reference) and resolve_path(reference) is not None
+    except FileNotFoundError:
+        return True
+
+
+def _languages(language: str | Sequence[str] | None) -> list[str] | None:
+    return [language] if isinstance(language, str) else list(language) if language else None
+
+
+# -- what the files have -------------------------------------------------------------------------------------------
+
+
+def _features(file: Path) -> dict[str, Any]:
+    """The types of a Parquet file's columns, as `datasets` reads them from it."""
+    import pyarrow.parquet as pq
+
+    features: dict[str, Any] = json.loads(pq.read_schema(file).metadata[b"huggingface"])["info"]["features"]
+    return features
+
+
+def _row_count(file: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(file).num_rows)
+
+
+def _size_category(rows: int) -> str:
+    bounds = ["1K", "10K", "100K", "1M", "10M"]
+    sizes = [1_000, 10_000, 100_000, 1_000_000, 10_000_000]
+    place = sum(rows >= size for size in sizes)
+    return "n<1K" if place == 0 else f"{bounds[place - 1]}<n<{[*bounds, '100M'][place]}"
+
+
+def _file_table(splits: Mapping[str, Path], answers: Path | None, rows: Mapping[str, int]) -> str:
+    about = {"train": "labeled", "test": "labeled, held out", "unlabeled": "without a label"}
+    lines = [(f"`{s}`", f"{rows[file.name]:,}", about[s]) for s, file in splits.items()]
+    if answers is not None:
+        lines.append((f"configuration `{ANSWERS}`", f"{rows[answers.name]:,}", "every answer that was ever given"))
+    return _table(["split", "rows", ""], lines)
+
+
+def _label_table(store: Store, splits: Mapping[str, Path]) -> str:
+    """How often each label is in each split."""
+    labeled = {split: file for split, file in splits.items() if split != "unlabeled"}
+    names = list(store.meta("label_names"))
+    if store.is_of_words:
+        counts = {split: _counts_of_entities(file, names) for split, file in labeled.items()}
+        kinds = list({kind: None for of_split in counts.values() for kind in of_split})
+        return _distribution("entity type", kinds, counts)
+    counts = {split: _counts_of_labels(file, names, store.is_of_sets) for split, file in labeled.items()}
+    table = _distribution("label", names, counts)
+    if not store.is_of_sets:
+        return table
+    empty = ", ".join(f"{counts[split][None]:,} in `{split}`" for split in labeled)
+    return f"{table}\n\nA text may have several of them. Texts with none: {empty}."
+
+
+def _distribution(title: str, names: Sequence[str], counts: Mapping[str, Counter]) -> str:
+    totals = {split: sum(n for name, n in of_split.items() if name is not None) for split, of_split in counts.items()}
+
+    def cell(split: str, name: str) -> str:
+        count = counts[split][name]
+        return f"{count:,} ({count / totals[split]:.1%})" if totals[split] else "0"
+
+    return _table([title, *counts], [(_code(name), *(cell(split, name) for split in counts)) for name in names])
+
+
+def _labels_in(file: Path) -> list[Any]:
+    import pyarrow.parquet as pq
+
+    return list(pq.read_table(file, columns=["label"])["label"].to_pylist())
+
+
+def _counts_of_labels(file: Path, names: Sequence[str], of_sets: bool) -> Counter:
+    labels = [label for label in _labels_in(file) if label is not None]
+    if not of_sets:
+        return Counter(names[label] for label in labels)
+    counts: Counter = Counter(names[label] for chosen in labels for label in chosen)
+    counts[None] = sum(not chosen for chosen in labels)
+    return counts
+
+
+def _counts_of_entities(file: Path, names: Sequence[str]) -> Counter:
+    return Counter(
+        entity.type
+        for tags in _labels_in(file)
+        if tags is not None
+        for entity in entities([names[tag] for tag in tags])
+    )
+
+
+def _column_table(features: Mapping[str, Any]) -> str:
+    rows = [
+        (_code(column), _code(_type_name(feature)), _COLUMNS.get(column, "A text, as it came"))
+        for column, feature in features.items()
+    ]
+    return _table(["column", "type", ""], rows)
+
+
+def _type_name(feature: Any) -> str:
+    match feature:
+        case {"_type": "List" | "Sequence", "feature": inner}:
+            return f"list of {_type_name(inner)}"
+        case {"_type": "ClassLabel", "names": names}:
+            return f"ClassLabel of {len(names)}"
+        case {"_type": "Value", "dtype": dtype}:
+            return str(dtype)
+    return "{" + ", ".join(f"{name}: {_type_name(inner)}" for name, inner in feature.items()) + "}"
+
+
+# -- Markdown ------------------------------------------------------------------------------------------------------
+
+
+def _plain(text: str) -> str:
+    """A text on one line that shows as it is: nothing in it is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>()#|~&$!])", r"\\\1", one_line(text))
+
+
+def _code(text: str) -> str:
+    """The same as code, which may stand in a cell of a table."""
+    text = one_line(text)
+    if not text.strip():
+        return _plain(text)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    blank = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) else ""
+    return f"{fence}{blank}{text}{blank}{fence}".replace("|", "\\|")
+
+
+def _fenced(text: str, language: str) -> str:
+    """Several lines of code."""
+    lines = [one_line(line) for line in text.rstrip("\n").split("\n")]
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return "\n".join([f"{fence}{language}", *lines, fence])
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *rows])

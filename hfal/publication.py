@@ -1,0 +1,173 @@
+"""What is published of a run: a folder with Parquet files, card and picture, or with the model of its last round.
+
+Whatever goes to the Hub is written here first, whole, so that it can be looked at before, and sent in one commit.
+"""
+
+import csv
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hfal.card import dataset_card, draw_learning_curve, model_card
+from hfal.errors import RunDirectoryError
+from hfal.export import export_labels
+from hfal.store import Store
+
+
+CARD = "README.md"
+
+# Of a model's folder only this goes up: weights that run no code when they are read, and text. Not training_args.bin,
+# a pickle with all paths of the machine.
+_MODEL_FILES = (".safetensors", ".json", ".jinja", ".model", ".txt", ".tiktoken")
+_KEYS_WITH_PATHS = ("_or_path", "_path", "_file", "_dir")
+
+
+def write_dataset(
+    run_dir: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    repo_id: str,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    model_repo_id: str | None = None,
+    **contents: Any,
+) -> list[Path]:
+    """Write all that a data set on the Hub has: Parquet files, learning curve and card.
+
+    Args:
+        run_dir: The run directory, which is only read.
+        folder: An empty folder.
+        repo_id: The data set's name on the Hub.
+        license: Its license, for the card.
+        language: Its language or languages, for the card.
+        model_repo_id: The name of the trained model on the Hub, for the card.
+        **contents: What `export_labels` takes beside: which examples, and which columns.
+
+    Returns:
+        The files.
+
+    Raises:
+        RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
+    """
+    folder = Path(folder)
+    export_labels(run_dir, folder, **contents)
+    draw_learning_curve(run_dir, folder)
+    card = dataset_card(run_dir, folder, repo_id, license, language, model_repo_id)
+    (folder / CARD).write_text(card, "utf-8")
+    return sorted(folder.iterdir())
+
+
+def write_model(
+    run_dir: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    repo_id: str,
+    dataset_repo_id: str,
+    language: str | Sequence[str] | None = None,
+) -> list[Path]:
+    """Write what a model on the Hub has: the weights of the last finished round, its tokenizer, and a card.
+
+    Weights are published as safetensors only. Paths of this machine are taken out of the configuration.
+
+    Args:
+        run_dir: The run directory, which is only read.
+        folder: An empty folder.
+        repo_id: The model's name on the Hub.
+        dataset_repo_id: The name of the data set that it was trained on, for the card.
+        language: Its language or languages, for the card.
+
+    Returns:
+        The files.
+
+    Raises:
+        RunDirectoryError: There is no run in `run_dir`, or no model of a finished round.
+    """
+    store = Store(run_dir, read_only=True)
+    try:
+        finished = [record.number for record in store.rounds() if record.finished is not None]
+    finally:
+        store.close()
+    # As `hfal.weights.round_folder`, which loads torch.
+    source = store.run_dir / "rounds" / f"{finished[-1]:03d}" / "model" if finished else None
+    if source is None or not any(source.glob("*.safetensors")):
+        where = "no round is finished" if source is None else f"{source} has no .safetensors"
+        raise RunDirectoryError(f"there is no model to publish: {where}; leave the model out, or go on with the run")
+    folder = Path(folder)
+    for file in sorted(source.iterdir()):
+        if file.suffix == ".json":
+            content = json.loads(file.read_text("utf-8"))
+            (folder / file.name).write_text(json.dumps(_without_paths(content), indent=2, ensure_ascii=False), "utf-8")
+        elif file.suffix in _MODEL_FILES:
+            shutil.copyfile(file, folder / file.name)
+    card = model_card(run_dir, finished[-1], repo_id, dataset_repo_id, language)
+    (folder / CARD).write_text(card, "utf-8")
+    return sorted(folder.iterdir())
+
+
+def _without_paths(content: Any) -> Any:
+    """The configuration of a model or tokenizer without what only this machine has."""
+    if not isinstance(content, dict):
+        return content
+    return {key: value for key, value in content.items() if not _is_path(key, value)}
+
+
+def _is_path(key: str, value: Any) -> bool:
+    if not isinstance(value, str) or not key.endswith(_KEYS_WITH_PATHS):
+        return False
+    return bool(re.match(r"[/\\~.]|[A-Za-z]:[/\\]", value)) or Path(value).exists()
+
+
+def preview_export(
+    run_dir: str | os.PathLike[str], to: str | os.PathLike[str], format: str | None = None, **contents: Any
+) -> str:
+    """What `export_labels` would write: files, rows, sizes and columns. Nothing is written to `to`.
+
+    Args:
+        run_dir: The run directory, which is only read.
+        to: As in `export_labels`.
+        format: As in `export_labels`.
+        **contents: What else it takes.
+
+    Raises:
+        ArgumentError: `to` has an ending that no format has, or `format` no place for labels of this kind.
+        RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
+    """
+    text = os.fspath(to)
+    name = Path(text).resolve().name + ("/" if text.endswith(("/", os.sep)) or Path(text).is_dir() else "")
+    with TemporaryDirectory(prefix="hfal-") as temporary:
+        written = export_labels(run_dir, os.path.join(temporary, name), format, **contents)
+        return f"This would be written to {text}:\n{describe_files(written)}"
+
+
+def describe_files(files: Iterable[Path]) -> str:
+    """The files with their sizes, and the rows and columns of those that have any, one line for each."""
+    lines = []
+    for file in files:
+        rows, columns = _contents(file)
+        size = f"{file.stat().st_size:>12,} bytes"
+        lines.append(f"  {file.name:<28}{size}{'' if rows is None else f'{rows:>10,} rows'}")
+        if columns:
+            lines.append(f"      columns: {', '.join(columns)}")
+    return "\n".join(lines)
+
+
+def _contents(file: Path) -> tuple[int | None, list[str]]:
+    match file.suffix:
+        case ".parquet":
+            import pyarrow.parquet as pq
+
+            return pq.read_metadata(file).num_rows, pq.read_schema(file).names
+        case ".jsonl":
+            with open(file, encoding="utf-8", newline="\n") as lines:
+                rows = [json.loads(line) for line in lines]
+            return len(rows), list(rows[0])
+        case ".csv":
+            with open(file, encoding="utf-8-sig", newline="") as lines:
+                header, *rest = csv.reader(lines)
+            return len(rest), header
+        case ".conll":
+            return file.read_text("utf-8").count("# id = "), ["word", "tag"]
+    return None, []

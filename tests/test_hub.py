@@ -1,0 +1,274 @@
+"""Pushing through the real client of the Hub, over HTTP, to a stand-in on loopback."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_server import TOKEN, Failure, Hub, serve
+from published_run import make_run
+
+from hfal.errors import ArgumentError, HubError
+from hfal.hub import hub_name, push_to_hub
+from hfal.store import Store
+
+
+TASKS = ["text_classification", "multi_label_classification", "token_classification"]
+FILES = {"README.md", "learning_curve.png", "test.parquet", "train.parquet"}
+WRONG = "hf_" + "wRoNg" * 6
+
+# Every step has a repository of its own, by whose name the stand-in knows what is to go wrong.
+STEPS: list[tuple[str, str, dict[str, Any]]] = [
+    ("fresh", "text_classification", {"license": "mit", "language": "en", "private": True}),
+    ("again", "text_classification", {}),
+    ("again", "text_classification", {}),
+    ("fails", "text_classification", {}),
+    ("fails", "text_classification", {}),
+    ("hiccup", "text_classification", {}),
+    ("cut", "text_classification", {}),
+    ("cut", "text_classification", {}),
+    ("cut-late", "text_classification", {}),
+    ("cut-late", "text_classification", {}),
+    ("refused", "text_classification", {"token": WRONG}),
+    ("forbidden", "text_classification", {}),
+    ("license", "text_classification", {"license": "my-own"}),
+    ("empty", "text_classification", {}),
+    ("theirs", "text_classification", {}),
+    ("data-only", "text_classification", {}),
+    ("public", "text_classification", {"private": True}),
+    ("outdated", "text_classification", {}),
+    ("sets", "multi_label_classification", {}),
+    ("tags", "token_classification", {}),
+    ("with-model", "text_classification", {"model_repo_id": "me/the-model"}),
+]
+_PUSH = """
+import json, logging, sys
+logging.basicConfig(level=logging.DEBUG)
+from hfal.hub import push_to_hub
+said = []
+for name, run, options in json.load(sys.stdin):
+    try:
+        said.append(["", push_to_hub(run, f"me/{name}", **options)])
+    except Exception as error:
+        said.append([type(error).__name__, str(error)])
+assert "torch" not in sys.modules
+print("RESULT" + json.dumps(said))
+"""
+_LOAD = """
+import json, sys, datasets
+datasets.disable_progress_bars()
+loaded = {}
+for name in sys.argv[1:]:
+    data = datasets.load_dataset(f"me/{name}")
+    loaded[name] = {split: part.to_list() for split, part in data.items()}
+    loaded[name]["features"] = {c: str(f) for c, f in data["train"].features.items()}
+assert "hfal" not in sys.modules
+print(json.dumps(loaded, default=str))
+"""
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    with serve() as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of each task, by its name."""
+    runs = tmp_path_factory.mktemp("runs")
+    for task in TASKS:
+        make_run(runs / task, task).close()
+    model = runs / TASKS[0] / "rounds" / "002" / "model"
+    model.mkdir(parents=True)
+    (model / "model.safetensors").write_bytes(b"weights")
+    (model / "config.json").write_text("{}")
+    return runs
+
+
+def client(hub: Hub, home: Path, *command: str, **options: Any) -> subprocess.CompletedProcess:
+    """Run a process that takes the stand-in for the Hub."""
+    given = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+    given |= {"HF_HOME": str(home), "HF_TOKEN": TOKEN, "no_proxy": "127.0.0.1"}
+    return subprocess.run(
+        [sys.executable, *command], env=given, capture_output=True, text=True, check=False, timeout=120, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def played(hub: Hub, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What came of the steps: for each name its outcomes, as (kind of error, message or address)."""
+    hub.make("datasets", "me/empty", {"README.md": b"---\nlicense: mit\n---\n"})
+    hub.make("datasets", "me/theirs", {"README.md": b"---\ntags: [mine]\n---\n# Mine\n"})
+    hub.make("datasets", "me/data-only", {"train.parquet": b"theirs"})
+    hub.make("datasets", "me/public")
+    ours = {"README.md": b"---\ntags: [hfal]\n---\n# old\n", "unlabeled.parquet": b"old", "notes.md": b"kept"}
+    hub.make("datasets", "me/outdated", ours)
+    hub.failures += [
+        Failure("me/fails/commit", 500),
+        Failure("me/hiccup/preupload", 500),
+        Failure("me/cut/commit", "cut"),
+        Failure("me/cut-late/commit", "cut late"),
+        Failure("me/forbidden/commit", 403),
+    ]
+    steps = json.dumps([(name, str(runs / task), options) for name, task, options in STEPS])
+    done = client(hub, tmp_path_factory.mktemp("home"), "-c", _PUSH, input=steps)
+    assert done.returncode == 0, done.stderr
+    output, _, result = done.stdout.rpartition("RESULT")
+    outcomes: dict[str, Any] = {"output": output + done.stderr + result}
+    for (name, _, _), outcome in zip(STEPS, json.loads(result), strict=True):
+        outcomes.setdefault(name, []).append(tuple(outcome))
+    return outcomes
+
+
+def changed(hub: Hub, name: str) -> list[set[str]]:
+    """What each commit but the first has changed."""
+    return [set(commit.changed) for commit in hub.dataset(f"me/{name}").commits[1:]]
+
+
+def test_one_commit_holds_data_card_and_picture(hub, played):
+    ((error, url),) = played["fresh"]
+    assert not error
+    repository = hub.dataset("me/fresh")
+    assert url == f"{hub.url}/datasets/me/fresh/commit/{repository.commits[-1].sha}"
+    assert changed(hub, "fresh") == [FILES]
+    assert repository.private
+    assert repository.files["learning_curve.png"].startswith(b"\x89PNG")
+    assert b"license: mit" in repository.files["README.md"]
+    assert repository.commits[-1].header["parentCommit"] == repository.commits[0].sha
+
+
+def test_what_has_not_changed_is_not_committed_again(hub, played):
+    first, second = played["again"]
+    assert first == second
+    assert changed(hub, "again") == [FILES]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "says"),
+    [
+        ("fails", "HubError", "failed with status 500 .* start it again"),
+        ("cut", "HubUnreachableError", "connection was cut .* start it again"),
+        ("cut-late", "HubUnreachableError", "connection was cut .* start it again"),
+    ],
+)
+def test_a_failed_upload_is_repeated_and_ends_well(hub, played, name, kind, says):
+    (error, message), (no_error, url) = played[name]
+    assert error == kind
+    assert re.search(says, message)
+    assert not no_error
+    assert changed(hub, name) == [FILES]
+    assert url.endswith(hub.dataset(f"me/{name}").commits[-1].sha)
+
+
+def test_the_client_repeats_some_requests_by_itself(hub, played):
+    assert played["hiccup"][0][0] == ""
+    assert changed(hub, "hiccup") == [FILES]
+
+
+def test_a_refused_token_says_what_to_do_and_leaves_nothing(hub, played):
+    ((error, message),) = played["refused"]
+    assert error == "HubError"
+    assert re.search(r"does not accept the token .*`hf auth login`.*HF_TOKEN", message)
+    assert ("datasets", "me/refused") not in hub.repositories
+    ((error, message),) = played["forbidden"]
+    assert (error, changed(hub, "forbidden")) == ("HubError", [])
+    assert "may not do that" in message
+
+
+def test_metadata_that_the_hub_does_not_accept_is_named(hub, played):
+    ((error, message),) = played["license"]
+    assert (error, changed(hub, "license")) == ("ArgumentError", [])
+    assert '"license" must be one of' in message
+
+
+def test_a_repository_that_is_there(hub, played):
+    """An empty one is filled, one with something of others is left alone, one that is ours is brought up to date."""
+    assert played["empty"][0][0] == "", played["empty"]
+    assert changed(hub, "empty") == [FILES]
+    for name in ("theirs", "data-only"):
+        ((error, message),) = played[name]
+        assert (error, changed(hub, name)) == ("ArgumentError", [])
+        assert "was not made by hfal, so it is left as it is" in message
+    ((error, message),) = played["public"]
+    assert (error, changed(hub, "public")) == ("ArgumentError", [])
+    assert "there and public" in message
+    assert played["outdated"][0][0] == ""
+    assert changed(hub, "outdated") == [FILES | {"unlabeled.parquet"}]
+    assert set(hub.dataset("me/outdated").files) == {*FILES, ".gitattributes", "notes.md"}
+
+
+def test_the_model_goes_up_with_a_link_to_the_data(hub, played):
+    assert played["with-model"][0][0] == ""
+    files = hub.repositories["models", "me/the-model"].files
+    assert set(files) == {".gitattributes", "README.md", "config.json", "model.safetensors"}
+    assert b"datasets:\n- me/with-model" in files["README.md"]
+    assert b"[me/the-model](https" in hub.dataset("me/with-model").files["README.md"]
+
+
+def test_no_output_has_a_token_or_a_path(hub, runs, played):
+    assert TOKEN not in played["output"]
+    assert WRONG not in played["output"]
+    for repository in hub.repositories.values():
+        assert not any(str(runs).encode() in data or TOKEN.encode() in data for data in repository.files.values())
+
+
+def test_plain_datasets_reads_what_the_store_has(hub, runs, played, tmp_path):
+    names = {"again": TASKS[0], "sets": TASKS[1], "tags": TASKS[2]}
+    done = client(hub, tmp_path, "-c", _LOAD, *names)
+    assert done.returncode == 0, done.stderr
+    loaded = json.loads(done.stdout)
+    for name, task in names.items():
+        store = Store(runs / task, read_only=True)
+        label_names, held_out = store.meta("label_names"), store.holdout_ids()
+        answers = {i: a.label for i, a in store.current_answers().items() if a.label is not None}
+        texts = {i: store.texts(i) for i in answers}
+        store.close()
+        found = {}
+        for split in ("train", "test"):
+            for row in loaded[name][split]:
+                assert (row["id"] in held_out) == (split == "test")
+                value = row["label"]
+                found[row["id"]] = [label_names[v] for v in value] if isinstance(value, list) else label_names[value]
+                assert {column: row[column] for column in texts[row["id"]]} == texts[row["id"]]
+        assert found == answers
+        assert "ClassLabel" in loaded[name]["features"]["label"]
+
+
+def test_the_command_shows_and_sends(hub, runs, tmp_path):
+    export = ["-m", "hfal", "export", str(runs / TASKS[0]), "--to", "hub:me/by-command", "--license", "mit"]
+    before = len(hub.requests)
+    shown = client(hub, tmp_path, *export, "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"go to the data set me/by-command:\n  README\.md .* bytes\n", shown.stdout)
+    assert re.search(r"train\.parquet +[\d,]+ bytes +3 rows\n      columns: id, text, label", shown.stdout)
+    assert "license: mit" in shown.stdout
+    assert not [r for r in hub.requests[before:] if "agent-harnesses" not in r]
+    sent = client(hub, tmp_path, *export, "--private")
+    assert sent.returncode == 0, sent.stderr
+    assert sent.stdout.strip().endswith(hub.dataset("me/by-command").commits[-1].sha)
+    assert hub.dataset("me/by-command").private
+    assert TOKEN not in sent.stdout + sent.stderr + shown.stdout
+
+
+def test_what_cannot_be_is_refused_before_anything_is_sent(runs, monkeypatch, tmp_path):
+    run = runs / TASKS[0]
+    for name in ("reviews", "me/re views", "a/b/c", ""):
+        with pytest.raises(ArgumentError):
+            push_to_hub(run, name, token=TOKEN)
+    with pytest.raises(ArgumentError) as raised:
+        push_to_hub(run, "me/reviews", token=f"{TOKEN}\n")
+    assert TOKEN not in str(raised.value)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    with pytest.raises(HubError, match="no token"):
+        push_to_hub(run, "me/reviews")
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE is set"):  # as in all tests
+        push_to_hub(run, "me/reviews", token=TOKEN)
+    assert hub_name("labels.csv") is None
+    assert hub_name("hub:me/reviews") == "me/reviews"
