@@ -129,7 +129,8 @@ def export_labels(
             label.
         format: `"parquet"`, `"jsonl"`, `"csv"` or `"conll"` (which `load_dataset` does not read) for the files in a
             folder; Parquet by default.
-        provenance: Whether to write the columns `al_...`.
+        provenance: Whether to write the columns `al_...`. A later export does not replace a file without them, which
+            might be the user's own, but in a folder with the log.
         comments: Whether to write what annotators had to say about an example.
         annotator_names: Whether to write the names of annotators.
         unlabeled: The pool, to write its unlabeled examples too. They have no label, also if the data set has one for
@@ -173,7 +174,8 @@ def export_labels(
         else:
             tables, earlier = {path: (columns, rows)}, [path]
         earlier = [file for file in earlier if file.exists()]
-        possible = [*_possible_columns(all_columns), list(log_columns)]
+        is_ours = path / HISTORY in earlier and is_earlier_export(path / HISTORY, [], known)
+        possible = [*_possible_columns(all_columns, is_ours), list(log_columns)]
         for file in earlier:
             if not is_earlier_export(file, possible, known):
                 raise ArgumentError(
@@ -213,10 +215,14 @@ def _is_left_out(column: str, provenance: bool, comments: bool) -> bool:
     return (column in _PROVENANCE and not provenance) or (column == "al_comment" and not comments)
 
 
-def _possible_columns(columns: Sequence[str]) -> list[list[str]]:
-    """The columns that an export of the run may have, by what was left out."""
+def _possible_columns(columns: Sequence[str], is_ours: bool) -> list[list[str]]:
+    """The columns by which an export of the run is known, by what was left out.
+
+    Without the provenance it looks like a file of the user's own, unless something beside it says whose it is.
+    """
     choices = [(provenance, comments) for provenance in (True, False) for comments in (True, False)]
-    return [[name for name in columns if not _is_left_out(name, *choice)] for choice in choices]
+    known = [choice for choice in choices if choice[0] or is_ours]
+    return [[name for name in columns if not _is_left_out(name, *choice)] for choice in known]
 
 
 def _without(rows: Iterable[Row], column: str) -> list[Row]:

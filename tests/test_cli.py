@@ -566,3 +566,30 @@ def test_the_demo_says_only_what_differs_from_the_defaults() -> None:
     demo = yaml.safe_load((configs / "sentiment_demo.yaml").read_text())
     assert (demo["learning_rate"], demo["num_train_epochs"], demo["seed"]) == (3e-4, 5, 42)
     assert not {"report_to", "save_strategy", "logging_strategy", "log_level", "warmup_steps"} & set(demo)
+
+
+def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch(folder: Path) -> None:
+    reviews = read_csv(folder / "reviews.csv")
+    data = datasets.Dataset.from_dict({"review": [row["review"] for row in reviews]})
+    pool = Pool(data, folder / "runs" / "own", "review", label_names=NAMES)
+    for row in (0, 1):
+        pool.record(Answer(pool.ids[row].as_py(), NAMES[row], annotator="Anna Secret"))
+    pool.store.close()
+    config = {"data": str(folder / "reviews.csv"), "text": ["review"], "labels": NAMES}
+    (pool.run_dir / "config.yaml").write_text(json.dumps(config))
+    script = (
+        "import sys; from hfal.cli import main; code = main(sys.argv[1:]); sys.exit(code or 'torch' in sys.modules)"
+    )
+    export = [sys.executable, "-c", script, "export", "runs/own", "--to", "all", "--unlabeled"]
+    for more in (["--answers", "--no-comments"], ["--answers", "--annotator-names", "--no_provenance"]):
+        done = subprocess.run([*export, *more], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert f"unlabeled.parquet: {len(data) - 2} unlabeled texts\n" in done.stdout
+        assert "answers.parquet: 2 answers\n" in done.stdout
+        names = "--annotator-names" in more
+        assert any(b"Anna" in file.read_bytes() for file in (folder / "all").iterdir()) == names
+        assert not any(str(folder).encode() in file.read_bytes() for file in (folder / "all").iterdir())
+    loaded = datasets.load_dataset("all")
+    assert loaded["unlabeled"].column_names == ["id", "review", "label"]
+    assert {*loaded["train"]["review"], *loaded["unlabeled"]["review"]} == set(data["review"])
+    assert len(Pool.from_export("all", folder / "runs" / "more").labels()) == 2
