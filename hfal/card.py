@@ -107,9 +107,15 @@ def dataset_card(
         store.close()
     rows = {file.name: _row_count(file) for file in [*splits.values(), *([answers] if answers.is_file() else [])]}
     labeled = sum(rows[file.name] for split, file in splits.items() if split != "unlabeled")
-    configs = [{"config_name": "default", "data_files": [_data_file(s, file.name) for s, file in splits.items()]}]
+    configs = [
+        {
+            "config_name": "default",
+            "default": True,
+            "data_files": [_data_file(s, file.name) for s, file in splits.items()],
+        }
+    ]
     if answers.is_file():
-        configs.append({"config_name": ANSWERS, "data_files": [_data_file(ANSWERS, answers.name)]})
+        configs.append({"config_name": ANSWERS, "data_files": [_data_file("train", answers.name)]})
     data = DatasetCardData(
         language=_languages(language),
         license=license,

@@ -49,7 +49,7 @@ def test_the_metadata_is_what_the_library_reads_and_writes(tmp_path, task):
     assert data["license"] == "cc-by-4.0"
     assert data["language"] == ["en", "de"]
     files = [{"split": split, "path": f"{split}.parquet"} for split in ("train", "test")]
-    assert data["configs"] == [{"config_name": "default", "data_files": files}]
+    assert data["configs"] == [{"config_name": "default", "default": True, "data_files": files}]
 
 
 def test_what_is_not_given_is_not_claimed(tmp_path):
