@@ -505,13 +505,14 @@ class Pool:
             raise AnnotationError(str(error.args[0])) from None
         return self.store.record(answer, self.content(position), self.texts([position])[0])
 
-    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+    def push_to_hub(self, repo_id: str, *, unlabeled: bool = False, **options: Any) -> str:
         """Publish the labels as a data set on the Hub, in one commit, with a card that says how they were made.
 
         Args:
             repo_id: `"owner/name"`; the owner is you or an organization.
-            **options: `private`, `token`, `license`, `language`, `model_repo_id` and more: see
-                `hfal.hub.push_to_hub`.
+            unlabeled: Whether to publish the examples without a label too, as a split of their own.
+            **options: `private`, `token`, `license`, `language`, `model_repo_id`, and what `export_labels` takes
+                beside: see `hfal.hub.push_to_hub`.
 
         Returns:
             The address of the commit.
@@ -521,4 +522,4 @@ class Pool:
         """
         from hfal.hub import push_to_hub
 
-        return on_main(lambda: push_to_hub(self.run_dir, repo_id, **options))
+        return on_main(lambda: push_to_hub(self.run_dir, repo_id, unlabeled=self if unlabeled else None, **options))
