@@ -72,6 +72,31 @@ print(json.dumps(loaded, default=str))
 """
 
 
+_GO_ON = """
+import json, sys
+from datasets import Dataset, load_dataset
+from hfal import Answer, Pool
+texts = [f"text number {i}" for i in range(12)]
+data = Dataset.from_dict({"text": texts, "input_ids": [[1, i] for i in range(12)]})
+pool = Pool(data, f"{sys.argv[1]}/first", "text", label_names=["no", "yes"])
+for i, label in enumerate(["yes", "no", "yes"]):
+    pool.record(Answer(pool.ids[i].as_py(), label, annotator="Anna"))
+pool.record(Answer(pool.ids[3].as_py(), None, "skip", annotator="Anna"))
+pool.push_to_hub("me/going-on", unlabeled=True, answers=True, provenance=True)
+there = load_dataset("me/going-on")
+log = load_dataset("me/going-on", "answers", split="train")
+again = Pool.from_export("me/going-on", f"{sys.argv[1]}/second")
+print(json.dumps({
+    "splits": {name: len(part) for name, part in there.items()},
+    "unlabeled labels": list(there["unlabeled"]["label"]),
+    "log": [[row["action"], row["annotator"]] for row in log],
+    "same labels": pool.labels() == again.labels(),
+    "left": [len(p.unlabeled_positions()) for p in (pool, again)],
+    "label names": list(again.label_names),
+}))
+"""
+
+
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
     with serve() as hub:
@@ -272,3 +297,20 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(runs, monkeypatch, tm
         push_to_hub(run, "me/reviews", token=TOKEN)
     assert hub_name("labels.csv") is None
     assert hub_name("hub:me/reviews") == "me/reviews"
+
+
+def test_a_pool_is_pushed_whole_and_another_goes_on_from_it(hub, tmp_path):
+    done = client(hub, tmp_path / "home", "-c", _GO_ON, str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said == {
+        "splits": {"train": 3, "unlabeled": 9},
+        "unlabeled labels": [None] * 9,
+        "log": [["label", "annotator-1"]] * 3 + [["skip", "annotator-1"]],
+        "same labels": True,
+        "left": [8, 8],
+        "label names": ["no", "yes"],
+    }
+    (files,) = changed(hub, "going-on")
+    assert files == {"README.md", "train.parquet", "unlabeled.parquet", "answers.parquet", "hfal.json"}
+    assert not [name for name, content in hub.dataset("me/going-on").files.items() if b"Anna" in content]
