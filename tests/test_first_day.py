@@ -26,7 +26,7 @@ import json, sys, datasets
 data = datasets.load_dataset(sys.argv[1])
 names = data["train"].features["label"].names
 print(json.dumps({split: {row["sentence"]: names[row["label"]] for row in rows} for split, rows in data.items()}))
-assert {name for rows in data.values() for name in rows["al_annotator"]} == {"ann"}
+assert {name for rows in data.values() for name in rows["al_annotator"]} == {"annotator-1"}
 assert "hfal" not in sys.modules
 """
 
