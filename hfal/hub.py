@@ -6,7 +6,7 @@ The room that talks to the Hub, and the only one that has a token, which no mess
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,8 +17,8 @@ import yaml
 from hfal import __version__
 from hfal.card import PICTURE, TAG
 from hfal.errors import ArgumentError, HubError, HubUnreachableError
-from hfal.export_files import ANSWERS, HISTORY, SPLITS
-from hfal.publication import CARD, describe_files, write_dataset, write_model
+from hfal.export_files import ANSWERS, CARD, HISTORY, SPLITS
+from hfal.publication import describe_files, write_dataset, write_model
 
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _OURS = (*(f"{name}.parquet" for name in (*SPLITS, ANSWERS)), HISTORY, PICTURE)
+_KINDS = {"dataset": "data set", "model": "model"}  # as the Hub calls them, and as people do
 _MAY_LIE_THERE = (".gitattributes", "LICENSE", "LICENSE.md", "LICENSE.txt")
 _LOG_IN = (
     "log in with `hf auth login`, or set HF_TOKEN to a token that may write "
@@ -75,20 +76,16 @@ def push_to_hub(
     """
     _check_names(repo_id, model_repo_id)
     token = _token(token)
-    with TemporaryDirectory(prefix="hfal-") as temporary:
-        data, model = Path(temporary, "dataset"), Path(temporary, "model")
-        data.mkdir()
-        write_dataset(run_dir, data, repo_id, license, language, model_repo_id, **contents)
-        if model_repo_id is not None:
-            model.mkdir()
-            write_model(run_dir, model, model_repo_id, repo_id, language)
-        with _said_plainly(token):
-            api = _api(token)
-            url = _upload(api, data, repo_id, "dataset", private)
-            logger.info("the data set: %s", url)
-            if model_repo_id is not None:
-                logger.info("the model: %s", _upload(api, model, model_repo_id, "model", private))
-    return url
+    with (
+        _written(run_dir, repo_id, license, language, model_repo_id, contents) as repositories,
+        _said_plainly(token),
+    ):
+        api = _api(token)
+        urls = []
+        for kind, name, files in repositories:
+            urls.append(_upload(api, files, name, kind, private))
+            logger.info("the %s: %s", _KINDS[kind], urls[-1])
+    return urls[0]
 
 
 def preview_push(
@@ -115,20 +112,34 @@ def preview_push(
         RunDirectoryError: There is no run in `run_dir`, it has no label yet, or no model.
     """
     _check_names(repo_id, model_repo_id)
+    parts = []
+    with _written(run_dir, repo_id, license, language, model_repo_id, contents) as repositories:
+        for kind, name, files in repositories:
+            parts.append(f"This would go to the {_KINDS[kind]} {name}:\n{describe_files(files)}")
+            parts += [file.read_text("utf-8") for file in files if file.name == CARD]
+    return "\n\n".join(parts)
+
+
+@contextmanager
+def _written(
+    run_dir: str | os.PathLike[str],
+    repo_id: str,
+    license: str | None,
+    language: str | Sequence[str] | None,
+    model_repo_id: str | None,
+    contents: Mapping[str, Any],
+) -> Iterator[list[tuple[str, str, list[Path]]]]:
+    """The repositories to be: the kind, the name and the files of each, which lie there for the `with` block."""
     with TemporaryDirectory(prefix="hfal-") as temporary:
         data, model = Path(temporary, "dataset"), Path(temporary, "model")
         data.mkdir()
         files = write_dataset(run_dir, data, repo_id, license, language, model_repo_id, **contents)
-        parts = [
-            f"This would go to the data set {repo_id}:\n{describe_files(files)}",
-            (data / CARD).read_text("utf-8"),
-        ]
+        repositories = [("dataset", repo_id, files)]
         if model_repo_id is not None:
             model.mkdir()
             files = write_model(run_dir, model, model_repo_id, repo_id, language)
-            parts.append(f"This would go to the model {model_repo_id}:\n{describe_files(files)}")
-            parts.append((model / CARD).read_text("utf-8"))
-    return "\n\n".join(parts)
+            repositories.append(("model", model_repo_id, files))
+        yield repositories
 
 
 def hub_name(target: str) -> str | None:
@@ -168,7 +179,7 @@ def _api(token: str) -> "HfApi":
     return HfApi(token=token, library_name="hfal", library_version=__version__)
 
 
-def _upload(api: "HfApi", folder: Path, repo_id: str, kind: str, private: bool | None) -> str:
+def _upload(api: "HfApi", files: Sequence[Path], repo_id: str, kind: str, private: bool | None) -> str:
     """Make a repository have these files, in one commit; the address of it."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -181,7 +192,6 @@ def _upload(api: "HfApi", folder: Path, repo_id: str, kind: str, private: bool |
             "take another name"
         )
     _check_may_be_replaced(api, repo_id, kind, there, str(info.sha))
-    files = sorted(folder.iterdir())
     ours = _OURS if kind == "dataset" else ()
     outdated = there.intersection(ours) - {file.name for file in files}
     commit = api.create_commit(

@@ -16,10 +16,9 @@ from typing import Any
 from hfal.card import dataset_card, draw_learning_curve, model_card
 from hfal.errors import RunDirectoryError
 from hfal.export import export_labels
+from hfal.export_files import CARD
 from hfal.store import Store
 
-
-CARD = "README.md"
 
 # Of a model's folder only this goes up: weights that run no code when they are read, and text. Not training_args.bin,
 # a pickle with all paths of the machine.
