@@ -151,12 +151,16 @@ def export_labels(
     try:
         with store.snapshot():
             _check_kind(store, format, to)
-            columns, rows, text_columns = _read(store, annotator_names, unlabeled)
-            log = answer_rows(_published(store.answers(), store, annotator_names))
-            history = history_of(store, text_columns.values(), len(rows) if unlabeled is not None else None)
+            everything = store.answers()
+            names = {} if annotator_names else pseudonyms(everything)
+            columns, rows, text_columns = _read(store, names, unlabeled)
+            known = {*store.contents(), *(row["id"] for row in rows)}
+            log, history = [], {}
+            if answers:
+                log = answer_rows(_renamed(everything, names))
+                history = history_of(store, text_columns.values(), len(rows) if unlabeled is not None else None)
     finally:
         store.close()
-    known = {*history["contents"], *(row["id"] for row in rows)}
     if not comments:
         rows, log = _without(rows, "al_comment"), _without(log, "comment")
     all_columns = list(columns)
@@ -229,9 +233,8 @@ def _without(rows: Iterable[Row], column: str) -> list[Row]:
     return [{**row, column: None} for row in rows]
 
 
-def _published(answers: Iterable[Answer], store: Store, annotator_names: bool) -> list[Answer]:
-    """Answers of the log, by annotators whose names may be known."""
-    names = {} if annotator_names else pseudonyms(store.answers())
+def _renamed(answers: Iterable[Answer], names: Mapping[str, str]) -> list[Answer]:
+    """The answers, with what their annotators are called in the export."""
     return [replace(a, annotator=names.get(str(a.annotator), a.annotator)) for a in answers]
 
 
@@ -285,11 +288,11 @@ def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
 
 
 def _read(
-    store: Store, annotator_names: bool, unlabeled: Examples | None
+    store: Store, names: Mapping[str, str], unlabeled: Examples | None
 ) -> tuple[dict[str, Feature], list[Row], dict[str, str]]:
     """The columns with their types, the rows, and how each text column is called in them."""
     current = [answer for answer in store.current_answers().values() if answer.label is not None]
-    labeled = {answer.example_id: answer for answer in _published(current, store, annotator_names)}
+    labeled = {answer.example_id: answer for answer in _renamed(current, names)}
     if not labeled:
         raise RunDirectoryError(f"no labels in {store.run_dir} yet: answer a query, then export them")
     asked: dict[str, list[tuple[int, Query, Queried]]] = {}
@@ -329,8 +332,8 @@ def _read(
                 "the text column %r is called %r in the export, which has a %r of its own", name, column, name
             )
     features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
-    names: Feature = {"names": list(store.meta("label_names")), "_type": "ClassLabel"}
-    features["label"] = list_of(names) if store.is_of_words or store.is_of_sets else names
+    label: Feature = {"names": list(store.meta("label_names")), "_type": "ClassLabel"}
+    features["label"] = list_of(label) if store.is_of_words or store.is_of_sets else label
     features |= {column: value(dtype) for column, dtype in _PROVENANCE.items()}
     if store.is_of_words or store.is_of_sets:
         features["al_suggestion"] = WORDS
