@@ -39,7 +39,7 @@ class TextClassification(WholeTexts):
 
     def indices(self) -> np.ndarray:
         """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none."""
-        return self._indices
+        return self._indices.copy()  # which the caller may change, but not the labels that are hidden here
 
     @cached_property
     def _indices(self) -> np.ndarray:
@@ -50,11 +50,11 @@ class TextClassification(WholeTexts):
 
     def given(self) -> np.ndarray:
         """Which examples have a label in the data set itself, bool[N]."""
-        return self.indices() >= 0
+        return self._indices >= 0
 
     def label_bytes(self) -> bytes:
         """All labels in the data set itself, for a hash of them."""
-        return self.indices().tobytes()
+        return self._indices.tobytes()
 
     def label_at(self, row: int) -> str | None:
         """The label that the data set itself gives to an example."""
