@@ -10,7 +10,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hfal import __version__
 from hfal.errors import ArgumentError, HfalError, RunStopped
@@ -151,18 +151,12 @@ def _export(arguments: argparse.Namespace) -> int:
 
     run_dir, to, format = arguments.run_dir, arguments.to, arguments.format
     about = {name: getattr(arguments, name) for name in ("license", "language")}
-    contents = {
-        "provenance": not arguments.no_provenance,
-        "comments": not arguments.no_comments,
-        "annotator_names": arguments.annotator_names,
-        "unlabeled": _examples(run_dir) if arguments.unlabeled else None,
-        "answers": arguments.answers,
-    }
     repo_id = hub_name(to)
     if repo_id is None:
         for name, value in {**about, "private": arguments.private, "model": arguments.model}.items():
             if value is not None:
                 raise ArgumentError(f"--{name} is for the Hub, but --to {to!r} is a path: write --to hub:OWNER/NAME")
+        contents = _contents(arguments)
         if arguments.dry_run:
             print(preview_export(run_dir, to, format, **contents))
             return 0
@@ -176,6 +170,7 @@ def _export(arguments: argparse.Namespace) -> int:
     about["model_repo_id"] = model = arguments.model and hub_name(arguments.model)
     if arguments.model and not model:
         raise ArgumentError(f"--model {arguments.model!r}: expected hub:OWNER/NAME")
+    contents = _contents(arguments)
     if arguments.dry_run:
         print(preview_push(run_dir, repo_id, **about, **contents))
         return 0
@@ -184,6 +179,17 @@ def _export(arguments: argparse.Namespace) -> int:
     if model:
         print(f"https://huggingface.co/{model}")
     return 0
+
+
+def _contents(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Which examples and columns are wanted, as `export_labels` takes it; may read all of the data."""
+    return {
+        "provenance": not arguments.no_provenance,
+        "comments": not arguments.no_comments,
+        "annotator_names": arguments.annotator_names,
+        "unlabeled": _examples(arguments.run_dir) if arguments.unlabeled else None,
+        "answers": arguments.answers,
+    }
 
 
 def _examples(run_dir: str) -> "Examples":
