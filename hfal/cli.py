@@ -4,6 +4,7 @@ Nothing here imports torch before `hfal run` needs it: the other commands answer
 """
 
 import argparse
+import gc
 import logging
 import os
 import shlex
@@ -307,4 +308,7 @@ def _run_recipe(words: list[str], task: str | None) -> None:
     else:
         from hfal.recipes.text_classification import main as run_recipe
 
+    # Every `train()` collects garbage, and would go through all that was imported: half a second each time.
+    gc.collect()
+    gc.freeze()
     run_recipe(words)
