@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset
 from transformers import (
     AutoModelForTokenClassification,
     AutoTokenizer,
     DataCollatorForTokenClassification,
-    PreTrainedModel,
     ProgressCallback,
     Trainer,
 )
@@ -54,9 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     def prepare(data: Dataset) -> Dataset:
         data = data.map(tokenize, batched=True)
-        if al.freeze_encoder:
-            return add_token_states(data, al.model, al.embeddings_dir or embeddings_folder(args.output_dir))
-        return data
+        folder = al.embeddings_dir or embeddings_folder(args.output_dir)
+        return add_token_states(data, al.model, folder) if al.freeze_encoder else data
 
     pool = Pool(prepare(pool_data), args.output_dir, al.text, al.label, al.labels, al.id, task=al.task)
     if eval_data is not None:
@@ -73,15 +72,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     names = dict(enumerate(pool.label_names))
     labels = {"num_labels": len(names), "id2label": names, "label2id": {name: n for n, name in names.items()}}
-
-    def model_init() -> PreTrainedModel:
-        if al.freeze_encoder:
-            return FrozenEncoderForTokenClassification.on(pool.dataset, checkpoint, **labels)
-        # A head for other tags makes way for a new one.
-        return AutoModelForTokenClassification.from_pretrained(checkpoint, ignore_mismatched_sizes=True, **labels)
-
+    # A head for other tags makes way for a new one.
+    make: Any = partial(AutoModelForTokenClassification.from_pretrained, checkpoint, ignore_mismatched_sizes=True)
+    if al.freeze_encoder:
+        make = partial(FrozenEncoderForTokenClassification.on, pool.dataset, checkpoint)
     trainer = Trainer(
-        model_init=model_init,
+        model_init=lambda: make(**labels),
         args=args,
         eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
         processing_class=None if al.freeze_encoder else tokenizer,
