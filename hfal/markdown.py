@@ -8,7 +8,7 @@ from hfal.annotators.display import one_line
 
 def plain(text: str) -> str:
     """A text on one line that shows as it is: nothing in it is markup."""
-    return re.sub(r"([\\`*_{}\[\]<>()#|~&$!])", r"\\\1", one_line(text))
+    return re.sub(r"([\\`*_{}\[\]<>#|~&$!])", r"\\\1", one_line(text))
 
 
 def code(text: str) -> str:

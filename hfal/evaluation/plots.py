@@ -54,7 +54,9 @@ def draw_curves(summary: Summary, path: str | os.PathLike[str]) -> None:
     with _matplotlib_style():
         base = summary.arm(summary.baseline)
         starts = _by_start(summary, summary.arms)
-        size = (5.4, 3.5) if len(starts) == 1 else (4.1, 3.3)
+        names = 2 + max(map(len, starts.values()))  # with those of the baseline and the full-data score
+        height = max(3.5 if len(starts) == 1 else 3.3, names * _LINE)
+        size = (5.4 if len(starts) == 1 else 4.1, height)
         right = _ROOM + _LETTER * max(len(arm.name) if arm is base else len(arm.strategy) for arm in summary.arms)
         places = [divmod(i, 2) for i in range(len(starts))]
         figure, axes = _panels(places, size, right=right, top=0.35 if len(starts) > 1 else 0.15)
@@ -83,7 +85,8 @@ def draw_bands(summary: Summary, path: str | os.PathLike[str]) -> None:
     with _matplotlib_style():
         base = summary.arm(summary.baseline)
         starts = _by_start(summary, [arm for arm in summary.arms if arm is not base])
-        columns = min(4, max(map(len, starts.values())))
+        most = max(map(len, starts.values()))
+        columns = math.ceil(most / math.ceil(most / 4))  # at most four, and rows of about the same length
         places: dict[str, tuple[int, int]] = {}
         for arms in starts.values():  # each start begins a row
             row = 1 + max((row for row, _ in places.values()), default=-1)
@@ -136,12 +139,14 @@ def draw_differences(summary: Summary, path: str | os.PathLike[str]) -> None:
         _save(figure, path)
 
 
-def spread(places: Sequence[float], gap: float) -> list[float]:
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move places apart until each is at least `gap` from the next, as little as can be (least squares).
 
     Args:
         places: Where they would like to be, in any order.
         gap: The least distance.
+        low: The least place.
+        high: The greatest place; from `low` to it there is room for all.
 
     Returns:
         Where they are, in the order of `places`; those of equal places in the order in which they came.
@@ -155,9 +160,10 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
             last = pools.pop()
             pools[-1].extend(last)
     level = [sum(pool) / len(pool) for pool in pools for _ in pool]
+    highest = high - (len(places) - 1) * gap
     moved = [0.0] * len(places)
     for rank, i in enumerate(order):
-        moved[i] = level[rank] + rank * gap
+        moved[i] = min(max(level[rank], low), highest) + rank * gap
     return moved
 
 
@@ -266,7 +272,8 @@ def _name_ends(panel: Any, summary: Summary, arms: Sequence[Arm], names: Sequenc
         rows.append((score, "all data", _PALE, False, 1.0))
     ends = [(value - low) / (high - low) for value, *_ in rows]
     text = 1 + 0.26 / width
-    for (_, name, color, is_bold, begin), end, place in zip(rows, ends, spread(ends, _LINE / height), strict=True):
+    places = spread(ends, _LINE / height, 0.0, 1.0)
+    for (_, name, color, is_bold, begin), end, place in zip(rows, ends, places, strict=True):
         x, y = [begin + 0.04 / width, 1 + 0.12 / width, 1 + 0.22 / width], [end, place, place]
         panel.plot(x, y, color=color, linewidth=0.9, transform=panel.transAxes, clip_on=False)
         panel.text(

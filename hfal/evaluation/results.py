@@ -1,6 +1,5 @@
 """What a comparison has brought so far, read from its result directory beside processes that may be working on it."""
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -13,14 +12,12 @@ import yaml
 
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.curves import bought
+from hfal.evaluation.facts import kept_facts
 from hfal.evaluation.options import COMPARE_NAME, CompareOptions
 from hfal.evaluation.plan import DATA_DIR, FULL, Cell, failures, grid
 from hfal.spans import words_of
 from hfal.store import DATASET, RoundRecord, Store
 
-
-FACTS_NAME = "grid.json"
-"""In the result directory: how and when the comparison was started."""
 
 DEFAULT_METRICS = {
     "text_classification": "accuracy",
@@ -63,12 +60,16 @@ class RunResult:
         state: `"finished"`, `"failed"`, `"in progress"` or `"not started"`. Only finished runs count.
         note: What there is to say of a run that is not finished.
         rounds: The finished rounds; empty unless the run is finished.
+        began: When its first round began, UTC in ISO 8601; `None` unless it is finished.
+        ended: When its last round ended.
     """
 
     cell: Cell
     state: str
     note: str = ""
     rounds: tuple[RoundResult, ...] = ()
+    began: str | None = None
+    ended: str | None = None
 
     @property
     def costs(self) -> list[int]:
@@ -94,7 +95,9 @@ class Results:
         pool_size: Examples in the pool; `None` where no run has begun.
         held_out_size: Examples that the runs are evaluated on; `None` where that is not known.
         versions: The packages that made the first query, by name.
-        facts: How and when the comparison was started.
+        began: When its first round began; `None` where none has.
+        ended: When its last round ended.
+        facts: How it was started, as `hfal.evaluation.facts` has kept it.
     """
 
     options: CompareOptions
@@ -105,6 +108,8 @@ class Results:
     pool_size: int | None
     held_out_size: int | None
     versions: dict[str, str]
+    began: str | None
+    ended: str | None
     facts: dict[str, Any]
 
     def of(self, strategy: str, start: str | None) -> list[RunResult]:
@@ -134,16 +139,19 @@ def read_results(out: str | os.PathLike[str]) -> Results:
     metric = (options.metric or DEFAULT_METRICS[task]).removeprefix("eval_")
     if metric.endswith("loss"):
         raise ArgumentError(f"metric={metric!r}: expected one of which more is better; less of a loss is better")
+    runs = tuple(_read_run(cell, cell.run_dir(out), metric, failed.get(cell)) for cell in cells)
     return Results(
         options=options,
         settings=settings,
         metric=metric,
         unit="words" if task == "token_classification" else "labels",
-        runs=tuple(_read_run(cell, cell.run_dir(out), metric, failed.get(cell)) for cell in cells),
+        runs=runs,
         pool_size=setup.get("pool_size"),
         held_out_size=_held_out_size(out),
         versions=setup.get("versions", {}),
-        facts=_facts(out),
+        began=min((run.began for run in runs if run.began), default=None),
+        ended=max((run.ended for run in runs if run.ended), default=None),
+        facts=kept_facts(out),
     )
 
 
@@ -158,12 +166,6 @@ def _options(out: Path) -> tuple[CompareOptions, dict[str, Any]]:
         if isinstance(given.get(name), str):
             given[name] = [item.strip() for item in given[name].split(",")]
     return CompareOptions(**given), settings
-
-
-def _facts(out: Path) -> dict[str, Any]:
-    path = out / FACTS_NAME
-    facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return facts
 
 
 def _held_out_size(out: Path) -> int | None:
@@ -209,7 +211,8 @@ def _read_run(cell: Cell, run_dir: Path, metric: str, failure: str | None) -> Ru
             problem = _problem(records, metric)
             if problem:
                 return RunResult(cell, "failed", problem)
-            return RunResult(cell, "finished", rounds=_rounds(store, records, metric))
+            rounds = _rounds(store, records, metric)
+            return RunResult(cell, "finished", "", rounds, records[0].started, records[-1].finished)
     finally:
         store.close()
 

@@ -49,9 +49,10 @@ class Reach:
         at_first: Whether the first purchase reached it, so that fewer labels might have done.
         by_seed: The same of each seed's own curve, in the order of the arm's seeds.
         median: Their median; infinite where half of them or more did not reach it.
-        saved: The share of the baseline's labels that was not needed, by the mean curves; NaN where that is not known.
-        saved_at_least: Whether the baseline did not reach the target with all it bought, so that `saved` is what was
-            saved of that, and more would have been needed.
+        saved: The share of the baseline's labels that was not needed, by the mean curves; NaN where that is not known,
+            as where the baseline's first purchase may have been more than it needed.
+        saved_at_least: Whether more than `saved` may have been saved: the baseline did not reach the target with all
+            it bought, or the arm reached it with its first purchase.
     """
 
     target: Target
@@ -182,7 +183,7 @@ def summarize(results: Results) -> Summary:
         targets.append(Target(float(base.mean(axis=0)[-1])))
 
     arms = tuple(
-        _arm(results, name, runs[name], curve, points, targets, base, runs[base_name] if base_name in runs else [])
+        _arm(results, name, runs[name], curve, points, targets, base, runs.get(base_name, []))
         for name, curve in curves.items()
     )
     return Summary(
@@ -249,15 +250,16 @@ def _reach(points: np.ndarray, curves: np.ndarray, target: Target, base: np.ndar
     cost = cost_to_reach(costs, curves.mean(axis=0).tolist(), target.score)
     by_seed = tuple(cost_to_reach(costs, curve.tolist(), target.score) for curve in curves)
     of_base = math.inf if base is None else cost_to_reach(costs, base.tolist(), target.score)
-    only_by_arm = base is not None and math.isfinite(cost) and not math.isfinite(of_base)
+    only_by_arm = base is not None and not math.isfinite(of_base)
+    saved = math.nan if of_base == costs[0] else share_saved(cost, costs[-1] if only_by_arm else of_base)
     return Reach(
         target=target,
         cost=cost,
         at_first=cost == costs[0],
         by_seed=by_seed,
         median=float(np.median(by_seed)),
-        saved=share_saved(cost, costs[-1] if only_by_arm else of_base),
-        saved_at_least=only_by_arm,
+        saved=saved,
+        saved_at_least=math.isfinite(saved) and (only_by_arm or cost == costs[0]),
     )
 
 
