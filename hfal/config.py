@@ -446,9 +446,9 @@ def keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
 
 def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
     given = {name: value for name, value in al.given.items() if not name.endswith("token")}
-    for name in ("data", "model", "embeddings"):
-        if name in given and not given[name].startswith("package:") and (path := resolve_path(given[name])):
-            given[name] = str(path.absolute())
+    for name, reference in references_in(given).items():
+        if not reference.startswith("package:") and (place := resolve_path(reference)):
+            given[name] = str(place.absolute())
     given.pop("output_dir", None)  # it is where the file is
     path = pool.run_dir / CONFIG_NAME
     if path.exists() and not path.read_text("utf-8").startswith(_KEPT):
@@ -469,6 +469,14 @@ def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
     if not path.is_file():
         return {}
     return _read_yaml(path, _options((ActiveLearningArguments, TrainingOptions)), strict=False)
+
+
+def references_in(options: Mapping[str, Any]) -> dict[str, str]:
+    """Those of the options that name data or a model, which may be a path."""
+    found = {name: options[name] for name in ("data", "model", "embeddings") if name in options}
+    if found.get("embeddings") in ("model", "entities"):  # made by the model that is trained
+        del found["embeddings"]
+    return found
 
 
 def _changes(path: Path, given: Mapping[str, Any]) -> list[str]:
