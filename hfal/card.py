@@ -16,11 +16,12 @@ import yaml
 
 from hfal import __version__
 from hfal.annotators.display import one_line
-from hfal.config import kept_options, references_in
+from hfal.config import kept_options
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.curves import metric_names, plot_learning_curve, rounds_table
 from hfal.export_files import ANSWERS, SPLITS, dataset_configs
 from hfal.history import published_model
+from hfal.options import references_in
 from hfal.references import is_local, without_paths
 from hfal.store import DATASET, Query, RoundRecord, Store
 from hfal.tags import entities

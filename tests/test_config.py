@@ -15,16 +15,9 @@ from datasets import Dataset
 from transformers import TrainingArguments
 
 from hfal import ActiveLearningCallback, Pool, Store
-from hfal.config import (
-    GROUPS,
-    ActiveLearningArguments,
-    TrainingOptions,
-    help_text,
-    keep_options,
-    parse_arguments,
-    read_ahead,
-)
+from hfal.config import help_text, keep_options, parse_arguments, read_ahead
 from hfal.errors import ArgumentError, RunDirectoryBusyError
+from hfal.options import GROUPS, ActiveLearningArguments, TrainingOptions
 from hfal.training import RoundTrainingArguments
 
 
