@@ -17,8 +17,8 @@ from hfal.errors import ArgumentError, HfalError, RunStopped
 
 
 if TYPE_CHECKING:
-    from hfal.config import ActiveLearningArguments, TrainingOptions
     from hfal.identity import Examples
+    from hfal.options import ActiveLearningArguments, TrainingOptions
 
 _DESCRIPTION = """Active learning for the Hugging Face Trainer: have texts labeled, train on them, pick the
 texts worth labeling next, and so on."""

@@ -16,13 +16,7 @@ import datasets
 from filelock import FileLock, Timeout
 
 from hfal import __version__
-from hfal.config import (
-    ActiveLearningArguments,
-    TrainingOptions,
-    parse_arguments,
-    portable_options,
-    write_options,
-)
+from hfal.config import parse_arguments, portable_options, write_options
 from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.evaluation.crew import make_runs
 from hfal.evaluation.options import COMPARE_NAME, CompareOptions
@@ -30,6 +24,7 @@ from hfal.evaluation.plan import FULL, Cell, check_options, failures, grid, is_f
 from hfal.evaluation.progress import ProgressLine
 from hfal.evaluation.shared_data import SharedData, read_shared_data
 from hfal.evaluation.worker import OUTPUT_NAME
+from hfal.options import ActiveLearningArguments, TrainingOptions
 from hfal.parsing import default_of, options_of, parse_values, read_yaml
 
 

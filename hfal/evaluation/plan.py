@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfal.config import ActiveLearningArguments
 from hfal.errors import ArgumentError
 from hfal.evaluation.options import CompareOptions
+from hfal.options import ActiveLearningArguments
 from hfal.store import RoundRecord, Store
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import datasets
 import numpy as np
 
-from hfal.config import ActiveLearningArguments
 from hfal.data import load_data
 from hfal.errors import ArgumentError
 from hfal.evaluation.plan import DATA_DIR
+from hfal.options import ActiveLearningArguments
 
 
 @dataclass(frozen=True)
