@@ -85,8 +85,8 @@ examples:
   hfal compare runs/reviews-compare --seeds 10 --strategies random,margin+kmeans,badge
       adds seeds and strategies to what is there"""
 
-_EPILOG = """The other options are those of hfal run (hfal run --help), and the same for every run: data, model, rounds,
-seed_size, query_size, ..., but not strategy and seed_strategy. output_dir is the result directory OUT.
+_EPILOG = """The other options are those of hfal run (hfal run --help), and the same for every run: data, model,
+rounds, seed_size, query_size, ..., but not strategy and seed_strategy. output_dir is the result directory OUT.
 The data has to have a label for every text, and eval_size or eval_split says what to evaluate on."""
 
 
