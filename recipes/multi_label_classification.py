@@ -13,9 +13,10 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
-from hfal.config import ActiveLearningArguments, keep_options, parse_arguments
+from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
 from hfal.evaluation.label_sets import label_set_metrics
+from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
 from hfal.running import export, make_annotator, make_strategy, report, start_logging
@@ -38,8 +39,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     checkpoint = resolve_model(al.model)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
+    columns, max_length = al.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
+
     def tokenize(batch: dict) -> dict:
-        return tokenizer(*(batch[column] for column in al.text), truncation=True, max_length=al.max_length)
+        return tokenizer(*(batch[column] for column in columns), truncation=True, max_length=max_length)
 
     thresholds = parse_thresholds(al.thresholds) if al.thresholds else None
     data = pool_data.map(tokenize, batched=True)

@@ -14,9 +14,10 @@ import numpy as np
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, EvalPrediction, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
-from hfal.config import ActiveLearningArguments, keep_options, parse_arguments
+from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
 from hfal.evaluation.metrics import classification_metrics
+from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
 from hfal.running import export, make_annotator, make_strategy, report, start_logging
@@ -38,8 +39,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     checkpoint = resolve_model(al.model)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
+    columns, max_length = al.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
+
     def tokenize(batch: dict) -> dict:
-        return tokenizer(*(batch[column] for column in al.text), truncation=True, max_length=al.max_length)
+        return tokenizer(*(batch[column] for column in columns), truncation=True, max_length=max_length)
 
     pool = Pool(pool_data.map(tokenize, batched=True), args.output_dir, al.text, al.label, al.labels, al.id)
     if eval_data is not None:

@@ -177,14 +177,14 @@ def summarize(results: Results) -> Summary:
         curves = {}
 
     base_name = next((name for name in names if "/".join(name) == options.baseline), None)
-    base = curves.get(base_name) if base_name else None
+    base = None if base_name is None else curves.get(base_name)
+    base_runs = [] if base_name is None else runs.get(base_name, [])
     targets = [Target(share * float(np.mean(full)), share) for share in SHARES_OF_FULL if full]
     if base is not None:
         targets.append(Target(float(base.mean(axis=0)[-1])))
 
     arms = tuple(
-        _arm(results, name, runs[name], curve, points, targets, base, runs.get(base_name, []))
-        for name, curve in curves.items()
+        _arm(results, name, runs[name], curve, points, targets, base, base_runs) for name, curve in curves.items()
     )
     return Summary(
         metric=results.metric,
