@@ -26,6 +26,7 @@ _LINE = 0.17  # inches from one name to the next
 
 _STYLE = {
     "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],  # the first comes with matplotlib
     "font.size": 9,
     "axes.edgecolor": _PALE,
     "axes.labelcolor": _INK,
