@@ -156,6 +156,8 @@ def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, reference in references_in(kept).items():
         if not reference.startswith("package:") and (place := resolve_path(reference)):
             kept[name] = str(place.absolute())
+    if kept.get("embeddings_dir"):
+        kept["embeddings_dir"] = os.path.abspath(kept["embeddings_dir"])
     return kept
 
 

@@ -86,12 +86,26 @@ class ActiveLearningArguments:
         default="sentence-transformers/all-MiniLM-L6-v2",
         metadata={"help": "What is fine-tuned: Hub name, local folder, or package:NAME/path.", "metavar": "NAME"},
     )
+    freeze_encoder: bool = field(
+        default=False,
+        metadata={
+            "help": "Train only a linear head, on the model's embeddings of the texts, which are computed once: "
+            "better with few labels, and a round takes a second."
+        },
+    )
+    embeddings_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "Where these are kept; runs may share it. Default: the run directory.",
+            "metavar": "FOLDER",
+        },
+    )
     max_length: int = field(default=128, metadata={"help": "Tokens after which a text is cut."})
     embeddings: str = field(
         default="model",
         metadata={
-            "help": "Where strategies get embeddings: 'model' is the one being trained, 'entities' the same over the "
-            "entities it finds; else a sentence-transformers model (Hub name, path, package:...).",
+            "help": "Where strategies get embeddings: 'model' is the one being trained (or frozen), 'entities' the "
+            "same over the entities it finds; else a sentence-transformers model (Hub name, path, package:...).",
             "metavar": "NAME",
         },
     )
@@ -293,7 +307,7 @@ class TrainingOptions:
 
 GROUPS = {
     "data": "data task text label labels thresholds id split pool_size eval_split eval_size data_config data_filter",
-    "model": "model max_length embeddings token_budget bf16_scoring",
+    "model": "model freeze_encoder embeddings_dir max_length embeddings token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
     "rounds": "rounds budget unit target_metric target retrain keep_models export",

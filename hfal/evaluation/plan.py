@@ -29,7 +29,7 @@ _INSTEAD = {
     "target": "runs that end at a target cannot be compared; the report says how many labels a score takes",
     "export": "a comparison makes no labels",
 }
-_SAY_NOTHING_ABOUT_A_RUN = ("annotator", "annotator_name", "hide_suggestions", "output_dir")
+_SAY_NOTHING_ABOUT_A_RUN = ("annotator", "annotator_name", "hide_suggestions", "output_dir", "embeddings_dir")
 _OF_QUERIES = ("budget", "query_size", "candidates", "committee", "passes", "aggregate", "top_words", "sure_outside")
 _OF_THE_DRAW = ("pool_size", "eval_size", "data_config", "data_filter")
 

@@ -85,5 +85,6 @@ def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> Share
         "text": list(al.text),
         "label": al.label,
         "labels": list(al.labels or []),
+        "embeddings_dir": str(folder / "embeddings"),
     }
     return SharedData(options, cost, parts)
