@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,8 +72,7 @@ def embeddings_file(
     from sentence_transformers import SentenceTransformer
 
     if not isinstance(model, SentenceTransformer):
-        with torch.random.fork_rng():
-            model = SentenceTransformer(resolve_model(os.fspath(model)))
+        model = _load(os.fspath(model))
     texts = dataset.select_columns(list(text_columns))
     path = Path(folder, f"{_fingerprint(model, hash_texts(texts, text_columns, of_words=True))}.npy")
     if not path.exists():
@@ -81,6 +81,14 @@ def embeddings_file(
         _compute(texts, model, part, progress)
         os.replace(part, path)
     return path
+
+
+@lru_cache(maxsize=1)
+def _load(model: str) -> "SentenceTransformer":
+    from sentence_transformers import SentenceTransformer
+
+    with torch.random.fork_rng():
+        return SentenceTransformer(resolve_model(model))
 
 
 def _compute(texts: datasets.Dataset, model: "SentenceTransformer", path: Path, progress: bool) -> None:

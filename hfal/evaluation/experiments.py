@@ -19,6 +19,7 @@ from hfal import __version__
 from hfal.config import parse_arguments, portable_options, write_options
 from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.evaluation.crew import make_runs
+from hfal.evaluation.facts import keep_facts
 from hfal.evaluation.options import COMPARE_NAME, CompareOptions
 from hfal.evaluation.plan import FULL, Cell, check_options, failures, grid, is_finished, planned_costs, run_options
 from hfal.evaluation.progress import ProgressLine
@@ -61,6 +62,7 @@ def compare(argv: Sequence[str]) -> int:
     given = _check_with_torch(argv, options, al, out)
     cells = grid(options, values["seed"])
     with _owned(out):
+        keep_facts(out, ["compare", *argv])
         write_options(out / COMPARE_NAME, {**asdict(options), **portable_options(given)}, _KEPT)
         data.save(out)
         left = [cell for cell in cells if not is_finished(cell.run_dir(out))]
@@ -73,13 +75,10 @@ def compare(argv: Sequence[str]) -> int:
         except KeyboardInterrupt:
             progress.say(f"Interrupted; nothing is lost. Go on with: hfal compare {shlex.quote(str(out))}")
             return 130
-        try:
-            from hfal.evaluation.report import write_report  # which loads what draws
-        except ImportError:
-            progress.say("no report yet")  # until wip-report is merged
-        else:
-            for path in write_report(out):
-                print(path)
+        from hfal.evaluation.report import write_report  # which loads what draws
+
+        for path in write_report(out):
+            print(path)
     failed = failures(out, cells)
     for cell, problem in failed.items():
         print(f"{cell} has failed: {problem}; see {cell.run_dir(out) / OUTPUT_NAME}", file=sys.stderr)

@@ -4,7 +4,6 @@ Torch and the models' files are loaded once for all of its runs. It ends when th
 that ends: a comparison that is killed leaves nobody behind who works on its runs.
 """
 
-import gc
 import os
 import shutil
 import signal
@@ -87,17 +86,10 @@ def _say_into(path: Path) -> None:
 
 
 def _load_libraries(threads: int) -> None:
-    """What every run needs, once."""
     import datasets
     import torch
     import transformers
 
-    from hfal.running import run_recipe  # noqa: F401
-
-    if gc.get_freeze_count():
-        return
     torch.set_num_threads(threads)
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
-    gc.collect()
-    gc.freeze()  # every `train()` collects garbage, and would go through all that was imported
