@@ -21,7 +21,17 @@ from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.evaluation.crew import make_runs
 from hfal.evaluation.facts import keep_facts
 from hfal.evaluation.options import COMPARE_NAME, CompareOptions
-from hfal.evaluation.plan import FULL, Cell, check_options, failures, grid, is_finished, planned_costs, run_options
+from hfal.evaluation.plan import (
+    FULL,
+    Cell,
+    check_metric,
+    check_options,
+    failures,
+    grid,
+    is_finished,
+    planned_costs,
+    run_options,
+)
 from hfal.evaluation.progress import ProgressLine
 from hfal.evaluation.shared_data import SharedData, read_shared_data
 from hfal.evaluation.worker import OUTPUT_NAME
@@ -166,6 +176,7 @@ def _check_with_torch(
     given: dict[str, Any] = parse_arguments(types, argv, COMPARE_NAME)[1].given
     _check_changes(out, options_of(types), given)
     assert al.task is not None
+    check_metric(options.metric, al.task, al.labels or [])
     for strategy in options.strategies:
         try:
             make_strategy(replace(al, strategy=strategy), al.task)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfal.errors import ArgumentError
+from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.options import CompareOptions
 from hfal.options import ActiveLearningArguments
 from hfal.store import RoundRecord, Store
+from hfal.tags import entity_types
 
 
 FULL = "full"
@@ -119,6 +120,21 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
         raise ArgumentError("--rounds is missing: how many rounds each run has (or say --budget, how many labels)")
 
 
+def check_metric(metric: str | None, task: str, label_names: Sequence[str]) -> None:
+    """Find out now that the recipe for a task has no such metric, or that more of it is not better.
+
+    Raises:
+        ArgumentError: Names those that there are.
+    """
+    names = {
+        "text_classification": ["accuracy", "f1_macro", "f1_micro"],
+        "multi_label_classification": ["f1_micro", "f1_macro", "subset_accuracy", *(f"f1_{n}" for n in label_names)],
+        "token_classification": ["f1", "precision", "recall", *(f"f1_{kind}" for kind in entity_types(label_names))],
+    }[task]
+    if metric is not None and metric.removeprefix("eval_") not in names:
+        raise ArgumentError(f"--metric is {metric!r}, expected one of {', '.join(names)}")
+
+
 def planned_costs(al: ActiveLearningArguments, pool_cost: int, query_size: int) -> list[int]:
     """What a run has bought when each of its rounds begins, in the unit of its sizes.
 
@@ -186,8 +202,10 @@ def rounds_of(run_dir: Path) -> list[RoundRecord]:
 
 
 def _open(run_dir: Path) -> Store | None:
-    path = run_dir / "labels.sqlite"
-    return Store(run_dir, read_only=True) if path.exists() and path.stat().st_size else None
+    try:
+        return Store(run_dir, read_only=True)
+    except RunDirectoryError:  # there is none yet, or what is there is none, which the run itself will say
+        return None
 
 
 def failures(out: Path, cells: Sequence[Cell]) -> dict[Cell, str]:
