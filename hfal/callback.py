@@ -15,6 +15,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from hfal.acquisition import COMMITTEE_OF_ROUNDS, Acquisition, Committee
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
+from hfal.class_weights import CLASS_WEIGHTS
 from hfal.errors import ArgumentError
 from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size
@@ -96,6 +97,12 @@ class ActiveLearningCallback(TrainerCallback):
             Seeds every choice of hfal's. (Training is seeded by `TrainingArguments.seed` plus the round.)
         keep_models (`int`, *optional*, defaults to 1):
             Of how many last rounds the final model stays in `run_dir/rounds`; `None` for all.
+        min_steps (`int`, *optional*, defaults to 0):
+            Train for more epochs than `num_train_epochs` where a round has so few examples that these would make fewer
+            gradient steps than this. `max_steps` of the Trainer's arguments, where it is set, goes before.
+        class_weights (`str`, *optional*):
+            `"balanced"` trains with a loss in which each class counts as much as every other, however rare it is among
+            the labeled examples; of tags, each tag. Not for multi-label classification.
 
     Raises:
         ValueError: An argument has a value that it cannot have; the message says which and what to do.
@@ -123,11 +130,14 @@ class ActiveLearningCallback(TrainerCallback):
         bf16_scoring: bool = False,
         seed: int = 42,
         keep_models: int | None = 1,
+        min_steps: int = 0,
+        class_weights: str | None = None,
     ):
         if query_size is None:
             query_size = QUERY_SIZES.get(unit, 1)
         seed_size = query_size if seed_size is None else seed_size
         smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
+        smallest["min_steps"] = 0
         if not isinstance(passes, int):
             raise ArgumentError(f"passes={passes!r}, expected a whole number")
         for name, least in {**smallest, "passes": 2, "committee": 2}.items():
@@ -136,6 +146,8 @@ class ActiveLearningCallback(TrainerCallback):
                 raise ArgumentError(f"{name}={value}, expected at least {least}")
         if retrain not in RETRAIN:
             raise ArgumentError(f"retrain={retrain!r}, expected one of {', '.join(RETRAIN)}")
+        if class_weights not in (None, *CLASS_WEIGHTS):
+            raise ArgumentError(f"class_weights={class_weights!r}, expected one of {', '.join(CLASS_WEIGHTS)}")
         if (target_metric is None) != (target is None):
             raise ArgumentError(
                 f"target_metric={target_metric!r} and target={target!r} belong together: pass both or none"
@@ -151,6 +163,8 @@ class ActiveLearningCallback(TrainerCallback):
         self.target_metric = target_metric
         self.target = target
         self.retrain = retrain
+        self.min_steps = min_steps
+        self.class_weights = class_weights
         # A committee of this round's model and those before it needs them to be there, also after a restart.
         self.keep_models = keep_models
         strategies = resolve_schedule(strategy, pool.task.name, pool.task.outside)
@@ -200,7 +214,16 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(f"rounds={rounds}, expected at least 1")
         if self not in trainer.callback_handler.callbacks:
             raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
-        plan = Plan(rounds, self.holdout, self.target_metric, self.target, self.retrain, self.keep_models)
+        plan = Plan(
+            rounds,
+            self.holdout,
+            self.target_metric,
+            self.target,
+            self.retrain,
+            self.keep_models,
+            self.min_steps,
+            self.class_weights,
+        )
         try:
             yield from run_rounds(trainer, self.acquisition, annotator, plan, self._begin)
         finally:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_MIN_STEPS = 100
 _HOLDOUT = {"examples": 50, "words": 1000}
 
 
@@ -203,6 +204,20 @@ class ActiveLearningArguments:
         },
     )
     keep_models: int | None = field(default=1, metadata={"help": "Of how many last rounds to keep the model."})
+    min_steps: int | None = field(
+        default=None,
+        metadata={
+            "help": "Gradient steps of a round at least: more epochs while there are few labels. "
+            f"Default: {_MIN_STEPS}, or none where num_train_epochs or max_steps is set."
+        },
+    )
+    class_weights: str | None = field(
+        default=None,
+        metadata={
+            "help": "Train with a loss in which rare classes count as much as frequent ones.",
+            "choices": ["balanced"],
+        },
+    )
     export: str | None = field(
         default=None,
         metadata={
@@ -248,7 +263,10 @@ class ActiveLearningArguments:
 
     def callback_options(self) -> dict[str, Any]:
         """Those of the options that `ActiveLearningCallback` takes by the same name."""
-        return {name: getattr(self, name) for name in _CALLBACK_OPTIONS}
+        options = {name: getattr(self, name) for name in _CALLBACK_OPTIONS}
+        if self.min_steps is None:
+            options["min_steps"] = 0 if self.given.keys() & {"num_train_epochs", "max_steps"} else _MIN_STEPS
+        return options
 
 
 _CALLBACK_OPTIONS = (
@@ -267,6 +285,8 @@ _CALLBACK_OPTIONS = (
     "token_budget",
     "bf16_scoring",
     "keep_models",
+    "min_steps",
+    "class_weights",
 )
 
 
@@ -311,8 +331,8 @@ GROUPS = {
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
     "rounds": "rounds budget unit target_metric target retrain keep_models export",
-    "training": "output_dir num_train_epochs learning_rate warmup_steps per_device_train_batch_size "
-    "per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
+    "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "
+    "per_device_train_batch_size per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
 }
 """The options that `hfal run --help` shows, in its order."""
 

@@ -1,5 +1,6 @@
 """Training settings that suit a few hundred labels."""
 
+import math
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,20 @@ def suit_frozen_encoder(args: TrainingArguments, given: Container[str]) -> None:
     for name, value in FROZEN_ENCODER.items():
         if name not in given and not (name == "max_steps" and "num_train_epochs" in given):
             setattr(args, name, value)
+
+
+def epochs_of(args: TrainingArguments, examples: int, min_steps: int) -> float:
+    """The epochs of a round: those of the arguments, or as many more as it takes to make `min_steps` steps.
+
+    Args:
+        args: The arguments.
+        examples: How many examples there are to train on.
+        min_steps: Gradient steps.
+    """
+    batches = examples / (args.train_batch_size * args.world_size)
+    batches = math.floor(batches) if args.dataloader_drop_last else math.ceil(batches)
+    steps = max(math.ceil(batches / args.gradient_accumulation_steps), 1)  # of an epoch, as the Trainer counts
+    return max(args.num_train_epochs, math.ceil(min_steps / steps))
 
 
 class RoundProgress(ProgressCallback):

@@ -20,8 +20,8 @@ class SimulatedAnnotator:
     """
 
     at_once = True
-    """Its answers to a query are committed together: no person's work is lost with them, and each would cost a wait for
-    the disk."""
+    """Its answers to a query are committed together: no person's work is lost with them, and for each alone the disk
+    would be waited for."""
 
     def __init__(self, pool: Pool, name: str = "simulated"):
         if pool.label_column is None:
