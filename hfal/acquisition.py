@@ -62,6 +62,7 @@ class Acquisition:
         budget: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
         unit: What sizes and budget count: `"examples"`, or `"words"` of the sentences.
         embeddings: `"model"`, `"entities"`, a sentence-transformers model, or an array float[N, D].
+        embeddings_dir: Where embeddings of a sentence-transformers model are kept; in the run directory by default.
         passes: Of Monte-Carlo dropout, for strategies that take draws.
         committee: Where draws come from instead: so many last rounds, other models, or what gives them for a round.
         token_budget: See `hfal.scoring.score_examples`.
@@ -80,6 +81,7 @@ class Acquisition:
         budget: int | None,
         unit: str,
         embeddings: Any,
+        embeddings_dir: str | os.PathLike[str] | None = None,
         passes: int = 10,
         committee: Committee | None = None,
         token_budget: int | None,
@@ -131,6 +133,7 @@ class Acquisition:
                     "size"
                 )
         self.embeddings = embeddings
+        self.embeddings_dir = embeddings_dir
         self._signal = _OWN_EMBEDDINGS[embeddings] if own_embeddings else None
         self.passes = passes
         self.committee = committee
@@ -143,7 +146,7 @@ class Acquisition:
     def _sentence_embeddings(self) -> np.ndarray:
         if isinstance(self.embeddings, np.ndarray):
             return self.embeddings
-        return sentence_embeddings(self.pool, self.embeddings, progress=self.show_progress)
+        return sentence_embeddings(self.pool, self.embeddings, self.show_progress, self.embeddings_dir)
 
     def strategy_of(self, round_number: int) -> Strategy:
         """The strategy that makes the query of a round."""

@@ -82,6 +82,9 @@ class ActiveLearningCallback(TrainerCallback):
             pass as the scores; `"entities"`, for token classification, is the same over the words alone that it
             takes for entities; a sentence-transformers model by name, path or object, computed once; or embeddings of
             your own, a row for each example of the pool.
+        embeddings_dir (`str`, *optional*):
+            Where those of a sentence-transformers model are kept, in the run directory by default; runs on the same
+            texts may share the folder.
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
@@ -124,6 +127,7 @@ class ActiveLearningCallback(TrainerCallback):
         target: float | None = None,
         retrain: str = "from_scratch",
         embeddings: "str | os.PathLike[str] | SentenceTransformer | np.ndarray" = "model",
+        embeddings_dir: str | os.PathLike[str] | None = None,
         passes: int = 10,
         committee: Committee | None = None,
         token_budget: int | None = None,
@@ -180,6 +184,7 @@ class ActiveLearningCallback(TrainerCallback):
             budget=budget,
             unit=unit,
             embeddings=embeddings,
+            embeddings_dir=embeddings_dir,
             passes=passes,
             committee=committee,
             token_budget=token_budget,

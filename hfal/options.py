@@ -94,13 +94,6 @@ class ActiveLearningArguments:
             "better with few labels, and a round takes a second."
         },
     )
-    embeddings_dir: str | None = field(
-        default=None,
-        metadata={
-            "help": "Where these are kept; runs may share it. Default: the run directory.",
-            "metavar": "FOLDER",
-        },
-    )
     max_length: int = field(default=128, metadata={"help": "Tokens after which a text is cut."})
     embeddings: str = field(
         default="model",
@@ -108,6 +101,13 @@ class ActiveLearningArguments:
             "help": "Where strategies get embeddings: 'model' is the one being trained (or frozen), 'entities' the "
             "same over the entities it finds; else a sentence-transformers model (Hub name, path, package:...).",
             "metavar": "NAME",
+        },
+    )
+    embeddings_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "Where embeddings that are computed once are kept; runs may share it. Default: the run directory.",
+            "metavar": "FOLDER",
         },
     )
     token_budget: int | None = field(default=None, metadata={"help": "Tokens of a scoring batch."})
@@ -280,6 +280,7 @@ _CALLBACK_OPTIONS = (
     "target",
     "retrain",
     "embeddings",
+    "embeddings_dir",
     "passes",
     "committee",
     "token_budget",
@@ -327,7 +328,7 @@ class TrainingOptions:
 
 GROUPS = {
     "data": "data task text label labels thresholds id split pool_size eval_split eval_size data_config data_filter",
-    "model": "model freeze_encoder embeddings_dir max_length embeddings token_budget bf16_scoring",
+    "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
     "rounds": "rounds budget unit target_metric target retrain keep_models export",

@@ -81,7 +81,8 @@ def compare(argv: Sequence[str]) -> int:
             f"{len(cells) - len(left)} are finished; all is kept in {out}"
         )
         try:
-            _make_runs(out, cells, left, options, al, given, data, progress)
+            if left:
+                _make_runs(out, cells, left, options, al, given, data, progress)
         except KeyboardInterrupt:
             progress.say(f"Interrupted; nothing is lost. Go on with: hfal compare {shlex.quote(str(out))}")
             return 130
@@ -109,6 +110,7 @@ def _make_runs(
 ) -> None:
     from hfal.callback import QUERY_SIZES
 
+    _embed(al, data, progress)
     costs = planned_costs(al, data.cost, al.query_size or QUERY_SIZES[al.unit])
     plans = {cell: [data.cost] if cell.strategy == FULL else costs for cell in cells}
     kept = portable_options(given)
@@ -121,6 +123,19 @@ def _make_runs(
         workers=options.workers,
         progress=progress,
     )
+
+
+def _embed(al: ActiveLearningArguments, data: SharedData, progress: ProgressLine) -> None:
+    """Compute the sentence embeddings that the runs share, with all cores."""
+    from hfal.embeddings import embeddings_file
+
+    wanted = [(al.model, data.parts.values())] if al.freeze_encoder else []
+    if al.embeddings not in ("model", "entities"):
+        wanted.append((al.embeddings, [data.parts["train"]]))
+    for model, parts in wanted:
+        progress.say(f"Embedding the texts with {model}, if that was not done before ...")
+        for part in parts:
+            embeddings_file(part, al.text, model, data.options["embeddings_dir"])
 
 
 @contextlib.contextmanager
@@ -167,11 +182,14 @@ def _check_with_torch(
     argv: Sequence[str], options: CompareOptions, al: ActiveLearningArguments, out: Path
 ) -> dict[str, Any]:
     """Find what else cannot be; returns all options that were given, those of `TrainingArguments` too."""
+    import transformers
+
     from hfal.acquisition import SEED_SELECTIONS
     from hfal.references import resolve_model
     from hfal.running import make_strategy
     from hfal.training import RoundTrainingArguments
 
+    transformers.utils.logging.disable_progress_bar()  # of loading weights
     types = (CompareOptions, ActiveLearningArguments, RoundTrainingArguments)
     given: dict[str, Any] = parse_arguments(types, argv, COMPARE_NAME)[1].given
     _check_changes(out, options_of(types), given)
