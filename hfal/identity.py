@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError
-from hfal.store import Texts
+from hfal.records import Texts
 
 
 _ROWS_AT_A_TIME = 10_000

@@ -21,8 +21,9 @@ from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.from_export import load_export, restored
 from hfal.identity import columns_of, examples_of, hash_texts, make_ids
 from hfal.processes import is_main, on_main, rank_and_size
+from hfal.records import DATASET, Answer, Texts
 from hfal.spans import plain_text
-from hfal.store import DATASET, Answer, Store, Texts
+from hfal.store import Store
 from hfal.tasks import LABEL_COLUMNS, make_task
 
 

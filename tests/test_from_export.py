@@ -14,7 +14,8 @@ from hfal import ActiveLearningCallback, Answer, Pool
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.metrics import classification_metrics
 from hfal.export import export_labels
-from hfal.store import Query, Store
+from hfal.records import Query
+from hfal.store import Store
 
 
 class Knowing:
