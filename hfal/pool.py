@@ -513,7 +513,7 @@ class Pool:
             repo_id: `"owner/name"`; the owner is you or an organization.
             unlabeled: Whether to publish the examples without a label too, as a split of their own.
             **options: `private`, `token`, `license`, `language`, `model_repo_id`, and what `export_labels` takes
-                beside: see `hfal.hub.push_to_hub`.
+                beside: see `hfal.hub.push_to_hub`, by which comments of annotators stay out.
 
         Returns:
             The address of the commit.
