@@ -144,6 +144,7 @@ def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
             "task": history.task,
             "scheme": history.scheme,
             "label_names": history.label_names,
+            "exported_rounds": sum(record.finished is not None for record in history.rounds),  # which have no models
         },
         history.queries,
         history.rounds,

@@ -64,7 +64,8 @@ def push_to_hub(
         language: The language or languages of the texts, in ISO 639-1: `"en"`.
         model_repo_id: Publish the model of the last round too, as this model, with a card that links the data set. It
             is a commit of its own, after that of the data.
-        **contents: What `export_labels` takes beside: which examples, and which columns.
+        **contents: What `export_labels` takes beside: which examples, and which columns. Comments of annotators, in
+            which there may be names, stay out without `comments=True`.
 
     Returns:
         The address of the data set's commit. That of the model's is logged.

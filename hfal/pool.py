@@ -127,8 +127,9 @@ class Pool:
 
         With the same Trainer and the same arguments of the callback, the next queries are those that the exported run
         would have made. The export has no models: a last round that has made no query yet is trained again, and
-        `retrain="continue"` and committees of earlier rounds have nothing to begin with. Nor does it have labels that
-        nobody was shown, so a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
+        where `retrain="continue"` or a committee takes models of earlier rounds, the run refuses to start until
+        `rounds/NNN/model` was copied from the run that trained them. Nor does it have labels that nobody was shown, so
+        a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
 
         Args:
             source: A folder that `export_labels(..., unlabeled=pool, answers=True)` has written, or the name of a data
@@ -513,7 +514,7 @@ class Pool:
             repo_id: `"owner/name"`; the owner is you or an organization.
             unlabeled: Whether to publish the examples without a label too, as a split of their own.
             **options: `private`, `token`, `license`, `language`, `model_repo_id`, and what `export_labels` takes
-                beside: see `hfal.hub.push_to_hub`.
+                beside: see `hfal.hub.push_to_hub`, by which comments of annotators stay out.
 
         Returns:
             The address of the commit.

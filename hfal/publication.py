@@ -44,7 +44,8 @@ def write_dataset(
         license: Its license, for the card.
         language: Its language or languages, for the card.
         model_repo_id: The name of the trained model on the Hub, for the card.
-        **contents: What `export_labels` takes beside: which examples, and which columns.
+        **contents: What `export_labels` takes beside: which examples, and which columns. Comments of annotators, in
+            which there may be names, are left out without `comments=True`.
 
     Returns:
         The files.
@@ -53,7 +54,7 @@ def write_dataset(
         RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
     """
     folder = Path(folder)
-    export_labels(run_dir, folder, **contents)
+    export_labels(run_dir, folder, **{"comments": False, **contents})
     draw_learning_curve(run_dir, folder)
     card = dataset_card(run_dir, folder, repo_id, license, language, model_repo_id)
     (folder / CARD).write_text(card, "utf-8")

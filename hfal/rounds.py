@@ -259,6 +259,8 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
             return _Step(last.number, ends=True)
         if store.query_of_round(last.number) is None and len(acquisition.affordable()):
             return _Step(last.number)
+    number = 1 if last is None else last.number + 1
+    _check_models(acquisition, plan, number)
     if all(record.finished for record in store.rounds()):
         # The query of a round that was cut off is asked when the round is finished, as it would have been.
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
@@ -266,7 +268,6 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
         if acquisition.propose_seed_set() is None:
             raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
-    number = 1 if last is None else last.number + 1
     record = store.start_round(
         number, base_seed + number, pool.labels_bought(), len(pool.training_labels()), pool.words_bought()
     )
@@ -274,6 +275,34 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
     checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
     stopped_at = None if checkpoint is None else stopped_early_at(trainer, checkpoint)
     return _Step(number - 1, record=record, checkpoint=checkpoint, stopped_at=stopped_at)
+
+
+def _check_models(acquisition: Acquisition, plan: Plan, number: int) -> None:
+    """See that the models of earlier rounds are there that a round takes, before anybody labels for it.
+
+    A run that goes on from an export has none, and without them it would become another run. (In other runs a
+    committee is smaller where models were removed, which it says.)
+    """
+    store, committee = acquisition.pool.store, acquisition.committee
+    record = store.round(number)
+    needed: dict[str, range] = {}
+    if plan.retrain == "continue" and not (record and record.trained):
+        needed[f"retrain='continue' begins round {number} with"] = range(max(number - 1, 1), number)
+    if isinstance(committee, int):
+        # The strategy may take draws only from a later round on.
+        rounds = [number, *(n for n in sorted(acquisition.strategies) if n > number)]
+        first = next((n for n in rounds if acquisition.strategy_of(n).draws and n != plan.rounds), None)
+        if first is not None:
+            exported = range(1, 1 + (store.meta("exported_rounds") or 0))
+            needed[f"committee={committee} takes for round {first}"] = exported[max(first - committee, 0) :]
+    for what, of_rounds in needed.items():
+        missing = [f"{n:03d}" for n in of_rounds if not (round_folder(store.run_dir, n) / "model").exists()]
+        if missing:
+            raise RunDirectoryError(
+                f"{what} the models of earlier rounds, but {store.run_dir / 'rounds'} lacks those of "
+                f"{', '.join(missing)} (an export has no models): copy NNN/model from the run that trained them, or "
+                f"leave {what.partition('=')[0]} out"
+            )
 
 
 def _propose(
