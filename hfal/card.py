@@ -41,7 +41,7 @@ _TASKS = {
 }
 _HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
 
-_NEVER_PUBLISHED = ("output_dir", "annotator_name", "data_filter", "export")
+_NEVER_PUBLISHED = ("output_dir", "annotator_name", "data_filter", "export", "export_license", "export_language")
 
 _COLUMNS = {
     "id": "What the example is known by: the column of ids, or a hash of the text",
