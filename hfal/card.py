@@ -22,8 +22,9 @@ from hfal.evaluation.curves import metric_names, plot_learning_curve, rounds_tab
 from hfal.export_files import ANSWERS, SPLITS, dataset_configs
 from hfal.history import published_model
 from hfal.options import references_in
+from hfal.records import DATASET, Query, RoundRecord
 from hfal.references import is_local, without_paths
-from hfal.store import DATASET, Query, RoundRecord, Store
+from hfal.store import Store
 from hfal.tags import entities
 
 

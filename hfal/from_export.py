@@ -14,7 +14,8 @@ import datasets
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export_files import ANSWERS, HISTORY, SPLITS
 from hfal.history import History, read_history, to_go_on
-from hfal.store import Answer, Store
+from hfal.records import Answer
+from hfal.store import Store
 
 
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"

@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
+from hfal.columns import ROWS_AT_A_TIME, tables_of
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.from_export import load_export, restored
-from hfal.identity import columns_of, examples_of, hash_texts, make_ids
+from hfal.identity import examples_of, hash_texts, make_ids
 from hfal.processes import is_main, on_main, rank_and_size
+from hfal.records import DATASET, Answer, Texts
 from hfal.spans import plain_text
-from hfal.store import DATASET, Answer, Store, Texts
+from hfal.store import Store
 from hfal.tasks import LABEL_COLUMNS, make_task
 
 
@@ -34,7 +36,6 @@ HOLDOUT = "held out by hfal"
 UNITS = ("examples", "words")
 """What sizes of queries, and budgets, may count."""
 
-_ROWS_AT_A_TIME = 10_000
 _PATIENCE = 60  # seconds, of the other processes for the main one
 
 
@@ -260,10 +261,10 @@ class Pool:
                         self.content(row),
                         texts,
                     )
-                    for start in range(0, len(rows), _ROWS_AT_A_TIME)
+                    for start in range(0, len(rows), ROWS_AT_A_TIME)
                     for row, texts in zip(
-                        rows[start : start + _ROWS_AT_A_TIME],
-                        self.texts(rows[start : start + _ROWS_AT_A_TIME]),
+                        rows[start : start + ROWS_AT_A_TIME],
+                        self.texts(rows[start : start + ROWS_AT_A_TIME]),
                         strict=True,
                     )
                 )
@@ -338,7 +339,7 @@ class Pool:
                 f"{self.task.how_to_tokenize}"
             )
         parts = []
-        for table in columns_of(self.dataset, "input_ids"):
+        for table in tables_of(self.dataset, "input_ids"):
             parts.append(pc.list_value_length(table["input_ids"]).to_numpy())
         lengths = np.concatenate(parts).astype(np.int32)
         if (lengths == 0).any():

@@ -32,8 +32,9 @@ from hfal.draws import dropout_layers
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
 from hfal.pool import HOLDOUT, Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size, shared_failure
+from hfal.records import RoundRecord
 from hfal.scoring import forward_columns, longest_input, without_adapters
-from hfal.store import RoundRecord, Store
+from hfal.store import Store
 from hfal.tasks import LABEL_COLUMNS
 from hfal.weights import (
     Weights,

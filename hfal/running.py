@@ -14,7 +14,7 @@ from hfal.hub import hub_name, push_to_hub
 from hfal.options import ActiveLearningArguments
 from hfal.pool import Pool
 from hfal.processes import is_main
-from hfal.store import RoundRecord
+from hfal.records import RoundRecord
 from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
 
 

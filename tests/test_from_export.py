@@ -23,9 +23,10 @@ from hfal.evaluation.entities import entity_metrics
 from hfal.evaluation.label_sets import label_set_metrics
 from hfal.evaluation.metrics import classification_metrics
 from hfal.export import export_labels
+from hfal.records import Query, RoundRecord
 from hfal.references import load_split
 from hfal.spans import words_of
-from hfal.store import Query, RoundRecord, Store
+from hfal.store import Store
 
 
 def joined(text: str | list[str]) -> str:

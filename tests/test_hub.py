@@ -18,7 +18,8 @@ from published_run import SECRET_NAME, make_run
 from hfal.errors import ArgumentError, HubError
 from hfal.export import export_labels
 from hfal.hub import hub_name, push_to_hub
-from hfal.store import Answer, Store
+from hfal.records import Answer
+from hfal.store import Store
 
 
 TASKS = ["text_classification", "multi_label_classification", "token_classification"]
