@@ -12,7 +12,7 @@ from typing import Any
 import datasets
 
 from hfal.errors import ArgumentError, RunDirectoryError
-from hfal.export_files import ANSWERS, HISTORY, SPLITS
+from hfal.export_files import ANSWERS, HISTORY, SPLITS, part_beside
 from hfal.history import History, read_history, to_go_on
 from hfal.records import Answer
 from hfal.store import Store
@@ -98,7 +98,7 @@ def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLik
         _check_goes_on(history, target)
         yield target
         return
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = part_beside(target)
     shutil.rmtree(part, ignore_errors=True)
     try:
         store = Store(part)
