@@ -47,10 +47,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG file beside the report, with what it shows in words."""
+    """An SVG file beside the report, with a name for who cannot see it and a caption that says what it shows."""
 
     path: Path
-    text: str
+    name: str
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def _markdown(block: Block) -> str:
             return "\n".join(f"- {plain(item)}" for item in items)
         case Table(header, rows):
             return table([plain(cell) for cell in header], [[plain(cell) for cell in row] for row in rows])
-        case Picture(path, text):
-            return f"![{plain(text)}]({path.name})"
+        case Picture(path, name, caption):
+            return f"![{plain(name)}]({path.name})\n\n{plain(caption)}"
         case Code(text, language):
             return fenced(text, language)
 

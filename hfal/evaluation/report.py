@@ -87,20 +87,21 @@ def report_blocks(
 def _pictures(out: Path, summary: Summary) -> list[Picture]:
     if not summary.arms:
         return []
-    unit, metric = summary.unit, _words(summary.metric)
+    unit, metric, base = summary.unit, _words(summary.metric), summary.baseline
+    gray = f"; gray is {base}" if summary.arm(base) else ""
+    full = ", the dashed line training on all data" if summary.full else ""
     drawn: list[tuple[Callable, str, str]] = [
-        (draw_curves, "learning_curves", f"Mean {metric} of each strategy against {unit} bought.")
+        (draw_curves, "learning_curves", f"Mean {metric} over the seeds against {unit} bought{gray}{full}.")
     ]
-    if any(arm.name != summary.baseline for arm in summary.arms):
-        text = f"The same for each arm by itself, with 95% bands over the seeds, beside {summary.baseline}."
-        drawn.append((draw_bands, "bands", text))
+    if any(arm.name != base for arm in summary.arms):
+        drawn.append((draw_bands, "bands", f"Each arm by itself, with the 95% band of its mean over the seeds{gray}."))
     if any(arm.difference for arm in summary.arms):
-        text = f"AULC minus that of {summary.baseline}: means with 95% intervals, and every seed."
+        text = f"Difference in AULC from {base}: its mean over the seeds with the 95% interval; each tick is a seed."
         drawn.append((draw_differences, "differences", text))
     pictures = []
     for draw, name, text in drawn:
         draw(summary, out / f"{name}.svg")
-        pictures.append(Picture(out / f"{name}.svg", text))
+        pictures.append(Picture(out / f"{name}.svg", name.replace("_", " ").capitalize(), text))
     return pictures
 
 

@@ -20,6 +20,9 @@ from hfal.evaluation.report import NO_PICTURES, write_report
 FILES = ["report.md", "report.html", "summary.json", "learning_curves.svg", "bands.svg", "differences.svg"]
 
 
+TEXTS = ("h1", "h2", "p", "li", "td", "th", "figcaption")
+
+
 class Page(HTMLParser):
     """The elements of a page, and the texts of its headings, paragraphs, points and cells."""
 
@@ -35,14 +38,14 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag not in ("meta", "img"):
             self._open.append(tag)
-        if tag in ("h1", "h2", "p", "li", "td", "th"):
+        if tag in TEXTS:
             self.texts.append("")
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] in ("h1", "h2", "p", "li", "td", "th"):
+        if self._open and self._open[-1] in TEXTS:
             self.texts[-1] += data
 
 
