@@ -6,7 +6,9 @@ A block's text is plain: whatever a user may have typed into a name shows as it 
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hfal.annotators.display import one_line
 from hfal.markdown import fenced, plain, table
@@ -88,14 +90,19 @@ def _markdown(block: Block) -> str:
 
 def to_html(title: str, blocks: Sequence[Block]) -> str:
     """The document as one HTML file, with the pictures in it and nothing that a browser would have to fetch."""
+    named = [(type(block).__name__, block) for block in blocks]
+    return str(_template().render(title=title, blocks=named))
+
+
+@cache
+def _template() -> Any:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(one_line=one_line, base64=_base64)
-    named = [(type(block).__name__, block) for block in blocks]
-    return environment.get_template(TEMPLATE).render(title=title, blocks=named)
+    return environment.get_template(TEMPLATE)
 
 
 def _base64(path: Path) -> str:

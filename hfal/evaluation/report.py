@@ -89,7 +89,7 @@ def _pictures(out: Path, summary: Summary) -> list[Picture]:
         return []
     unit, metric, base = summary.unit, _words(summary.metric), summary.baseline
     gray = f"; gray is {base}" if summary.arm(base) else ""
-    full = ", the dashed line training on all data" if summary.full else ""
+    full = "; the dashed line is the score of training on all data" if summary.full else ""
     drawn: list[tuple[Callable, str, str]] = [
         (draw_curves, "learning_curves", f"Mean {metric} over the seeds against {unit} bought{gray}{full}.")
     ]
@@ -170,7 +170,7 @@ def _areas(summary: Summary) -> list[Block]:
         if arm.difference is not None and arm.paired < len(arm.seeds):
             difference += f", {arm.paired} pairs"
         if arm.name == summary.comparison and summary.test is not None:
-            difference += f", p {_p(summary.test.p)}"
+            difference += ", no p-value" if math.isnan(summary.test.p) else f", p {_p(summary.test.p)}"
         rows.append([arm.name, str(len(arm.seeds)), _interval(arm.area), difference, _interval(arm.last)])
     first, last = _count(summary.points[0]), _count(summary.points[-1])
     text = (
@@ -185,10 +185,9 @@ def _needed(summary: Summary) -> list[Block]:
     if not summary.targets:
         return []
     blocks: list[Block] = [Heading(f"{summary.unit.capitalize()} needed")]
-    text = (
-        f"How many {summary.unit} the mean curve took to reach a score and to hold it at the next purchase. "
-        "In brackets: the share of the baseline's that is saved by that."
-    )
+    text = f"How many {summary.unit} the mean curve took to reach a score and to hold it at the next purchase."
+    if summary.arm(summary.baseline):
+        text += " In brackets: the share of the baseline's that is saved by that."
     if summary.full:
         score = _score(sum(summary.full) / len(summary.full))
         runs = f"{len(summary.full)} run{'' if len(summary.full) == 1 else 's'}"

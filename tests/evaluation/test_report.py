@@ -175,6 +175,17 @@ def test_without_matplotlib_it_comes_without_pictures(
     assert not list(out.glob("*.svg"))
 
 
+def test_without_the_baseline_there_is_nothing_to_compare_with(grid: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(grid, tmp_path / "compared"))
+    shutil.rmtree(out / "runs" / "random")
+    write_report(out)
+    report = (out / "report.md").read_text("utf-8")
+    assert "The baseline random/random has no finished run, so there is nothing to compare with." in report
+    assert "saves" not in report.partition("## Area")[2].partition("## What was run")[0]
+    assert "p =" not in report
+    assert "differences.svg" not in report
+
+
 def test_more_labels_than_the_baseline_is_no_saving(tmp_path: Path) -> None:
     write_options(tmp_path, {**OPTIONS, "seeds": 2, "full_runs": 0, "baseline": "margin/random", "comparison": None})
     for seed in (7, 8):
