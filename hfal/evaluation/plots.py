@@ -252,6 +252,7 @@ def _set_axes(panel: Any, summary: Summary, limits: tuple[float, float]) -> None
     panel.margins(x=0.02)
     panel.grid(axis="y", color=_GRID, linewidth=0.8)
     panel.set_axisbelow(True)
+    panel.xaxis.get_major_locator().set_params(integer=True)
     panel.set_xlabel(f"{summary.unit} bought")
     panel.set_ylabel(summary.metric.replace("_", " "), parse_math=False)
 

@@ -115,7 +115,7 @@ def _findings(summary: Summary) -> list[str]:
     if base is None:
         texts.append(f"The baseline {summary.baseline} has no finished run, so there is nothing to compare with.")
     elif named is not None:
-        texts.append(_saving(summary, named))
+        texts.append(_saving(summary, named, base))
     if summary.comparison is None:
         best = max(summary.arms, key=lambda arm: arm.area.mean)
         text = "No comparison was named before the runs began, so nothing is tested here."
@@ -126,7 +126,7 @@ def _findings(summary: Summary) -> list[str]:
             )
         texts.append(text)
         if base is not None and best is not base:
-            texts.append(_saving(summary, best))
+            texts.append(_saving(summary, best, base))
     elif summary.test is not None:
         test = summary.test
         texts.append(
@@ -144,13 +144,14 @@ def _findings(summary: Summary) -> list[str]:
     return texts
 
 
-def _saving(summary: Summary, arm: Arm) -> str:
-    reach = next(r for r in arm.reached if r.target.share is None)
-    last = f"the last score of {summary.baseline} ({_score(reach.target.score)} {_words(summary.metric)} at "
-    last += f"{_count(summary.points[-1])} {summary.unit})"
+def _saving(summary: Summary, arm: Arm, base: Arm) -> str:
+    reach, of_base = arm.reached[-1], base.reached[-1]
+    last = f"the last score of {base.name} ({_score(reach.target.score)} {_words(summary.metric)})"
+    itself = f"{base.name} itself with {_reached(of_base)}"
     if not math.isfinite(reach.cost):
-        return f"{arm.name} did not reach {last} with as many."
-    return f"{arm.name} reached {last} with {_reached(reach)} {summary.unit}{_saved_in_words(reach)}."
+        all_of_it = f"{_count(summary.points[-1])} {summary.unit}"
+        return f"{arm.name} did not reach {last} with {all_of_it}; {itself}."
+    return f"{arm.name} reached {last} with {_reached(reach)} {summary.unit}, {itself}{_saved_in_words(reach)}."
 
 
 def _saved_in_words(reach: Reach) -> str:
