@@ -7,8 +7,8 @@
 Movie-review sentences, TREC's six coarse question types and SMS spam, all-MiniLM-L6-v2: 3,500 texts to draw labels
 from and 1,000 others to evaluate on, the same for all. Each method, number of labels and seed is a run of the recipe
 with one round; started again, what is there is not run again. scikit-learn's logistic regression with C=10 gets the
-embeddings of the very labels that the frozen head has. Prints the macro-F1, mean and standard deviation over seeds, and
-the seconds of CPU of a run.
+embeddings of the very labels that the frozen head has. Prints the macro-F1, mean and standard deviation over seeds,
+and the seconds of CPU of a run.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from hfal.recipes.text_classification import main as run_recipe
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
@@ -27,7 +28,6 @@ from hfal import Pool
 from hfal.config import ActiveLearningArguments, parse_arguments
 from hfal.data import load_data
 from hfal.frozen import add_embeddings, embeddings_of
-from hfal.recipes.text_classification import main as run_recipe
 from hfal.references import resolve_path
 from hfal.store import Store
 from hfal.training import RoundTrainingArguments
