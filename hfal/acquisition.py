@@ -61,7 +61,7 @@ class Acquisition:
         seed_strategy: One of `SEED_STRATEGIES`.
         budget: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
         unit: What sizes and budget count: `"examples"`, or `"words"` of the sentences.
-        embeddings: `"model"`, `"entities"` or a sentence-transformers model.
+        embeddings: `"model"`, `"entities"`, a sentence-transformers model, or an array float[N, D].
         passes: Of Monte-Carlo dropout, for strategies that take draws.
         committee: Where draws come from instead: so many last rounds, other models, or what gives them for a round.
         token_budget: See `hfal.scoring.score_examples`.
@@ -94,7 +94,12 @@ class Acquisition:
         if seed_strategy in SEED_SELECTIONS and own_embeddings:
             raise ArgumentError(
                 f"seed_strategy={seed_strategy!r} needs embeddings before any model is trained: pass "
-                "embeddings=<name or path of a sentence-transformers model>, or seed_strategy='random'"
+                "embeddings=<name or path of a sentence-transformers model>, or an array, or seed_strategy='random'"
+            )
+        if isinstance(embeddings, np.ndarray) and (embeddings.ndim != 2 or len(embeddings) != len(pool)):
+            raise ArgumentError(
+                f"embeddings has the shape {list(embeddings.shape)}, expected a row of numbers for each of the "
+                f"{len(pool)} examples of the pool"
             )
         _check_committee(committee, pool.label_names)
         needs_embeddings = seed_strategy in SEED_SELECTIONS or any(
@@ -136,6 +141,8 @@ class Acquisition:
 
     @cached_property
     def _sentence_embeddings(self) -> np.ndarray:
+        if isinstance(self.embeddings, np.ndarray):
+            return self.embeddings
         return sentence_embeddings(self.pool, self.embeddings, progress=self.show_progress)
 
     def strategy_of(self, round_number: int) -> Strategy:
@@ -522,4 +529,6 @@ def _model_name(model: torch.nn.Module) -> str:
 def _embeddings_name(embeddings: Any) -> str:
     if isinstance(embeddings, str | os.PathLike):
         return os.fspath(embeddings)
+    if isinstance(embeddings, np.ndarray):
+        return f"given, {embeddings.shape[1]} numbers each"
     return getattr(embeddings.model_card_data, "base_model", None) or type(embeddings).__name__

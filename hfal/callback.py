@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -75,10 +76,11 @@ class ActiveLearningCallback(TrainerCallback):
         retrain (`str`, *optional*, defaults to `"from_scratch"`):
             How a round begins: `"from_scratch"` with fresh weights (from `model_init`, or as they were when the
             run began), `"continue"` with the last round's. The optimizer is new in either case.
-        embeddings (`str` or `SentenceTransformer`, *optional*, defaults to `"model"`):
+        embeddings (`str`, `SentenceTransformer` or array float[N, D], *optional*, defaults to `"model"`):
             Where strategies get embeddings from: `"model"` is the one being trained, mean over tokens, in the same
             pass as the scores; `"entities"`, for token classification, is the same over the words alone that it
-            takes for entities; else a sentence-transformers model by name, path or object, computed once.
+            takes for entities; a sentence-transformers model by name, path or object, computed once; or embeddings of
+            your own, a row for each example of the pool.
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
@@ -114,7 +116,7 @@ class ActiveLearningCallback(TrainerCallback):
         target_metric: str | None = None,
         target: float | None = None,
         retrain: str = "from_scratch",
-        embeddings: "str | os.PathLike[str] | SentenceTransformer" = "model",
+        embeddings: "str | os.PathLike[str] | SentenceTransformer | np.ndarray" = "model",
         passes: int = 10,
         committee: Committee | None = None,
         token_budget: int | None = None,

@@ -1,15 +1,16 @@
-"""What the recipes share: who labels, by the option's name, and what is said in the end."""
+"""What the recipes share: who labels, by the option's name, and what is said in the end; and which one is run."""
 
+import gc
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hfal.annotators import Annotator, FileAnnotator, SimulatedAnnotator, TerminalAnnotator
-from hfal.config import ActiveLearningArguments
 from hfal.evaluation.curves import plot_learning_curve, rounds_table
 from hfal.export import export_labels
 from hfal.hub import hub_name, push_to_hub
+from hfal.options import ActiveLearningArguments
 from hfal.pool import Pool
 from hfal.processes import is_main
 from hfal.store import RoundRecord
@@ -20,6 +21,22 @@ def start_logging() -> None:
     """Show what hfal has to say, of several processes once."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("hfal").setLevel(logging.INFO if is_main() else logging.WARNING)
+
+
+def run_recipe(argv: Sequence[str], task: str | None) -> None:
+    """Run the recipe for a task, that for whole texts with one label where it is not known, as its file does."""
+    if task == "token_classification":
+        from hfal.recipes.token_classification import main
+    elif task == "multi_label_classification":
+        from hfal.recipes.multi_label_classification import main
+    else:
+        from hfal.recipes.text_classification import main
+
+    if not gc.get_freeze_count():
+        # Every `train()` collects garbage, and would go through all that was imported: half a second each time.
+        gc.collect()
+        gc.freeze()
+    main(argv)
 
 
 def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
