@@ -29,6 +29,7 @@ _EXAMPLES = """examples:
   hfal status runs/reviews
   hfal export runs/reviews --to labels.csv
   hfal export runs/reviews --to hub:me/reviews --license cc-by-4.0
+  hfal compare configs/compare_demo.yaml
 
 Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
 
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(words[1:]) if words[:1] == ["run"] else _command(words)
+        own_options = {"run": _run, "compare": _compare}.get(words[0]) if words else None
+        code = _command(words) if own_options is None else own_options(words[1:])
         sys.stdout.flush()
         return code
     except RunStopped as stop:
@@ -83,6 +85,7 @@ def _command(words: list[str]) -> int:
     parser.add_argument("--version", action="version", version=f"hfal {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="label, train and pick, round by round; also goes on with a run", add_help=False)
+    commands.add_parser("compare", help="find out which strategy saves labels on labeled data", add_help=False)
 
     label = commands.add_parser(
         "label", help="answer open questions in the terminal", description="Answer open questions in the terminal."
@@ -257,12 +260,16 @@ def _run(words: list[str]) -> int:
         print(help_text())
         return 0
     if "--help-all" in words:
-        _run_recipe(words, None)
+        from hfal.running import run_recipe
+
+        run_recipe(words, None)
     al, options = read_ahead(words)
     run_dir = str(options.output_dir)
     try:
         _look_ahead(al, options)
-        _run_recipe(words, al.task)
+        from hfal.running import run_recipe
+
+        run_recipe(words, al.task)
         if _is_main_process():
             ending = "jsonl" if al.task == "token_classification" else "csv"
             print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
@@ -274,6 +281,17 @@ def _run(words: list[str]) -> int:
         print(f"\nInterrupted; {message}", file=sys.stderr)
         return 130
     return 0
+
+
+def _compare(words: list[str]) -> int:
+    from hfal.evaluation.options import compare_help
+
+    if {"-h", "--help"} & set(words):
+        print(compare_help())
+        return 0
+    from hfal.evaluation.experiments import compare
+
+    return compare(words)
 
 
 def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> None:
@@ -304,14 +322,3 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
 def _is_main_process() -> bool:
     """Of several that torchrun starts; `hfal.processes` knows it too, but loads torch."""
     return int(os.environ.get("RANK", 0)) == 0
-
-
-def _run_recipe(words: list[str], task: str | None) -> None:
-    if task == "token_classification":
-        from hfal.recipes.token_classification import main as run_recipe
-    elif task == "multi_label_classification":
-        from hfal.recipes.multi_label_classification import main as run_recipe
-    else:
-        from hfal.recipes.text_classification import main as run_recipe
-
-    run_recipe(words)

@@ -11,7 +11,7 @@ from typing import Any
 import datasets
 
 from hfal.errors import ArgumentError, RunDirectoryError
-from hfal.export_files import ANSWERS, HISTORY, SPLITS
+from hfal.export_files import ANSWERS, HISTORY, SPLITS, part_beside
 from hfal.history import History, read_history, to_go_on
 from hfal.records import Answer
 from hfal.references import hub_name_problem
@@ -97,7 +97,7 @@ def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLik
         _check_goes_on(history, target)
         yield target
         return
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = part_beside(target)
     shutil.rmtree(part, ignore_errors=True)
     try:
         store = Store(part)

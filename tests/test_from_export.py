@@ -253,20 +253,26 @@ def test_what_cannot_be_gone_on_from(tmp_path: Path, exported: Path) -> None:
     assert not run.parent.exists() or not list(run.parent.iterdir())
 
 
-@pytest.mark.parametrize("kind", ["words", "raw text", "sets"])
+@pytest.mark.parametrize("kind", ["words", "raw text", "sets", "pairs"])
 def test_answers_of_other_tasks_come_back(tmp_path: Path, kind: str) -> None:
     texts = ["EU rejects German call", "Peter Blackburn", "no entity here", "Brussels today"]
     column = [text.split() for text in texts] if kind == "words" else texts
-    data = Dataset.from_dict({"text": column, "number": range(4)})
-    task = "multi_label_classification" if kind == "sets" else "token_classification"
-    pool = Pool(data, tmp_path / "run", "text", label_names=["PER", "LOC"], task=task, id_column="number")
-    labels = [["LOC"], ["PER", "LOC"], []] if kind == "sets" else [["B-LOC", "O", "O", "O"], ["B-PER", "I-PER"]]
+    data = Dataset.from_dict({"text": column, "id": texts[::-1], "number": range(4)})
+    tasks = {"sets": "multi_label_classification", "pairs": "text_classification"}
+    task = tasks.get(kind, "token_classification")
+    columns = ["id", "text"] if kind == "pairs" else ["text"]
+    pool = Pool(data, tmp_path / "run", columns, label_names=["PER", "LOC"], task=task, id_column="number")
+    labels: list[Any] = [["B-LOC", "O", "O", "O"], ["B-PER", "I-PER"]]
+    labels = {"sets": [["LOC"], ["PER", "LOC"], []], "pairs": ["LOC", "PER"]}.get(kind, labels)
     for number, label in enumerate(labels):
         pool.record(Answer(str(number), label, annotator="anna", comment="sure"))
     pool.record(Answer("3", None, "skip", annotator="bert"))
     export_labels(pool.run_dir, tmp_path / "export", unlabeled=pool, answers=True, annotator_names=True)
     loaded = load_dataset(str(tmp_path / "export"), cache_dir=str(tmp_path / "cache"))
     assert loaded["unlabeled"]["label"] == [None] * (4 - len(labels))
+    rows = {row["id"]: row for split in loaded.values() for row in split}
+    names = {"id": "text_id", "text": "text"}  # the id is another one
+    assert [{name: rows[str(n)][names[name]] for name in columns} for n in range(4)] == pool.texts(range(4))
     later = Pool.from_export(tmp_path / "export", tmp_path / "later")
     assert later.store.answers() == pool.store.answers()
     assert later.labels() == pool.labels()
@@ -284,4 +290,6 @@ def test_killed_in_the_middle_it_leaves_no_run_directory(tmp_path: Path, exporte
     done = subprocess.run([sys.executable, "-c", script, exported, tmp_path / "later"], check=False)
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "later").exists()
+    assert len(list(tmp_path.glob(".later.*.part"))) == 1
     assert len(Pool.from_export(exported, tmp_path / "later").labels()) == 5
+    assert not list(tmp_path.glob(".later.*.part"))
