@@ -147,14 +147,19 @@ def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
     path = pool.run_dir / CONFIG_NAME
     if path.exists() and not path.read_text("utf-8").startswith(_KEPT):
         return  # somebody's own configuration is there, and is what `hfal run RUN_DIR` goes on with
-    part = path.with_name(path.name + ".part")
     with pool.store.own():
         changed = _changes(path, given)
         if changed:
             logger.info("changed since the last start: %s", "; ".join(changed))
-        text = yaml.safe_dump(given, sort_keys=False, allow_unicode=True)
-        part.write_text(f"{_KEPT}\n{text}", "utf-8")
-        os.replace(part, path)
+        write_options(pool.run_dir, given)
+
+
+def write_options(run_dir: Path, options: Mapping[str, Any]) -> None:
+    """Write the options with which `hfal run RUN_DIR` goes on, whole or not at all."""
+    path = run_dir / CONFIG_NAME
+    part = path.with_name(path.name + ".part")
+    part.write_text(f"{_KEPT}\n{yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True)}", "utf-8")
+    os.replace(part, path)
 
 
 def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
