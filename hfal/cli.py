@@ -168,7 +168,7 @@ def _command(words: list[str]) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from hfal.export import export_labels
     from hfal.hub import hub_name, preview_push, push_to_hub
-    from hfal.publication import preview_export
+    from hfal.publication import describe_rows, preview_export
 
     run_dir, to, format = arguments.run_dir, arguments.to, arguments.format
     about = {name: getattr(arguments, name) for name in ("license", "language")}
@@ -181,10 +181,7 @@ def _export(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             print(preview_export(run_dir, to, format, **contents))
             return 0
-        more = {"unlabeled": "unlabeled texts", "answers": "answers"}  # of a folder; a file has labels, as it is named
-        kinds = more if arguments.unlabeled or arguments.answers else {}
-        for path, rows in export_labels(run_dir, to, format, **contents).items():
-            print(f"{path}: {rows} {kinds.get(path.stem, 'labels')}")
+        print(describe_rows(export_labels(run_dir, to, format, **contents)))
         return 0
     if format is not None:
         raise ArgumentError(f"--format {format!r} is for files; on the Hub they are Parquet: leave it out")

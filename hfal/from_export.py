@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +16,12 @@ from hfal.export_files import ANSWERS, HISTORY, SPLITS, part_beside
 from hfal.history import History, read_history, to_go_on
 from hfal.parsing import CONFIG_NAME
 from hfal.records import Answer
+from hfal.references import hub_name_problem
 from hfal.store import Store
 
 
 _DATA = "data.parquet"
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
-_HUB_NAME = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
 
 
 def load_export(
@@ -70,7 +69,7 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
     folder = Path(source)
     if folder.is_dir():
         return folder
-    if not isinstance(source, str) or not _HUB_NAME.fullmatch(source):
+    if not isinstance(source, str) or hub_name_problem(source):
         raise ArgumentError(f"source={os.fspath(source)!r} is no folder, and no name of a data set on the Hub")
     import huggingface_hub
 

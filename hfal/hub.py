@@ -19,6 +19,7 @@ from hfal.card import PICTURE, TAG
 from hfal.errors import ArgumentError, HubError, HubUnreachableError
 from hfal.export_files import ANSWERS, CARD, HISTORY, SPLITS
 from hfal.publication import describe_files, write_dataset, write_model
+from hfal.references import hub_name_problem
 
 
 if TYPE_CHECKING:
@@ -157,16 +158,11 @@ def hub_name(target: str) -> str | None:
 
 
 def _check_names(*names: str | None) -> None:
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
     for name in names:
         if name is None:
             continue
-        try:
-            validate_repo_id(name)
-        except HFValidationError as error:
-            raise ArgumentError(f"{name!r} cannot be a name on the Hub: {_one_line(error)}") from None
+        if problem := hub_name_problem(name):
+            raise ArgumentError(f"{name!r} cannot be a name on the Hub: {problem}")
         if "/" not in name:
             raise ArgumentError(f"{name!r} does not say whose it is: expected OWNER/NAME, such as me/reviews")
 

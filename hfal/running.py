@@ -14,6 +14,7 @@ from hfal.hub import hub_name, push_to_hub
 from hfal.options import ActiveLearningArguments
 from hfal.pool import Pool
 from hfal.processes import is_main
+from hfal.publication import describe_rows
 from hfal.records import RoundRecord
 from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
 
@@ -90,8 +91,7 @@ def export(al: ActiveLearningArguments, pool: Pool) -> None:
                 logger.warning(
                     "export_license and export_language are for the Hub: --export %s has no card", al.export
                 )
-            for path, rows in export_labels(pool.run_dir, al.export).items():
-                print(f"{path}: {rows} labels")
+            print(describe_rows(export_labels(pool.run_dir, al.export)))
         else:
             print(push_to_hub(pool.run_dir, repo_id, license=al.export_license, language=al.export_language))
     except HfalError as error:
