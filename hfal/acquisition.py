@@ -17,9 +17,9 @@ from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
 from hfal.processes import on_main, shared_failure
+from hfal.records import Queried, Query
 from hfal.references import resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
-from hfal.store import Queried, Query
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM
 from hfal.strategies.scores import required_parameters

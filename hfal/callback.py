@@ -19,8 +19,8 @@ from hfal.class_weights import CLASS_WEIGHTS
 from hfal.errors import ArgumentError
 from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size
+from hfal.records import RoundRecord
 from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
-from hfal.store import RoundRecord
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 
 

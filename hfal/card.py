@@ -6,7 +6,6 @@ card lies beside. Texts that somebody typed, such as names of labels, cannot bec
 
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,8 +21,9 @@ from hfal.export_files import ANSWERS, SPLITS, dataset_configs
 from hfal.history import published_model
 from hfal.markdown import code, fenced, plain, table
 from hfal.options import references_in
-from hfal.references import is_local, without_paths
-from hfal.store import DATASET, Query, RoundRecord, Store
+from hfal.records import DATASET, Query, RoundRecord
+from hfal.references import hub_name_problem, is_local, without_paths
+from hfal.store import Store
 from hfal.tags import entities
 
 
@@ -41,15 +41,15 @@ _TASKS = {
 }
 _HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
 
-_NEVER_PUBLISHED = ("output_dir", "annotator_name", "data_filter", "export")
+_NEVER_PUBLISHED = ("output_dir", "annotator_name", "data_filter", "export", "export_license", "export_language")
 
 _COLUMNS = {
     "id": "What the example is known by: the column of ids, or a hash of the text",
     "label": "What holds: a label, a list of them, or a tag for each word",
     "tokens": "The words of the text, which the label has a tag for each of",
     "spans": "The entities, in characters of the text",
-    "al_split": "`test` for what was held out, else `train`",
-    "al_query": "The number of the query that asked for the label; empty where it came with the data",
+    "al_split": "`test` for what was held out, `unlabeled` for what has no label, else `train`",
+    "al_query": "The number of the query that asked for the label; empty where it came with the data, or is none",
     "al_round": "The round whose model made that query; 0 where there was no model yet",
     "al_rank": "The place in the query; 0 was to be asked first",
     "al_score": "The acquisition score; the higher, the sooner it was asked",
@@ -59,6 +59,17 @@ _COLUMNS = {
     "al_annotator": f"Who gave the label; `{DATASET}` where it came with the data",
     "al_comment": "What the annotator had to say about it",
     "al_labeled_at": "Since when the label holds (UTC)",
+}
+_ANSWER_COLUMNS = {
+    "answer": "Its number, in the order in which the answers were given",
+    "id": "The example",
+    "annotator": f"Who gave it; `{DATASET}` where it came with the data",
+    "action": "`label`, `correct` (another label than the annotator had given), `skip` (it cannot be labeled), "
+    "`unsure` (the annotator cannot tell) or `undo` (the annotator takes the last answer back)",
+    "label": "The label, a list of them, or a tag for each word; empty but for `label` and `correct`",
+    "comment": "What the annotator had to say about it",
+    "time": "When it was given (UTC)",
+    "query": "The number of the query that had asked; empty where none had",
 }
 
 
@@ -128,7 +139,8 @@ def dataset_card(
             files=_file_table(splits, answers if answers.is_file() else None, rows),
             answers=answers.is_file(),
             labels=labels,
-            columns=_column_table(columns),
+            columns=_column_table(columns, _COLUMNS),
+            answer_columns=_column_table(_features(answers), _ANSWER_COLUMNS) if answers.is_file() else "",
             provenance="al_query" in columns,
             picture=PICTURE if (folder / PICTURE).is_file() else None,
         )
@@ -166,8 +178,7 @@ def model_card(
         store.close()
     if record is None:
         raise RunDirectoryError(f"there is no round {round_number} in {os.fspath(run_dir)}")
-    base = _published_options(run_dir).get("model")
-    base = base if base is not None and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", base) else None
+    base = _base_model(run_dir)
     data = ModelCardData(
         language=_languages(language),
         library_name="transformers",
@@ -214,6 +225,12 @@ def draw_learning_curve(run_dir: str | os.PathLike[str], folder: str | os.PathLi
     except ImportError:
         return False
     return True
+
+
+def _base_model(run_dir: str | os.PathLike[str]) -> str | None:
+    """The name on the Hub of the model that the run was started with, if it has one."""
+    base: str | None = _published_options(run_dir).get("model")
+    return None if base is None or hub_name_problem(base) else base
 
 
 # -- what a run says -----------------------------------------------------------------------------------------------
@@ -416,9 +433,9 @@ def _counts_of_entities(file: Path, names: Sequence[str]) -> Counter:
     )
 
 
-def _column_table(features: Mapping[str, Any]) -> str:
+def _column_table(features: Mapping[str, Any], about: Mapping[str, str]) -> str:
     rows = [
-        (code(column), code(_type_name(feature)), _COLUMNS.get(column, "A text, as it came"))
+        (code(column), code(_type_name(feature)), about.get(column, "A text, as it came"))
         for column, feature in features.items()
     ]
     return table(["column", "type", ""], rows)

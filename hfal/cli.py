@@ -29,6 +29,7 @@ _EXAMPLES = """examples:
   hfal status runs/reviews
   hfal export runs/reviews --to labels.csv
   hfal export runs/reviews --to hub:me/reviews --license cc-by-4.0
+  hfal import hub:me/reviews --to runs/more
   hfal compare configs/compare_demo.yaml
 
 Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
@@ -38,7 +39,6 @@ _EXPORT_OPTIONS = {
     "answers": "also write the whole log of answers, and the queries and rounds; into a folder",
     "annotator_names": "write the names of annotators, who are annotator-1, annotator-2, ... without it",
     "no_provenance": "leave out the columns al_..., which say where each label came from",
-    "no_comments": "leave out what annotators had to say about a text",
 }
 
 _BIG = 50_000  # rows for which preparing takes long enough to want a progress bar
@@ -126,6 +126,15 @@ def _command(words: list[str]) -> int:
         spellings = dict.fromkeys([f"--{option}", f"--{option.replace('_', '-')}"])
         export.add_argument(*spellings, action="store_true", help=what)
     export.add_argument(
+        "--comments",
+        action="store_true",
+        default=None,
+        help="publish what annotators had to say about a text, which stays out on the Hub without it",
+    )
+    export.add_argument(
+        "--no_comments", "--no-comments", action="store_false", dest="comments", help="leave it out of files too"
+    )
+    export.add_argument(
         "--dry-run", "--dry_run", action="store_true", help="only show what would be written, or sent to the Hub"
     )
     on_hub = export.add_argument_group("on the Hub")
@@ -134,6 +143,16 @@ def _command(words: list[str]) -> int:
     on_hub.add_argument("--language", metavar="CODE", nargs="+", help="of the texts, in ISO 639-1: en")
     on_hub.add_argument("--model", metavar="hub:OWNER/NAME", help="publish the model of the last round too")
 
+    importing = commands.add_parser(
+        "import",
+        help="make a run directory of an export, to go on from there",
+        description="Make a run directory in which `hfal run` goes on where an export stopped. It takes one that was "
+        "made with --unlabeled and --answers.",
+    )
+    importing.add_argument("source", metavar="SOURCE", help="a folder, or hub:OWNER/NAME for a data set on the Hub")
+    importing.add_argument("--to", required=True, metavar="RUN_DIR", help="the new run's folder")
+    importing.add_argument("--revision", metavar="NAME", help="of a data set on the Hub")
+
     for command in (label, status, export):
         command.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
     arguments = parser.parse_args(words)
@@ -141,6 +160,8 @@ def _command(words: list[str]) -> int:
         return _label(arguments.run_dir, arguments.annotator_name, arguments.hide_suggestions)
     if arguments.command == "export":
         return _export(arguments)
+    if arguments.command == "import":
+        return _import(arguments.source, arguments.to, arguments.revision)
     from hfal.status import describe_run
 
     print(describe_run(arguments.run_dir))
@@ -150,7 +171,7 @@ def _command(words: list[str]) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from hfal.export import export_labels
     from hfal.hub import hub_name, preview_push, push_to_hub
-    from hfal.publication import preview_export
+    from hfal.publication import describe_rows, preview_export
 
     run_dir, to, format = arguments.run_dir, arguments.to, arguments.format
     about = {name: getattr(arguments, name) for name in ("license", "language")}
@@ -163,17 +184,14 @@ def _export(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             print(preview_export(run_dir, to, format, **contents))
             return 0
-        more = {"unlabeled": "unlabeled texts", "answers": "answers"}  # of a folder; a file has labels, as it is named
-        kinds = more if arguments.unlabeled or arguments.answers else {}
-        for path, rows in export_labels(run_dir, to, format, **contents).items():
-            print(f"{path}: {rows} {kinds.get(path.stem, 'labels')}")
+        print(describe_rows(export_labels(run_dir, to, format, **contents)))
         return 0
     if format is not None:
         raise ArgumentError(f"--format {format!r} is for files; on the Hub they are Parquet: leave it out")
     about["model_repo_id"] = model = arguments.model and hub_name(arguments.model)
     if arguments.model and not model:
         raise ArgumentError(f"--model {arguments.model!r}: expected hub:OWNER/NAME")
-    contents = _contents(arguments)
+    contents = _contents(arguments) | {"comments": bool(arguments.comments)}
     if arguments.dry_run:
         print(preview_push(run_dir, repo_id, **about, **contents))
         return 0
@@ -184,11 +202,26 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _import(source: str, run_dir: str, revision: str | None) -> int:
+    import datasets
+
+    from hfal.from_export import import_run
+    from hfal.hub import hub_name
+
+    datasets.disable_progress_bars()
+    texts, answers = import_run(hub_name(source) or source, run_dir, revision)
+    print(
+        f"{run_dir}: {texts:,} texts, {answers:,} answers. Go on with: hfal run {shlex.quote(run_dir)}, with --model, "
+        "--strategy, --query_size and what else the first run was given"
+    )
+    return 0
+
+
 def _contents(arguments: argparse.Namespace) -> dict[str, Any]:
     """Which examples and columns are wanted, as `export_labels` takes it; may read all of the data."""
     return {
         "provenance": not arguments.no_provenance,
-        "comments": not arguments.no_comments,
+        "comments": arguments.comments is not False,
         "annotator_names": arguments.annotator_names,
         "unlabeled": _examples(arguments.run_dir) if arguments.unlabeled else None,
         "answers": arguments.answers,

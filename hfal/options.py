@@ -225,6 +225,14 @@ class ActiveLearningArguments:
             "metavar": "PATH",
         },
     )
+    export_license: str | None = field(
+        default=None,
+        metadata={"help": "On the Hub: the license of the data, as the Hub writes it, cc-by-4.0.", "metavar": "NAME"},
+    )
+    export_language: list[str] | None = field(
+        default=None,
+        metadata={"help": "On the Hub: the language or languages of the texts, in ISO 639-1, en.", "metavar": "A,B"},
+    )
     given: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
     """The options of both dataclasses that the YAML file or the command line has set."""
 
@@ -331,7 +339,7 @@ GROUPS = {
     "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
-    "rounds": "rounds budget unit target_metric target retrain keep_models export",
+    "rounds": "rounds budget unit target_metric target retrain keep_models export export_license export_language",
     "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "
     "per_device_train_batch_size per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
 }

@@ -2,19 +2,25 @@
 
 import gc
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hfal.annotators import Annotator, FileAnnotator, SimulatedAnnotator, TerminalAnnotator
+from hfal.errors import HfalError
 from hfal.evaluation.curves import plot_learning_curve, rounds_table
 from hfal.export import export_labels
 from hfal.hub import hub_name, push_to_hub
 from hfal.options import ActiveLearningArguments
 from hfal.pool import Pool
 from hfal.processes import is_main
-from hfal.store import RoundRecord
+from hfal.publication import describe_rows
+from hfal.records import RoundRecord
 from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
+
+
+logger = logging.getLogger(__name__)
 
 
 def start_logging() -> None:
@@ -91,13 +97,24 @@ def export(al: ActiveLearningArguments, pool: Pool) -> None:
         pool: The run's pool.
 
     Raises:
-        HfalError: That cannot be; the labels are safe in the run directory.
+        HfalError: That cannot be; the message says how to do it later.
     """
     if al.export is None or not is_main():
         return
-    repo_id = hub_name(al.export)
-    if repo_id is None:
-        for path, rows in export_labels(pool.run_dir, al.export).items():
-            print(f"{path}: {rows} labels")
-    else:
-        print(push_to_hub(pool.run_dir, repo_id))
+    try:
+        repo_id = hub_name(al.export)
+        if repo_id is None:
+            if al.export_license or al.export_language:
+                logger.warning(
+                    "export_license and export_language are for the Hub: --export %s has no card", al.export
+                )
+            print(describe_rows(export_labels(pool.run_dir, al.export)))
+        else:
+            print(push_to_hub(pool.run_dir, repo_id, license=al.export_license, language=al.export_language))
+    except HfalError as error:
+        later = ["hfal", "export", str(pool.run_dir), "--to", al.export]
+        later += ["--license", al.export_license] if al.export_license else []
+        later += ["--language", *al.export_language] if al.export_language else []
+        raise HfalError(
+            f"the labels are safe in {pool.run_dir}, but were not exported: {error}. Then: {shlex.join(later)}"
+        ) from error

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from hfal.store import Answer, Queried, Query, RoundRecord, Store
+from hfal.records import Answer, Queried, Query, RoundRecord
+from hfal.store import Store
 
 
 BEGAN = datetime.fromisoformat("2026-01-02T03:04:05.000000+00:00")

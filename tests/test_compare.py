@@ -111,19 +111,17 @@ def test_a_run_that_fails_is_recorded_and_stops_no_other(made: Grid) -> None:
     assert "Traceback" in made.errors["output.txt"]
     assert "random/random/seed 43 has failed: RunDirectoryError: " in made.said.stderr
     assert "1 of 5 runs have failed" in made.said.stderr
-    finished = [
-        str(path.parent.relative_to(made.out / "runs")) for path in made.out.glob("runs/**/learning_curve.png")
-    ]
-    assert sorted(finished) == [
-        "full/seed-42",
-        "margin/random/seed-42",
-        "margin/random/seed-43",
-        "random/random/seed-42",
+    finished = sorted(str(path.parent.relative_to(made.out)) for path in made.out.glob("runs/**/learning_curve.png"))
+    assert finished == [
+        "runs/full/seed-42",
+        "runs/margin/random/seed-42",
+        "runs/margin/random/seed-43",
+        "runs/random/random/seed-42",
     ]
     report = (made.out / "report.md").read_text("utf-8")
     assert "margin/random" in report
     assert "cannot be used as a store" in report
-    assert all(Path(path).stat().st_size for path in made.said.stdout.split())
+    assert all((made.out.parent / path).stat().st_size for path in made.said.stdout.split())
 
 
 def test_strategies_share_the_seed_set_the_pool_and_the_held_out_texts(made: Grid) -> None:
@@ -206,8 +204,7 @@ def test_what_is_finished_stays_when_the_grid_grows_and_what_has_failed_is_tried
 ) -> None:
     out = shutil.copytree(made.out, tmp_path / "moved")
     (BROKEN.run_dir(out) / "labels.sqlite").unlink()
-    stores = [path for path in out.glob("runs/**/labels.sqlite")]
-    then = {path: path.stat().st_mtime_ns for path in stores}
+    then = {path: path.stat().st_mtime_ns for path in out.glob("runs/**/labels.sqlite")}
     assert len(then) == 4
     grown = hfal("compare", out, "--strategies", "random,margin,entropy", "--seconds_per_label", "5")
     assert grown.code == 0, grown.stderr

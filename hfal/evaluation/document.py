@@ -6,7 +6,9 @@ A block's text is plain: whatever a user may have typed into a name shows as it 
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hfal.annotators.display import one_line
 from hfal.markdown import fenced, plain, table
@@ -47,10 +49,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG file beside the report, with what it shows in words."""
+    """An SVG file beside the report, with a name for who cannot see it and a caption that says what it shows."""
 
     path: Path
-    text: str
+    name: str
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -79,22 +82,27 @@ def _markdown(block: Block) -> str:
             return "\n".join(f"- {plain(item)}" for item in items)
         case Table(header, rows):
             return table([plain(cell) for cell in header], [[plain(cell) for cell in row] for row in rows])
-        case Picture(path, text):
-            return f"![{plain(text)}]({path.name})"
+        case Picture(path, name, caption):
+            return f"![{plain(name)}]({path.name})\n\n{plain(caption)}"
         case Code(text, language):
             return fenced(text, language)
 
 
 def to_html(title: str, blocks: Sequence[Block]) -> str:
     """The document as one HTML file, with the pictures in it and nothing that a browser would have to fetch."""
+    named = [(type(block).__name__, block) for block in blocks]
+    return str(_template().render(title=title, blocks=named))
+
+
+@cache
+def _template() -> Any:
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(one_line=one_line, base64=_base64)
-    named = [(type(block).__name__, block) for block in blocks]
-    return environment.get_template(TEMPLATE).render(title=title, blocks=named)
+    return environment.get_template(TEMPLATE)
 
 
 def _base64(path: Path) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.options import CompareOptions
 from hfal.options import ActiveLearningArguments
-from hfal.store import RoundRecord, Store
+from hfal.records import RoundRecord
+from hfal.store import Store
 from hfal.tags import entity_types
 
 

@@ -252,6 +252,9 @@ def _set_axes(panel: Any, summary: Summary, limits: tuple[float, float]) -> None
     panel.margins(x=0.02)
     panel.grid(axis="y", color=_GRID, linewidth=0.8)
     panel.set_axisbelow(True)
+    if all(point == round(point) for point in summary.points):
+        room = max(2, int(panel.get_position().width * panel.figure.get_figwidth() / 0.42))
+        panel.set_xticks([int(point) for point in summary.points][:: math.ceil(len(summary.points) / room)])
     panel.set_xlabel(f"{summary.unit} bought")
     panel.set_ylabel(summary.metric.replace("_", " "), parse_math=False)
 

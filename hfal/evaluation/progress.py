@@ -11,7 +11,8 @@ from typing import TextIO
 import numpy as np
 
 from hfal.evaluation.plan import Cell
-from hfal.store import RoundRecord, utc_now
+from hfal.records import RoundRecord
+from hfal.store import utc_now
 
 
 _SECONDS_BETWEEN_LINES = 60

@@ -87,20 +87,21 @@ def report_blocks(
 def _pictures(out: Path, summary: Summary) -> list[Picture]:
     if not summary.arms:
         return []
-    unit, metric = summary.unit, _words(summary.metric)
+    unit, metric, base = summary.unit, _words(summary.metric), summary.baseline
+    gray = f"; gray is {base}" if summary.arm(base) else ""
+    full = "; the dashed line is the score of training on all data" if summary.full else ""
     drawn: list[tuple[Callable, str, str]] = [
-        (draw_curves, "learning_curves", f"Mean {metric} of each strategy against {unit} bought.")
+        (draw_curves, "learning_curves", f"Mean {metric} over the seeds against {unit} bought{gray}{full}.")
     ]
-    if any(arm.name != summary.baseline for arm in summary.arms):
-        text = f"The same for each arm by itself, with 95% bands over the seeds, beside {summary.baseline}."
-        drawn.append((draw_bands, "bands", text))
+    if any(arm.name != base for arm in summary.arms):
+        drawn.append((draw_bands, "bands", f"Each arm by itself, with the 95% band of its mean over the seeds{gray}."))
     if any(arm.difference for arm in summary.arms):
-        text = f"AULC minus that of {summary.baseline}: means with 95% intervals, and every seed."
+        text = f"Difference in AULC from {base}: its mean over the seeds with the 95% interval; each tick is a seed."
         drawn.append((draw_differences, "differences", text))
     pictures = []
     for draw, name, text in drawn:
         draw(summary, out / f"{name}.svg")
-        pictures.append(Picture(out / f"{name}.svg", text))
+        pictures.append(Picture(out / f"{name}.svg", name.replace("_", " ").capitalize(), text))
     return pictures
 
 
@@ -114,7 +115,7 @@ def _findings(summary: Summary) -> list[str]:
     if base is None:
         texts.append(f"The baseline {summary.baseline} has no finished run, so there is nothing to compare with.")
     elif named is not None:
-        texts.append(_saving(summary, named))
+        texts.append(_saving(summary, named, base))
     if summary.comparison is None:
         best = max(summary.arms, key=lambda arm: arm.area.mean)
         text = "No comparison was named before the runs began, so nothing is tested here."
@@ -125,7 +126,7 @@ def _findings(summary: Summary) -> list[str]:
             )
         texts.append(text)
         if base is not None and best is not base:
-            texts.append(_saving(summary, best))
+            texts.append(_saving(summary, best, base))
     elif summary.test is not None:
         test = summary.test
         texts.append(
@@ -143,13 +144,14 @@ def _findings(summary: Summary) -> list[str]:
     return texts
 
 
-def _saving(summary: Summary, arm: Arm) -> str:
-    reach = next(r for r in arm.reached if r.target.share is None)
-    last = f"the last score of {summary.baseline} ({_score(reach.target.score)} {_words(summary.metric)} at "
-    last += f"{_count(summary.points[-1])} {summary.unit})"
+def _saving(summary: Summary, arm: Arm, base: Arm) -> str:
+    reach, of_base = arm.reached[-1], base.reached[-1]
+    last = f"the last score of {base.name} ({_score(reach.target.score)} {_words(summary.metric)})"
+    itself = f"{base.name} itself with {_reached(of_base)}"
     if not math.isfinite(reach.cost):
-        return f"{arm.name} did not reach {last} with as many."
-    return f"{arm.name} reached {last} with {_reached(reach)} {summary.unit}{_saved_in_words(reach)}."
+        all_of_it = f"{_count(summary.points[-1])} {summary.unit}"
+        return f"{arm.name} did not reach {last} with {all_of_it}; {itself}."
+    return f"{arm.name} reached {last} with {_reached(reach)} {summary.unit}, {itself}{_saved_in_words(reach)}."
 
 
 def _saved_in_words(reach: Reach) -> str:
@@ -169,7 +171,7 @@ def _areas(summary: Summary) -> list[Block]:
         if arm.difference is not None and arm.paired < len(arm.seeds):
             difference += f", {arm.paired} pairs"
         if arm.name == summary.comparison and summary.test is not None:
-            difference += f", p {_p(summary.test.p)}"
+            difference += ", no p-value" if math.isnan(summary.test.p) else f", p {_p(summary.test.p)}"
         rows.append([arm.name, str(len(arm.seeds)), _interval(arm.area), difference, _interval(arm.last)])
     first, last = _count(summary.points[0]), _count(summary.points[-1])
     text = (
@@ -184,10 +186,9 @@ def _needed(summary: Summary) -> list[Block]:
     if not summary.targets:
         return []
     blocks: list[Block] = [Heading(f"{summary.unit.capitalize()} needed")]
-    text = (
-        f"How many {summary.unit} the mean curve took to reach a score and to hold it at the next purchase. "
-        "In brackets: the share of the baseline's that is saved by that."
-    )
+    text = f"How many {summary.unit} the mean curve took to reach a score and to hold it at the next purchase."
+    if summary.arm(summary.baseline):
+        text += " In brackets: the share of the baseline's that is saved by that."
     if summary.full:
         score = _score(sum(summary.full) / len(summary.full))
         runs = f"{len(summary.full)} run{'' if len(summary.full) == 1 else 's'}"

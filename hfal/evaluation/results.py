@@ -15,8 +15,9 @@ from hfal.evaluation.curves import bought
 from hfal.evaluation.facts import kept_facts
 from hfal.evaluation.options import COMPARE_NAME, CompareOptions
 from hfal.evaluation.plan import DATA_DIR, FULL, Cell, failures, grid
+from hfal.records import DATASET, RoundRecord
 from hfal.spans import words_of
-from hfal.store import DATASET, RoundRecord, Store
+from hfal.store import Store
 
 
 DEFAULT_METRICS = {

@@ -116,7 +116,7 @@ def paired_test(a: ArrayLike, b: ArrayLike) -> PairedTest:
     if pairs < 2:
         raise ArgumentError(f"a and b have {pairs} pair: expected two or more for a test")
     error = differences.std(ddof=1) / np.sqrt(pairs)
-    if error == 0:
+    if error < 1e-12:  # all the same, but for rounding
         return PairedTest(difference, np.nan, np.nan, pairs)
     t = difference.mean / error
     return PairedTest(difference, float(t), float(2 * student.sf(abs(t), pairs - 1)), pairs)

@@ -20,6 +20,9 @@ from hfal.evaluation.report import NO_PICTURES, write_report
 FILES = ["report.md", "report.html", "summary.json", "learning_curves.svg", "bands.svg", "differences.svg"]
 
 
+TEXTS = ("h1", "h2", "p", "li", "td", "th", "figcaption")
+
+
 class Page(HTMLParser):
     """The elements of a page, and the texts of its headings, paragraphs, points and cells."""
 
@@ -35,14 +38,14 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag not in ("meta", "img"):
             self._open.append(tag)
-        if tag in ("h1", "h2", "p", "li", "td", "th"):
+        if tag in TEXTS:
             self.texts.append("")
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] in ("h1", "h2", "p", "li", "td", "th"):
+        if self._open and self._open[-1] in TEXTS:
             self.texts[-1] += data
 
 
@@ -79,8 +82,8 @@ def test_the_report_has_the_numbers(grid: Path) -> None:
 def test_the_report_begins_with_what_was_found(grid: Path) -> None:
     title, finding, test = (grid / "report.md").read_text("utf-8").split("\n\n")[:3]
     assert title == "# Which strategy saves labels: compared"
-    last = "the last score of random/random (0.800 accuracy at 40 labels)"
-    assert finding == f"margin/random reached {last} with 30 labels: 25% saved."
+    last = "the last score of random/random (0.800 accuracy)"
+    assert finding == f"margin/random reached {last} with 30 labels, random/random itself with 40: 25% saved."
     assert "paired test over 3 seeds, two-sided: p = 0.0072." in test
 
 
@@ -170,6 +173,17 @@ def test_without_matplotlib_it_comes_without_pictures(
     assert [path.name for path in write_report(out)] == FILES[:3]
     assert NO_PICTURES in Page((out / "report.html").read_text("utf-8")).texts
     assert not list(out.glob("*.svg"))
+
+
+def test_without_the_baseline_there_is_nothing_to_compare_with(grid: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(grid, tmp_path / "compared"))
+    shutil.rmtree(out / "runs" / "random")
+    write_report(out)
+    report = (out / "report.md").read_text("utf-8")
+    assert "The baseline random/random has no finished run, so there is nothing to compare with." in report
+    assert "saves" not in report.partition("## Area")[2].partition("## What was run")[0]
+    assert "p =" not in report
+    assert "differences.svg" not in report
 
 
 def test_more_labels_than_the_baseline_is_no_saving(tmp_path: Path) -> None:

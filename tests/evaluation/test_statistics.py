@@ -94,6 +94,7 @@ def test_pairs_that_differ_by_the_same_have_no_p_value() -> None:
     found = paired_test([0.5, 0.75], [0.5, 0.75])
     assert found.difference == (0, 0, 0)
     assert math.isnan(found.p)
+    assert math.isnan(paired_test([0.67, 0.68, 0.69], [0.57, 0.58, 0.59]).p)  # the same but for rounding
     with pytest.raises(ArgumentError, match="1 pair"):
         paired_test([1], [2])
     with pytest.raises(ArgumentError, match=r"\(2,\), b \(3,\)"):
