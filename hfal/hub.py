@@ -23,7 +23,7 @@ from hfal.references import hub_name_problem
 
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import DatasetInfo, HfApi, ModelInfo
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +49,10 @@ def push_to_hub(
 ) -> str:
     """Publish the labels of a run as a data set on the Hub, with a card that says how they were made.
 
-    Everything is written to a temporary folder first, and goes up in one commit, so that nothing is ever half done;
-    after a failure simply call it again. What has not changed since the last time is not sent again. The repository is
-    made if it is not there. In one that is there, only what an earlier export has put there is replaced or removed:
-    one with a card that is not hfal's, or with other data, is refused.
+    Everything is written to a temporary folder first, and goes up in one commit, so that no repository is ever half
+    done; after a failure simply call it again. What has not changed since the last time is not sent again. The
+    repository is made if it is not there. In one that is there, only what an earlier export has put there is replaced
+    or removed: one with a card that is not hfal's, or with other data, is refused.
 
     Args:
         run_dir: The run directory, which is only read: another process may be working on it.
@@ -63,7 +63,8 @@ def push_to_hub(
         license: The data's license, as the Hub writes it: `"cc-by-4.0"`. None is claimed without it.
         language: The language or languages of the texts, in ISO 639-1: `"en"`.
         model_repo_id: Publish the model of the last round too, as this model, with a card that links the data set. It
-            is a commit of its own, after that of the data.
+            is a commit of its own, before that of the data, when both repositories are there and may be written to. If
+            only the first of the two succeeds, the error says so.
         **contents: What `export_labels` takes beside: which examples, and which columns. Comments of annotators, in
             which there may be names, stay out without `comments=True`.
 
@@ -80,14 +81,15 @@ def push_to_hub(
     token = _token(token)
     with (
         _written(run_dir, repo_id, license, language, model_repo_id, contents) as repositories,
-        _said_plainly(token),
+        _said_plainly(token, up := []),
     ):
-        api = _api(token)
-        urls = []
-        for kind, name, files in repositories:
-            urls.append(_upload(api, files, name, kind, private))
-            logger.info("the %s: %s", _KINDS[kind], urls[-1])
-    return urls[0]
+        api, url = _api(token), ""
+        made = [(_make(api, kind, name, private), kind, files) for kind, name, files in repositories]
+        for info, kind, files in reversed(made):  # the model first, since the card of the data links it
+            url = _commit(api, info, kind, files)
+            up.append(f"the {_KINDS[kind]} {info.id}")
+            logger.info("the %s: %s", _KINDS[kind], url)
+    return url
 
 
 def preview_push(
@@ -176,23 +178,31 @@ def _api(token: str) -> "HfApi":
     return HfApi(token=token, library_name="hfal", library_version=__version__)
 
 
-def _upload(api: "HfApi", files: Sequence[Path], repo_id: str, kind: str, private: bool | None) -> str:
-    """Make a repository have these files, in one commit; the address of it."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
+def _make(api: "HfApi", kind: str, repo_id: str, private: bool | None) -> "DatasetInfo | ModelInfo":
+    """Make a repository, or see that what is there may be replaced; what is known about it."""
     repo_id = api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True).repo_id
     info = api.dataset_info(repo_id) if kind == "dataset" else api.model_info(repo_id)
-    there = {file.rfilename for file in info.siblings or []}
     if private and not info.private:
         raise ArgumentError(
             f"private=True, but the {kind} {repo_id} is there and public: make it private in its settings first, or "
             "take another name"
         )
-    _check_may_be_replaced(api, repo_id, kind, there, str(info.sha))
+    _check_may_be_replaced(api, repo_id, kind, _files_in(info), str(info.sha))
+    return info
+
+
+def _files_in(info: "DatasetInfo | ModelInfo") -> set[str]:
+    return {file.rfilename for file in info.siblings or []}
+
+
+def _commit(api: "HfApi", info: "DatasetInfo | ModelInfo", kind: str, files: Sequence[Path]) -> str:
+    """Make a repository have these files, in one commit; the address of it."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
     ours = _OURS if kind == "dataset" else ()
-    outdated = there.intersection(ours) - {file.name for file in files}
+    outdated = _files_in(info).intersection(ours) - {file.name for file in files}
     commit = api.create_commit(
-        repo_id,
+        info.id,
         [
             *(CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=file) for file in files),
             *(CommitOperationDelete(path_in_repo=name) for name in sorted(outdated)),
@@ -245,8 +255,13 @@ def _token(token: str | None) -> str:
 
 
 @contextmanager
-def _said_plainly(token: str) -> Iterator[None]:
-    """Turn what the Hub's client raises into one line that says what to do, without the token in it."""
+def _said_plainly(token: str, up: Sequence[str]) -> Iterator[None]:
+    """Turn what the Hub's client raises into one line that says what to do, without the token in it.
+
+    Args:
+        token: The token.
+        up: What has been published when that happens.
+    """
     from huggingface_hub.errors import (
         HfHubHTTPError,
         HTTPError,
@@ -274,7 +289,8 @@ def _said_plainly(token: str) -> Iterator[None]:
         else:
             problem = ArgumentError(f"the Hub does not accept what the card says: {_one_line(error)}")
     # Not from the client's error, which has the request in it, and with it the token.
-    raise type(problem)(str(problem).replace(token, "(token)")) from None
+    text = f"{problem}{f'. Of this, {up[0]} is up already' if up else ''}"
+    raise type(problem)(text.replace(token, "(token)")) from None
 
 
 def _cut(error: Exception) -> HubUnreachableError:
@@ -296,7 +312,7 @@ def _refused(error: Any) -> HubError:
     if status == 429:
         return HubError(f"the Hub has had too many requests ({said}): start it again in some minutes")
     if status >= 500:
-        return HubError(f"the Hub failed with status {status} ({said}); nothing is half done: start it again")
+        return HubError(f"the Hub failed with status {status} ({said}): start it again")
     return HubError(f"the Hub refused it with status {status}: {said}")
 
 

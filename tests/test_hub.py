@@ -53,6 +53,10 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ("tags", "token_classification", EVERYTHING),
     ("private", "text_classification", {"answers": True}),
     ("with-model", "text_classification", {"model_repo_id": "me/the-model"}),
+    ("no-model", "text_classification", {"model_repo_id": "me/no-model-model"}),
+    ("no-model", "text_classification", {"model_repo_id": "me/no-model-model"}),
+    ("no-data", "text_classification", {"model_repo_id": "me/no-data-model"}),
+    ("their-model", "text_classification", {"model_repo_id": "me/their-model-model"}),
 ]
 _PUSH = """
 import json, logging, sys
@@ -166,6 +170,7 @@ def played(hub: Hub, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     hub.make("datasets", "me/theirs", {"README.md": b"---\ntags: [mine]\n---\n# Mine\n"})
     hub.make("datasets", "me/data-only", {"train.parquet": b"theirs"})
     hub.make("datasets", "me/public")
+    hub.make("models", "me/their-model-model", {"model.safetensors": b"theirs"})
     ours = {"README.md": b"---\ntags: [hfal]\n---\n# old\n", "unlabeled.parquet": b"old", "notes.md": b"kept"}
     hub.make("datasets", "me/outdated", ours)
     hub.failures += [
@@ -174,6 +179,8 @@ def played(hub: Hub, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> di
         Failure("me/cut/commit", "cut"),
         Failure("me/cut-late/commit", "cut late"),
         Failure("me/forbidden/commit", 403),
+        Failure("models/me/no-model-model/commit", 500),
+        Failure("datasets/me/no-data/commit", 500),
     ]
     steps = json.dumps([(name, str(runs / task), options) for name, task, options in STEPS])
     done = client(hub, tmp_path_factory.mktemp("home"), "-c", _PUSH, input=steps)
@@ -268,6 +275,23 @@ def test_the_model_goes_up_with_a_link_to_the_data(hub, played):
     assert set(files) == {".gitattributes", "README.md", "config.json", "model.safetensors"}
     assert b"datasets:\n- me/with-model" in files["README.md"]
     assert b"[me/the-model](https" in hub.dataset("me/with-model").files["README.md"]
+
+
+def test_of_a_model_and_its_data_the_error_says_what_is_up(hub, played):
+    models = {name: repository for (kind, name), repository in hub.repositories.items() if kind == "models"}
+    (error, message), (no_error, _) = played["no-model"]
+    assert (error, no_error) == ("HubError", "")
+    assert message == "the Hub failed with status 500 (it went wrong): start it again"
+    assert changed(hub, "no-model") == [FILES]  # by the second call: no card has ever named a model that is not there
+    assert len(models["me/no-model-model"].commits) == 2
+    ((error, message),) = played["no-data"]
+    assert error == "HubError"
+    assert message.endswith("start it again. Of this, the model me/no-data-model is up already")
+    assert changed(hub, "no-data") == []
+    assert len(models["me/no-data-model"].commits) == 2
+    ((error, message),) = played["their-model"]
+    assert (error, changed(hub, "their-model")) == ("ArgumentError", [])
+    assert "the model me/their-model-model is there and was not made by hfal" in message
 
 
 def test_no_output_has_a_token_or_a_path(hub, runs, played):
