@@ -228,7 +228,8 @@ def _check_may_be_replaced(api: "HfApi", repo_id: str, kind: str, there: set[str
         except (TypeError, ValueError, yaml.YAMLError):
             pass  # unreadable, so not ours
         else:
-            if TAG in (card.data.to_dict().get("tags") or []):
+            tags = card.data.to_dict().get("tags")
+            if isinstance(tags, list) and TAG in tags:
                 return
             if not card.text.strip():  # as it is where a repository is made on the Hub's page
                 there = there - {CARD}

@@ -45,6 +45,7 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ("license", "text_classification", {"license": "my-own"}),
     ("empty", "text_classification", {}),
     ("theirs", "text_classification", {}),
+    ("tag-in-a-word", "text_classification", {}),
     ("data-only", "text_classification", {}),
     ("public", "text_classification", {"private": True}),
     ("outdated", "text_classification", {}),
@@ -168,6 +169,7 @@ def played(hub: Hub, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     """What came of the steps: for each name its outcomes, as (kind of error, message or address)."""
     hub.make("datasets", "me/empty", {"README.md": b"---\nlicense: mit\n---\n"})
     hub.make("datasets", "me/theirs", {"README.md": b"---\ntags: [mine]\n---\n# Mine\n"})
+    hub.make("datasets", "me/tag-in-a-word", {"README.md": b"---\ntags: not-hfal-at-all\n---\n# Mine\n"})
     hub.make("datasets", "me/data-only", {"train.parquet": b"theirs"})
     hub.make("datasets", "me/public")
     hub.make("models", "me/their-model-model", {"model.safetensors": b"theirs"})
@@ -257,7 +259,7 @@ def test_a_repository_that_is_there(hub, played):
     """An empty one is filled, one with something of others is left alone, one that is ours is brought up to date."""
     assert played["empty"][0][0] == "", played["empty"]
     assert changed(hub, "empty") == [FILES]
-    for name in ("theirs", "data-only"):
+    for name in ("theirs", "tag-in-a-word", "data-only"):
         ((error, message),) = played[name]
         assert (error, changed(hub, name)) == ("ArgumentError", [])
         assert "was not made by hfal, so it is left as it is" in message
