@@ -6,6 +6,7 @@ card lies beside. Texts that somebody typed, such as names of labels, cannot bec
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from hfal.config import kept_options
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.curves import metric_names, plot_learning_curve, rounds_table
 from hfal.export_files import ANSWERS, SPLITS, dataset_configs
-from hfal.history import published_model
+from hfal.history import published_model, run_id
 from hfal.markdown import code, fenced, plain, table
 from hfal.options import references_in
 from hfal.records import DATASET, Query, RoundRecord
@@ -33,6 +34,7 @@ PICTURE = "learning_curve.png"
 TAG = "hfal"
 """Among a card's tags, it says that the card was made here and may be made anew."""
 
+_RUN = "<!-- hfal run {} -->"
 _TEMPLATES = Path(__file__).with_name("templates")
 _TASKS = {
     "text_classification": "text-classification",
@@ -174,6 +176,7 @@ def model_card(
         task = store.meta("task") or "text_classification"
         names = list(store.meta("label_names") or [])
         versions = _versions(store.queries())
+        run = _RUN.format(run_id(store.answers()))
     finally:
         store.close()
     if record is None:
@@ -202,8 +205,15 @@ def model_card(
             metrics=table(["metric", "value"], metrics) if metrics else "",
             versions=versions,
             version=__version__,
+            run=run,
         )
     )
+
+
+def run_of_card(text: str) -> str | None:
+    """The run whose export a card describes, as `hfal.history.run_id` has it; `None` if the card does not say."""
+    found = re.search(_RUN.format(r"(\w+)"), text)
+    return found[1] if found else None
 
 
 def draw_learning_curve(run_dir: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
@@ -245,6 +255,7 @@ def _of_run(store: Store) -> dict[str, Any]:
     options = _published_options(store.run_dir)
     return {
         "version": __version__,
+        "run": _RUN.format(run_id(store.answers())),
         "things": _things(store.meta("task")),
         "simulated": plan.get("simulated", False),
         "given": given,

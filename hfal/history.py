@@ -1,6 +1,7 @@
 """How labels came about, in a form that others can read: all answers as a table, queries and rounds as JSON."""
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -64,6 +65,15 @@ def pseudonyms(answers: Iterable[Answer]) -> dict[str, str]:
     for answer in answers:
         names.setdefault(str(answer.annotator), f"annotator-{len(names) - len(OWN_NAMES) + 1}")
     return names
+
+
+def run_id(answers: Sequence[Answer]) -> str:
+    """What a run is known by, which a run that goes on from an export of it has too: a hash of its first answer.
+
+    Answers are only ever added, so it stays the same; and no two runs have an answer of the same microsecond.
+    """
+    about = [(a.example_id, a.action, a.time) for a in answers[:1]]
+    return hashlib.blake2b(repr(about).encode(), digest_size=8).hexdigest()
 
 
 def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from hfal import __version__
-from hfal.card import PICTURE, TAG
+from hfal.card import PICTURE, TAG, run_of_card
 from hfal.errors import ArgumentError, HubError, HubUnreachableError
 from hfal.export_files import ANSWERS, CARD, HISTORY, SPLITS
 from hfal.publication import describe_files, write_dataset, write_model
@@ -52,7 +52,7 @@ def push_to_hub(
     Everything is written to a temporary folder first, and goes up in one commit, so that no repository is ever half
     done; after a failure simply call it again. What has not changed since the last time is not sent again. The
     repository is made if it is not there. In one that is there, only what an earlier export has put there is replaced
-    or removed: one with a card that is not hfal's, or with other data, is refused.
+    or removed: one with a card that is not hfal's, with the export of another run, or with other data, is refused.
 
     Args:
         run_dir: The run directory, which is only read: another process may be working on it.
@@ -84,7 +84,7 @@ def push_to_hub(
         _said_plainly(token, up := []),
     ):
         api, url = _api(token), ""
-        made = [(_make(api, kind, name, private), kind, files) for kind, name, files in repositories]
+        made = [(_make(api, kind, name, private, files), kind, files) for kind, name, files in repositories]
         for info, kind, files in reversed(made):  # the model first, since the card of the data links it
             url = _commit(api, info, kind, files)
             up.append(f"the {_KINDS[kind]} {info.id}")
@@ -178,16 +178,19 @@ def _api(token: str) -> "HfApi":
     return HfApi(token=token, library_name="hfal", library_version=__version__)
 
 
-def _make(api: "HfApi", kind: str, repo_id: str, private: bool | None) -> "DatasetInfo | ModelInfo":
-    """Make a repository, or see that what is there may be replaced; what is known about it."""
+def _make(
+    api: "HfApi", kind: str, repo_id: str, private: bool | None, files: Sequence[Path]
+) -> "DatasetInfo | ModelInfo":
+    """Make a repository, or see that what is there may be replaced by these files; what is known about it."""
     repo_id = api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True).repo_id
     info = api.dataset_info(repo_id) if kind == "dataset" else api.model_info(repo_id)
     if private and not info.private:
         raise ArgumentError(
-            f"private=True, but the {kind} {repo_id} is there and public: make it private in its settings first, or "
+            f"private=True, but the {_KINDS[kind]} {repo_id} is there and public: make it private in its settings first, or "
             "take another name"
         )
-    _check_may_be_replaced(api, repo_id, kind, _files_in(info), str(info.sha))
+    (card,) = [file.read_text("utf-8") for file in files if file.name == CARD]
+    _check_may_be_replaced(api, repo_id, kind, _files_in(info), str(info.sha), card)
     return info
 
 
@@ -214,8 +217,10 @@ def _commit(api: "HfApi", info: "DatasetInfo | ModelInfo", kind: str, files: Seq
     return str(commit.commit_url)
 
 
-def _check_may_be_replaced(api: "HfApi", repo_id: str, kind: str, there: set[str], revision: str) -> None:
-    """A repository is ours if its card has our tag, or if nothing is in it yet."""
+def _check_may_be_replaced(
+    api: "HfApi", repo_id: str, kind: str, there: set[str], revision: str, new_card: str
+) -> None:
+    """A repository is ours if its card has our tag, and is of the same run; or if nothing is in it yet."""
     from huggingface_hub import DatasetCard, ModelCard
 
     card_class = DatasetCard if kind == "dataset" else ModelCard
@@ -230,13 +235,18 @@ def _check_may_be_replaced(api: "HfApi", repo_id: str, kind: str, there: set[str
         else:
             tags = card.data.to_dict().get("tags")
             if isinstance(tags, list) and TAG in tags:
-                return
+                if run_of_card(text) in (None, run_of_card(new_card)):  # None: somebody has edited it
+                    return
+                raise ArgumentError(
+                    f"the {_KINDS[kind]} {repo_id} is there and of another run, so it is left as it is: take another "
+                    "name, or delete that repository first"
+                )
             if not card.text.strip():  # as it is where a repository is made on the Hub's page
                 there = there - {CARD}
     others = sorted(there - set(_MAY_LIE_THERE))
     if others:
         raise ArgumentError(
-            f"the {kind} {repo_id} is there and was not made by hfal, so it is left as it is (it has "
+            f"the {_KINDS[kind]} {repo_id} is there and was not made by hfal, so it is left as it is (it has "
             f"{', '.join(others[:5])}{', …' if others[5:] else ''}): take another name, or remove these files"
         )
 

@@ -49,6 +49,7 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ("data-only", "text_classification", {}),
     ("public", "text_classification", {"private": True}),
     ("outdated", "text_classification", {}),
+    ("again", "multi_label_classification", {}),
     ("log", "text_classification", EVERYTHING),
     ("sets", "multi_label_classification", EVERYTHING),
     ("tags", "token_classification", EVERYTHING),
@@ -114,17 +115,19 @@ pool = Pool(data, f"{sys.argv[1]}/first", "text", label_names=["no", "yes"])
 for i, label in enumerate(["yes", "no", "yes"]):
     pool.record(Answer(pool.ids[i].as_py(), label, annotator="Anna"))
 pool.record(Answer(pool.ids[3].as_py(), None, "skip", annotator="Anna"))
-pool.push_to_hub("me/going-on", unlabeled=True, answers=True, provenance=True)
+pool.push_to_hub("me/going-on", unlabeled=True, answers=True)
 options = {"export": "hub:me/by-recipe", "export_license": "mit", "export_language": ["en", "de"]}
 export(ActiveLearningArguments(data="-", **options), pool)
 there = load_dataset("me/going-on")
 log = load_dataset("me/going-on", "answers", split="train")
 again = Pool.from_export("me/going-on", f"{sys.argv[1]}/second")
+again.record(Answer(again.ids[4].as_py(), "no", annotator="annotator-1"))
+again.push_to_hub("me/going-on", unlabeled=True, answers=True)  # the same run, though in another folder
 print(json.dumps({
     "splits": {name: len(part) for name, part in there.items()},
     "unlabeled labels": list(there["unlabeled"]["label"]),
     "log": [[row["action"], row["annotator"]] for row in log],
-    "same labels": pool.labels() == again.labels(),
+    "same labels": pool.labels() == {i: label for i, label in again.labels().items() if i != again.ids[4].as_py()},
     "left": [len(p.unlabeled_positions()) for p in (pool, again)],
     "label names": list(again.label_names),
 }))
@@ -212,7 +215,7 @@ def test_one_commit_holds_data_card_and_picture(hub, played):
 
 
 def test_what_has_not_changed_is_not_committed_again(hub, played):
-    first, second = played["again"]
+    first, second, _ = played["again"]
     assert first == second
     assert changed(hub, "again") == [FILES]
 
@@ -269,6 +272,13 @@ def test_a_repository_that_is_there(hub, played):
     assert played["outdated"][0][0] == ""
     assert changed(hub, "outdated") == [FILES | {"unlabeled.parquet"}]
     assert set(hub.dataset("me/outdated").files) == {*FILES, ".gitattributes", "notes.md"}
+
+
+def test_the_export_of_another_run_is_left_as_it_is(hub, played):
+    _, _, (error, message) = played["again"]
+    assert error == "ArgumentError"
+    assert "the data set me/again is there and of another run" in message
+    assert changed(hub, "again") == [FILES]
 
 
 def test_the_model_goes_up_with_a_link_to_the_data(hub, played):
@@ -417,10 +427,11 @@ def test_a_pool_is_pushed_whole_and_another_goes_on_from_it(hub, tmp_path):
         "unlabeled labels": [None] * 9,
         "log": [["label", "annotator-1"]] * 3 + [["skip", "annotator-1"]],
         "same labels": True,
-        "left": [8, 8],
+        "left": [8, 7],
         "label names": ["no", "yes"],
     }
-    (files,) = changed(hub, "going-on")
+    files, later = changed(hub, "going-on")
+    assert later == files
     assert files == {"README.md", "train.parquet", "unlabeled.parquet", "answers.parquet", "hfal.json"}
     assert "license: mit" in (card := hub.dataset("me/by-recipe").files["README.md"].decode())
     assert "language:\n- en\n- de" in card
