@@ -42,6 +42,9 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ("cut-late", "text_classification", {}),
     ("refused", "text_classification", {"token": WRONG}),
     ("forbidden", "text_classification", {}),
+    ("echo", "text_classification", {}),
+    ("overtaken", "text_classification", {}),
+    ("overtaken", "text_classification", {}),
     ("license", "text_classification", {"license": "my-own"}),
     ("empty", "text_classification", {}),
     ("theirs", "text_classification", {}),
@@ -184,6 +187,8 @@ def played(hub: Hub, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> di
         Failure("me/cut/commit", "cut"),
         Failure("me/cut-late/commit", "cut late"),
         Failure("me/forbidden/commit", 403),
+        Failure("me/echo/commit", "echo"),
+        Failure("me/overtaken/commit", "overtaken"),
         Failure("models/me/no-model-model/commit", 500),
         Failure("datasets/me/no-data/commit", 500),
     ]
@@ -250,6 +255,21 @@ def test_a_refused_token_says_what_to_do_and_leaves_nothing(hub, played):
     ((error, message),) = played["forbidden"]
     assert (error, changed(hub, "forbidden")) == ("HubError", [])
     assert "may not do that" in message
+
+
+def test_an_error_that_repeats_the_token_is_shown_without_it(played):
+    ((error, message),) = played["echo"]
+    assert error == "HubError"
+    assert "Authorization: Bearer (token)" in message
+    assert TOKEN not in message
+
+
+def test_a_commit_that_somebody_else_has_overtaken_changes_nothing(hub, played):
+    (error, message), (no_error, _) = played["overtaken"]
+    assert (error, no_error) == ("HubError", "")
+    assert re.search(r"somebody else has changed the repository .*start it again", message)
+    assert changed(hub, "overtaken") == [{"notes.md"}, FILES]
+    assert hub.dataset("me/overtaken").files["notes.md"] == b"theirs"
 
 
 def test_metadata_that_the_hub_does_not_accept_is_named(hub, played):
