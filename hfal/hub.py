@@ -1,11 +1,7 @@
-"""To the Hub: a labeled set with its history, and the model that it has trained, each in one commit.
-
-The room that talks to the Hub, and the only one that has a token, which no message of it shows.
-"""
+"""To the Hub: a labeled set with its history, and the model that it has trained, each in one commit."""
 
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +12,9 @@ import yaml
 
 from hfal import __version__
 from hfal.card import PICTURE, TAG, run_of_card
-from hfal.errors import ArgumentError, HubError, HubUnreachableError
+from hfal.errors import ArgumentError
 from hfal.export_files import ANSWERS, CARD, HISTORY, SPLITS
+from hfal.hub_client import said_plainly, token_for
 from hfal.publication import describe_files, write_dataset, write_model
 from hfal.references import hub_name_problem
 
@@ -30,10 +27,6 @@ logger = logging.getLogger(__name__)
 _OURS = (*(f"{name}.parquet" for name in (*SPLITS, ANSWERS)), HISTORY, PICTURE)
 _KINDS = {"dataset": "data set", "model": "model"}  # as the Hub calls them, and as people do
 _MAY_LIE_THERE = (".gitattributes", "LICENSE", "LICENSE.md", "LICENSE.txt")
-_LOG_IN = (
-    "log in with `hf auth login`, or set HF_TOKEN to a token that may write "
-    "(https://huggingface.co/settings/tokens makes them)"
-)
 
 
 def push_to_hub(
@@ -78,10 +71,10 @@ def push_to_hub(
         HubUnreachableError: The Hub cannot be reached, or the connection was cut.
     """
     _check_names(repo_id, model_repo_id)
-    token = _token(token)
+    token = token_for(token)
     with (
         _written(run_dir, repo_id, license, language, model_repo_id, contents) as repositories,
-        _said_plainly(token, up := []),
+        said_plainly(token, up := []),
     ):
         api, url = _api(token), ""
         made = [(_make(api, kind, name, private, files), kind, files) for kind, name, files in repositories]
@@ -249,83 +242,3 @@ def _check_may_be_replaced(
             f"the {_KINDS[kind]} {repo_id} is there and was not made by hfal, so it is left as it is (it has "
             f"{', '.join(others[:5])}{', …' if others[5:] else ''}): take another name, or remove these files"
         )
-
-
-# -- what goes wrong -----------------------------------------------------------------------------------------------
-
-
-def _token(token: str | None) -> str:
-    from huggingface_hub import get_token
-
-    if token is not None and (not token.isascii() or not token.isprintable() or " " in token):
-        raise ArgumentError("token has characters that no token has: copy it again, without blanks and line ends")
-    token = token or get_token()
-    if not token:
-        raise HubError(f"there is no token for the Hub: {_LOG_IN}")
-    return token
-
-
-@contextmanager
-def _said_plainly(token: str, up: Sequence[str]) -> Iterator[None]:
-    """Turn what the Hub's client raises into one line that says what to do, without the token in it.
-
-    Args:
-        token: The token.
-        up: What has been published when that happens.
-    """
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-    )
-
-    problem: Exception
-    try:
-        yield
-        return
-    except OfflineModeIsEnabled:
-        problem = HubUnreachableError("HF_HUB_OFFLINE is set, so nothing can be uploaded: unset it, and start again")
-    except (LocalEntryNotFoundError, ConnectionError) as error:
-        problem = _cut(error)
-    except HfHubHTTPError as error:
-        problem = _refused(error)
-    except HTTPError as error:  # of httpx, the base of all that happens before there is an answer
-        problem = _cut(error)
-    except ValueError as error:
-        if isinstance(error, ArgumentError):
-            raise
-        if not str(error).startswith("Invalid metadata"):  # an answer that is no JSON
-            problem = HubError(f"the Hub's answer cannot be read ({_one_line(error)}): start it again")
-        else:
-            problem = ArgumentError(f"the Hub does not accept what the card says: {_one_line(error)}")
-    # Not from the client's error, which has the request in it, and with it the token.
-    text = f"{problem}{f'. Of this, {up[0]} is up already' if up else ''}"
-    raise type(problem)(text.replace(token, "(token)")) from None
-
-
-def _cut(error: Exception) -> HubUnreachableError:
-    return HubUnreachableError(
-        f"the Hub cannot be reached, or the connection was cut ({_one_line(error)}): start it again; what has arrived "
-        "is whole, and is not sent twice"
-    )
-
-
-def _refused(error: Any) -> HubError:
-    status = error.response.status_code
-    said = _one_line(error.server_message or "") or f"status {status}"
-    if status == 401:
-        return HubError(f"the Hub does not accept the token ({said}): {_LOG_IN}")
-    if status == 403:
-        return HubError(f"the token may not do that ({said}): {_LOG_IN}, or take a name of your own")
-    if status in (409, 412):
-        return HubError(f"somebody else has changed the repository in this moment ({said}): start it again")
-    if status == 429:
-        return HubError(f"the Hub has had too many requests ({said}): start it again in some minutes")
-    if status >= 500:
-        return HubError(f"the Hub failed with status {status} ({said}): start it again")
-    return HubError(f"the Hub refused it with status {status}: {said}")
-
-
-def _one_line(error: object) -> str:
-    return re.sub(r"\s+", " ", str(error)).strip()

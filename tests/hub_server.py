@@ -53,8 +53,8 @@ class Repository:
 class Failure:
     """What goes wrong with the next requests whose path has this in it.
 
-    500, 401, ...; `"cut"` or `"cut late"`, the connection; `"echo"`, an error with all that was sent; or `"overtaken"`,
-    by a commit of somebody else.
+    500, 401, ...; `"cut"` or `"cut late"`, the connection; `"echo"`, an error with what was sent; `"overtaken"`, by a
+    commit of somebody else.
     """
 
     part: str
@@ -153,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             message = f"cannot do that with {self.headers}"
             return self._json({"error": message}, 400, {"X-Error-Message": " ".join(message.split())})
         if failure == "overtaken":
-            (repository,) = [of for (_, name), of in self.hub.repositories.items() if f"/{name}/" in path]
+            (repository,) = (of for (_, name), of in self.hub.repositories.items() if f"/{name}/" in path)
             self.hub.commit(repository, {**repository.files, "notes.md": b"theirs"}, {"summary": "somebody else"})
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if token not in ("", TOKEN) or (not token and self.command == "POST" and "paths-info" not in path):

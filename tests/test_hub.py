@@ -106,6 +106,19 @@ for path, config, files in json.loads(sys.argv[1]):
 assert "hfal" not in sys.modules
 print(json.dumps(loaded))
 """
+_FETCH = """
+import json, sys
+from hfal.from_export import load_export
+said = []
+for source, options in json.load(sys.stdin):
+    try:
+        rows, history = load_export(source, **options)
+        said.append(["", f"{len(rows)} rows"])
+    except Exception as error:
+        said.append([type(error).__name__, str(error)])
+assert "torch" not in sys.modules
+print("RESULT" + json.dumps(said))
+"""
 _GO_ON = """
 import json, sys
 from datasets import Dataset, load_dataset
@@ -123,7 +136,7 @@ options = {"export": "hub:me/by-recipe", "export_license": "mit", "export_langua
 export(ActiveLearningArguments(data="-", **options), pool)
 there = load_dataset("me/going-on")
 log = load_dataset("me/going-on", "answers", split="train")
-again = Pool.from_export("me/going-on", f"{sys.argv[1]}/second")
+again = Pool.from_export("hub:me/going-on", f"{sys.argv[1]}/second")
 again.record(Answer(again.ids[4].as_py(), "no", annotator="annotator-1"))
 again.push_to_hub("me/going-on", unlabeled=True, answers=True)  # the same run, though in another folder
 print(json.dumps({
@@ -425,10 +438,13 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(runs, monkeypatch, tm
     for name in ("reviews", "me/re views", "a/b/c", ""):
         with pytest.raises(ArgumentError):
             push_to_hub(run, name, token=TOKEN)
-    with pytest.raises(ArgumentError) as raised:
+    with pytest.raises(ArgumentError, match="token has characters that no token has") as raised:
         push_to_hub(run, "me/reviews", token=f"{TOKEN}\n")
     assert TOKEN not in str(raised.value)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: f"{TOKEN}'ö")
+    with pytest.raises(ArgumentError, match="HF_TOKEN, or what you logged in with, has characters") as raised:
+        push_to_hub(run, "me/reviews")
+    assert TOKEN not in str(raised.value)
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
     with pytest.raises(HubError, match="no token"):
         push_to_hub(run, "me/reviews")
@@ -436,6 +452,39 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(runs, monkeypatch, tm
         push_to_hub(run, "me/reviews", token=TOKEN)
     assert hub_name("labels.csv") is None
     assert hub_name("hub:me/reviews") == "me/reviews"
+
+
+def test_what_cannot_be_had_from_the_hub_is_said_in_one_line(hub, tmp_path):
+    whole = {"README.md": b"---\ntags: [hfal]\n---\n", "notes.md": b"no export"}
+    for name in ("plain", "failing", "away"):
+        hub.make("datasets", f"me/{name}", whole)
+    hub.failures += [Failure("me/failing", 500, 99), Failure("me/away", "cut", 99)]
+    steps = {
+        "no file": ("me/plain", {}),
+        "with hub:": ("hub:me/plain", {}),
+        "no name": ("me/re..views", {}),
+        "nothing there": ("me/nothing", {}),
+        "one word": ("nothing", {}),
+        "no revision": ("me/plain", {"revision": "v9"}),
+        "wrong token": ("me/plain", {"token": WRONG}),
+        "failing": ("me/failing", {}),
+        "away": ("me/away", {}),
+    }
+    done = client(hub, tmp_path, "-c", _FETCH, input=json.dumps(list(steps.values())))
+    assert done.returncode == 0, done.stderr
+    said = dict(zip(steps, json.loads(done.stdout.rpartition("RESULT")[2]), strict=True))
+    assert {name: error for name, (error, _) in said.items()} == {
+        **dict.fromkeys(["no file", "with hub:", "no name"], "ArgumentError"),
+        **dict.fromkeys(["nothing there", "one word", "no revision", "wrong token"], "HubError"),
+        **dict.fromkeys(["failing", "away"], "HubUnreachableError"),
+    }
+    for _, (_, message) in said.items():
+        assert message.startswith("source=")
+        assert "\n" not in message
+        assert not {TOKEN, WRONG} & set(message.split())
+    for name in ("no file", "with hub:"):
+        assert "has no hfal.json and answers.parquet" in said[name][1]
+    assert "no such repository or revision" in said["nothing there"][1]
 
 
 def test_a_pool_is_pushed_whole_and_another_goes_on_from_it(hub, tmp_path):
