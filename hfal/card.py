@@ -76,7 +76,7 @@ _ANSWER_COLUMNS = {
 
 
 def dataset_card(
-    run_dir: str | os.PathLike[str],
+    store: Store,
     folder: str | os.PathLike[str],
     repo_id: str,
     license: str | None = None,
@@ -89,8 +89,8 @@ def dataset_card(
     annotator, no text of the data.
 
     Args:
-        run_dir: The run directory, which is only read.
-        folder: Where `export_labels` has written `train.parquet`, `test.parquet`, `unlabeled.parquet` (splits) and
+        store: What the run knew when `folder` was written: see `hfal.store.reading`.
+        folder: Where `write_labels` has written `train.parquet`, `test.parquet`, `unlabeled.parquet` (splits) and
             `answers.parquet` (another configuration), any of them; and where the learning curve may be.
         repo_id: The data set's name on the Hub.
         license: Its license, as the Hub writes it: `"cc-by-4.0"`.
@@ -98,7 +98,6 @@ def dataset_card(
         model_repo_id: The name of the trained model on the Hub.
 
     Raises:
-        RunDirectoryError: There is no run in `run_dir`.
         ArgumentError: The folder has no export.
     """
     from huggingface_hub import DatasetCard, DatasetCardData
@@ -106,16 +105,10 @@ def dataset_card(
     folder = Path(folder)
     splits = {split: folder / f"{split}.parquet" for split in SPLITS if (folder / f"{split}.parquet").is_file()}
     if not splits:
-        raise ArgumentError(f"folder={os.fspath(folder)!r} has no Parquet files of export_labels")
+        raise ArgumentError(f"folder={os.fspath(folder)!r} has no Parquet files of an export")
     answers = folder / f"{ANSWERS}.parquet"
-    store = Store(run_dir, read_only=True)
-    try:
-        with store.snapshot():
-            values = _of_run(store)
-            labels = _label_table(store, splits)
-            task = store.meta("task") or "text_classification"
-    finally:
-        store.close()
+    values = _of_run(store)
+    task = store.meta("task") or "text_classification"
     rows = {file.name: _row_count(file) for file in [*splits.values(), *([answers] if answers.is_file() else [])]}
     labeled = sum(rows[file.name] for split, file in splits.items() if split != "unlabeled")
     data = DatasetCardData(
@@ -140,7 +133,7 @@ def dataset_card(
             rows=f"{labeled:,}",
             files=_file_table(splits, answers if answers.is_file() else None, rows),
             answers=answers.is_file(),
-            labels=labels,
+            labels=_label_table(store, splits),
             columns=_column_table(columns, _COLUMNS),
             answer_columns=_column_table(_features(answers), _ANSWER_COLUMNS) if answers.is_file() else "",
             provenance="al_query" in columns,
@@ -150,7 +143,7 @@ def dataset_card(
 
 
 def model_card(
-    run_dir: str | os.PathLike[str],
+    store: Store,
     round_number: int,
     repo_id: str,
     dataset_repo_id: str,
@@ -159,29 +152,22 @@ def model_card(
     """The card of the model that a round has trained, with a link to the data set that it was trained on.
 
     Args:
-        run_dir: The run directory, which is only read.
+        store: What the run knows.
         round_number: The round.
         repo_id: The model's name on the Hub.
         dataset_repo_id: The data set's.
         language: As in `dataset_card`.
 
     Raises:
-        RunDirectoryError: There is no run in `run_dir`, or no such round.
+        RunDirectoryError: There is no such round.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
-    store = Store(run_dir, read_only=True)
-    try:
-        record = store.round(round_number)
-        task = store.meta("task") or "text_classification"
-        names = list(store.meta("label_names") or [])
-        versions = _versions(store.queries())
-        run = _RUN.format(run_id(store.answers()))
-    finally:
-        store.close()
+    record = store.round(round_number)
     if record is None:
-        raise RunDirectoryError(f"there is no round {round_number} in {os.fspath(run_dir)}")
-    base = _base_model(run_dir)
+        raise RunDirectoryError(f"there is no round {round_number} in {store.run_dir}")
+    task = store.meta("task") or "text_classification"
+    base = _base_model(store.run_dir)
     data = ModelCardData(
         language=_languages(language),
         library_name="transformers",
@@ -201,11 +187,11 @@ def model_card(
             things=_things(task),
             dataset=dataset_repo_id,
             base_model=base,
-            labels=", ".join(map(code, names)),
+            labels=", ".join(map(code, store.meta("label_names") or [])),
             metrics=table(["metric", "value"], metrics) if metrics else "",
-            versions=versions,
+            versions=_versions(store.queries()),
             version=__version__,
-            run=run,
+            run=_RUN.format(run_id(store.answers())),
         )
     )
 
@@ -216,17 +202,9 @@ def run_of_card(text: str) -> str | None:
     return found[1] if found else None
 
 
-def draw_learning_curve(run_dir: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
-    """Draw the run's learning curve beside the card, if there is one and matplotlib is installed; whether it was.
-
-    Raises:
-        RunDirectoryError: There is no run in `run_dir`.
-    """
-    store = Store(run_dir, read_only=True)
-    try:
-        records, plan = store.rounds(), store.meta("plan") or {}
-    finally:
-        store.close()
+def draw_learning_curve(store: Store, folder: str | os.PathLike[str]) -> bool:
+    """Draw the run's learning curve beside the card, if there is one and matplotlib is installed; whether it was."""
+    records, plan = store.rounds(), store.meta("plan") or {}
     metric = _headline(records, plan)
     if metric is None:
         return False

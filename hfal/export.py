@@ -37,7 +37,7 @@ from hfal.label_sets import join_label_set
 from hfal.records import DATASET, Answer, Queried, Query, Texts
 from hfal.spans import spans_from_tags, words_of
 from hfal.spreadsheets import column_for
-from hfal.store import Store
+from hfal.store import Store, reading
 
 
 logger = logging.getLogger(__name__)
@@ -146,22 +146,60 @@ def export_labels(
             has no place for what is to be written; or `unlabeled` is another pool.
         RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
     """
+    with reading(run_dir) as store:
+        return write_labels(
+            store,
+            to,
+            format,
+            provenance=provenance,
+            comments=comments,
+            annotator_names=annotator_names,
+            unlabeled=unlabeled,
+            answers=answers,
+        )
+
+
+def write_labels(
+    store: Store,
+    to: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    provenance: bool = True,
+    comments: bool = True,
+    annotator_names: bool = False,
+    unlabeled: Examples | None = None,
+    answers: bool = False,
+) -> dict[Path, int]:
+    """Write the labels of a run whose store is open already, so that other things can be told of the same instant.
+
+    Args:
+        store: What the run knows: see `hfal.store.reading`.
+        to: As in `export_labels`, like all that follows.
+        format: The format of the files.
+        provenance: Whether to write the columns `al_...`.
+        comments: Whether to write comments.
+        annotator_names: Whether to write names.
+        unlabeled: The pool, to write its unlabeled examples too.
+        answers: Whether to write the log.
+
+    Returns:
+        The tables, with the number of rows in each.
+
+    Raises:
+        ArgumentError: As `export_labels` does.
+        RunDirectoryError: The run has no label yet.
+    """
     path, format, is_folder = _target(to, format)
     _check_place(to, format, is_folder, unlabeled is not None, answers)
-    store = Store(run_dir, read_only=True)
-    try:
-        with store.snapshot():
-            _check_kind(store, format, to)
-            everything = store.answers()
-            names = {} if annotator_names else pseudonyms(everything)
-            columns, rows, text_columns = _read(store, names, unlabeled)
-            known = {*store.contents(), *(row["id"] for row in rows)}
-            log, history = [], {}
-            if answers:
-                log = answer_rows(_renamed(everything, names))
-                history = history_of(store, text_columns.values(), len(rows) if unlabeled is not None else None)
-    finally:
-        store.close()
+    _check_kind(store, format, to)
+    everything = store.answers()
+    names = {} if annotator_names else pseudonyms(everything)
+    columns, rows, text_columns = _read(store, names, unlabeled)
+    known = {*store.contents(), *(row["id"] for row in rows)}
+    log, history = [], {}
+    if answers:
+        log = answer_rows(_renamed(everything, names))
+        history = history_of(store, text_columns.values(), len(rows) if unlabeled is not None else None)
     if not comments:
         rows, log = _without(rows, "al_comment"), _without(log, "comment")
     all_columns = list(columns)

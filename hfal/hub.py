@@ -17,6 +17,7 @@ from hfal.export_files import ANSWERS, CARD, HISTORY, SPLITS
 from hfal.hub_client import said_plainly, token_for
 from hfal.publication import describe_files, write_dataset, write_model
 from hfal.references import hub_name_problem
+from hfal.store import reading
 
 
 if TYPE_CHECKING:
@@ -129,13 +130,14 @@ def _written(
     """The repositories to be: the kind, the name and the files of each, which lie there for the `with` block."""
     with TemporaryDirectory(prefix="hfal-") as temporary:
         data, model = Path(temporary, "dataset"), Path(temporary, "model")
-        data.mkdir()
-        files = write_dataset(run_dir, data, repo_id, license, language, model_repo_id, **contents)
-        repositories = [("dataset", repo_id, files)]
-        if model_repo_id is not None:
-            model.mkdir()
-            files = write_model(run_dir, model, model_repo_id, repo_id, language)
-            repositories.append(("model", model_repo_id, files))
+        with reading(run_dir) as store:
+            data.mkdir()
+            files = write_dataset(store, data, repo_id, license, language, model_repo_id, **contents)
+            repositories = [("dataset", repo_id, files)]
+            if model_repo_id is not None:
+                model.mkdir()
+                files = write_model(store, model, model_repo_id, repo_id, language)
+                repositories.append(("model", model_repo_id, files))
         yield repositories
 
 
@@ -179,8 +181,8 @@ def _make(
     info = api.dataset_info(repo_id) if kind == "dataset" else api.model_info(repo_id)
     if private and not info.private:
         raise ArgumentError(
-            f"private=True, but the {_KINDS[kind]} {repo_id} is there and public: make it private in its settings first, or "
-            "take another name"
+            f"private=True, but the {_KINDS[kind]} {repo_id} is there and public: make it private in its settings "
+            "first, or take another name"
         )
     (card,) = [file.read_text("utf-8") for file in files if file.name == CARD]
     _check_may_be_replaced(api, repo_id, kind, _files_in(info), str(info.sha), card)

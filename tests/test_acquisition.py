@@ -21,6 +21,7 @@ from hfal.card import dataset_card
 from hfal.errors import ArgumentError, StrategyError
 from hfal.export import export_labels
 from hfal.references import load_split
+from hfal.store import reading
 from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS, kcenter, softmax
 
 
@@ -349,6 +350,7 @@ def test_folders_that_read_like_names_on_the_hub_stay_private(make_active, model
     assert (query.model, query.settings["embeddings"]) == (f"BertForSequenceClassification from {folder}", folder)
     monkeypatch.chdir(tmp_path / "elsewhere")
     export_labels(tmp_path / "run", "out", answers=True)
-    published = Path("out", "hfal.json").read_text() + dataset_card(tmp_path / "run", "out", "me/reviews")
+    with reading(tmp_path / "run") as store:
+        published = Path("out", "hfal.json").read_text() + dataset_card(store, "out", "me/reviews")
     assert "BertForSequenceClassification" in published
     assert "client-bert" not in published
