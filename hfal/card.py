@@ -43,7 +43,8 @@ _TASKS = {
 }
 _HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
 
-_NEVER_PUBLISHED = ("output_dir", "annotator_name", "data_filter", "export", "export_license", "export_language")
+_OF_NO_USE = ("output_dir", "annotator_name", "export", "export_license", "export_language")  # to run it again
+_NEVER_PUBLISHED = (*_OF_NO_USE, "data_filter")
 
 _COLUMNS = {
     "id": "What the example is known by: the column of ids, or a hash of the text",
@@ -217,7 +218,7 @@ def draw_learning_curve(store: Store, folder: str | os.PathLike[str]) -> bool:
 
 def _base_model(run_dir: str | os.PathLike[str]) -> str | None:
     """The name on the Hub of the model that the run was started with, if it has one."""
-    base: str | None = _published_options(run_dir).get("model")
+    base: str | None = _published_options(run_dir)[0].get("model")
     return None if base is None or hub_name_problem(base) else base
 
 
@@ -230,7 +231,7 @@ def _of_run(store: Store) -> dict[str, Any]:
     holdouts = {query.strategy for query in queries if query.purpose == "holdout"}
     metric = _headline(records, plan)
     given = sum(answer.annotator == DATASET and answer.label is not None for answer in current.values())
-    options = _published_options(store.run_dir)
+    options, left_out = _published_options(store.run_dir)
     return {
         "version": __version__,
         "run": _RUN.format(run_id(store.answers())),
@@ -246,6 +247,7 @@ def _of_run(store: Store) -> dict[str, Any]:
         "rounds": fenced(rounds_table(records), "text") if records else "",
         "metric": plain((metric or "").removeprefix("eval_")),
         "options": fenced(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), "yaml") if options else "",
+        "left_out": ", ".join(map(code, left_out)),
         "plan": _planned(plan),
     }
 
@@ -325,15 +327,17 @@ def _planned(plan: Mapping[str, Any]) -> str:
 # -- what is not said ----------------------------------------------------------------------------------------------
 
 
-def _published_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
-    """What the run was started with, without all that says where something is, or who did it."""
+def _published_options(run_dir: str | os.PathLike[str]) -> tuple[dict[str, Any], list[str]]:
+    """What the run was started with, without all that says where something is, or who did it; what is missing."""
     try:
         options = kept_options(run_dir)
     except ArgumentError:  # somebody's own file
-        return {}
-    named = {name: value for name, value in options.items() if name not in _NEVER_PUBLISHED}
-    local = {name for name, reference in references_in(named).items() if is_local(reference)}
-    return dict(without_paths({k: v for k, v in named.items() if k not in local and not k.endswith("token")}))
+        return {}, []
+    local = {name for name, reference in references_in(options).items() if is_local(reference)}
+    tokens = {name for name in options if name.endswith("token")}
+    private = {*_NEVER_PUBLISHED, *local, *tokens}
+    published = {name: value for name, value in options.items() if name not in private}
+    return dict(without_paths(published)), [n for n in options if n in private.difference(_OF_NO_USE, tokens)]
 
 
 def _languages(language: str | Sequence[str] | None) -> list[str] | None:

@@ -139,6 +139,9 @@ def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
     shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
     kept = ("embeddings", "strategy", "labels", "learning_rate")
     assert shown == {name: options[name] for name in kept}
+    assert (
+        "options too, whose values are private and which it takes to run it again: `data`, `model`, `data_fil" in text
+    )
     assert not any(secret in text for secret in [*PRIVATE, "mine.csv"])
 
 
