@@ -1,6 +1,5 @@
 """The labels of a run as a data set that can be read without hfal: each with its text and its history."""
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ from hfal.export_files import (
     is_plain_card,
     list_of,
     plain_card,
+    strict_json,
     value,
     write_whole,
 )
@@ -110,7 +110,7 @@ def export_labels(
 
     - Parquet: in `datasets` the `label` is a `ClassLabel` with the run's names, or a `List` of them; the times are
       timestamps.
-    - JSON Lines: names and ISO 8601. Texts are unchanged in both.
+    - JSON Lines: names, ISO 8601, and `null` for a score that is infinite. Texts are unchanged in both.
     - CoNLL (tags only): each word with its tag, and the sentence's `# id = ` before it; of odd words see `hfal.conll`.
       Nothing else is in it.
     - CSV (not for tags): UTF-8 with the mark by which spreadsheets know it. An apostrophe stands before all that a
@@ -233,7 +233,7 @@ def write_labels(
         }
         if is_folder:
             if answers:
-                text = json.dumps(history, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
+                text = strict_json(history, indent=1).encode("utf-8", "backslashreplace")
                 files[path / HISTORY] = partial(_write, content=text)
             card, configs = path / CARD, dataset_configs(file.name for file in tables)
             if (answers or unlabeled is not None) and check_card(card, configs):

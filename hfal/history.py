@@ -1,6 +1,7 @@
 """How labels came about, in a form that others can read: all answers as a table, queries and rounds as JSON."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -163,7 +164,7 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
         for c in [a["comment"]]
     ]
     about = {name: written[name] for name in ("task", "scheme", "label_names", "text_columns", "pool_size")}
-    rounds = [RoundRecord(**record) for record in written["rounds"]]
+    rounds = [RoundRecord(**{**record, "metrics": _numbers(record["metrics"])}) for record in written["rounds"]]
     return History(**about, contents=contents, queries=queries, rounds=rounds, answers=log)
 
 
@@ -185,6 +186,11 @@ def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
         for query in history.queries
     ]
     return replace(history, rounds=rounds, queries=queries)
+
+
+def _numbers(metrics: Mapping[str, float | None] | None) -> dict[str, float] | None:
+    """Metrics of JSON, which has no NaN."""
+    return metrics and {name: math.nan if number is None else number for name, number in metrics.items()}
 
 
 def _iso(time: datetime) -> str:
