@@ -3,10 +3,10 @@
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export_files import (
@@ -160,6 +160,49 @@ def export_labels(
 
 
 def write_labels(
+    store: Store, to: str | os.PathLike[str], format: str | None = None, **contents: Any
+) -> dict[Path, int]:
+    """Write the labels of a run whose store is open already, so that other things can be told of the same instant.
+
+    Args:
+        store: What the run knows: see `hfal.store.reading`.
+        to: As in `export_labels`.
+        format: As in `export_labels`.
+        **contents: What else it takes.
+
+    Returns:
+        The tables, with the number of rows in each.
+
+    Raises:
+        ArgumentError: As `export_labels` does.
+        RunDirectoryError: The run has no label yet.
+    """
+    export = prepare_export(store, to, format, **contents)
+    try:
+        for file in export.files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(export.files, export.outdated)
+    except OSError as error:
+        raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
+    return export.rows
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that only has to be written.
+
+    Attributes:
+        files: What writes each file.
+        rows: The tables among them, with the number of rows in each.
+        outdated: Files of an earlier export which are in the way, or which there are no more.
+    """
+
+    files: dict[Path, Callable[[IO[bytes]], None]]
+    rows: dict[Path, int]
+    outdated: set[Path]
+
+
+def prepare_export(
     store: Store,
     to: str | os.PathLike[str],
     format: str | None = None,
@@ -169,11 +212,11 @@ def write_labels(
     annotator_names: bool = False,
     unlabeled: Examples | None = None,
     answers: bool = False,
-) -> dict[Path, int]:
-    """Write the labels of a run whose store is open already, so that other things can be told of the same instant.
+) -> Export:
+    """Find out what `write_labels` has to write, and whether it may; nothing is written.
 
     Args:
-        store: What the run knows: see `hfal.store.reading`.
+        store: What the run knows.
         to: As in `export_labels`, like all that follows.
         format: The format of the files.
         provenance: Whether to write the columns `al_...`.
@@ -181,9 +224,6 @@ def write_labels(
         annotator_names: Whether to write names.
         unlabeled: The pool, to write its unlabeled examples too.
         answers: Whether to write the log.
-
-    Returns:
-        The tables, with the number of rows in each.
 
     Raises:
         ArgumentError: As `export_labels` does.
@@ -240,13 +280,9 @@ def write_labels(
                 files[card] = partial(_write, content=plain_card(configs))
             elif is_plain_card(card) and not (answers or unlabeled is not None):
                 earlier.append(card)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if is_folder:
-            path.mkdir(exist_ok=True)
-        write_whole(files, set(earlier) - set(files))
     except OSError as error:
         raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
-    return {file: len(part) for file, (_, part) in tables.items()}
+    return Export(files, {file: len(part) for file, (_, part) in tables.items()}, set(earlier) - set(files))
 
 
 def _write_table(file: IO[bytes], columns: Columns, rows: Sequence[Row], format: str) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 
 from hfal.card import dataset_card, draw_learning_curve, model_card
 from hfal.errors import RunDirectoryError
-from hfal.export import export_labels, write_labels
+from hfal.export import prepare_export, write_labels
 from hfal.export_files import ANSWERS, CARD
 from hfal.references import is_local
-from hfal.store import Store
+from hfal.store import Store, reading
 
 
 # Of a model's folder only this goes up: weights that run no code when they are read, and text. Not training_args.bin,
@@ -128,14 +128,19 @@ def preview_export(
         **contents: What else it takes.
 
     Raises:
-        ArgumentError: `to` has an ending that no format has, or `format` no place for labels of this kind.
+        ArgumentError: `export_labels` would refuse it.
         RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
     """
-    text = os.fspath(to)
-    name = Path(text).resolve().name + ("/" if text.endswith(("/", os.sep)) or Path(text).is_dir() else "")
+    with reading(run_dir) as store:
+        export = prepare_export(store, to, format, **contents)
     with TemporaryDirectory(prefix="hfal-") as temporary:
-        written = export_labels(run_dir, os.path.join(temporary, name), format, **contents)
-        return f"This would be written to {text}:\n{describe_files(written)}"
+        written = []
+        for file, write in export.files.items():
+            written.append(Path(temporary, file.name))
+            with open(written[-1], "wb") as stream:
+                write(stream)
+        removed = "".join(f"\n  {file.name:<28}{'is removed':>18}" for file in sorted(export.outdated))
+        return f"This would be written to {os.fspath(to)}:\n{describe_files(written)}{removed}"
 
 
 def describe_files(files: Iterable[Path]) -> str:

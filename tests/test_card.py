@@ -253,3 +253,25 @@ def test_a_preview_of_files_writes_none(tmp_path):
             rf"  {shown} +[\d,]+ bytes +{3 if name == 'out/' else 5} rows\n +columns: id, text, label,", text
         )
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_preview_of_files_refuses_what_the_export_would(tmp_path):
+    make_run(tmp_path / "run").close()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").write_text("mine")
+    (tmp_path / "mine.csv").write_text("id,text\n1,mine\n")
+    for to, message in (("notes", "has other things in it"), ("mine.csv", "no export of this run")):
+        for make in (preview_export, export_labels):
+            with pytest.raises(ArgumentError, match=message):
+                make(tmp_path / "run", tmp_path / to)
+    export_labels(tmp_path / "run", tmp_path / "out", answers=True)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    text = preview_export(tmp_path / "run", tmp_path / "out", "jsonl")
+    assert re.findall(r"^  (\S+) +is removed$", text, re.MULTILINE) == [
+        "README.md",
+        "answers.parquet",
+        "hfal.json",
+        "test.parquet",
+        "train.parquet",
+    ]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
