@@ -18,7 +18,7 @@ from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
 from hfal.processes import on_main, shared_failure
 from hfal.records import Queried, Query
-from hfal.references import resolve_model
+from hfal.references import in_full, resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.scratch import rows_of
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
@@ -535,12 +535,14 @@ def _check_committee(members: Any, label_names: Sequence[str]) -> None:
 
 def _model_name(model: torch.nn.Module) -> str:
     name = getattr(getattr(model, "config", None), "name_or_path", "")
-    return f"{type(model).__name__} from {name}" if name else type(model).__name__
+    return f"{type(model).__name__} from {in_full(name)}" if name else type(model).__name__
 
 
 def _embeddings_name(embeddings: Any) -> str:
     if isinstance(embeddings, str | os.PathLike):
-        return os.fspath(embeddings)
+        name = os.fspath(embeddings)
+        return name if name in _OWN_EMBEDDINGS else in_full(name)
     if isinstance(embeddings, np.ndarray):
         return f"given, {embeddings.shape[1]} numbers each"
-    return getattr(embeddings.model_card_data, "base_model", None) or type(embeddings).__name__
+    name = getattr(embeddings.model_card_data, "base_model", None)
+    return in_full(name) if name else type(embeddings).__name__

@@ -29,6 +29,7 @@ _EXAMPLES = """examples:
   hfal status runs/reviews
   hfal export runs/reviews --to labels.csv
   hfal export runs/reviews --to hub:me/reviews --license cc-by-4.0
+  hfal import hub:me/reviews --to runs/more
   hfal compare configs/compare_demo.yaml
 
 Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
@@ -142,6 +143,16 @@ def _command(words: list[str]) -> int:
     on_hub.add_argument("--language", metavar="CODE", nargs="+", help="of the texts, in ISO 639-1: en")
     on_hub.add_argument("--model", metavar="hub:OWNER/NAME", help="publish the model of the last round too")
 
+    importing = commands.add_parser(
+        "import",
+        help="make a run directory of an export, to go on from there",
+        description="Make a run directory in which `hfal run` goes on where an export stopped. It takes one that was "
+        "made with --unlabeled and --answers.",
+    )
+    importing.add_argument("source", metavar="SOURCE", help="a folder, or hub:OWNER/NAME for a data set on the Hub")
+    importing.add_argument("--to", required=True, metavar="RUN_DIR", help="the new run's folder")
+    importing.add_argument("--revision", metavar="NAME", help="of a data set on the Hub")
+
     for command in (label, status, export):
         command.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
     arguments = parser.parse_args(words)
@@ -149,6 +160,8 @@ def _command(words: list[str]) -> int:
         return _label(arguments.run_dir, arguments.annotator_name, arguments.hide_suggestions)
     if arguments.command == "export":
         return _export(arguments)
+    if arguments.command == "import":
+        return _import(arguments.source, arguments.to, arguments.revision)
     from hfal.status import describe_run
 
     print(describe_run(arguments.run_dir))
@@ -186,6 +199,21 @@ def _export(arguments: argparse.Namespace) -> int:
     print(url)
     if model:
         print(f"https://huggingface.co/{model}")
+    return 0
+
+
+def _import(source: str, run_dir: str, revision: str | None) -> int:
+    import datasets
+
+    from hfal.from_export import import_run
+    from hfal.hub import hub_name
+
+    datasets.disable_progress_bars()
+    texts, answers = import_run(hub_name(source) or source, run_dir, revision)
+    print(
+        f"{run_dir}: {texts:,} texts, {answers:,} answers. Go on with: hfal run {shlex.quote(run_dir)}, with --model, "
+        "--strategy, --query_size and what else the first run was given"
+    )
     return 0
 
 
@@ -304,10 +332,11 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
 
     from hfal.data import load_data
     from hfal.hub import hub_name
+    from hfal.hub_client import check_can_publish
     from hfal.references import resolve_model
 
-    if al.export is not None:
-        hub_name(al.export)  # a name that cannot be is found before anything is asked
+    if al.export is not None and hub_name(al.export):  # what cannot be is found before anything is asked
+        check_can_publish()
     datasets.disable_progress_bars()
     pool, _ = load_data(al, str(options.output_dir), options.seed)
     if len(pool) > _BIG:

@@ -20,6 +20,7 @@ from hfal.errors import ArgumentError
 from hfal.labels import LABEL_COLUMNS
 from hfal.pool import EMBEDDING
 from hfal.processes import on_main
+from hfal.references import in_full
 
 
 _MANY = 2_000  # texts for which embedding takes long enough to want a progress bar
@@ -82,7 +83,8 @@ class FrozenEncoderForSequenceClassification(PreTrainedModel):
             **options: Of `FrozenEncoderConfig`.
         """
         size = dataset.features[EMBEDDING].length
-        return cls(FrozenEncoderConfig(size, encoder_name_or_path=encoder, name_or_path=encoder, **options))
+        name = in_full(encoder)
+        return cls(FrozenEncoderConfig(size, encoder_name_or_path=name, name_or_path=name, **options))
 
     def _init_weights(self, module: torch.nn.Module) -> None:
         if isinstance(module, torch.nn.Linear):

@@ -1,6 +1,7 @@
 """From a model to a query, for every strategy: which signals are computed, for whom, and that rows are not ids."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +17,13 @@ from transformers import (
 
 import hfal.acquisition
 from hfal import ActiveLearningCallback, Hybrid, Pool, ProbCover, Ranks, Schedule, Signals, Subset, TokenScore, needs
+from hfal.card import dataset_card
 from hfal.errors import ArgumentError, StrategyError
+from hfal.export import export_labels
 from hfal.records import Query
 from hfal.references import load_split
 from hfal.scratch import rows_of
+from hfal.store import reading
 from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS, badge, kcenter, margin, softmax
 
 
@@ -391,3 +395,25 @@ def test_rows_of_a_big_array_lie_in_a_file(tmp_path, monkeypatch):
         assert rows.dtype == np.float64
         assert (rows == array[positions]).all()
     assert rows_of(array, positions[:0], tmp_path).shape == (0, 3)
+
+
+def test_folders_that_read_like_names_on_the_hub_stay_private(make_active, model, tokenizer, tmp_path, monkeypatch):
+    """What was relative to the folder that the run was started in is a path in every other folder too."""
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    model.save_pretrained("acme/client-bert")
+    query = propose(
+        make_active(strategy="margin", embeddings="acme/client-bert"),
+        BertForSequenceClassification.from_pretrained("acme/client-bert"),
+        tokenizer,
+        tmp_path,
+    )
+    folder = str(tmp_path / "here" / "acme" / "client-bert")
+    assert (query.model, query.settings["embeddings"]) == (f"BertForSequenceClassification from {folder}", folder)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    export_labels(tmp_path / "run", "out", answers=True)
+    with reading(tmp_path / "run") as store:
+        published = Path("out", "hfal.json").read_text() + dataset_card(store, "out", "me/reviews")
+    assert "BertForSequenceClassification" in published
+    assert "client-bert" not in published

@@ -111,15 +111,20 @@ def test_a_run_exports_when_it_ends(hfal: Callable[..., Result], folder: Path, m
     assert {row["review"]: NAMES[row["label"]] for row in rows}.items() <= labeled.items()
     assert len(rows) == 6
 
-    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-    line = error_line(
-        hfal("run", "runs/labeled", "--export", "hub:me/x", "--export_license", "mit", "--export-language", "en,de")
-    )
-    assert re.search(r"labels are safe in .*runs/labeled, but were not exported: there is no token .* log in", line)
+    to_hub = ["run", "runs/labeled", "--export", "hub:me/x", "--export_license", "mit", "--export-language", "en,de"]
+    with monkeypatch.context() as with_token:  # but offline, as all tests are
+        with_token.setattr("huggingface_hub.get_token", lambda: "hf_token")
+        early = error_line(hfal(*to_hub))
+        with_token.setattr("hfal.hub_client.check_can_publish", lambda: None)
+        line = error_line(hfal(*to_hub))
+    assert re.search(r"labels are safe in .*runs/labeled, but were not exported: HF_HUB_OFFLINE is set", line)
     assert line.endswith("labeled --to hub:me/x --license mit --language en de")
-    line = error_line(hfal("run", "runs/labeled", "--export", "hub:x"))
-    assert "expected OWNER/NAME" in line
-    assert "safe" not in line  # found before the data is read
+    assert "HF_HUB_OFFLINE is set" in early
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    no_token, no_name = error_line(hfal(*to_hub)), error_line(hfal("run", "runs/labeled", "--export", "hub:x"))
+    assert re.search(r"there is no token .* log in", no_token)
+    assert "expected OWNER/NAME" in no_name
+    assert "safe" not in early + no_token + no_name  # found before the data is read
 
 
 def test_a_file_is_all_that_is_needed_to_be_asked(hfal: Callable[..., Result], folder: Path) -> None:
@@ -590,7 +595,9 @@ def test_the_demo_says_only_what_differs_from_the_defaults() -> None:
     assert not {"report_to", "save_strategy", "logging_strategy", "log_level", "warmup_steps"} & set(demo)
 
 
-def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch(folder: Path) -> None:
+def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch_and_an_import_goes_on(
+    hfal: Callable[..., Result], folder: Path
+) -> None:
     reviews = read_csv(folder / "reviews.csv")
     data = datasets.Dataset.from_dict({"review": [row["review"] for row in reviews]})
     pool = Pool(data, folder / "runs" / "own", "review", label_names=NAMES)
@@ -615,3 +622,12 @@ def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch(folder
     assert loaded["unlabeled"].column_names == ["id", "review", "label"]
     assert {*loaded["train"]["review"], *loaded["unlabeled"]["review"]} == set(data["review"])
     assert len(Pool.from_export("all", folder / "runs" / "more").labels()) == 2
+    imported = hfal("import", "all", "--to", "runs/imported")
+    assert imported.stdout.startswith(
+        f"runs/imported: {len(data)} texts, 2 answers. Go on with: hfal run runs/imported"
+    )
+    went_on = hfal("run", "runs/imported", *SMALL, "--annotator", "csv", "--rounds", "2")
+    assert went_on.code == 75
+    assert "Query 1 (held-out examples): 17 texts wait" in went_on.stderr
+    assert "2 labels bought" in hfal("status", "runs/imported").stdout
+    assert "has no hfal.json" in error_line(hfal("import", "runs", "--to", "runs/other"))
