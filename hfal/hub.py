@@ -128,6 +128,8 @@ def _written(
     contents: Mapping[str, Any],
 ) -> Iterator[list[tuple[str, str, list[Path]]]]:
     """The repositories to be: the kind, the name and the files of each, which lie there for the `with` block."""
+    if contents.get("format") is not None:
+        raise ArgumentError(f"format={contents['format']!r} is for files; on the Hub they are Parquet: leave it out")
     with TemporaryDirectory(prefix="hfal-") as temporary:
         data, model = Path(temporary, "dataset"), Path(temporary, "model")
         with reading(run_dir) as store:

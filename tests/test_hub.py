@@ -426,9 +426,11 @@ def test_the_command_shows_and_sends(hub, runs, tmp_path):
     assert re.search(r"train\.parquet +[\d,]+ bytes +3 rows\n      columns: id, text, label", shown.stdout)
     assert "license: mit" in shown.stdout
     assert not [r for r in hub.requests[before:] if "agent-harnesses" not in r]
-    sent = client(hub, tmp_path, *export, "--private")
+    sent = client(hub, tmp_path, *export, "--private", "--model", "hub:me/by-command-model")
     assert sent.returncode == 0, sent.stderr
-    assert sent.stdout.strip().endswith(hub.dataset("me/by-command").commits[-1].sha)
+    url, model = sent.stdout.split()
+    assert url.endswith(hub.dataset("me/by-command").commits[-1].sha)
+    assert model == f"{hub.url}/me/by-command-model"
     assert hub.dataset("me/by-command").private
     assert TOKEN not in sent.stdout + sent.stderr + shown.stdout
 
@@ -441,6 +443,8 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(runs, monkeypatch, tm
     with pytest.raises(ArgumentError, match="token has characters that no token has") as raised:
         push_to_hub(run, "me/reviews", token=f"{TOKEN}\n")
     assert TOKEN not in str(raised.value)
+    with pytest.raises(ArgumentError, match="on the Hub they are Parquet"):
+        push_to_hub(run, "me/reviews", token=TOKEN, format="csv")
     monkeypatch.setattr("huggingface_hub.get_token", lambda: f"{TOKEN}'ö")
     with pytest.raises(ArgumentError, match="HF_TOKEN, or what you logged in with, has characters") as raised:
         push_to_hub(run, "me/reviews")
