@@ -151,7 +151,8 @@ def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
     kept = ("embeddings", "strategy", "labels", "learning_rate")
     assert shown == {name: options[name] for name in kept}
     assert (
-        "options too, whose values are private and which it takes to run it again: `data`, `model`, `data_fil" in text
+        "options too, whose values are private and which it takes to run it again: `data`, `data_filter`, `model`"
+        in text
     )
     assert not any(secret in text for secret in [*PRIVATE, "mine.csv"])
 
