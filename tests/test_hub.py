@@ -305,6 +305,7 @@ def test_a_repository_that_is_there(hub, played):
     assert "there and public" in message
     assert played["outdated"][0][0] == ""
     assert changed(hub, "outdated") == [FILES | {"unlabeled.parquet"}]
+    assert "me/outdated: its card does not say of which run it is, and is replaced" in played["output"]
     assert set(hub.dataset("me/outdated").files) == {*FILES, ".gitattributes", "notes.md"}
 
 
