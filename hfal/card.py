@@ -19,7 +19,7 @@ from hfal.config import kept_options
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.curves import metric_names, plot_learning_curve, rounds_table
 from hfal.export_files import ANSWERS, SPLITS, dataset_configs
-from hfal.history import published_model, run_id
+from hfal.history import OWN_NAMES, published_model, run_id
 from hfal.markdown import code, fenced, plain, table
 from hfal.options import references_in
 from hfal.records import DATASET, Query, RoundRecord
@@ -267,14 +267,14 @@ def _headline(records: Sequence[RoundRecord], plan: Mapping[str, Any]) -> str | 
 
 def _answered(store: Store, given: int) -> str:
     current = store.current_answers().values()
-    people = {answer.annotator for answer in store.answers()} - {DATASET}
+    people = {answer.annotator for answer in store.answers()}.difference(OWN_NAMES)
     counts = [
         f"{sum(a.label is not None and a.annotator != DATASET for a in current):,} labels were bought",
         *([f"{given:,} came with the data"] if given else []),
         f"{sum(a.action == 'skip' for a in current):,} {_things(store.meta('task'))} were skipped",
         f"{sum(a.action == 'unsure' for a in current):,} left open by annotators who were not sure",
     ]
-    return f"{', '.join(counts)}. Annotators: {len(people)}."
+    return f"{', '.join(counts)}.{f' Annotators: {len(people)}.' if people else ''}"
 
 
 def _query_table(queries: Sequence[Query], answered: set[str]) -> str:

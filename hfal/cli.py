@@ -198,7 +198,9 @@ def _export(arguments: argparse.Namespace) -> int:
     url = push_to_hub(run_dir, repo_id, private=arguments.private, **about, **contents)
     print(url)
     if model:
-        print(f"https://huggingface.co/{model}")
+        from huggingface_hub import constants
+
+        print(f"{constants.ENDPOINT}/{model}")
     return 0
 
 

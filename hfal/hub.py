@@ -128,6 +128,8 @@ def _written(
     contents: Mapping[str, Any],
 ) -> Iterator[list[tuple[str, str, list[Path]]]]:
     """The repositories to be: the kind, the name and the files of each, which lie there for the `with` block."""
+    if contents.get("format") is not None:
+        raise ArgumentError(f"format={contents['format']!r} is for files; on the Hub they are Parquet: leave it out")
     with TemporaryDirectory(prefix="hfal-") as temporary:
         data, model = Path(temporary, "dataset"), Path(temporary, "model")
         with reading(run_dir) as store:
@@ -230,7 +232,10 @@ def _check_may_be_replaced(
         else:
             tags = card.data.to_dict().get("tags")
             if isinstance(tags, list) and TAG in tags:
-                if run_of_card(text) in (None, run_of_card(new_card)):  # None: somebody has edited it
+                run = run_of_card(text)
+                if run is None:  # somebody has edited it, but left the tag there
+                    logger.warning("%s: its card does not say of which run it is, and is replaced", repo_id)
+                if run in (None, run_of_card(new_card)):
                     return
                 raise ArgumentError(
                     f"the {_KINDS[kind]} {repo_id} is there and of another run, so it is left as it is: take another "

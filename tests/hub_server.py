@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._cut()
         if failure == "echo":
             message = f"cannot do that with {self.headers}"
-            return self._json({"error": message}, 400, {"X-Error-Message": " ".join(message.split())})
+            return self._json({"error": message}, 400)
         if failure == "overtaken":
             (repository,) = (of for (_, name), of in self.hub.repositories.items() if f"/{name}/" in path)
             self.hub.commit(repository, {**repository.files, "notes.md": b"theirs"}, {"summary": "somebody else"})
@@ -176,7 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             resolve = re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.*)", path)
             if not resolve:
-                return self._json({"error": "no such page"}, 404)
+                headers = {"X-Error-Code": "RepoNotFound"} if path.startswith("/api/datasets/") else {}
+                return self._json({"error": "no such page"}, 404, headers)
             kind, name, action = ("datasets" if resolve[1] else "models"), resolve[2], "resolve"
             revision, rest = resolve[3], resolve[4]
         repository = self.hub.repositories.get((kind, name))

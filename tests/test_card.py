@@ -18,8 +18,8 @@ from hfal.config import _KEPT, CONFIG_NAME
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export import export_labels
 from hfal.publication import preview_export, write_dataset, write_model
-from hfal.records import Answer, Query
-from hfal.store import reading
+from hfal.records import Answer, Queried, Query
+from hfal.store import Store, reading
 
 
 TASKS = ["text_classification", "multi_label_classification", "token_classification"]
@@ -116,6 +116,17 @@ def test_a_set_drawn_at_random_is_not_said_to_be_sampled_actively(tmp_path):
     text = of_run(dataset_card, tmp_path / "run", tmp_path / "out", "me/reviews")
     assert "actively sampled" not in text
     assert "queries of the split `train` were drawn at random" in text
+    assert "were not sure. Annotators: 1." in text
+
+
+def test_a_simulation_is_no_annotator(tmp_path):
+    store = Store(tmp_path / "run")
+    store.set_meta("label_names", ["no", "yes"])
+    store.add_query(Query(0, "seed", "random", 0, (Queried("a", "a", {"text": "a"}),)))
+    store.record(Answer("a", "yes", annotator="simulated", query=1))
+    store.close()
+    export_labels(tmp_path / "run", tmp_path / "out")
+    assert "Annotators:" not in of_run(dataset_card, tmp_path / "run", tmp_path / "out", "me/reviews")
 
 
 def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
@@ -140,7 +151,8 @@ def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
     kept = ("embeddings", "strategy", "labels", "learning_rate")
     assert shown == {name: options[name] for name in kept}
     assert (
-        "options too, whose values are private and which it takes to run it again: `data`, `model`, `data_fil" in text
+        "options too, whose values are private and which it takes to run it again: `data`, `data_filter`, `model`"
+        in text
     )
     assert not any(secret in text for secret in [*PRIVATE, "mine.csv"])
 
