@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -498,9 +498,14 @@ class Acquisition:
             examples=examples,
             model=model,
             settings=settings or {},
-            versions={package: version(package) for package in _PACKAGES},
+            versions=_versions(),
         )
         return self.pool.store.add_query(query)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in _PACKAGES}
 
 
 def _check_committee(members: Any, label_names: Sequence[str]) -> None:

@@ -104,7 +104,9 @@ def _command(words: list[str]) -> int:
         help="do not show what the model would answer",
     )
 
-    status = commands.add_parser("status", help="show how far a run is", description="Show how far a run is.")
+    status = commands.add_parser(
+        "status", help="show how far a run or a comparison is", description="Show how far a run or a comparison is."
+    )
 
     export = commands.add_parser(
         "export",
@@ -162,9 +164,11 @@ def _command(words: list[str]) -> int:
         return _export(arguments)
     if arguments.command == "import":
         return _import(arguments.source, arguments.to, arguments.revision)
-    from hfal.status import describe_run
+    from hfal.evaluation.options import COMPARE_NAME
+    from hfal.status import describe_comparison, describe_run
 
-    print(describe_run(arguments.run_dir))
+    is_comparison = Path(arguments.run_dir, COMPARE_NAME).is_file()
+    print(describe_comparison(arguments.run_dir) if is_comparison else describe_run(arguments.run_dir))
     return 0
 
 

@@ -25,7 +25,7 @@ from test_cli import write_csv
 from transformers import BertModel, PreTrainedTokenizerBase
 
 from hfal.cli import main
-from hfal.evaluation.plan import Cell
+from hfal.evaluation.plan import Cell, rounds_of
 from hfal.evaluation.worker import make_run
 from hfal.store import Store
 
@@ -175,6 +175,19 @@ def test_what_the_comparison_was_started_with_is_kept(made: Grid) -> None:
     assert kept["data"] == str(made.out.parent / "labeled.csv")
 
 
+def test_status_says_how_far_a_comparison_is(made: Grid, tmp_path: Path) -> None:
+    status = hfal("status", made.out)
+    assert (status.code, status.stderr) == (0, "")
+    assert (
+        "\nStrategies random, margin; starts random; 2 seeds\n4 of 5 runs are finished, 1 have failed, 0 "
+        in status.stdout
+    )
+    assert "\nrandom/random/seed 43 has failed: RunDirectoryError: " in status.stdout
+    assert status.stdout.endswith(f"\nNext: hfal compare {made.out}\n")
+    (tmp_path / "compare.yaml").write_bytes((made.out / "compare.yaml").read_bytes())
+    assert "\n0 of 5 runs are finished, 0 have failed" in hfal("status", tmp_path).stdout
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [
@@ -321,25 +334,27 @@ def queries(out: Path) -> dict[str, Any]:
     return found
 
 
+def rounds_begun(out: Path) -> int:
+    return sum(len(rounds_of(path.parent)) for path in out.glob("runs/**/labels.sqlite"))
+
+
 @pytest.mark.slow
-def test_killed_at_any_time_and_started_again_the_report_is_the_same(folder: Path) -> None:
+def test_killed_again_and_again_and_started_again_the_report_is_the_same(folder: Path) -> None:
     argv = [HFAL, *SMALL, "--strategies", "random,margin,badge", "--seeds", "2", "--workers", "2"]
     env = environment(folder)
     subprocess.run([*argv, "--output_dir", "whole"], env=env, check=True, capture_output=True)
     rng = random.Random(5)
-    kills = 0
-    for _ in range(30):
-        process = subprocess.Popen([*argv, "--output_dir", "killed"], env=env, stderr=subprocess.PIPE)
-        try:
-            process.communicate(timeout=rng.uniform(8, 25))
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.communicate()
-            kills += 1
-            continue
-        assert process.returncode == 0
-        break
-    assert kills >= 2
+    for begun in (1, 6, 13):
+        process = subprocess.Popen([*argv, "--output_dir", "killed"], env=env, stderr=subprocess.DEVNULL)
+        while rounds_begun(folder / "killed") < begun:
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0, 1))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not (folder / "killed" / "report.md").exists()
+    done = subprocess.run([HFAL, "compare", "killed"], env=env, check=True, capture_output=True, text=True)
+    assert not re.search(r"; 0 are finished|; 7 are finished", done.stderr)
     assert queries(folder / "killed") == queries(folder / "whole")
     assert figures(folder / "killed") == figures(folder / "whole")
 
