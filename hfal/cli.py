@@ -202,7 +202,9 @@ def _export(arguments: argparse.Namespace) -> int:
     url = push_to_hub(run_dir, repo_id, private=arguments.private, **about, **contents)
     print(url)
     if model:
-        print(f"https://huggingface.co/{model}")
+        from huggingface_hub import constants
+
+        print(f"{constants.ENDPOINT}/{model}")
     return 0
 
 
@@ -336,10 +338,11 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
 
     from hfal.data import load_data
     from hfal.hub import hub_name
+    from hfal.hub_client import check_can_publish
     from hfal.references import resolve_model
 
-    if al.export is not None:
-        hub_name(al.export)  # a name that cannot be is found before anything is asked
+    if al.export is not None and hub_name(al.export):  # what cannot be is found before anything is asked
+        check_can_publish()
     datasets.disable_progress_bars()
     pool, _ = load_data(al, str(options.output_dir), options.seed)
     if len(pool) > _BIG:

@@ -24,7 +24,7 @@ from hfal.parsing import (
     read_yaml,
     unknown_option,
 )
-from hfal.references import resolve_path
+from hfal.references import in_full
 
 
 if TYPE_CHECKING:
@@ -154,8 +154,7 @@ def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Options that can be kept: paths in full, no token, and not the run directory, which is where they are kept."""
     kept = {name: value for name, value in given.items() if not name.endswith("token") and name != "output_dir"}
     for name, reference in references_in(kept).items():
-        if not reference.startswith("package:") and (place := resolve_path(reference)):
-            kept[name] = str(place.absolute())
+        kept[name] = in_full(reference)
     if kept.get("embeddings_dir"):
         kept["embeddings_dir"] = os.path.abspath(kept["embeddings_dir"])
     return kept

@@ -36,6 +36,9 @@ HOLDOUT = "held out by hfal"
 EMBEDDING = "embedding"
 """The column with embeddings of the texts, for a head on a frozen encoder (`hfal.frozen`)."""
 
+STATES = "token_states"
+"""The same of the tokens, for entities."""
+
 UNITS = ("examples", "words")
 """What sizes of queries, and budgets, may count."""
 
@@ -136,7 +139,7 @@ class Pool:
 
         Args:
             source: A folder that `export_labels(..., unlabeled=pool, answers=True)` has written, or the name of a data
-                set on the Hub with these files.
+                set on the Hub with these files, also with `hub:` before it.
             run_dir: The new run directory.
             prepare: Gets the examples, with `id` and the text columns, and returns them with the columns that the
                 model takes: `lambda rows: rows.map(tokenize, batched=True)`.
@@ -146,6 +149,7 @@ class Pool:
 
         Raises:
             ArgumentError: `source` is no export, or lacks what it takes to go on.
+            HubError: The data set cannot be had from the Hub.
             RunDirectoryError: `run_dir` has something else in it, or a text was edited in the export.
         """
         rows, history = load_export(source, revision, token)

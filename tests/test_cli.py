@@ -111,15 +111,20 @@ def test_a_run_exports_when_it_ends(hfal: Callable[..., Result], folder: Path, m
     assert {row["review"]: NAMES[row["label"]] for row in rows}.items() <= labeled.items()
     assert len(rows) == 6
 
-    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-    line = error_line(
-        hfal("run", "runs/labeled", "--export", "hub:me/x", "--export_license", "mit", "--export-language", "en,de")
-    )
-    assert re.search(r"labels are safe in .*runs/labeled, but were not exported: there is no token .* log in", line)
+    to_hub = ["run", "runs/labeled", "--export", "hub:me/x", "--export_license", "mit", "--export-language", "en,de"]
+    with monkeypatch.context() as with_token:  # but offline, as all tests are
+        with_token.setattr("huggingface_hub.get_token", lambda: "hf_token")
+        early = error_line(hfal(*to_hub))
+        with_token.setattr("hfal.hub_client.check_can_publish", lambda: None)
+        line = error_line(hfal(*to_hub))
+    assert re.search(r"labels are safe in .*runs/labeled, but were not exported: HF_HUB_OFFLINE is set", line)
     assert line.endswith("labeled --to hub:me/x --license mit --language en de")
-    line = error_line(hfal("run", "runs/labeled", "--export", "hub:x"))
-    assert "expected OWNER/NAME" in line
-    assert "safe" not in line  # found before the data is read
+    assert "HF_HUB_OFFLINE is set" in early
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    no_token, no_name = error_line(hfal(*to_hub)), error_line(hfal("run", "runs/labeled", "--export", "hub:x"))
+    assert re.search(r"there is no token .* log in", no_token)
+    assert "expected OWNER/NAME" in no_name
+    assert "safe" not in early + no_token + no_name  # found before the data is read
 
 
 def test_a_file_is_all_that_is_needed_to_be_asked(hfal: Callable[..., Result], folder: Path) -> None:

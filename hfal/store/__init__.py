@@ -6,6 +6,7 @@ appended to; what is labeled now is derived from it.
 """
 
 import contextlib
+import copy
 import json
 import os
 import socket
@@ -122,6 +123,15 @@ class Store:
                 yield
             finally:
                 self._at_once = False
+
+    def copy(self) -> "Store":
+        """What the store knows now, in memory: it stays so whatever others record, who need not wait."""
+        other = copy.copy(self)
+        other._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        other._db.row_factory = sqlite3.Row
+        self._db.backup(other._db)
+        other._db.execute("PRAGMA query_only = ON")
+        return other
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -489,3 +499,21 @@ class Store:
             )
             for r in rows
         ]
+
+
+@contextlib.contextmanager
+def reading(run_dir: str | os.PathLike[str]) -> Iterator[Store]:
+    """What a run knows at one instant, for all that is read in a `with` block, beside a process that may be writing.
+
+    Raises:
+        RunDirectoryError: There is no run in `run_dir`.
+    """
+    store = Store(run_dir, read_only=True)
+    try:
+        copied = store.copy()
+    finally:
+        store.close()
+    try:
+        yield copied
+    finally:
+        copied.close()

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from hfal.errors import ArgumentError, StrategyError
 from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.label_sets import LABEL_SCORES, LabelRank, LabelScore
-from hfal.strategies.names import SCORES, SELECTIONS, refuse_for_task, unknown_name
+from hfal.strategies.names import SCORES, SEED_SELECTIONS, SELECTIONS, refuse_for_task, unknown_name
 from hfal.strategies.scores import GIVEN, ScoreFunction, Stack, reads_draws, required_parameters
 from hfal.strategies.selection import SIGNALS, SelectFunction, Signals, random, top_k
 from hfal.strategies.similarity import best_distinct
@@ -201,6 +201,23 @@ def resolve_strategy(
         return _selecting(strategy, task)
     score = _score(strategy, task, outside, "strategy")
     return _asking(score, score.name, top_k, task)
+
+
+def resolve_seed_strategy(strategy: str | SelectFunction) -> Strategy:
+    """The strategy that picks a seed set: one of `SEED_SELECTIONS`, or a function `select(signals, k, rng)`.
+
+    Raises:
+        ArgumentError: It is something else, or needs what only a model or labels can say.
+    """
+    task = "text_classification"  # embeddings are the same for all of them
+    select = SEED_SELECTIONS[strategy] if isinstance(strategy, str) else _selection(strategy, task)
+    needs = _needs(select, task)
+    if needs - {"embeddings", "labeled_embeddings"}:
+        raise ArgumentError(
+            f"seed_strategy={_name(select)!r} needs {', '.join(sorted(needs))}, but no model has been trained yet: "
+            "take a function that reads nothing but embeddings, and declares so: @needs('embeddings')"
+        )
+    return Strategy(_name(select), None, select, needs, _settings(select))
 
 
 def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None) -> str | TokenScore | Hybrid:
