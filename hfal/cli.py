@@ -280,9 +280,13 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
     from hfal.data import load_data
     from hfal.hub import hub_name
     from hfal.references import resolve_model
+    from hfal.stopping import parse_stop
 
     if al.export is not None:
         hub_name(al.export)  # a name that cannot be is found before anything is asked
+    if al.stop is not None:
+        target = None if al.target_metric is None or al.target is None else (al.target_metric, al.target)
+        parse_stop(str(al.stop), metric="accuracy", budget=al.budget, unit=al.unit, target=target)
     datasets.disable_progress_bars()
     pool, _ = load_data(al, str(options.output_dir), options.seed)
     if len(pool) > _BIG:

@@ -33,6 +33,7 @@ from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryErr
 from hfal.pool import HOLDOUT, Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size, shared_failure
 from hfal.scoring import forward_columns, longest_input, without_adapters
+from hfal.stopping import Criterion, metric_value
 from hfal.store import RoundRecord, Store
 from hfal.tasks import LABEL_COLUMNS
 from hfal.weights import (
@@ -77,7 +78,8 @@ class RoundInProgress:
         number: The round.
         begin_again: Undoes what was trained, for a training that begins a second time.
         save: Saves the model just trained, and records that the training is over.
-        propose: Makes the round's query, if it is to have one and has none, with a model, a collator and arguments.
+        propose: Makes the round's query, if it is to have one and has none, and records what is said of the stop set,
+            with a model, a collator and arguments.
         begun: The training has begun.
         interrupted: SIGTERM came during the training.
         ended: The training is over, and the query recorded.
@@ -100,6 +102,7 @@ class Plan:
     holdout: int
     target_metric: str | None
     target: float | None
+    stop: Criterion | None
     retrain: str
     keep_models: int | None
 
@@ -158,6 +161,7 @@ def run_rounds(
                 # That round was to be the last when it was trained, and now there are to be more.
                 members = partial(weights.of_rounds_before, step.last)
                 acquisition.propose(trainer.model, trainer.data_collator, step.last, trainer.args, members)
+                acquisition.measure(trainer.model, trainer.data_collator, step.last, trainer.args)
                 continue
 
             record = step.record
@@ -285,13 +289,13 @@ def _propose(
     args: TrainingArguments,
 ) -> None:
     store = acquisition.pool.store
-    if not wanted or on_main(lambda: store.query_of_round(number) is not None):
-        return
-    try:
-        acquisition.propose(model, collate_fn, number, args, partial(weights.of_rounds_before, number))
-    except DivergedError:
-        on_main(partial(_forget_training, store, number))
-        raise
+    if wanted and on_main(lambda: store.query_of_round(number) is None):
+        try:
+            acquisition.propose(model, collate_fn, number, args, partial(weights.of_rounds_before, number))
+        except DivergedError:
+            on_main(partial(_forget_training, store, number))
+            raise
+    acquisition.measure(model, collate_fn, number, args)
 
 
 def _forget_training(store: Store, number: int) -> None:
@@ -353,8 +357,9 @@ def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> No
                     f"the eval_dataset numbers its labels {', '.join(names)}, the pool {', '.join(pool.label_names)}: "
                     "cast both to the same ClassLabel"
                 )
-    if plan.target_metric is not None and not plan.holdout and trainer.eval_dataset is None:
-        raise ArgumentError(f"target_metric={plan.target_metric!r} needs an eval_dataset in the Trainer, or holdout=")
+    if plan.stop is not None and plan.stop.metrics and not plan.holdout and trainer.eval_dataset is None:
+        metric = plan.stop.metrics[0]
+        raise ArgumentError(f"{_asking(plan, metric)}={metric!r} needs an eval_dataset in the Trainer, or holdout=")
     model_class = type(without_adapters(trainer.model)).__name__
     if model_class.endswith(pool.task.wrong_model):
         raise ArgumentError(
@@ -515,6 +520,7 @@ def _plan(acquisition: Acquisition, plan: Plan, annotator: Annotator) -> dict[st
         "unit": acquisition.unit,
         "target_metric": plan.target_metric,
         "target": plan.target,
+        "stop": None if plan.stop is None else str(plan.stop),
         "simulated": isinstance(annotator, SimulatedAnnotator),
         "pool_size": len(acquisition.pool),
     }
@@ -529,30 +535,23 @@ def _reason_to_stop(acquisition: Acquisition, plan: Plan, last: RoundRecord | No
         return None
     if plan.rounds is not None and last.number >= plan.rounds:
         return f"{plan.rounds} rounds were asked for"
-    if plan.target_metric is not None and plan.target is not None:
-        value = metric_value(last.metrics or {}, plan.target_metric)  # NaN reaches no target
-        lower_is_better = plan.target_metric.endswith("loss")
-        if value <= plan.target if lower_is_better else value >= plan.target:
-            return f"{plan.target_metric} is {value:.4f}, the target was {plan.target}"
     pool = acquisition.pool
+    if plan.stop is not None:
+        for metric in plan.stop.metrics:
+            metric_value(last.metrics or {}, metric, _asking(plan, metric))
+        finished = [record for record in pool.store.rounds() if record.finished is not None]
+        reason = plan.stop.reason(finished)
+        if reason is not None:
+            return reason
     nothing_new = not pool.store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
     if nothing_new and not len(acquisition.affordable()):
         return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
     return None
 
 
-def metric_value(metrics: dict[str, Any], name: str) -> float:
-    """A metric by its name, with or without the Trainer's `eval_` in front.
-
-    Raises:
-        ValueError: There is no such metric; the message names those there are.
-    """
-    value = metrics.get(name, metrics.get(f"eval_{name}"))
-    if value is None:
-        raise ArgumentError(
-            f"target_metric={name!r} is no metric of the Trainer; it gave: {', '.join(metrics) or 'none'}"
-        )
-    return float(value)
+def _asking(plan: Plan, metric: str) -> str:
+    """The argument that names a metric."""
+    return "target_metric" if metric == plan.target_metric else "the metric of stop"
 
 
 def _short(metrics: dict[str, float]) -> str:

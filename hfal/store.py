@@ -25,7 +25,7 @@ from hfal.spans import words_of
 from hfal.tags import check_tags
 
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 ACTIONS = ("label", "skip", "unsure", "correct", "undo")
 _WITHOUT_LABEL = ("skip", "unsure", "undo")
 DATASET = "dataset"
@@ -100,6 +100,13 @@ CREATE TABLE rounds (
     finished TEXT
 ) STRICT;
 """
+
+_STABILITY = """
+-- What a round's model said of the stop set, and how it differs from what the round before said.
+CREATE TABLE stability (round INTEGER PRIMARY KEY, figures TEXT NOT NULL, predictions BLOB) STRICT;
+"""
+_UPGRADES = {3: _STABILITY}
+"""What a store of an older version lacks."""
 
 Texts = Mapping[str, str | Sequence[str]]
 """The texts of an example by column; one that came in words is a list of them."""
@@ -201,6 +208,8 @@ class RoundRecord:
         metrics: What its final model reached; `None` before.
         finished: When the round ended; `None` before.
         words: The words of the sentences with these labels; `None` where labels are not of words.
+        stability: What its final model said of the stop set: the figures of `hfal.stability` by name; `None` where
+            that is not recorded.
     """
 
     number: int
@@ -213,6 +222,7 @@ class RoundRecord:
     metrics: dict[str, float] | None
     finished: str | None
     words: int | None = None
+    stability: dict[str, float] | None = None
 
 
 def utc_now() -> str:
@@ -229,7 +239,8 @@ class Store:
         wait: How many seconds to wait for another process to make the store that is to be read.
 
     Raises:
-        RunDirectoryError: The file is of another schema version, is not hfal's, or is missing when `read_only`.
+        RunDirectoryError: The file is of a schema version that this hfal does not know, is not hfal's, or is missing
+            when `read_only`. One of an older version that it knows is brought up to date, if it may be written.
     """
 
     def __init__(self, run_dir: str | os.PathLike[str], read_only: bool = False, wait: float = 0):
@@ -270,14 +281,20 @@ class Store:
             if version == 0 and tables == 0:
                 if read_only:
                     raise RunDirectoryError(f"no run in {self.run_dir} yet: {self.path.name} is empty")
-                for statement in _split_statements(_SCHEMA):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                self._set_schema(_SCHEMA + _STABILITY)
+            elif version in _UPGRADES:
+                if not read_only:
+                    self._set_schema(_UPGRADES[version])
             elif version != SCHEMA_VERSION:
                 raise RunDirectoryError(
                     f"{self.path} has schema version {version}, this hfal reads version {SCHEMA_VERSION}: "
                     "use the hfal that made it, or another run_dir"
                 )
+
+    def _set_schema(self, script: str) -> None:
+        for statement in _split_statements(script):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _exists(self) -> bool:
         """Whether the file is there with its tables, which are made in one transaction."""
@@ -669,6 +686,10 @@ class Store:
                     for r in rounds
                 ],
             )
+            self._db.executemany(
+                "INSERT INTO stability VALUES (?, ?, NULL)",
+                [(r.number, json.dumps(r.stability)) for r in rounds if r.stability is not None],
+            )
             for answer, content, texts in answers:
                 self._insert_texts(answer.example_id, content, texts)
                 self._insert_answer(answer, content)
@@ -704,6 +725,7 @@ class Store:
         """Record that a round has to be trained again."""
         with self._transaction():
             self._db.execute("UPDATE rounds SET trained = NULL WHERE round = ?", (number,))
+            self._db.execute("DELETE FROM stability WHERE round = ?", (number,))
 
     def finish_round(self, number: int, metrics: Mapping[str, float]) -> None:
         """Record a round's metrics, and that it is over but for the answers to its query."""
@@ -719,7 +741,9 @@ class Store:
 
     def rounds(self) -> list[RoundRecord]:
         """All rounds that have begun, first to last."""
-        rows = self._db.execute("SELECT * FROM rounds ORDER BY round").fetchall()
+        known = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'stability'").fetchone()
+        figures = "SELECT round, figures FROM stability" if known else "SELECT NULL AS round, NULL AS figures"
+        rows = self._db.execute(f"SELECT * FROM rounds LEFT JOIN ({figures}) USING (round) ORDER BY round").fetchall()
         return [
             RoundRecord(
                 r["round"],
@@ -732,9 +756,42 @@ class Store:
                 _load(r["metrics"]),
                 r["finished"],
                 r["words"],
+                _load(r["figures"]),
             )
             for r in rows
         ]
+
+    # -- the stop set ----------------------------------------------------------------------------------------------
+
+    def set_stop_set(self, example_ids: Sequence[str], seed: int) -> None:
+        """Record which examples are the stop set; what was predicted of another one says nothing about it."""
+        with self._transaction():
+            kept = json.dumps({"seed": seed, "examples": list(example_ids)})
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('stop_set', ?)", (kept,))
+            self._db.execute("UPDATE stability SET predictions = NULL")
+
+    def stop_set(self) -> list[str]:
+        """The ids of the examples of the stop set, in its order; empty before it is drawn."""
+        kept: dict[str, Any] = self.meta("stop_set") or {}
+        return list(kept.get("examples", []))
+
+    def record_stability(self, number: int, figures: Mapping[str, float], predictions: bytes) -> None:
+        """Record what a round's model said of the stop set.
+
+        Args:
+            number: The round.
+            figures: By the names of `hfal.stability`.
+            predictions: As `hfal.stability.pack` gives them.
+        """
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO stability VALUES (?, ?, ?)", (number, json.dumps(dict(figures)), predictions)
+            )
+
+    def predictions(self, number: int) -> bytes | None:
+        """What `record_stability` was given for a round; `None` if it is not there, or is of another stop set."""
+        row = self._db.execute("SELECT predictions FROM stability WHERE round = ?", (number,)).fetchone()
+        return None if row is None else row["predictions"]
 
 
 def _dump(value: Any) -> str | None:
