@@ -257,8 +257,8 @@ class Acquisition:
     ) -> None:
         """Record what a round's model says of the stop set, and how that differs from the round before.
 
-        It is a pass of its own, so that the batches of the scoring pass, and with them the queries, are the same to the
-        last bit whether it is recorded or not. What is recorded stays.
+        It is a pass of its own, so that the batches of the scoring pass, and with them the queries, are the same to
+        the last bit whether it is recorded or not. What is recorded stays.
 
         Args:
             model: The model just trained.

@@ -312,7 +312,9 @@ def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
 def _finish_round(store: Store, record: RoundRecord, metrics: dict[str, float], keep_models: int | None) -> None:
     store.finish_round(record.number, metrics)
     prune(store.run_dir, record.number, keep_models)
-    logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short(metrics))
+    finished = store.round(record.number)
+    figures = {} if finished is None else finished.stability or {}
+    logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short({**metrics, **figures}))
 
 
 # -- before the first round ----------------------------------------------------------------------------------------

@@ -9,8 +9,10 @@ import ast
 import difflib
 import keyword
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from functools import reduce
 from typing import Any, ClassVar
 
 from hfal.errors import ArgumentError
@@ -227,7 +229,7 @@ class Plateau(_Single):
         if len(values) <= self.rounds or math.isnan(_metric(history[-1], self.metric)):
             return None
         gained = max(values[-self.rounds :]) - max(values[: -self.rounds])
-        if gained > self.gain:
+        if gained > self.gain + 1e-9:  # 0.81 - 0.80 is a little more than 0.01
             return None
         said = f"gained {gained:.4f}" if gained > 0 else "gained nothing"
         return f"{self.metric} has {said} in {_rounds(self.rounds)}, at most {self.gain}"
@@ -478,68 +480,57 @@ def _criterion(
 ) -> Criterion:
     if isinstance(node, ast.BoolOp):
         criteria = [_criterion(value, text, usual, metric) for value in node.values]
-        joined = criteria[0]
-        for criterion in criteria[1:]:
-            joined = joined | criterion if isinstance(node.op, ast.Or) else joined & criterion
-        return joined
-    if isinstance(node, ast.Name):
-        return _called(node.id, [], {}, text, usual, metric)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        given = [_value(argument, text) for argument in node.args]
-        named = {str(k.arg): _value(k.value, text) for k in node.keywords}
-        return _called(node.func.id, given, named, text, usual, metric)
-    raise _unreadable(text, f"{ast.unparse(node)!r} is no criterion")
-
-
-def _called(
-    name: str,
-    given: list[Any],
-    named: dict[str, Any],
-    text: str,
-    usual: Mapping[str, Callable[[], Criterion]],
-    metric: str | None,
-) -> Criterion:
-    cls = CRITERIA.get(name)
-    if cls is None:
+        return reduce(operator.or_ if isinstance(node.op, ast.Or) else operator.and_, criteria)
+    if isinstance(node, ast.Name) and node.id in usual:
+        return usual[node.id]()
+    call = ast.Call(node, [], []) if isinstance(node, ast.Name) else node
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        raise _unreadable(text, f"{ast.unparse(node)!r} is no criterion")
+    name = call.func.id
+    if name not in CRITERIA:
         near = difflib.get_close_matches(name, CRITERIA, n=1)
-        raise _unreadable(text, f"there is no criterion {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
-    if not given and not named and name in usual:
-        return usual[name]()
-    if cls is Plateau and not given and "metric" not in named and metric is not None:
-        named = {"metric": metric, **named}
+        raise _unreadable(text, f"there is no criterion {name!r}{f' (did you mean {near[0]!r}?)' if near else ''}")
+    try:
+        given = [_value(argument) for argument in call.args]
+        named = {str(argument.arg): _value(argument.value) for argument in call.keywords}
+        if name == Plateau.name and not given and metric is not None:
+            named = {"metric": metric, **named}
+        return _called(CRITERIA[name], given, named)
+    except ArgumentError as error:
+        raise ArgumentError(f"stop={text!r}: {error}") from None
+
+
+def _called(cls: type[_Single], given: Sequence[Any], named: Mapping[str, Any]) -> Criterion:
     options = fields(cls)  # type: ignore[arg-type]
-    names = [option.name for option in options]
+    shown = ", ".join(o.name if o.default is MISSING else f"{o.name}={o.default}" for o in options)
+    free = [option.name for option in options[len(given) :]]
+    wrong = [name for name in named if name not in free]
+    if len(given) > len(options) or wrong:
+        what = f"{wrong[0]!r} is no argument of it, or given twice" if wrong else f"{len(given)} arguments"
+        raise ArgumentError(f"{cls.name}: {what}; expected {cls.name}({shown})")
     missing = [o.name for o in options[len(given) :] if o.default is MISSING and o.name not in named]
-    wrong = [n for n in named if n not in names[len(given) :]]
-    how = f"{name}({', '.join(o.name if o.default is MISSING else f'{o.name}={o.default}' for o in options)})"
-    if len(given) > len(names) or wrong:
-        what = f"{wrong[0]!r} is no argument of it" if wrong else f"it has {len(given)} arguments"
-        raise _unreadable(text, f"{name}: {what}, expected {how}")
     if missing:
-        option = {"budget": " (or the option budget)", "target": " (or target_metric and target)"}.get(name, "")
-        raise _unreadable(text, f"{name} needs {' and '.join(missing)}{option}: {how}")
+        instead = {"budget": " (or the option budget)", "target": " (or the options target_metric and target)"}
+        what = f"{' and '.join(missing)}{instead.get(cls.name, '')}"
+        raise ArgumentError(f"{cls.name} needs {what}: {cls.name}({shown})")
     return cls(*given, **named)
 
 
-def _value(node: ast.expr, text: str) -> Any:
+def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Name):  # the name of a metric, or a unit
         return node.id
-    sign = 1
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        node, sign = node.operand, -1
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
-        return sign * node.value
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and sign == 1:
-        return node.value
-    raise _unreadable(
-        text,
-        f"{ast.unparse(node)!r} is neither a number nor a name (quote a name with other characters than letters, "
-        "digits and _)",
+    negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+    inner = node.operand if isinstance(node, ast.UnaryOp) and negative else node
+    if isinstance(inner, ast.Constant) and type(inner.value) in ((int, float) if negative else (int, float, str)):
+        return -inner.value if negative else inner.value  # type: ignore[operator]
+    raise ArgumentError(
+        f"{ast.unparse(node)!r} is neither a number nor a name (quote a name that has other characters than letters, "
+        "digits and _)"
     )
 
 
 def _unreadable(text: str, problem: str) -> ArgumentError:
     return ArgumentError(
-        f"stop={text!r}: {problem}. Expected criteria joined by and/or, such as 'kappa or (budget(300) and "
-        f"plateau(accuracy, 0.01))'; there are: {', '.join(CRITERIA)}; or {NEVER!r}"
+        f"stop={text!r}: {problem}; expected criteria joined by and/or, such as 'kappa or (budget(300) and "
+        f"plateau(accuracy, 0.01))'. There are {', '.join(CRITERIA)}; and {NEVER!r}"
     )

@@ -42,7 +42,7 @@ WORDS_CONTINUE = Mode("model", "continue", of_words=True)
 
 # In the order in which a run reaches them; each process but the last dies at one of them.
 ANNOTATING = [
-    Kill("sql PRAGMA user_version = 3"),  # the tables are half made
+    Kill("sql PRAGMA user_version = 4"),  # the tables are half made
     Kill("sql INSERT INTO queried VALUES (1, 3, *"),  # the holdout's query is half written
     Kill("question holdout 0", 3),  # between two answers
     Kill("answer holdout 0"),  # asked, the answer is on its way
