@@ -115,7 +115,7 @@ def mean_entropy(probabilities: np.ndarray) -> float:
         return 0.0
     p = probabilities.astype(np.float64)
     entropies = -(p * np.log(np.where(p > 0, p, 1))).sum(axis=-1)
-    return float(entropies.mean() / np.log(classes))
+    return min(float(entropies.mean() / np.log(classes)), 1.0)  # rounding may say a little more
 
 
 def pack(predictions: np.ndarray) -> bytes:

@@ -239,7 +239,8 @@ class TokenClassification:
         tags = arrays["tags"].astype(int) - 1
         words = (tags >= 0).sum()
         most = words * np.log(max(len(self.label_names), 2))
-        return tags[:, (tags >= 0).any(axis=0)], float(arrays["scores"].astype(np.float64).sum() / most)
+        uncertainty = min(float(arrays["scores"].astype(np.float64).sum() / most), 1.0)  # rounding may say more
+        return tags[:, (tags >= 0).any(axis=0)], uncertainty
 
     @property
     def f_measure(self) -> Callable[[np.ndarray, np.ndarray], float]:
