@@ -126,7 +126,8 @@ class Pool:
 
         With the same Trainer and the same arguments of the callback, the next queries are those that the exported run
         would have made. The export has no models: a last round that has made no query yet is trained again, and
-        `retrain="continue"` and committees of earlier rounds have nothing to begin with. Nor does it have labels that
+        `retrain="continue"` and committees of earlier rounds have nothing to begin with. What models said of the stop
+        set is not in it, so the first new round has no kappa, and `stop` may end the run later. Nor has it labels that
         nobody was shown, so a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
 
         Args:
