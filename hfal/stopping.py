@@ -44,13 +44,13 @@ class Criterion:
 
     @property
     def metrics(self) -> list[str]:
-        """The names of the metrics that it reads."""
-        return list(dict.fromkeys(part.metric for part in self.parts() if isinstance(part, Target | Plateau)))
+        """The names of the metrics that have to be there."""
+        return []
 
     @property
     def needs_stability(self) -> bool:
         """Whether it reads what is recorded of the stop set; see `hfal.stability`."""
-        return any(isinstance(part, _OfStopSet) for part in self.parts())
+        return False
 
     def __or__(self, other: "Criterion") -> "Criterion":
         return AnyOf((*_joined(self, AnyOf), *_joined(other, AnyOf)))
@@ -75,6 +75,16 @@ class _Joined(Criterion):
     def parts(self) -> Iterator[Criterion]:
         """Those of each."""
         return (part for criterion in self.criteria for part in criterion.parts())
+
+    @property
+    def metrics(self) -> list[str]:
+        """Those of each."""
+        return list(dict.fromkeys(name for criterion in self.criteria for name in criterion.metrics))
+
+    @property
+    def needs_stability(self) -> bool:
+        """Whether one of them does."""
+        return any(criterion.needs_stability for criterion in self.criteria)
 
     def __str__(self) -> str:
         return f" {self.word} ".join(f"({c})" if isinstance(c, _Joined) else str(c) for c in self.criteria)
@@ -193,6 +203,11 @@ class Target(_Single):
         _check_metric(self.name, self.metric)
         _check_number("target: value", self.value, -math.inf)
 
+    @property
+    def metrics(self) -> list[str]:
+        """Its metric."""
+        return [self.metric]
+
     def reason(self, history: History) -> str | None:
         """See `Criterion.reason`."""
         found = _metric(history[-1], self.metric) if history else math.nan
@@ -221,6 +236,11 @@ class Plateau(_Single):
         _check_metric(self.name, self.metric)
         _check_number("plateau: gain", self.gain, 0)
         _check_whole("plateau: rounds", self.rounds)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Its metric."""
+        return [self.metric]
 
     def reason(self, history: History) -> str | None:
         """See `Criterion.reason`; rounds without the metric, or in which it is NaN, do not count."""
@@ -258,6 +278,11 @@ class _OfStopSet(_Single):
     figure: ClassVar[str]
     most: float
     rounds: int
+
+    @property
+    def needs_stability(self) -> bool:
+        """It does."""
+        return True
 
     def _holds(self, value: float) -> bool:
         return value <= self.most
