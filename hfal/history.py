@@ -190,7 +190,9 @@ def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
 
 def _numbers(metrics: Mapping[str, float | None] | None) -> dict[str, float] | None:
     """Metrics of JSON, which has no NaN."""
-    return metrics and {name: math.nan if number is None else number for name, number in metrics.items()}
+    if metrics is None:
+        return None
+    return {name: math.nan if number is None else number for name, number in metrics.items()}
 
 
 def _iso(time: datetime) -> str:
