@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -20,10 +20,11 @@ from hfal.processes import on_main, shared_failure
 from hfal.records import Queried, Query
 from hfal.references import in_full, resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
+from hfal.scratch import rows_of
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
-from hfal.strategies.resolve import RANDOM
+from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
 from hfal.strategies.scores import required_parameters
-from hfal.strategies.selection import LABELED_SIGNALS
+from hfal.strategies.selection import LABELED_SIGNALS, SelectFunction
 
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Acquisition:
         strategies: The query strategies, by the round from which they are used.
         query_size: How much a round's query asks for, in `unit`.
         seed_size: How much the seed set asks for, in `unit`.
-        seed_strategy: One of `SEED_STRATEGIES`.
+        seed_strategy: One of `SEED_STRATEGIES`, or a select function that needs nothing but embeddings.
         budget: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
         unit: What sizes and budget count: `"examples"`, or `"words"` of the sentences.
         embeddings: `"model"`, `"entities"`, a sentence-transformers model, or an array float[N, D].
@@ -77,7 +78,7 @@ class Acquisition:
         *,
         query_size: int,
         seed_size: int,
-        seed_strategy: str,
+        seed_strategy: str | SelectFunction,
         budget: int | None,
         unit: str,
         embeddings: Any,
@@ -88,14 +89,17 @@ class Acquisition:
         bf16: bool,
         seed: int,
     ):
-        if seed_strategy not in SEED_STRATEGIES:
-            raise ArgumentError(f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}")
+        if isinstance(seed_strategy, str) and seed_strategy not in SEED_STRATEGIES:
+            raise ArgumentError(
+                f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}, or a select function"
+            )
+        seeds = None if seed_strategy in ("random", "stratified") else resolve_seed_strategy(seed_strategy)
         if isinstance(embeddings, str) and embeddings == "entities" and pool.task.words is None:
             raise ArgumentError("embeddings='entities' is for token classification: pass 'model' here")
         own_embeddings = isinstance(embeddings, str) and embeddings in _OWN_EMBEDDINGS
-        if seed_strategy in SEED_SELECTIONS and own_embeddings:
+        if seeds is not None and seeds.needs and own_embeddings:
             raise ArgumentError(
-                f"seed_strategy={seed_strategy!r} needs embeddings before any model is trained: pass "
+                f"seed_strategy={seeds.name!r} needs embeddings before any model is trained: pass "
                 "embeddings=<name or path of a sentence-transformers model>, or an array, or seed_strategy='random'"
             )
         if isinstance(embeddings, np.ndarray) and (embeddings.ndim != 2 or len(embeddings) != len(pool)):
@@ -104,7 +108,7 @@ class Acquisition:
                 f"{len(pool)} examples of the pool"
             )
         _check_committee(committee, pool.label_names)
-        needs_embeddings = seed_strategy in SEED_SELECTIONS or any(
+        needs_embeddings = (seeds is not None and bool(seeds.needs)) or any(
             "embeddings" in (s.needs if s.among is None else s.needs | s.among.needs) for s in strategies.values()
         )
         if isinstance(embeddings, str) and not own_embeddings and needs_embeddings:
@@ -121,7 +125,8 @@ class Acquisition:
         self.strategies = strategies
         self.query_size = query_size
         self.seed_size = seed_size
-        self.seed_strategy = seed_strategy
+        self.seed_strategy = str(seed_strategy) if seeds is None else seeds.name
+        self._seeds = seeds
         self.budget = budget
         self.unit = unit
         self._costs = pool.costs(unit)
@@ -229,18 +234,21 @@ class Acquisition:
         # A seed set of which every example was skipped is followed by another one.
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
         positions = self.affordable()
-        if self.seed_strategy == "random" or len(positions) == 0:
+        if (self._seeds is None and self.seed_strategy == "random") or len(positions) == 0:
             return self._propose_at_random("seed", self.seed_size, 1, attempt)
+
+        seeds = self._seeds
+        known = Signals(len(positions)) if seeds is None else self._known(seeds.needs, positions)
 
         def pick(count: int) -> np.ndarray:
             rng = self._rng(1, attempt)
-            if self.seed_strategy == "stratified":
+            if seeds is None:
                 return stratified(self.pool.given_labels()[positions], count, rng)
-            embeddings = self._sentence_embeddings
-            known = Signals(len(positions), embeddings=embeddings[positions], labeled_embeddings=embeddings[:0])
-            return SEED_SELECTIONS[self.seed_strategy](known, count, rng)
+            return seeds.pick(known, count, rng)
 
-        return self._record("seed", 0, self.seed_strategy, positions[self._fill(pick, self.seed_size, positions)])
+        chosen = positions[self._fill(pick, self.seed_size, positions)]
+        settings = {} if seeds is None else seeds.settings
+        return self._record("seed", 0, self.seed_strategy, chosen, settings=settings)
 
     def _propose_at_random(self, purpose: str, size: int, *key: int) -> Query | None:
         positions = self.affordable()
@@ -413,7 +421,8 @@ class Acquisition:
             if name == "labels":
                 found[name] = self._labels_of(labeled)
             elif source is None:
-                found[name] = self._sentence_embeddings[labeled if of_labeled else positions]
+                rows = labeled if of_labeled else positions
+                found[name] = rows_of(self._sentence_embeddings, rows, self.pool.run_dir)
             elif arrays is not None:
                 found[name] = arrays[source][len(positions) :] if of_labeled else arrays[source][: len(positions)]
         return Signals(len(positions), **found)
@@ -489,9 +498,14 @@ class Acquisition:
             examples=examples,
             model=model,
             settings=settings or {},
-            versions={package: version(package) for package in _PACKAGES},
+            versions=_versions(),
         )
         return self.pool.store.add_query(query)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in _PACKAGES}
 
 
 def _check_committee(members: Any, label_names: Sequence[str]) -> None:

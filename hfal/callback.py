@@ -22,6 +22,7 @@ from hfal.processes import gather, is_main, on_main, rank_and_size
 from hfal.records import RoundRecord
 from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
+from hfal.strategies.selection import SelectFunction
 
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_PASSES = 10
 QUERY_SIZES = {"examples": 50, "words": 500}
 """What a round asks for by default, by the unit in which it is counted."""
 
@@ -57,9 +59,10 @@ class ActiveLearningCallback(TrainerCallback):
             Examples that a round asks for, or words; 50 examples or 500 words by default.
         seed_size (`int`, *optional*):
             Examples of the seed set, which is asked before any model is trained; `query_size` by default.
-        seed_strategy (`str`, *optional*, defaults to `"random"`):
+        seed_strategy (`str` or function, *optional*, defaults to `"random"`):
             `"random"`; `"kmeans"`, `"kcenter"`, `"typiclust"` or `"probcover"` (on sentence embeddings; they need
-            `embeddings`); or `"stratified"` (experiments only).
+            `embeddings`); `"stratified"` (experiments only); or a `select(signals, k, rng)` that needs nothing but
+            embeddings, such as `ProbCover(delta=1.15)`.
         holdout (`int`, *optional*, defaults to 0):
             Examples to draw at random, have labeled first, evaluate on, and never train on; for those who have no
             evaluation set. They count as bought. Where `eval_strategy` asks for an `eval_dataset` when the Trainer is
@@ -119,7 +122,7 @@ class ActiveLearningCallback(TrainerCallback):
         annotator: Annotator | None = None,
         query_size: int | None = None,
         seed_size: int | None = None,
-        seed_strategy: str = "random",
+        seed_strategy: str | SelectFunction = "random",
         holdout: int = 0,
         budget: int | None = None,
         unit: str = "examples",
@@ -128,7 +131,7 @@ class ActiveLearningCallback(TrainerCallback):
         retrain: str = "from_scratch",
         embeddings: "str | os.PathLike[str] | SentenceTransformer | np.ndarray" = "model",
         embeddings_dir: str | os.PathLike[str] | None = None,
-        passes: int = 10,
+        passes: int | None = None,
         committee: Committee | None = None,
         token_budget: int | None = None,
         bf16_scoring: bool = False,
@@ -142,12 +145,14 @@ class ActiveLearningCallback(TrainerCallback):
         seed_size = query_size if seed_size is None else seed_size
         smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
         smallest["min_steps"] = 0
-        if not isinstance(passes, int):
+        if passes is not None and not isinstance(passes, int):
             raise ArgumentError(f"passes={passes!r}, expected a whole number")
         for name, least in {**smallest, "passes": 2, "committee": 2}.items():
             value = locals()[name]
             if isinstance(value, int) and value < least:
                 raise ArgumentError(f"{name}={value}, expected at least {least}")
+        if passes is not None and committee is not None:
+            logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
         if retrain not in RETRAIN:
             raise ArgumentError(f"retrain={retrain!r}, expected one of {', '.join(RETRAIN)}")
         if class_weights not in (None, *CLASS_WEIGHTS):
@@ -185,7 +190,7 @@ class ActiveLearningCallback(TrainerCallback):
             unit=unit,
             embeddings=embeddings,
             embeddings_dir=embeddings_dir,
-            passes=passes,
+            passes=_PASSES if passes is None else passes,
             committee=committee,
             token_budget=token_budget,
             bf16=bf16_scoring,

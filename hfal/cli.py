@@ -29,6 +29,7 @@ _EXAMPLES = """examples:
   hfal status runs/reviews
   hfal export runs/reviews --to labels.csv
   hfal export runs/reviews --to hub:me/reviews --license cc-by-4.0
+  hfal import hub:me/reviews --to runs/more
   hfal compare configs/compare_demo.yaml
 
 Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
@@ -103,7 +104,9 @@ def _command(words: list[str]) -> int:
         help="do not show what the model would answer",
     )
 
-    status = commands.add_parser("status", help="show how far a run is", description="Show how far a run is.")
+    status = commands.add_parser(
+        "status", help="show how far a run or a comparison is", description="Show how far a run or a comparison is."
+    )
 
     export = commands.add_parser(
         "export",
@@ -142,6 +145,16 @@ def _command(words: list[str]) -> int:
     on_hub.add_argument("--language", metavar="CODE", nargs="+", help="of the texts, in ISO 639-1: en")
     on_hub.add_argument("--model", metavar="hub:OWNER/NAME", help="publish the model of the last round too")
 
+    importing = commands.add_parser(
+        "import",
+        help="make a run directory of an export, to go on from there",
+        description="Make a run directory in which `hfal run` goes on where an export stopped. It takes one that was "
+        "made with --unlabeled and --answers.",
+    )
+    importing.add_argument("source", metavar="SOURCE", help="a folder, or hub:OWNER/NAME for a data set on the Hub")
+    importing.add_argument("--to", required=True, metavar="RUN_DIR", help="the new run's folder")
+    importing.add_argument("--revision", metavar="NAME", help="of a data set on the Hub")
+
     for command in (label, status, export):
         command.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
     arguments = parser.parse_args(words)
@@ -149,9 +162,13 @@ def _command(words: list[str]) -> int:
         return _label(arguments.run_dir, arguments.annotator_name, arguments.hide_suggestions)
     if arguments.command == "export":
         return _export(arguments)
-    from hfal.status import describe_run
+    if arguments.command == "import":
+        return _import(arguments.source, arguments.to, arguments.revision)
+    from hfal.evaluation.options import COMPARE_NAME
+    from hfal.status import describe_comparison, describe_run
 
-    print(describe_run(arguments.run_dir))
+    is_comparison = Path(arguments.run_dir, COMPARE_NAME).is_file()
+    print(describe_comparison(arguments.run_dir) if is_comparison else describe_run(arguments.run_dir))
     return 0
 
 
@@ -188,6 +205,21 @@ def _export(arguments: argparse.Namespace) -> int:
         from huggingface_hub import constants
 
         print(f"{constants.ENDPOINT}/{model}")
+    return 0
+
+
+def _import(source: str, run_dir: str, revision: str | None) -> int:
+    import datasets
+
+    from hfal.from_export import import_run
+    from hfal.hub import hub_name
+
+    datasets.disable_progress_bars()
+    texts, answers = import_run(hub_name(source) or source, run_dir, revision)
+    print(
+        f"{run_dir}: {texts:,} texts, {answers:,} answers. Go on with: hfal run {shlex.quote(run_dir)}, with --model, "
+        "--strategy, --query_size and what else the first run was given"
+    )
     return 0
 
 

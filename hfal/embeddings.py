@@ -15,6 +15,7 @@ from hfal.identity import hash_texts
 from hfal.pool import Pool
 from hfal.references import resolve_model
 from hfal.spans import plain_text
+from hfal.weights import hash_weights
 
 
 if TYPE_CHECKING:
@@ -107,7 +108,5 @@ def _compute(texts: datasets.Dataset, model: "SentenceTransformer", path: Path, 
 def _fingerprint(model: "SentenceTransformer", hashes: np.ndarray) -> str:
     digest = hashlib.blake2b(hashes.tobytes(), digest_size=16)
     digest.update(f"{model} {model.prompts} {model.default_prompt_name}".encode())  # pooling, lengths, prompts
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    hash_weights(model, digest)
     return digest.hexdigest()

@@ -12,15 +12,17 @@ import datasets
 import numpy as np
 import pyarrow as pa
 import torch
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput, TokenClassifierOutput
 
 from hfal.embeddings import embeddings_file
 from hfal.errors import ArgumentError
 from hfal.labels import LABEL_COLUMNS
-from hfal.pool import EMBEDDING
+from hfal.pool import EMBEDDING, STATES
 from hfal.processes import on_main
 from hfal.references import in_full
+from hfal.token_states import middle_layer
+from hfal.tokenization import NO_WORD
 
 
 _MANY = 2_000  # texts for which embedding takes long enough to want a progress bar
@@ -30,9 +32,10 @@ class FrozenEncoderConfig(PreTrainedConfig):
     """What a head on a frozen encoder is made of.
 
     Args:
-        hidden_size: Numbers in an embedding.
+        hidden_size: Numbers in an embedding, or in the state of a token.
         classifier_dropout: The probability with which the head drops one of them in training.
-        encoder_name_or_path: The sentence-transformers model that they are of.
+        encoder_name_or_path: The encoder that they are of.
+        encoder_layer: The index into its `hidden_states` where the states of tokens are.
         **kwargs: What every configuration has, such as `num_labels`.
     """
 
@@ -43,12 +46,14 @@ class FrozenEncoderConfig(PreTrainedConfig):
         hidden_size: int = 384,
         classifier_dropout: float = 0.1,
         encoder_name_or_path: str | None = None,
+        encoder_layer: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.hidden_size = hidden_size
         self.classifier_dropout = classifier_dropout
         self.encoder_name_or_path = encoder_name_or_path
+        self.encoder_layer = encoder_layer
 
 
 class FrozenEncoderForSequenceClassification(PreTrainedModel):
@@ -101,7 +106,7 @@ class FrozenEncoderForSequenceClassification(PreTrainedModel):
         Returns:
             The logits, float[B, C], and the loss, if there are labels.
         """
-        states = self.encoder(embedding).squeeze(1)
+        states = self.encoder(embedding.unsqueeze(1)).squeeze(1)
         logits = self.classifier(self.dropout(states))
         loss = None
         if labels is not None:
@@ -109,15 +114,75 @@ class FrozenEncoderForSequenceClassification(PreTrainedModel):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
-class _Frozen(torch.nn.Module):
-    """Stands where the encoder would: gives the embeddings [B, D] as hidden states of one token [B, 1, D].
+class FrozenEncoderForTokenClassification(PreTrainedModel):
+    """A linear classifier of the states of tokens: dropout and one layer.
 
-    They are scaled to numbers of about 1: an embedding has the length 1, and an optimizer of the Adam family moves
-    each weight by about the learning rate, whatever the inputs are.
+    For new texts it takes what the encoder says of their tokens:
+
+        head = FrozenEncoderForTokenClassification.from_pretrained("runs/news/rounds/010/model")
+        tokenizer = AutoTokenizer.from_pretrained(head.config.encoder_name_or_path)
+        encoder = AutoModel.from_pretrained(head.config.encoder_name_or_path)
+        tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        states = encoder(**tokens, output_hidden_states=True).hidden_states[head.config.encoder_layer]
+        logits = head(states, tokens["attention_mask"]).logits
     """
 
-    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
-        return embedding.unsqueeze(1) * embedding.shape[-1] ** 0.5
+    config_class = FrozenEncoderConfig
+    base_model_prefix = "encoder"
+    main_input_name = STATES
+
+    def __init__(self, config: FrozenEncoderConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.encoder = _Frozen()
+        self.dropout = torch.nn.Dropout(config.classifier_dropout)
+        self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    _init_weights = FrozenEncoderForSequenceClassification._init_weights
+
+    @classmethod
+    def on(cls, dataset: datasets.Dataset, encoder: str, **options: Any) -> "FrozenEncoderForTokenClassification":
+        """A head without a training, which gives every tag the same probability.
+
+        Args:
+            dataset: What `hfal.token_states.add_token_states` has returned.
+            encoder: The encoder's name.
+            **options: Of `FrozenEncoderConfig`.
+        """
+        row = dataset[0]
+        size = len(row[STATES]) // len(row["input_ids"])
+        options = {**options, "encoder_name_or_path": encoder, "name_or_path": encoder}
+        layer = middle_layer(AutoConfig.from_pretrained(encoder))
+        return cls(FrozenEncoderConfig(size, encoder_layer=layer, **options))
+
+    def forward(
+        self, token_states: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None
+    ) -> TokenClassifierOutput:
+        """Tag tokens.
+
+        Args:
+            token_states: Their states, float[B, L, D].
+            attention_mask: Which of them are no padding, int[B, L].
+            labels: Tags, int[B, L]; -100 where there is none.
+
+        Returns:
+            The logits, float[B, L, C], and the loss, if there are labels.
+        """
+        logits = self.classifier(self.dropout(self.encoder(token_states)))
+        loss = None if labels is None else self.loss_function(labels=labels, logits=logits, config=self.config)
+        return TokenClassifierOutput(loss=loss, logits=logits)
+
+
+class _Frozen(torch.nn.Module):
+    """Stands where the encoder would, and gives its hidden states [B, L, D], scaled to numbers of about 1.
+
+    The length of embeddings differs from encoder to encoder, and an optimizer of the Adam family moves each weight by
+    about the learning rate, whatever the inputs are.
+    """
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(states.float(), dim=-1) * states.shape[-1] ** 0.5
 
 
 def add_embeddings(
@@ -157,3 +222,21 @@ def stack_rows(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, torch.Tens
         "labels" if name in LABEL_COLUMNS else name: torch.from_numpy(np.stack([row[name] for row in rows]))
         for name in rows[0]
     }
+
+
+def pad_states(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+    """A `data_collator` for rows with `token_states`, float16[L * D]; labels are called `labels`."""
+    lengths = [len(row["attention_mask"]) for row in rows]
+    states = np.zeros((len(rows), max(lengths), len(rows[0][STATES]) // lengths[0]), np.float16)
+    mask = np.zeros(states.shape[:2], np.int64)
+    for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        states[place, :length] = row[STATES].reshape(length, -1)
+        mask[place, :length] = 1
+    batch = {STATES: torch.from_numpy(states), "attention_mask": torch.from_numpy(mask)}
+    name = next((name for name in LABEL_COLUMNS if name in rows[0]), None)
+    if name is not None:
+        labels = np.full(mask.shape, NO_WORD)
+        for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+            labels[place, :length] = row[name]
+        batch["labels"] = torch.from_numpy(labels)
+    return batch

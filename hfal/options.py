@@ -139,8 +139,12 @@ class ActiveLearningArguments:
         default=None,
         metadata={"help": "Score only so many unlabeled texts, drawn anew at random in each round. Default: all."},
     )
-    passes: int = field(
-        default=10, metadata={"help": "Passes of Monte-Carlo dropout, for strategies that take draws, such as bald."}
+    passes: int | None = field(
+        default=None,
+        metadata={
+            "help": "Passes of Monte-Carlo dropout, for strategies that take draws, such as bald. Default: 10, or no "
+            "pass with a committee."
+        },
     )
     committee: int | None = field(
         default=None, metadata={"help": "Take these draws from the models of so many last rounds instead."}

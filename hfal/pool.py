@@ -36,6 +36,9 @@ HOLDOUT = "held out by hfal"
 EMBEDDING = "embedding"
 """The column with embeddings of the texts, for a head on a frozen encoder (`hfal.frozen`)."""
 
+STATES = "token_states"
+"""The same of the tokens, for entities."""
+
 UNITS = ("examples", "words")
 """What sizes of queries, and budgets, may count."""
 

@@ -1,10 +1,12 @@
-"""How far a run is, read beside a process that may be working on it."""
+"""How far a run is, or a comparison, read beside a process that may be working on it."""
 
 import os
 import shlex
 from pathlib import Path
 
 from hfal.evaluation.curves import rounds_table
+from hfal.evaluation.plan import failures, grid, is_finished, rounds_of
+from hfal.evaluation.results import read_options
 from hfal.parsing import CONFIG_NAME
 from hfal.records import DATASET, Query
 from hfal.store import Store
@@ -26,6 +28,32 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
         return "\n".join(lines)
     finally:
         store.close()
+
+
+def describe_comparison(out: str | os.PathLike[str]) -> str:
+    """What is compared, how many runs there are so far, and what to do next.
+
+    Raises:
+        RunDirectoryError: There is no comparison in `out`.
+    """
+    options, settings = read_options(Path(out))
+    cells = grid(options, int(settings.get("seed", 42)))
+    run_dirs = {cell: cell.run_dir(Path(out)) for cell in cells}
+    finished = {cell for cell in cells if is_finished(run_dirs[cell])}
+    failed = failures(Path(out), cells)
+    under_way = [c for c in cells if c not in finished and c not in failed and rounds_of(run_dirs[c])]
+    lines = [
+        f"Comparison in {Path(out).absolute()}",
+        f"Strategies {', '.join(options.strategies)}; starts {', '.join(options.starts)}; {options.seeds} seeds",
+        f"{len(finished)} of {len(cells)} runs are finished; failed: {len(failed)}; under way: {len(under_way)}",
+        *(f"{cell}: {len(rounds_of(run_dirs[cell]))} rounds have begun" for cell in under_way),
+        *(f"{cell} has failed: {problem}" for cell, problem in failed.items()),
+        "",
+        f"Finished. The report: {Path(out, 'report.md')}"
+        if len(finished) == len(cells)
+        else f"Next: hfal compare {shlex.quote(os.fspath(out))}",
+    ]
+    return "\n".join(lines)
 
 
 def unanswered(store: Store) -> list[tuple[Query, int]]:

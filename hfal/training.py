@@ -44,7 +44,12 @@ FROZEN_ENCODER = {
     "per_device_train_batch_size": 32,
     "per_device_eval_batch_size": 1024,
 }
-"""What suits a linear head on a frozen encoder, measured by `recipes/benchmarks/few_labels.py`."""
+"""What suits a linear head on a frozen encoder.
+
+On three sets of texts with 25 to 300 labels the mean macro-F1 was 0.639, 0.658, 0.662 and 0.655 with learning rates of
+1e-3, 3e-3, 1e-2 and 3e-2, and within 0.004 of that of 1e-2 with 50 or 200 steps, batches of 16 or 64, a weight decay
+of 0.1 or 1, or dropout of 0.1 or 0.3. For entities, too, none of these changed much.
+"""
 
 
 def suit_frozen_encoder(args: TrainingArguments, given: Container[str]) -> None:

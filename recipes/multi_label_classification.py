@@ -8,10 +8,12 @@ A YAML file sets defaults, the command line overrides them; `hfal run` runs this
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, ProgressCallback, Trainer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
 from hfal.config import keep_options, parse_arguments
@@ -70,16 +72,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = dict(enumerate(pool.label_names))
     labels = {"num_labels": len(names), "id2label": names, "label2id": {name: n for n, name in names.items()}}
     labels["problem_type"] = al.task  # a binary cross-entropy for each label
-
-    def model_init() -> PreTrainedModel:
-        if al.freeze_encoder:
-            return FrozenEncoderForSequenceClassification.on(pool.dataset, checkpoint, **labels)
-        # A head for other labels makes way for a new one.
-        model = AutoModelForSequenceClassification
-        return model.from_pretrained(checkpoint, ignore_mismatched_sizes=True, **labels)
-
+    # A head for other labels makes way for a new one.
+    make: Any = partial(AutoModelForSequenceClassification.from_pretrained, checkpoint, ignore_mismatched_sizes=True)
+    if al.freeze_encoder:
+        make = partial(FrozenEncoderForSequenceClassification.on, pool.dataset, checkpoint)
     trainer = Trainer(
-        model_init=model_init,
+        model_init=lambda: make(**labels),
         args=args,
         eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
         processing_class=None if al.freeze_encoder else tokenizer,

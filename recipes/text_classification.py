@@ -8,7 +8,9 @@ A YAML file sets defaults, the command line overrides them; `hfal run` runs this
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -16,7 +18,6 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     EvalPrediction,
-    PreTrainedModel,
     ProgressCallback,
     Trainer,
 )
@@ -74,16 +75,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     names = dict(enumerate(pool.label_names))
     labels = {"num_labels": len(names), "id2label": names, "label2id": {name: n for n, name in names.items()}}
-
-    def model_init() -> PreTrainedModel:
-        if al.freeze_encoder:
-            return FrozenEncoderForSequenceClassification.on(pool.dataset, checkpoint, **labels)
-        # A head for other labels makes way for a new one.
-        model = AutoModelForSequenceClassification
-        return model.from_pretrained(checkpoint, ignore_mismatched_sizes=True, **labels)
-
+    # A head for other labels makes way for a new one.
+    make: Any = partial(AutoModelForSequenceClassification.from_pretrained, checkpoint, ignore_mismatched_sizes=True)
+    if al.freeze_encoder:
+        make = partial(FrozenEncoderForSequenceClassification.on, pool.dataset, checkpoint)
     trainer = Trainer(
-        model_init=model_init,
+        model_init=lambda: make(**labels),
         args=args,
         eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
         processing_class=None if al.freeze_encoder else tokenizer,

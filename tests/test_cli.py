@@ -595,7 +595,9 @@ def test_the_demo_says_only_what_differs_from_the_defaults() -> None:
     assert not {"report_to", "save_strategy", "logging_strategy", "log_level", "warmup_steps"} & set(demo)
 
 
-def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch(folder: Path) -> None:
+def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch_and_an_import_goes_on(
+    hfal: Callable[..., Result], folder: Path
+) -> None:
     reviews = read_csv(folder / "reviews.csv")
     data = datasets.Dataset.from_dict({"review": [row["review"] for row in reviews]})
     pool = Pool(data, folder / "runs" / "own", "review", label_names=NAMES)
@@ -620,3 +622,12 @@ def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch(folder
     assert loaded["unlabeled"].column_names == ["id", "review", "label"]
     assert {*loaded["train"]["review"], *loaded["unlabeled"]["review"]} == set(data["review"])
     assert len(Pool.from_export("all", folder / "runs" / "more").labels()) == 2
+    imported = hfal("import", "all", "--to", "runs/imported")
+    assert imported.stdout.startswith(
+        f"runs/imported: {len(data)} texts, 2 answers. Go on with: hfal run runs/imported"
+    )
+    went_on = hfal("run", "runs/imported", *SMALL, "--annotator", "csv", "--rounds", "2")
+    assert went_on.code == 75
+    assert "Query 1 (held-out examples): 17 texts wait" in went_on.stderr
+    assert "2 labels bought" in hfal("status", "runs/imported").stdout
+    assert "has no hfal.json" in error_line(hfal("import", "runs", "--to", "runs/other"))

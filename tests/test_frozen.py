@@ -8,18 +8,27 @@ import numpy as np
 import pytest
 import torch
 from command import Result
-from conftest import NAMES, load_reviews
+from conftest import NAMES, load_reviews, load_sentences
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
-from transformers import TrainingArguments
+from transformers import AutoModel, TrainingArguments
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.errors import ArgumentError
+from hfal.evaluation.entities import entity_metrics
 from hfal.evaluation.metrics import classification_metrics
-from hfal.frozen import FrozenEncoderForSequenceClassification, add_embeddings, embeddings_of, stack_rows
+from hfal.frozen import (
+    FrozenEncoderForSequenceClassification,
+    FrozenEncoderForTokenClassification,
+    add_embeddings,
+    embeddings_of,
+    pad_states,
+    stack_rows,
+)
 from hfal.references import resolve_model
 from hfal.store import Store
+from hfal.token_states import add_token_states, sentence_means
 from hfal.training import FROZEN_ENCODER, RoundTrainingArguments, suit_frozen_encoder
 
 
@@ -151,6 +160,106 @@ def test_what_the_user_has_set_stays(tmp_path: Path) -> None:
     args = RoundTrainingArguments(str(tmp_path), num_train_epochs=7)
     suit_frozen_encoder(args, {"num_train_epochs"})
     assert (args.num_train_epochs, args.max_steps) == (7, TrainingArguments(str(tmp_path)).max_steps)
+
+
+# -- entities ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """60 tagged sentences of CoNLL-2003 with the states of their tokens."""
+    return add_token_states(load_sentences(60), MODEL, tmp_path_factory.mktemp("states"))
+
+
+@pytest.fixture
+def news(tmp_path: Path, tagged: Dataset) -> Pool:
+    return Pool(tagged, tmp_path / "run", "tokens", "ner_tags")
+
+
+@pytest.fixture
+def make_tagger(make_trainer, tagged: Dataset, news: Pool):
+    def make(callbacks, **options):
+        names = {"id2label": dict(enumerate(news.label_names)), "num_labels": len(news.label_names)}
+        return make_trainer(
+            callbacks,
+            model_init=lambda: FrozenEncoderForTokenClassification.on(tagged, resolve_model(MODEL), **names),
+            data_collator=pad_states,
+            **{**FROZEN_ENCODER, **options},
+        )
+
+    return make
+
+
+def test_the_states_are_those_of_the_layer_in_the_middle(tagged: Dataset, news: Pool) -> None:
+    checkpoint = resolve_model(MODEL)
+    encoder = AutoModel.from_pretrained(checkpoint).eval()
+    for row in (0, 7, 33):
+        example = tagged[row]
+        ids = torch.from_numpy(example["input_ids"])[None]
+        with torch.no_grad():
+            expected = encoder(ids, output_hidden_states=True).hidden_states[3][0].numpy()
+        found = example["token_states"].reshape(-1, 384)
+        np.testing.assert_allclose(found, expected, atol=5e-3)
+        np.testing.assert_allclose(sentence_means(tagged)[row], expected.mean(0), atol=2e-3)
+    assert len(sentence_means(tagged)) == 60
+    assert (news.lengths == [len(ids) for ids in tagged["input_ids"]]).all()
+
+
+def test_states_are_computed_once_and_again_for_other_tokens(tmp_path: Path) -> None:
+    sentences = load_sentences(5)
+    add_token_states(sentences, MODEL, tmp_path)
+    (file,) = tmp_path.iterdir()
+    np.save(file, np.full_like(np.load(file), 7))  # so that reading can be told from computing
+    assert (add_token_states(sentences, MODEL, tmp_path)[4]["token_states"] == 7).all()
+    assert not (add_token_states(sentences.select([4, 3]), MODEL, tmp_path)[0]["token_states"] == 7).any()
+
+
+def test_a_head_learns_entities_and_pads_nothing_into_its_logits(news: Pool, make_tagger) -> None:
+    active = ActiveLearningCallback(news, strategy="random", annotator=SimulatedAnnotator(news), query_size=60)
+    test = news.with_labels(news.dataset)
+    trainer = make_tagger([active], eval_dataset=test, compute_metrics=entity_metrics(news.label_names))
+    (record,) = active.run(trainer, rounds=1)
+    assert record.metrics["eval_f1"] > 0.9  # of what it was trained on
+    rows = [test[n] for n in range(8)]
+    head = trainer.model.eval()
+    with torch.no_grad():
+        together = head(**{k: v for k, v in pad_states(rows).items() if k != "labels"}).logits
+        for place, row in enumerate(rows):
+            batch = pad_states([row])
+            alone = head(batch["token_states"], batch["attention_mask"]).logits[0]
+            torch.testing.assert_close(together[place, : len(alone)], alone, rtol=1e-4, atol=1e-4)
+    again = FrozenEncoderForTokenClassification.from_pretrained(news.run_dir / "rounds" / "001" / "model")
+    assert again.config.encoder_layer == 3
+    torch.testing.assert_close(again.classifier.weight, head.classifier.weight)
+
+
+@pytest.mark.parametrize(("strategy", "embeddings"), [("mnlp", "model"), ("mnlp+kmeans", "entities")])
+def test_strategies_for_entities_work_with_it(news: Pool, make_tagger, strategy: str, embeddings: str) -> None:
+    active = ActiveLearningCallback(
+        news, strategy=strategy, annotator=SimulatedAnnotator(news), query_size=6, embeddings=embeddings
+    )
+    assert [r.labels for r in active.run(make_tagger([active], max_steps=5), rounds=3)] == [6, 12, 18]
+
+
+def test_hfal_run_freezes_the_encoder_for_entities(hfal: Callable[..., Result], folder: Path) -> None:
+    load_sentences(60).select_columns(["tokens", "ner_tags"]).to_json(folder / "news.jsonl")
+    run = [
+        "run",
+        "--data",
+        "news.jsonl",
+        "--text",
+        "tokens",
+        "--label",
+        "ner_tags",
+        "--eval_size",
+        "20",
+        "--rounds",
+        "2",
+    ]
+    run += ["--model", MODEL, "--freeze_encoder", "--query_size", "8", "--use_cpu", "--seed_strategy", "kmeans"]
+    done = hfal(*run)
+    assert done.code == 0, done.stderr
+    assert re.search(r"^ +2 +16 ", done.stdout, re.MULTILINE)
 
 
 # -- the command ---------------------------------------------------------------------------------------------------

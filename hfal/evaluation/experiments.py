@@ -42,6 +42,10 @@ from hfal.parsing import default_of, options_of, parse_values, read_yaml
 _KEPT = "# What is compared; `hfal compare OUT` goes on with it."
 _MAY_GROW = ("strategies", "starts", "seeds", "full_runs")
 _MAY_CHANGE = ("workers", "seconds_per_label", "seconds_per_word", "hourly_rate", "output_dir")
+_WHY_NOT = {
+    **dict.fromkeys(_MAY_GROW, "the grid can grow, but not shrink"),
+    **dict.fromkeys(("comparison", "baseline", "metric"), "what is tested has to be named before there are results"),
+}
 
 
 def compare(argv: Sequence[str]) -> int:
@@ -171,10 +175,10 @@ def _check_changes(out: Path, options: Mapping[str, Any], given: Mapping[str, An
             if not shrinks:
                 continue
         if was != becomes:
-            what = "the grid can grow, but not shrink" if name in _MAY_GROW else "all of its runs have to be alike"
+            why_not = _WHY_NOT.get(name, "all of its runs have to be alike")
             raise ArgumentError(
-                f"--{name} is {becomes!r}, but the comparison in {out} began with {was!r}, and {what}: leave it as it "
-                "was, or begin another comparison with another --output_dir"
+                f"--{name} is {becomes!r}, but the comparison in {out} began with {was!r}, and {why_not}: leave it as "
+                "it was, or begin another comparison with another --output_dir"
             )
 
 

@@ -132,7 +132,7 @@ def read_results(out: str | os.PathLike[str]) -> Results:
         ArgumentError: Less of the metric is better.
     """
     out = Path(out)
-    options, settings = _options(out)
+    options, settings = read_options(out)
     cells = grid(options, int(settings.get("seed", 42)))
     failed = failures(out, cells)
     setup = _setup([cell.run_dir(out) for cell in cells])
@@ -156,7 +156,12 @@ def read_results(out: str | os.PathLike[str]) -> Results:
     )
 
 
-def _options(out: Path) -> tuple[CompareOptions, dict[str, Any]]:
+def read_options(out: Path) -> tuple[CompareOptions, dict[str, Any]]:
+    """What is compared in a result directory, and all options that were given, by name.
+
+    Raises:
+        RunDirectoryError: There is no comparison in `out`.
+    """
     path = out / COMPARE_NAME
     if not path.is_file():
         raise RunDirectoryError(f"no comparison in {out.absolute()}: there is no {COMPARE_NAME}; is the path right?")

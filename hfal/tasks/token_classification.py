@@ -197,7 +197,8 @@ class TokenClassification:
         ids = self.dataset.select_columns(["word_ids"]).with_format(None)[list(rows)]["word_ids"]
         expected = [[word for word in first_tokens(word_ids) if word >= 0] for word_ids in ids]
         found = [] if labels is None else [[int(word) for word in row if word >= 0] for row in labels]
-        if labels is None or found != expected or labels.shape != batch["input_ids"].shape:
+        tokens = batch.get("input_ids", batch.get("attention_mask"))
+        if labels is None or tokens is None or found != expected or labels.shape != tokens.shape:
             raise ArgumentError(
                 f"the Trainer's data collator does not keep labels beside their tokens: {self.collator_hint}"
             )

@@ -7,13 +7,15 @@
 Movie-review sentences, TREC's six coarse question types and SMS spam, all-MiniLM-L6-v2: 3,500 texts to draw labels
 from and 1,000 others to evaluate on, the same for all. Each method, number of labels and seed is a run of the recipe
 with one round; started again, what is there is not run again. scikit-learn's logistic regression with C=10 gets the
-embeddings of the very labels that the frozen head has. Prints the macro-F1, mean and standard deviation over seeds,
-and the seconds of CPU of a run.
+embeddings of the very labels that the frozen head has. Prints the macro-F1, mean and deviation over the seeds, and the
+seconds of CPU of a run.
 """
 
 import argparse
+import contextlib
 import csv
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,7 +88,8 @@ def measure(folder: Path, name: str, method: str, size: int, seed: int) -> dict[
         words = ["--data", str(data_of(name, folder)), *OPTIONS, *METHODS[method], "--output_dir", str(run_dir)]
         words += ["--seed_size", str(size), "--seed", str(seed), "--embeddings_dir", str(folder / "embeddings")]
         start = time.process_time()
-        run_recipe(words)
+        with contextlib.redirect_stdout(sys.stderr):
+            run_recipe(words)
         seconds = time.process_time() - start
         found = {"f1_macro": _sklearn(words) if method == "sklearn" else _of_round(run_dir), "seconds": seconds}
         result.write_text(json.dumps(found))
