@@ -179,7 +179,7 @@ def client(hub: Hub, home: Path, *command: str, **options: Any) -> subprocess.Co
     given = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
     given |= {"HF_HOME": str(home), "HF_TOKEN": TOKEN, "no_proxy": "127.0.0.1"}
     return subprocess.run(
-        [sys.executable, *command], env=given, capture_output=True, text=True, check=False, timeout=120, **options
+        [sys.executable, *command], env=given, capture_output=True, text=True, check=False, timeout=400, **options
     )
 
 
