@@ -178,14 +178,12 @@ def test_what_the_comparison_was_started_with_is_kept(made: Grid) -> None:
 def test_status_says_how_far_a_comparison_is(made: Grid, tmp_path: Path) -> None:
     status = hfal("status", made.out)
     assert (status.code, status.stderr) == (0, "")
-    assert (
-        "\nStrategies random, margin; starts random; 2 seeds\n4 of 5 runs are finished, 1 have failed, 0 "
-        in status.stdout
-    )
+    assert "\nStrategies random, margin; starts random; 2 seeds\n" in status.stdout
+    assert "\n4 of 5 runs are finished; failed: 1; under way: 0\n" in status.stdout
     assert "\nrandom/random/seed 43 has failed: RunDirectoryError: " in status.stdout
     assert status.stdout.endswith(f"\nNext: hfal compare {made.out}\n")
     (tmp_path / "compare.yaml").write_bytes((made.out / "compare.yaml").read_bytes())
-    assert "\n0 of 5 runs are finished, 0 have failed" in hfal("status", tmp_path).stdout
+    assert "\n0 of 5 runs are finished; failed: 0" in hfal("status", tmp_path).stdout
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,28 @@ def test_a_snapshot_stays_as_it_was_while_another_writes(tmp_path):
     assert [a.example_id for a in reader.answers()] == ["a", "b"]
 
 
+def test_what_is_written_at_once_is_there_as_a_whole_or_not_at_all(tmp_path):
+    store, reader = Store(tmp_path), Store(tmp_path, read_only=True)
+    store.set_meta("label_names", ["negative", "positive"])
+    with store.at_once():
+        for example_id in "ab":
+            store.record(Answer(example_id, "positive", annotator="ann"), "content", {"text": example_id})
+        assert reader.answers() == []
+        assert len(store.answers()) == 2  # who writes sees it
+    assert [a.example_id for a in reader.answers()] == ["a", "b"]
+
+    def record(*labels):
+        with store.at_once():
+            for label in labels:
+                store.record(Answer(f"is {label}", label, annotator="ann"), "content", {"text": label})
+
+    with pytest.raises(AnnotationError):
+        record("positive", "blue")
+    assert [a.example_id for a in reader.answers()] == ["a", "b"]
+    say(store, "e", "negative")  # and afterwards each by itself again
+    assert [a.example_id for a in reader.answers()] == ["a", "b", "e"]
+
+
 def test_every_commit_is_synchronous(tmp_path):
     (level,) = Store(tmp_path)._db.execute("PRAGMA synchronous").fetchone()
     assert level == 3  # EXTRA: FULL, and the folder as well

@@ -133,13 +133,14 @@ def _embed(al: ActiveLearningArguments, data: SharedData, progress: ProgressLine
     """Compute the sentence embeddings that the runs share, with all cores."""
     from hfal.embeddings import embeddings_file
 
-    wanted = [(al.model, data.parts.values())] if al.freeze_encoder else []
+    of_texts = al.freeze_encoder and al.task != "token_classification"
+    wanted = [(al.model, data.parts.values())] if of_texts else []
     if al.embeddings not in ("model", "entities"):
         wanted.append((al.embeddings, [data.parts["train"]]))
     for model, parts in wanted:
         progress.say(f"Embedding the texts with {model}, if that was not done before ...")
         for part in parts:
-            embeddings_file(part, al.text, model, data.options["embeddings_dir"])
+            embeddings_file(part, al.text, model, data.options["embeddings_dir"], progress=sys.stderr.isatty())
 
 
 @contextlib.contextmanager
