@@ -101,8 +101,10 @@ _GO_ON = """
 import json, sys
 from datasets import Dataset, load_dataset
 from hfal import Answer, Pool
+from hfal.cli import main
 from hfal.options import ActiveLearningArguments
 from hfal.running import export
+from hfal.store import Store
 texts = [f"text number {i}" for i in range(12)]
 data = Dataset.from_dict({"text": texts, "input_ids": [[1, i] for i in range(12)]})
 pool = Pool(data, f"{sys.argv[1]}/first", "text", label_names=["no", "yes"])
@@ -115,6 +117,7 @@ export(ActiveLearningArguments(data="-", **options), pool)
 there = load_dataset("me/going-on")
 log = load_dataset("me/going-on", "answers", split="train")
 again = Pool.from_export("me/going-on", f"{sys.argv[1]}/second")
+assert main(["import", "hub:me/going-on", "--to", f"{sys.argv[1]}/third"]) == 0
 print(json.dumps({
     "splits": {name: len(part) for name, part in there.items()},
     "unlabeled labels": list(there["unlabeled"]["label"]),
@@ -122,6 +125,7 @@ print(json.dumps({
     "same labels": pool.labels() == again.labels(),
     "left": [len(p.unlabeled_positions()) for p in (pool, again)],
     "label names": list(again.label_names),
+    "imported": Store(f"{sys.argv[1]}/third", read_only=True).answers() == again.store.answers(),
 }))
 """
 
@@ -393,6 +397,7 @@ def test_a_pool_is_pushed_whole_and_another_goes_on_from_it(hub, tmp_path):
         "same labels": True,
         "left": [8, 8],
         "label names": ["no", "yes"],
+        "imported": True,
     }
     (files,) = changed(hub, "going-on")
     assert files == {"README.md", "train.parquet", "unlabeled.parquet", "answers.parquet", "hfal.json"}
