@@ -8,18 +8,22 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hfal.acquisition import COMMITTEE_OF_ROUNDS, Acquisition, Committee
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
+from hfal.class_weights import CLASS_WEIGHTS
 from hfal.errors import ArgumentError
 from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size
 from hfal.records import RoundRecord
 from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
+from hfal.stopping import Criterion, Target, parse_stop
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
+from hfal.strategies.selection import SelectFunction
 
 
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_PASSES = 10
 QUERY_SIZES = {"examples": 50, "words": 500}
 """What a round asks for by default, by the unit in which it is counted."""
 
@@ -55,9 +60,10 @@ class ActiveLearningCallback(TrainerCallback):
             Examples that a round asks for, or words; 50 examples or 500 words by default.
         seed_size (`int`, *optional*):
             Examples of the seed set, which is asked before any model is trained; `query_size` by default.
-        seed_strategy (`str`, *optional*, defaults to `"random"`):
+        seed_strategy (`str` or function, *optional*, defaults to `"random"`):
             `"random"`; `"kmeans"`, `"kcenter"`, `"typiclust"` or `"probcover"` (on sentence embeddings; they need
-            `embeddings`); or `"stratified"` (experiments only).
+            `embeddings`); `"stratified"` (experiments only); or a `select(signals, k, rng)` that needs nothing but
+            embeddings, such as `ProbCover(delta=1.15)`.
         holdout (`int`, *optional*, defaults to 0):
             Examples to draw at random, have labeled first, evaluate on, and never train on; for those who have no
             evaluation set. They count as bought. Where `eval_strategy` asks for an `eval_dataset` when the Trainer is
@@ -72,13 +78,24 @@ class ActiveLearningCallback(TrainerCallback):
             Stop when this metric of the evaluation (`"accuracy"`) reaches `target`.
         target (`float`, *optional*):
             The value to reach; to fall to, if the metric's name ends in `loss`.
+        stop (`Criterion` or `str`, *optional*):
+            When to end the run beside that: criteria of `hfal.stopping`, joined by `|` and `&`,
+            `Kappa(0.99, rounds=3) | Plateau("accuracy", 0.01, 3)`, or the same as an expression,
+            `"kappa(0.99, rounds=3) or plateau(accuracy, 0.01, 3)"`. The budget is a limit whatever it says.
+        record_stability (`bool`, *optional*, defaults to `False`):
+            Record in every round what its model says of the stop set, 1,000 examples of the pool drawn at random, and
+            how that differs from the round before. Done anyway where `stop` needs it; it takes a pass over them.
         retrain (`str`, *optional*, defaults to `"from_scratch"`):
             How a round begins: `"from_scratch"` with fresh weights (from `model_init`, or as they were when the
             run began), `"continue"` with the last round's. The optimizer is new in either case.
-        embeddings (`str` or `SentenceTransformer`, *optional*, defaults to `"model"`):
+        embeddings (`str`, `SentenceTransformer` or array float[N, D], *optional*, defaults to `"model"`):
             Where strategies get embeddings from: `"model"` is the one being trained, mean over tokens, in the same
             pass as the scores; `"entities"`, for token classification, is the same over the words alone that it
-            takes for entities; else a sentence-transformers model by name, path or object, computed once.
+            takes for entities; a sentence-transformers model by name, path or object, computed once; or embeddings of
+            your own, a row for each example of the pool.
+        embeddings_dir (`str`, *optional*):
+            Where those of a sentence-transformers model are kept, in the run directory by default; runs on the same
+            texts may share the folder.
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
@@ -94,6 +111,12 @@ class ActiveLearningCallback(TrainerCallback):
             Seeds every choice of hfal's. (Training is seeded by `TrainingArguments.seed` plus the round.)
         keep_models (`int`, *optional*, defaults to 1):
             Of how many last rounds the final model stays in `run_dir/rounds`; `None` for all.
+        min_steps (`int`, *optional*, defaults to 0):
+            Train for more epochs than `num_train_epochs` where a round has so few examples that these would make fewer
+            gradient steps than this. `max_steps` of the Trainer's arguments, where it is set, goes before.
+        class_weights (`str`, *optional*):
+            `"balanced"` trains with a loss in which each class counts as much as every other, however rare it is among
+            the labeled examples; of tags, each tag. Not for multi-label classification.
 
     Raises:
         ValueError: An argument has a value that it cannot have; the message says which and what to do.
@@ -107,33 +130,43 @@ class ActiveLearningCallback(TrainerCallback):
         annotator: Annotator | None = None,
         query_size: int | None = None,
         seed_size: int | None = None,
-        seed_strategy: str = "random",
+        seed_strategy: str | SelectFunction = "random",
         holdout: int = 0,
         budget: int | None = None,
         unit: str = "examples",
         target_metric: str | None = None,
         target: float | None = None,
+        stop: Criterion | str | None = None,
+        record_stability: bool = False,
         retrain: str = "from_scratch",
-        embeddings: "str | os.PathLike[str] | SentenceTransformer" = "model",
-        passes: int = 10,
+        embeddings: "str | os.PathLike[str] | SentenceTransformer | np.ndarray" = "model",
+        embeddings_dir: str | os.PathLike[str] | None = None,
+        passes: int | None = None,
         committee: Committee | None = None,
         token_budget: int | None = None,
         bf16_scoring: bool = False,
         seed: int = 42,
         keep_models: int | None = 1,
+        min_steps: int = 0,
+        class_weights: str | None = None,
     ):
         if query_size is None:
             query_size = QUERY_SIZES.get(unit, 1)
         seed_size = query_size if seed_size is None else seed_size
         smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
-        if not isinstance(passes, int):
+        smallest["min_steps"] = 0
+        if passes is not None and not isinstance(passes, int):
             raise ArgumentError(f"passes={passes!r}, expected a whole number")
         for name, least in {**smallest, "passes": 2, "committee": 2}.items():
             value = locals()[name]
             if isinstance(value, int) and value < least:
                 raise ArgumentError(f"{name}={value}, expected at least {least}")
+        if passes is not None and committee is not None:
+            logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
         if retrain not in RETRAIN:
             raise ArgumentError(f"retrain={retrain!r}, expected one of {', '.join(RETRAIN)}")
+        if class_weights not in (None, *CLASS_WEIGHTS):
+            raise ArgumentError(f"class_weights={class_weights!r}, expected one of {', '.join(CLASS_WEIGHTS)}")
         if (target_metric is None) != (target is None):
             raise ArgumentError(
                 f"target_metric={target_metric!r} and target={target!r} belong together: pass both or none"
@@ -148,7 +181,10 @@ class ActiveLearningCallback(TrainerCallback):
         self.holdout = holdout
         self.target_metric = target_metric
         self.target = target
+        self.stop = _stop(stop, target_metric, target, budget, unit)
         self.retrain = retrain
+        self.min_steps = min_steps
+        self.class_weights = class_weights
         # A committee of this round's model and those before it needs them to be there, also after a restart.
         self.keep_models = keep_models
         strategies = resolve_schedule(strategy, pool.task.name, pool.task.outside)
@@ -164,11 +200,13 @@ class ActiveLearningCallback(TrainerCallback):
             budget=budget,
             unit=unit,
             embeddings=embeddings,
-            passes=passes,
+            embeddings_dir=embeddings_dir,
+            passes=_PASSES if passes is None else passes,
             committee=committee,
             token_budget=token_budget,
             bf16=bf16_scoring,
             seed=seed,
+            record_stability=record_stability or (self.stop is not None and self.stop.needs_stability),
         )
         self._progress: RoundInProgress | None = None  # set by the loop; without it every train() is a round
         self._sigterm = False
@@ -183,7 +221,7 @@ class ActiveLearningCallback(TrainerCallback):
             trainer: The Trainer that has this callback. Its `train_dataset`, `eval_dataset`, `output_dir` and
                 `seed` are set for each round and put back at the end.
             rounds: How many rounds the run has in all, earlier sessions' included; `None` for as many as it takes to
-                spend the budget, reach the target, or label everything.
+                spend the budget, reach the target, meet `stop`, or label everything.
 
         Yields:
             `Round`: call `trainer.train(resume_from_checkpoint=round.checkpoint)` for each.
@@ -198,7 +236,17 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(f"rounds={rounds}, expected at least 1")
         if self not in trainer.callback_handler.callbacks:
             raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
-        plan = Plan(rounds, self.holdout, self.target_metric, self.target, self.retrain, self.keep_models)
+        plan = Plan(
+            rounds,
+            self.holdout,
+            self.target_metric,
+            self.target,
+            self.stop,
+            self.retrain,
+            self.keep_models,
+            self.min_steps,
+            self.class_weights,
+        )
         try:
             yield from run_rounds(trainer, self.acquisition, annotator, plan, self._begin)
         finally:
@@ -295,6 +343,7 @@ class ActiveLearningCallback(TrainerCallback):
                 return
             self.acquisition.show_progress = is_main() and not args.disable_tqdm
             self.acquisition.propose(model, train_dataloader.collate_fn, number, args)
+            self.acquisition.measure(model, train_dataloader.collate_fn, number, args)
             evaluations = [log for log in state.log_history if any(name.startswith("eval_") for name in log)]
             if args.load_best_model_at_end:
                 evaluations = [log for log in evaluations if log["step"] == state.best_global_step] or evaluations
@@ -312,3 +361,18 @@ class ActiveLearningCallback(TrainerCallback):
         number = 1 + max((record.number for record in store.rounds()), default=0)
         store.start_round(number, seed, self.pool.labels_bought(), train_size, self.pool.words_bought())
         return number
+
+
+def _stop(
+    stop: Criterion | str | None, target_metric: str | None, target: float | None, budget: int | None, unit: str
+) -> Criterion | None:
+    """What ends the run, the target included; where `stop` names that very target, it decides what that counts for."""
+    reached = None if target_metric is None or target is None else Target(target_metric, target)
+    if isinstance(stop, str):
+        known = None if reached is None else (reached.metric, reached.value)
+        stop = parse_stop(stop, metric=target_metric, budget=budget, unit=unit, target=known)
+    if stop is not None and not isinstance(stop, Criterion):
+        raise TypeError(f"stop is a {type(stop).__name__}, expected a criterion of hfal.stopping or an expression")
+    if stop is None or reached is None or reached in stop.parts():
+        return stop or reached
+    return reached | stop

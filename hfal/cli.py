@@ -30,6 +30,7 @@ _EXAMPLES = """examples:
   hfal export runs/reviews --to labels.csv
   hfal export runs/reviews --to hub:me/reviews --license cc-by-4.0
   hfal import hub:me/reviews --to runs/more
+  hfal compare configs/compare_demo.yaml
 
 Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
 
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(words[1:]) if words[:1] == ["run"] else _command(words)
+        own_options = {"run": _run, "compare": _compare}.get(words[0]) if words else None
+        code = _command(words) if own_options is None else own_options(words[1:])
         sys.stdout.flush()
         return code
     except RunStopped as stop:
@@ -84,6 +86,7 @@ def _command(words: list[str]) -> int:
     parser.add_argument("--version", action="version", version=f"hfal {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="label, train and pick, round by round; also goes on with a run", add_help=False)
+    commands.add_parser("compare", help="find out which strategy saves labels on labeled data", add_help=False)
 
     label = commands.add_parser(
         "label", help="answer open questions in the terminal", description="Answer open questions in the terminal."
@@ -101,7 +104,9 @@ def _command(words: list[str]) -> int:
         help="do not show what the model would answer",
     )
 
-    status = commands.add_parser("status", help="show how far a run is", description="Show how far a run is.")
+    status = commands.add_parser(
+        "status", help="show how far a run or a comparison is", description="Show how far a run or a comparison is."
+    )
 
     export = commands.add_parser(
         "export",
@@ -159,9 +164,11 @@ def _command(words: list[str]) -> int:
         return _export(arguments)
     if arguments.command == "import":
         return _import(arguments.source, arguments.to, arguments.revision)
-    from hfal.status import describe_run
+    from hfal.evaluation.options import COMPARE_NAME
+    from hfal.status import describe_comparison, describe_run
 
-    print(describe_run(arguments.run_dir))
+    is_comparison = Path(arguments.run_dir, COMPARE_NAME).is_file()
+    print(describe_comparison(arguments.run_dir) if is_comparison else describe_run(arguments.run_dir))
     return 0
 
 
@@ -195,7 +202,9 @@ def _export(arguments: argparse.Namespace) -> int:
     url = push_to_hub(run_dir, repo_id, private=arguments.private, **about, **contents)
     print(url)
     if model:
-        print(f"https://huggingface.co/{model}")
+        from huggingface_hub import constants
+
+        print(f"{constants.ENDPOINT}/{model}")
     return 0
 
 
@@ -285,12 +294,16 @@ def _run(words: list[str]) -> int:
         print(help_text())
         return 0
     if "--help-all" in words:
-        _run_recipe(words, None)
+        from hfal.running import run_recipe
+
+        run_recipe(words, None)
     al, options = read_ahead(words)
     run_dir = str(options.output_dir)
     try:
         _look_ahead(al, options)
-        _run_recipe(words, al.task)
+        from hfal.running import run_recipe
+
+        run_recipe(words, al.task)
         if _is_main_process():
             ending = "jsonl" if al.task == "token_classification" else "csv"
             print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
@@ -304,6 +317,17 @@ def _run(words: list[str]) -> int:
     return 0
 
 
+def _compare(words: list[str]) -> int:
+    from hfal.evaluation.options import compare_help
+
+    if {"-h", "--help"} & set(words):
+        print(compare_help())
+        return 0
+    from hfal.evaluation.experiments import compare
+
+    return compare(words)
+
+
 def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> None:
     """Find what is wrong with the data and the name of the model before torch is loaded, which takes some seconds."""
     if _is_main_process():
@@ -314,10 +338,15 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
 
     from hfal.data import load_data
     from hfal.hub import hub_name
+    from hfal.hub_client import check_can_publish
     from hfal.references import resolve_model
+    from hfal.stopping import parse_stop
 
-    if al.export is not None:
-        hub_name(al.export)  # a name that cannot be is found before anything is asked
+    if al.export is not None and hub_name(al.export):  # what cannot be is found before anything is asked
+        check_can_publish()
+    if al.stop is not None:
+        target = None if al.target_metric is None or al.target is None else (al.target_metric, al.target)
+        parse_stop(str(al.stop), metric="accuracy", budget=al.budget, unit=al.unit, target=target)
     datasets.disable_progress_bars()
     pool, _ = load_data(al, str(options.output_dir), options.seed)
     if len(pool) > _BIG:
@@ -332,14 +361,3 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
 def _is_main_process() -> bool:
     """Of several that torchrun starts; `hfal.processes` knows it too, but loads torch."""
     return int(os.environ.get("RANK", 0)) == 0
-
-
-def _run_recipe(words: list[str], task: str | None) -> None:
-    if task == "token_classification":
-        from hfal.recipes.token_classification import main as run_recipe
-    elif task == "multi_label_classification":
-        from hfal.recipes.multi_label_classification import main as run_recipe
-    else:
-        from hfal.recipes.text_classification import main as run_recipe
-
-    run_recipe(words)

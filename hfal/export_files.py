@@ -4,6 +4,7 @@ import codecs
 import csv
 import glob
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -51,10 +52,29 @@ _OUR_CARD = "<!-- written by hfal export -->"
 # -- how it is written ---------------------------------------------------------------------------------------------
 
 
+def strict_json(content: Any, indent: int | None = None) -> str:
+    """JSON that every reader takes: `null` stands for a number that is none, or infinite."""
+    try:
+        return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(content), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(content: Any) -> Any:
+    match content:
+        case Mapping():
+            return {key: _finite(inner) for key, inner in content.items()}
+        case list() | tuple():
+            return [_finite(inner) for inner in content]
+        case float():
+            return content if math.isfinite(content) else None
+    return content
+
+
 def _jsonl(file: IO[bytes], columns: Columns, rows: Iterable[Row]) -> None:
     ends_of_lines = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}  # for some readers, though not in JSON
     for row in rows:
-        line = json.dumps({column: row.get(column) for column in columns}, ensure_ascii=False)
+        line = strict_json({column: row.get(column) for column in columns})
         file.write(line.translate(ends_of_lines).encode() + b"\n")
 
 

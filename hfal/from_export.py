@@ -11,9 +11,10 @@ from typing import Any
 import datasets
 
 from hfal.config import write_options
-from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.errors import ArgumentError, HubError, RunDirectoryError
 from hfal.export_files import ANSWERS, HISTORY, SPLITS, part_beside
 from hfal.history import History, read_history, to_go_on
+from hfal.hub_client import said_plainly
 from hfal.parsing import CONFIG_NAME
 from hfal.records import Answer
 from hfal.references import hub_name_problem
@@ -30,12 +31,13 @@ def load_export(
     """All examples of an export, with their ids and texts, and what is known about their labels.
 
     Args:
-        source: A folder, or the name of a data set on the Hub.
+        source: A folder, or the name of a data set on the Hub, also with `hub:` before it.
         revision: Of a data set on the Hub.
         token: For the Hub.
 
     Raises:
         ArgumentError: It is no export, or one without what it takes to go on.
+        HubError: The Hub refused the token, has no such data set, failed, or cannot be reached.
     """
     folder = _folder(source, revision, token)
     if not (folder / HISTORY).is_file() or not (folder / f"{ANSWERS}.parquet").is_file():
@@ -66,21 +68,27 @@ def load_export(
 
 
 def _folder(source: str | os.PathLike[str], revision: str | None, token: str | None) -> Path:
-    folder = Path(source)
+    name = os.fspath(source)
+    folder = Path(name)
     if folder.is_dir():
         return folder
-    if not isinstance(source, str) or hub_name_problem(source):
+    name = name.removeprefix("hub:")
+    if hub_name_problem(name):
         raise ArgumentError(f"source={os.fspath(source)!r} is no folder, and no name of a data set on the Hub")
     import huggingface_hub
 
+    files = ["*.parquet", HISTORY]
+    token = token or huggingface_hub.get_token()
     try:
-        return Path(
-            huggingface_hub.snapshot_download(
-                source, repo_type="dataset", revision=revision, token=token, allow_patterns=["*.parquet", HISTORY]
+        with said_plainly(token):
+            return Path(
+                huggingface_hub.snapshot_download(
+                    name, repo_type="dataset", revision=revision, token=token, allow_patterns=files
+                )
             )
-        )
-    except OSError as error:
-        raise ArgumentError(f"source={source!r} is no folder, and cannot be had from the Hub: {error}") from error
+    except (HubError, OSError) as error:
+        kind = type(error) if isinstance(error, HubError) else ArgumentError
+        raise kind(f"source={os.fspath(source)!r} is no folder, and cannot be had from the Hub: {error}") from None
 
 
 def import_run(
@@ -108,7 +116,7 @@ def import_run(
             rows.to_parquet(folder / _DATA)
             data = str(Path(run_dir).resolve() / _DATA)
             about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
-            write_options(folder, {"data": data, "task": history.task, **about})
+            write_options(folder / CONFIG_NAME, {"data": data, "task": history.task, **about})
     return len(rows), len(history.answers)
 
 

@@ -1,6 +1,8 @@
 """How labels came about, in a form that others can read: all answers as a table, queries and rounds as JSON."""
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -64,6 +66,15 @@ def pseudonyms(answers: Iterable[Answer]) -> dict[str, str]:
     for answer in answers:
         names.setdefault(str(answer.annotator), f"annotator-{len(names) - len(OWN_NAMES) + 1}")
     return names
+
+
+def run_id(answers: Sequence[Answer]) -> str:
+    """What a run is known by, which a run that goes on from an export of it has too: a hash of its first answer.
+
+    Answers are only ever added, so it stays the same; and no two runs have an answer of the same microsecond.
+    """
+    about = [(a.example_id, a.action, a.time) for a in answers[:1]]
+    return hashlib.blake2b(repr(about).encode(), digest_size=8).hexdigest()
 
 
 def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
@@ -153,7 +164,7 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
         for c in [a["comment"]]
     ]
     about = {name: written[name] for name in ("task", "scheme", "label_names", "text_columns", "pool_size")}
-    rounds = [RoundRecord(**record) for record in written["rounds"]]
+    rounds = [RoundRecord(**{**record, "metrics": _numbers(record["metrics"])}) for record in written["rounds"]]
     return History(**about, contents=contents, queries=queries, rounds=rounds, answers=log)
 
 
@@ -167,7 +178,7 @@ def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
     rounds = [
         record
         if record.finished and (record.number in made or record is not history.rounds[-1])
-        else replace(record, trained=None, metrics=None, finished=None)
+        else replace(record, trained=None, metrics=None, finished=None, stability=None)
         for record in history.rounds
     ]
     queries = [
@@ -175,6 +186,13 @@ def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
         for query in history.queries
     ]
     return replace(history, rounds=rounds, queries=queries)
+
+
+def _numbers(metrics: Mapping[str, float | None] | None) -> dict[str, float] | None:
+    """Metrics of JSON, which has no NaN."""
+    if metrics is None:
+        return None
+    return {name: math.nan if number is None else number for name, number in metrics.items()}
 
 
 def _iso(time: datetime) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_MIN_STEPS = 100
 _HOLDOUT = {"examples": 50, "words": 1000}
 
 
@@ -86,13 +87,27 @@ class ActiveLearningArguments:
         default="sentence-transformers/all-MiniLM-L6-v2",
         metadata={"help": "What is fine-tuned: Hub name, local folder, or package:NAME/path.", "metavar": "NAME"},
     )
+    freeze_encoder: bool = field(
+        default=False,
+        metadata={
+            "help": "Train only a linear head, on the model's embeddings of the texts, which are computed once: "
+            "better with few labels, and a round takes a second."
+        },
+    )
     max_length: int = field(default=128, metadata={"help": "Tokens after which a text is cut."})
     embeddings: str = field(
         default="model",
         metadata={
-            "help": "Where strategies get embeddings: 'model' is the one being trained, 'entities' the same over the "
-            "entities it finds; else a sentence-transformers model (Hub name, path, package:...).",
+            "help": "Where strategies get embeddings: 'model' is the one being trained (or frozen), 'entities' the "
+            "same over the entities it finds; else a sentence-transformers model (Hub name, path, package:...).",
             "metavar": "NAME",
+        },
+    )
+    embeddings_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "Where embeddings that are computed once are kept; runs may share it. Default: the run directory.",
+            "metavar": "FOLDER",
         },
     )
     token_budget: int | None = field(default=None, metadata={"help": "Tokens of a scoring batch."})
@@ -124,8 +139,12 @@ class ActiveLearningArguments:
         default=None,
         metadata={"help": "Score only so many unlabeled texts, drawn anew at random in each round. Default: all."},
     )
-    passes: int = field(
-        default=10, metadata={"help": "Passes of Monte-Carlo dropout, for strategies that take draws, such as bald."}
+    passes: int | None = field(
+        default=None,
+        metadata={
+            "help": "Passes of Monte-Carlo dropout, for strategies that take draws, such as bald. Default: 10, or no "
+            "pass with a committee."
+        },
     )
     committee: int | None = field(
         default=None, metadata={"help": "Take these draws from the models of so many last rounds instead."}
@@ -174,13 +193,28 @@ class ActiveLearningArguments:
     )
     rounds: int | None = field(
         default=None,
-        metadata={"help": "Rounds in all. Default: until the budget is spent, the target reached, or all is labeled."},
+        metadata={
+            "help": "Rounds in all. Default: until the budget is spent, the target or stop met, or all is labeled."
+        },
     )
     budget: int | None = field(default=None, metadata={"help": "Labels to buy in all, or words."})
     target_metric: str | None = field(
         default=None, metadata={"help": "Stop when this metric reaches target.", "metavar": "NAME"}
     )
     target: float | None = field(default=None, metadata={"help": "Value of target_metric to stop at."})
+    stop: str | None = field(
+        default=None,
+        metadata={
+            "help": "When to stop beside that: kappa, change, f_change, uncertainty, plateau, budget, target, with "
+            "arguments if need be, joined by and/or: 'kappa(0.98) or plateau(accuracy, 0.01)'. 'none' goes on with a "
+            "run that this had ended.",
+            "metavar": "CRITERIA",
+        },
+    )
+    record_stability: bool = field(
+        default=False,
+        metadata={"help": "Record how predictions change from round to round also where stop does not need it."},
+    )
     retrain: str = field(
         default="from_scratch",
         metadata={
@@ -189,6 +223,20 @@ class ActiveLearningArguments:
         },
     )
     keep_models: int | None = field(default=1, metadata={"help": "Of how many last rounds to keep the model."})
+    min_steps: int | None = field(
+        default=None,
+        metadata={
+            "help": "Gradient steps of a round at least: more epochs while there are few labels. "
+            f"Default: {_MIN_STEPS}, or none where num_train_epochs or max_steps is set."
+        },
+    )
+    class_weights: str | None = field(
+        default=None,
+        metadata={
+            "help": "Train with a loss in which rare classes count as much as frequent ones.",
+            "choices": ["balanced"],
+        },
+    )
     export: str | None = field(
         default=None,
         metadata={
@@ -242,7 +290,10 @@ class ActiveLearningArguments:
 
     def callback_options(self) -> dict[str, Any]:
         """Those of the options that `ActiveLearningCallback` takes by the same name."""
-        return {name: getattr(self, name) for name in _CALLBACK_OPTIONS}
+        options = {name: getattr(self, name) for name in _CALLBACK_OPTIONS}
+        if self.min_steps is None:
+            options["min_steps"] = 0 if self.given.keys() & {"num_train_epochs", "max_steps"} else _MIN_STEPS
+        return options
 
 
 _CALLBACK_OPTIONS = (
@@ -254,13 +305,17 @@ _CALLBACK_OPTIONS = (
     "unit",
     "target_metric",
     "target",
+    "record_stability",
     "retrain",
     "embeddings",
+    "embeddings_dir",
     "passes",
     "committee",
     "token_budget",
     "bf16_scoring",
     "keep_models",
+    "min_steps",
+    "class_weights",
 )
 
 
@@ -301,12 +356,13 @@ class TrainingOptions:
 
 GROUPS = {
     "data": "data task text label labels thresholds id split pool_size eval_split eval_size data_config data_filter",
-    "model": "model max_length embeddings token_budget bf16_scoring",
+    "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
-    "rounds": "rounds budget unit target_metric target retrain keep_models export export_license export_language",
-    "training": "output_dir num_train_epochs learning_rate warmup_steps per_device_train_batch_size "
-    "per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
+    "rounds": "rounds budget unit target_metric target stop record_stability retrain keep_models export "
+    "export_license export_language",
+    "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "
+    "per_device_train_batch_size per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
 }
 """The options that `hfal run --help` shows, in its order."""
 

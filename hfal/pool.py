@@ -33,6 +33,12 @@ logger = logging.getLogger(__name__)
 HOLDOUT = "held out by hfal"
 """Description of the held-out view, by which the loop knows it again in a Trainer's `eval_dataset`."""
 
+EMBEDDING = "embedding"
+"""The column with embeddings of the texts, for a head on a frozen encoder (`hfal.frozen`)."""
+
+STATES = "token_states"
+"""The same of the tokens, for entities."""
+
 UNITS = ("examples", "words")
 """What sizes of queries, and budgets, may count."""
 
@@ -128,12 +134,13 @@ class Pool:
         With the same Trainer and the same arguments of the callback, the next queries are those that the exported run
         would have made. The export has no models: a last round that has made no query yet is trained again, and
         where `retrain="continue"` or a committee takes models of earlier rounds, the run refuses to start until
-        `rounds/NNN/model` was copied from the run that trained them. Nor does it have labels that nobody was shown, so
-        a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
+        `rounds/NNN/model` was copied from the run that trained them. What models said of the
+        stop set is not in it, so the first new round has no kappa, and `stop` may end the run later. Nor does it have
+        labels that nobody was shown, so a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
 
         Args:
             source: A folder that `export_labels(..., unlabeled=pool, answers=True)` has written, or the name of a data
-                set on the Hub with these files.
+                set on the Hub with these files, also with `hub:` before it.
             run_dir: The new run directory.
             prepare: Gets the examples, with `id` and the text columns, and returns them with the columns that the
                 model takes: `lambda rows: rows.map(tokenize, batched=True)`.
@@ -143,6 +150,7 @@ class Pool:
 
         Raises:
             ArgumentError: `source` is no export, or lacks what it takes to go on.
+            HubError: The data set cannot be had from the Hub.
             RunDirectoryError: `run_dir` has something else in it, or a text was edited in the export.
         """
         rows, history = load_export(source, revision, token)
@@ -328,11 +336,13 @@ class Pool:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """Number of tokens of each example, int32[N].
+        """Number of tokens of each example, int32[N]; 1 where all that the model takes is an embedding of the text.
 
         Raises:
             ValueError: The dataset has no `input_ids`, or an example has no token at all.
         """
+        if EMBEDDING in self.dataset.column_names and self.task.words is None:
+            return np.ones(len(self), np.int32)
         if "input_ids" not in self.dataset.column_names:
             raise ArgumentError(
                 "the pool's dataset has no column 'input_ids'; tokenize it first, and keep the text beside it:\n"

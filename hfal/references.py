@@ -68,6 +68,20 @@ def resolve_path(reference: str) -> Path | None:
     return path
 
 
+def in_full(reference: str) -> str:
+    """What is to be recorded of a reference: a path in full, as which it is known in every folder; a name as it is.
+
+    `my/model` may be a folder here, and the name of a model on the Hub where nobody can see the folder.
+    """
+    if reference.startswith(_PACKAGE):
+        return reference
+    try:
+        path = resolve_path(reference)
+    except (OSError, ValueError):  # gone, or no path at all
+        return reference
+    return reference if path is None else str(path.absolute())
+
+
 def is_local(reference: str) -> bool:
     """Whether a model or data set that is called so is on this machine only, so that its name is not published.
 
@@ -124,7 +138,7 @@ def resolve_model(reference: str) -> str:
                 f"{reference} is no model: there is no {path.absolute() / 'config.json'}; name the folder that "
                 "save_pretrained has written"
             )
-        return str(path)
+        return str(path.absolute())  # which the model keeps as its name
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 

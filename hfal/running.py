@@ -1,5 +1,6 @@
-"""What the recipes share: who labels, by the option's name, and what is said in the end."""
+"""What the recipes share: who labels, by the option's name, and what is said in the end; and which one is run."""
 
+import gc
 import logging
 import shlex
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from hfal.pool import Pool
 from hfal.processes import is_main
 from hfal.publication import describe_rows
 from hfal.records import RoundRecord
+from hfal.stopping import Criterion, metric_value, parse_stop
 from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
 
 
@@ -26,6 +28,22 @@ def start_logging() -> None:
     """Show what hfal has to say, of several processes once."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("hfal").setLevel(logging.INFO if is_main() else logging.WARNING)
+
+
+def run_recipe(argv: Sequence[str], task: str | None) -> None:
+    """Run the recipe for a task, that for whole texts with one label where it is not known, as its file does."""
+    if task == "token_classification":
+        from hfal.recipes.token_classification import main
+    elif task == "multi_label_classification":
+        from hfal.recipes.multi_label_classification import main
+    else:
+        from hfal.recipes.text_classification import main
+
+    if not gc.get_freeze_count():
+        # Every `train()` collects garbage, and would go through all that was imported: half a second each time.
+        gc.collect()
+        gc.freeze()
+    main(argv)
 
 
 def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
@@ -50,6 +68,28 @@ def make_strategy(al: ActiveLearningArguments, task: str) -> Any:
         strategy = label_set_strategy(al.strategy, al.aggregate)
     resolve_strategy(strategy, task)
     return strategy if al.candidates is None else Subset(strategy, al.candidates)
+
+
+def make_stop(al: ActiveLearningArguments, metrics: Sequence[str], usual: str) -> Criterion | None:
+    """When the run ends, for `ActiveLearningCallback`, as `--stop` says.
+
+    Args:
+        al: The options.
+        metrics: The names of all metrics that there will be.
+        usual: The metric that `plateau` looks at where it does not say.
+
+    Raises:
+        ArgumentError: It cannot be read, or it or `--target_metric` names a metric that there is not, which would be
+            found when the first round has been paid for.
+    """
+    target = None if al.target_metric is None or al.target is None else (al.target_metric, al.target)
+    stop = al.stop and parse_stop(str(al.stop), metric=usual, budget=al.budget, unit=al.unit, target=target)
+    known = {f"eval_{name}": 0.0 for name in metrics}
+    if al.target_metric:
+        metric_value(known, al.target_metric)
+    for name in stop.metrics if stop else []:
+        metric_value(known, name, f"stop={al.stop!r}: metric")
+    return stop or None
 
 
 def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: str) -> None:

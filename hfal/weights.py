@@ -4,6 +4,7 @@ Together with `rounds`, whose loop calls it, the room that touches a Trainer's a
 """
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -132,6 +133,13 @@ def load_weights(trainer: Trainer, folder: Path) -> None:
             "outside of rounds()? Put it back, or export the labels (hfal export) and begin a new run with them"
         )
     trainer._load_from_checkpoint(str(folder))
+
+
+def hash_weights(model: torch.nn.Module, digest: "hashlib.blake2b") -> None:
+    """Add the weights of a model to a hash, with their names."""
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
 
 
 def save_model(trainer: Trainer, folder: Path) -> None:

@@ -8,20 +8,24 @@ A YAML file sets defaults, the command line overrides them; `hfal run` runs this
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
 from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
+from hfal.embeddings import embeddings_folder
 from hfal.evaluation.label_sets import label_set_metrics
+from hfal.frozen import FrozenEncoderForSequenceClassification, add_embeddings, embeddings_of, stack_rows
 from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
-from hfal.rounds import metric_value
-from hfal.running import export, make_annotator, make_strategy, report, start_logging
+from hfal.running import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.thresholds import parse_thresholds
-from hfal.training import RoundProgress, RoundTrainingArguments
+from hfal.training import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -33,39 +37,49 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     al.task = "multi_label_classification"
     pool_data, eval_data = load_data(al, args.output_dir, args.seed)
-    if al.target_metric:  # a name that there is not would be found when the first round has been paid for
-        metrics = ["loss", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{n}" for n in al.labels)]
-        metric_value({f"eval_{name}": 0.0 for name in metrics}, al.target_metric)
+    metrics = ["loss", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{n}" for n in al.labels)]
+    stop = make_stop(al, metrics, usual="f1_micro")
     checkpoint = resolve_model(al.model)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
+    columns, max_length = al.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
+
     def tokenize(batch: dict) -> dict:
-        return tokenizer(*(batch[column] for column in al.text), truncation=True, max_length=al.max_length)
+        return tokenizer(*(batch[column] for column in columns), truncation=True, max_length=max_length)
+
+    def prepare(data: Dataset) -> Dataset:
+        if al.freeze_encoder:
+            return add_embeddings(data, al.text, checkpoint, al.embeddings_dir or embeddings_folder(args.output_dir))
+        return data.map(tokenize, batched=True)
 
     thresholds = parse_thresholds(al.thresholds) if al.thresholds else None
-    data = pool_data.map(tokenize, batched=True)
+    data = prepare(pool_data)
     pool = Pool(data, args.output_dir, al.text, al.label, al.labels, al.id, task=al.task, thresholds=thresholds)
     if eval_data is not None:
-        eval_data = pool.with_labels(eval_data.map(tokenize, batched=True))
+        eval_data = pool.with_labels(prepare(eval_data))
     al.settle(pool, evaluated=eval_data is not None)
+    options = al.callback_options()
+    if al.freeze_encoder:
+        suit_frozen_encoder(args, al.given)
+        options["embeddings"] = embeddings_of(pool.dataset) if al.embeddings == "model" else al.embeddings
     active = ActiveLearningCallback(
-        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **al.callback_options()
+        pool, strategy=strategy, annotator=make_annotator(al, pool), stop=stop, seed=args.seed, **options
     )
     keep_options(al, pool)
 
     names = dict(enumerate(pool.label_names))
+    labels = {"num_labels": len(names), "id2label": names, "label2id": {name: n for n, name in names.items()}}
+    labels["problem_type"] = al.task  # a binary cross-entropy for each label
+    # A head for other labels makes way for a new one.
+    make: Any = partial(AutoModelForSequenceClassification.from_pretrained, checkpoint, ignore_mismatched_sizes=True)
+    if al.freeze_encoder:
+        make = partial(FrozenEncoderForSequenceClassification.on, pool.dataset, checkpoint)
     trainer = Trainer(
-        model_init=lambda: AutoModelForSequenceClassification.from_pretrained(
-            checkpoint,
-            problem_type=al.task,  # a binary cross-entropy for each label
-            num_labels=len(names),
-            id2label=names,
-            label2id={name: number for number, name in names.items()},
-            ignore_mismatched_sizes=True,  # a head for other labels makes way for a new one
-        ),
+        model_init=lambda: make(**labels),
         args=args,
         eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
-        processing_class=tokenizer,
+        processing_class=None if al.freeze_encoder else tokenizer,
+        data_collator=stack_rows if al.freeze_encoder else None,
         compute_metrics=label_set_metrics(pool.label_names, pool.thresholds),
         callbacks=[active],
     )

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from datasets import Dataset
 from transformers import (
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -22,13 +24,15 @@ from transformers import (
 from hfal import ActiveLearningCallback, Pool, tokenize_words
 from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
+from hfal.embeddings import embeddings_folder
 from hfal.evaluation.entities import entity_metrics
+from hfal.frozen import FrozenEncoderForTokenClassification, pad_states
 from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
-from hfal.rounds import metric_value
-from hfal.running import export, make_annotator, make_strategy, report, start_logging
+from hfal.running import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.tags import entity_types
-from hfal.training import RoundProgress, RoundTrainingArguments
+from hfal.token_states import add_token_states, sentence_means
+from hfal.training import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,38 +44,43 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     al.task = "token_classification"
     pool_data, eval_data = load_data(al, args.output_dir, args.seed)
-    if al.target_metric:  # a name that there is not would be found when the first round has been paid for
-        metrics = ["loss", "precision", "recall", "f1", *(f"f1_{t}" for t in entity_types(al.labels))]
-        metric_value({f"eval_{name}": 0.0 for name in metrics}, al.target_metric)
+    metrics = ["loss", "precision", "recall", "f1", *(f"f1_{t}" for t in entity_types(al.labels))]
+    stop = make_stop(al, metrics, usual="f1")
     checkpoint = resolve_model(al.model)
     # Where a space is a part of the word's first token (GPT-2, RoBERTa), the words have to get one; others ignore it.
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, add_prefix_space=True)
     tokenize = partial(tokenize_words, tokenizer=tokenizer, text_column=al.text[0], max_length=al.max_length)
 
-    pool = Pool(
-        pool_data.map(tokenize, batched=True), args.output_dir, al.text, al.label, al.labels, al.id, task=al.task
-    )
+    def prepare(data: Dataset) -> Dataset:
+        data = data.map(tokenize, batched=True)
+        folder = al.embeddings_dir or embeddings_folder(args.output_dir)
+        return add_token_states(data, al.model, folder) if al.freeze_encoder else data
+
+    pool = Pool(prepare(pool_data), args.output_dir, al.text, al.label, al.labels, al.id, task=al.task)
     if eval_data is not None:
-        eval_data = pool.with_labels(eval_data.map(tokenize, batched=True))
+        eval_data = pool.with_labels(prepare(eval_data))
     al.settle(pool, evaluated=eval_data is not None)
+    options = al.callback_options()
+    if al.freeze_encoder:
+        suit_frozen_encoder(args, al.given)
+        options["embeddings"] = sentence_means(pool.dataset) if al.embeddings == "model" else al.embeddings
     active = ActiveLearningCallback(
-        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **al.callback_options()
+        pool, strategy=strategy, annotator=make_annotator(al, pool), stop=stop, seed=args.seed, **options
     )
     keep_options(al, pool)
 
     names = dict(enumerate(pool.label_names))
+    labels = {"num_labels": len(names), "id2label": names, "label2id": {name: n for n, name in names.items()}}
+    # A head for other tags makes way for a new one.
+    make: Any = partial(AutoModelForTokenClassification.from_pretrained, checkpoint, ignore_mismatched_sizes=True)
+    if al.freeze_encoder:
+        make = partial(FrozenEncoderForTokenClassification.on, pool.dataset, checkpoint)
     trainer = Trainer(
-        model_init=lambda: AutoModelForTokenClassification.from_pretrained(
-            checkpoint,
-            num_labels=len(names),
-            id2label=names,
-            label2id={name: number for number, name in names.items()},
-            ignore_mismatched_sizes=True,  # a head for other tags makes way for a new one
-        ),
+        model_init=lambda: make(**labels),
         args=args,
         eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
-        processing_class=tokenizer,
-        data_collator=DataCollatorForTokenClassification(tokenizer),
+        processing_class=None if al.freeze_encoder else tokenizer,
+        data_collator=pad_states if al.freeze_encoder else DataCollatorForTokenClassification(tokenizer),
         compute_metrics=entity_metrics(pool.label_names),
         preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),  # not the logits of all tokens
         callbacks=[active],

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import logging
+import math
 import os
 import re
 import signal
@@ -27,6 +28,7 @@ from hfal.annotators import SimulatedAnnotator
 from hfal.conll import read_file, read_sentences
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export import export_labels
+from hfal.history import read_history
 from hfal.pool import Pool
 from hfal.records import Answer, Queried, Query
 from hfal.references import resolve_path
@@ -402,6 +404,36 @@ def read_conll(path: Path) -> dict[str, tuple[list[str], list[str]]]:
         words, tags = ([*column] for column in zip(*(row.split("\t") for row in rows), strict=True))
         found[head.removeprefix("# id = ")] = (words, tags)
     return found
+
+
+def test_numbers_that_json_does_not_have_are_null(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run")
+    store.set_meta("label_names", NAMES)
+    scores = {"a": math.inf, "b": -math.inf, "c": 0.5}
+    examples = tuple(Queried(i, i, {"text": i}, score=score) for i, score in scores.items())
+    store.add_query(Query(1, "round", "odd", 0, examples, settings={"odd": [math.nan]}))
+    for i in scores:
+        store.record(Answer(i, NAMES[0], annotator="Ann", query=1))
+    store.start_round(1, 0, 3, 3)
+    store.finish_training(1)
+    store.finish_round(1, {"eval_loss": math.nan, "eval_accuracy": 0.5})
+    store.close()
+    export_labels(tmp_path / "run", tmp_path / "labels.jsonl")
+    export_labels(tmp_path / "run", tmp_path / "out", answers=True)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    rows = [json.loads(line, parse_constant=refuse) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
+    assert [row["al_score"] for row in rows] == [None, None, 0.5]
+    written = json.loads((tmp_path / "out" / "hfal.json").read_text(), parse_constant=refuse)
+    assert [example["score"] for example in written["queries"][0]["examples"]] == [None, None, 0.5]
+    assert written["queries"][0]["settings"] == {"odd": [None]}
+    assert written["rounds"][0]["metrics"] == {"eval_loss": None, "eval_accuracy": 0.5}
+    metrics = read_history(written, []).rounds[0].metrics
+    assert metrics is not None
+    assert math.isnan(metrics["eval_loss"])
+    assert pq.read_table(tmp_path / "out" / "train.parquet")["al_score"].to_pylist() == list(scores.values())
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from datasets import Dataset, DatasetDict
 from hostile import HOSTILE
 
 from hfal.errors import ArgumentError, HubUnreachableError
-from hfal.references import LOCAL, is_local, load_split, resolve_model, resolve_path, without_paths
+from hfal.references import LOCAL, in_full, is_local, load_split, resolve_model, resolve_path, without_paths
 
 
 ROWS = {"text": [f'text {n}, "quoted"' for n in range(20)], "label": [n % 2 for n in range(20)]}
@@ -117,6 +117,12 @@ def test_what_means_the_same_to_everyone(here: Path, reference: str) -> None:
 def test_what_is_of_this_machine(here: Path, reference: str) -> None:
     assert is_local(reference)
     assert without_paths(reference) == LOCAL
+
+
+def test_what_is_recorded_of_a_reference(here: Path) -> None:
+    assert in_full("me/model") == str(here / "me" / "model")
+    for reference in ("me/other", "package:me/model", "deep/down/there", "no\0path"):
+        assert in_full(reference) == reference
 
 
 def test_a_word_is_a_path_only_where_a_model_or_data_is_meant(here: Path) -> None:
