@@ -21,6 +21,7 @@ from hfal.records import Queried, Query
 from hfal.references import in_full, resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.scratch import rows_of
+from hfal.stability import STOP_SET_SIZE, UNCERTAINTY, compare, pack, unpack
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
 from hfal.strategies.scores import required_parameters
@@ -69,6 +70,7 @@ class Acquisition:
         token_budget: See `hfal.scoring.score_examples`.
         bf16: Score under bfloat16 autocast, also if the Trainer does not train so.
         seed: Seeds every random choice, together with the round.
+        record_stability: Whether `measure` records anything.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Acquisition:
         token_budget: int | None,
         bf16: bool,
         seed: int,
+        record_stability: bool = False,
     ):
         if isinstance(seed_strategy, str) and seed_strategy not in SEED_STRATEGIES:
             raise ArgumentError(
@@ -145,6 +148,7 @@ class Acquisition:
         self.token_budget = token_budget
         self.bf16 = bf16
         self.seed = seed
+        self.record_stability = record_stability
         self.show_progress = True
 
     @cached_property
@@ -260,6 +264,64 @@ class Acquisition:
 
         return self._record(purpose, 0, "random", positions[self._fill(pick, size, positions)])
 
+    # -- the stop set ----------------------------------------------------------------------------------------------
+
+    def measure(
+        self,
+        model: torch.nn.Module,
+        collate_fn: Callable[[list[Any]], Any],
+        round_number: int,
+        args: TrainingArguments,
+    ) -> None:
+        """Record what a round's model says of the stop set, and how that differs from the round before.
+
+        It is a pass of its own, so that the batches of the scoring pass, and with them the queries, are the same to
+        the last bit whether it is recorded or not. What is recorded stays.
+
+        Args:
+            model: The model just trained.
+            collate_fn: The Trainer's collator.
+            round_number: The round that trained the model.
+            args: As for `propose`.
+        """
+        if not self.record_stability or on_main(lambda: self._is_measured(round_number)):
+            return
+        task, rows = self.pool.task, on_main(self._stop_set)
+        try:
+            arrays = self._scoring(model, collate_fn, args)(
+                rows, task.prediction_signals, task.prediction_score, "stop set"
+            )
+        except NonFiniteOutputError as error:
+            logger.warning("round %d: %s of the stop set, so nothing is recorded of it", round_number, error)
+            return
+
+        def record() -> None:
+            store = self.pool.store
+            predictions, uncertainty = task.predictions(arrays)
+            before = store.predictions(round_number - 1)
+            figures = {} if before is None else compare(unpack(before), predictions, task.f_measure)
+            store.record_stability(round_number, {**figures, UNCERTAINTY: uncertainty}, pack(predictions))
+
+        on_main(record)
+
+    def _is_measured(self, round_number: int) -> bool:
+        record = self.pool.store.round(round_number)
+        return record is not None and record.stability is not None
+
+    def _stop_set(self) -> np.ndarray:
+        """The rows of the stop set. It is drawn when it is first needed, but from all of the pool, labeled or not."""
+        kept = self.pool.store.stop_set()
+        with contextlib.suppress(KeyError):
+            if kept:
+                return self.pool.positions(kept)
+        if kept:
+            logger.warning("examples of the stop set are gone from the data, so another one is drawn")
+        ids = sorted(self.pool.ids.to_pylist())
+        places = self._rng(6).choice(len(ids), min(STOP_SET_SIZE, len(ids)), replace=False)
+        kept = [ids[place] for place in np.sort(places)]
+        self.pool.store.set_stop_set(kept, self.seed)
+        return self.pool.positions(kept)
+
     # -- a round's query -------------------------------------------------------------------------------------------
 
     def propose(
@@ -312,33 +374,13 @@ class Acquisition:
             positions, among = positions[rows], None
         elif among is not None:
             needs = needs | among.needs
-        columns = self.pool.columns_without_labels
-        if args.remove_unused_columns:
-            columns = forward_columns(model, columns)
-        dataset = self.pool.rows_to_score(columns)
-        # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
-        autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
+        scored = self._scoring(model, collate_fn, args)
 
         def run(
             rows: np.ndarray, keep: frozenset[str], title: str | None = None, draws: Sequence[Draw] = ()
         ) -> dict[str, np.ndarray]:
             try:
-                return score_examples(
-                    model,
-                    dataset,
-                    rows,
-                    self.pool.lengths[rows],
-                    task.collator(collate_fn, columns),
-                    keep=keep,
-                    score=strategy.score,
-                    signals=task.signals,
-                    draws=draws,
-                    token_budget=self.token_budget,
-                    autocast=autocast,
-                    num_workers=args.dataloader_num_workers,
-                    scratch_dir=self.pool.run_dir,
-                    progress=title if self.show_progress else None,
-                )
+                return scored(rows, keep, strategy.score, title, draws)
             except NonFiniteOutputError as error:
                 if error.probabilities_are_finite:
                     raise ScoringError(
@@ -394,6 +436,43 @@ class Acquisition:
                 },
             )
         )
+
+    def _scoring(
+        self, model: torch.nn.Module, collate_fn: Callable[[list[Any]], Any], args: TrainingArguments
+    ) -> Callable[..., dict[str, np.ndarray]]:
+        """A pass of a model over rows of the pool, as a function of the rows and of what to keep."""
+        task, columns = self.pool.task, self.pool.columns_without_labels
+        if args.remove_unused_columns:
+            columns = forward_columns(model, columns)
+        dataset = self.pool.rows_to_score(columns)
+        # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
+        autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
+
+        def scored(
+            rows: np.ndarray,
+            keep: frozenset[str],
+            score: Callable[..., torch.Tensor] | None,
+            title: str | None = None,
+            draws: Sequence[Draw] = (),
+        ) -> dict[str, np.ndarray]:
+            return score_examples(
+                model,
+                dataset,
+                rows,
+                self.pool.lengths[rows],
+                task.collator(collate_fn, columns),
+                keep=keep,
+                score=score,
+                signals=task.signals,
+                draws=draws,
+                token_budget=self.token_budget,
+                autocast=autocast,
+                num_workers=args.dataloader_num_workers,
+                scratch_dir=self.pool.run_dir,
+                progress=title if self.show_progress else None,
+            )
+
+        return scored
 
     def _in_pass(self, signal: str) -> str | None:
         """What the scoring pass calls a signal; `None` if it comes from elsewhere."""

@@ -21,6 +21,7 @@ from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size
 from hfal.records import RoundRecord
 from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
+from hfal.stopping import Criterion, Target, parse_stop
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 from hfal.strategies.selection import SelectFunction
 
@@ -77,6 +78,13 @@ class ActiveLearningCallback(TrainerCallback):
             Stop when this metric of the evaluation (`"accuracy"`) reaches `target`.
         target (`float`, *optional*):
             The value to reach; to fall to, if the metric's name ends in `loss`.
+        stop (`Criterion` or `str`, *optional*):
+            When to end the run beside that: criteria of `hfal.stopping`, joined by `|` and `&`,
+            `Kappa(0.99, rounds=3) | Plateau("accuracy", 0.01, 3)`, or the same as an expression,
+            `"kappa(0.99, rounds=3) or plateau(accuracy, 0.01, 3)"`. The budget is a limit whatever it says.
+        record_stability (`bool`, *optional*, defaults to `False`):
+            Record in every round what its model says of the stop set, 1,000 examples of the pool drawn at random, and
+            how that differs from the round before. Done anyway where `stop` needs it; it takes a pass over them.
         retrain (`str`, *optional*, defaults to `"from_scratch"`):
             How a round begins: `"from_scratch"` with fresh weights (from `model_init`, or as they were when the
             run began), `"continue"` with the last round's. The optimizer is new in either case.
@@ -128,6 +136,8 @@ class ActiveLearningCallback(TrainerCallback):
         unit: str = "examples",
         target_metric: str | None = None,
         target: float | None = None,
+        stop: Criterion | str | None = None,
+        record_stability: bool = False,
         retrain: str = "from_scratch",
         embeddings: "str | os.PathLike[str] | SentenceTransformer | np.ndarray" = "model",
         embeddings_dir: str | os.PathLike[str] | None = None,
@@ -171,6 +181,7 @@ class ActiveLearningCallback(TrainerCallback):
         self.holdout = holdout
         self.target_metric = target_metric
         self.target = target
+        self.stop = _stop(stop, target_metric, target, budget, unit)
         self.retrain = retrain
         self.min_steps = min_steps
         self.class_weights = class_weights
@@ -195,6 +206,7 @@ class ActiveLearningCallback(TrainerCallback):
             token_budget=token_budget,
             bf16=bf16_scoring,
             seed=seed,
+            record_stability=record_stability or (self.stop is not None and self.stop.needs_stability),
         )
         self._progress: RoundInProgress | None = None  # set by the loop; without it every train() is a round
         self._sigterm = False
@@ -209,7 +221,7 @@ class ActiveLearningCallback(TrainerCallback):
             trainer: The Trainer that has this callback. Its `train_dataset`, `eval_dataset`, `output_dir` and
                 `seed` are set for each round and put back at the end.
             rounds: How many rounds the run has in all, earlier sessions' included; `None` for as many as it takes to
-                spend the budget, reach the target, or label everything.
+                spend the budget, reach the target, meet `stop`, or label everything.
 
         Yields:
             `Round`: call `trainer.train(resume_from_checkpoint=round.checkpoint)` for each.
@@ -229,6 +241,7 @@ class ActiveLearningCallback(TrainerCallback):
             self.holdout,
             self.target_metric,
             self.target,
+            self.stop,
             self.retrain,
             self.keep_models,
             self.min_steps,
@@ -330,6 +343,7 @@ class ActiveLearningCallback(TrainerCallback):
                 return
             self.acquisition.show_progress = is_main() and not args.disable_tqdm
             self.acquisition.propose(model, train_dataloader.collate_fn, number, args)
+            self.acquisition.measure(model, train_dataloader.collate_fn, number, args)
             evaluations = [log for log in state.log_history if any(name.startswith("eval_") for name in log)]
             if args.load_best_model_at_end:
                 evaluations = [log for log in evaluations if log["step"] == state.best_global_step] or evaluations
@@ -347,3 +361,18 @@ class ActiveLearningCallback(TrainerCallback):
         number = 1 + max((record.number for record in store.rounds()), default=0)
         store.start_round(number, seed, self.pool.labels_bought(), train_size, self.pool.words_bought())
         return number
+
+
+def _stop(
+    stop: Criterion | str | None, target_metric: str | None, target: float | None, budget: int | None, unit: str
+) -> Criterion | None:
+    """What ends the run, the target included; where `stop` names that very target, it decides what that counts for."""
+    reached = None if target_metric is None or target is None else Target(target_metric, target)
+    if isinstance(stop, str):
+        known = None if reached is None else (reached.metric, reached.value)
+        stop = parse_stop(stop, metric=target_metric, budget=budget, unit=unit, target=known)
+    if stop is not None and not isinstance(stop, Criterion):
+        raise TypeError(f"stop is a {type(stop).__name__}, expected a criterion of hfal.stopping or an expression")
+    if stop is None or reached is None or reached in stop.parts():
+        return stop or reached
+    return reached | stop

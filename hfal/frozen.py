@@ -152,7 +152,8 @@ class FrozenEncoderForTokenClassification(PreTrainedModel):
         """
         row = dataset[0]
         size = len(row[STATES]) // len(row["input_ids"])
-        options = {**options, "encoder_name_or_path": encoder, "name_or_path": encoder}
+        name = in_full(encoder)
+        options = {**options, "encoder_name_or_path": name, "name_or_path": name}
         layer = middle_layer(AutoConfig.from_pretrained(encoder))
         return cls(FrozenEncoderConfig(size, encoder_layer=layer, **options))
 

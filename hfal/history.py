@@ -178,7 +178,7 @@ def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
     rounds = [
         record
         if record.finished and (record.number in made or record is not history.rounds[-1])
-        else replace(record, trained=None, metrics=None, finished=None)
+        else replace(record, trained=None, metrics=None, finished=None, stability=None)
         for record in history.rounds
     ]
     queries = [

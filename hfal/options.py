@@ -193,13 +193,28 @@ class ActiveLearningArguments:
     )
     rounds: int | None = field(
         default=None,
-        metadata={"help": "Rounds in all. Default: until the budget is spent, the target reached, or all is labeled."},
+        metadata={
+            "help": "Rounds in all. Default: until the budget is spent, the target or stop met, or all is labeled."
+        },
     )
     budget: int | None = field(default=None, metadata={"help": "Labels to buy in all, or words."})
     target_metric: str | None = field(
         default=None, metadata={"help": "Stop when this metric reaches target.", "metavar": "NAME"}
     )
     target: float | None = field(default=None, metadata={"help": "Value of target_metric to stop at."})
+    stop: str | None = field(
+        default=None,
+        metadata={
+            "help": "When to stop beside that: kappa, change, f_change, uncertainty, plateau, budget, target, with "
+            "arguments if need be, joined by and/or: 'kappa(0.98) or plateau(accuracy, 0.01)'. 'none' goes on with a "
+            "run that this had ended.",
+            "metavar": "CRITERIA",
+        },
+    )
+    record_stability: bool = field(
+        default=False,
+        metadata={"help": "Record how predictions change from round to round also where stop does not need it."},
+    )
     retrain: str = field(
         default="from_scratch",
         metadata={
@@ -290,6 +305,7 @@ _CALLBACK_OPTIONS = (
     "unit",
     "target_metric",
     "target",
+    "record_stability",
     "retrain",
     "embeddings",
     "embeddings_dir",
@@ -343,7 +359,8 @@ GROUPS = {
     "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
-    "rounds": "rounds budget unit target_metric target retrain keep_models export export_license export_language",
+    "rounds": "rounds budget unit target_metric target stop record_stability retrain keep_models export "
+    "export_license export_language",
     "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "
     "per_device_train_batch_size per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
 }

@@ -134,8 +134,9 @@ class Pool:
         With the same Trainer and the same arguments of the callback, the next queries are those that the exported run
         would have made. The export has no models: a last round that has made no query yet is trained again, and
         where `retrain="continue"` or a committee takes models of earlier rounds, the run refuses to start until
-        `rounds/NNN/model` was copied from the run that trained them. Nor does it have labels that nobody was shown, so
-        a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
+        `rounds/NNN/model` was copied from the run that trained them. What models said of the
+        stop set is not in it, so the first new round has no kappa, and `stop` may end the run later. Nor does it have
+        labels that nobody was shown, so a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
 
         Args:
             source: A folder that `export_labels(..., unlabeled=pool, answers=True)` has written, or the name of a data

@@ -108,6 +108,8 @@ class RoundRecord:
         metrics: What its final model reached; `None` before.
         finished: When the round ended; `None` before.
         words: The words of the sentences with these labels; `None` where labels are not of words.
+        stability: What its final model said of the stop set: the figures of `hfal.stability` by name; `None` where
+            that is not recorded.
     """
 
     number: int
@@ -120,3 +122,4 @@ class RoundRecord:
     metrics: dict[str, float] | None
     finished: str | None
     words: int | None = None
+    stability: dict[str, float] | None = None

@@ -34,6 +34,7 @@ from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryErr
 from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, shared_failure
 from hfal.records import RoundRecord
+from hfal.stopping import Criterion, metric_value
 from hfal.store import Store
 from hfal.training import epochs_of
 from hfal.weights import (
@@ -77,7 +78,8 @@ class RoundInProgress:
         number: The round.
         begin_again: Undoes what was trained, for a training that begins a second time.
         save: Saves the model just trained, and records that the training is over.
-        propose: Makes the round's query, if it is to have one and has none, with a model, a collator and arguments.
+        propose: Makes the round's query, if it is to have one and has none, and records what is said of the stop set,
+            with a model, a collator and arguments.
         begun: The training has begun.
         interrupted: SIGTERM came during the training.
         ended: The training is over, and the query recorded.
@@ -100,6 +102,7 @@ class Plan:
     holdout: int
     target_metric: str | None
     target: float | None
+    stop: Criterion | None
     retrain: str
     keep_models: int | None
     min_steps: int = 0
@@ -137,7 +140,7 @@ def run_rounds(
             acquisition,
             retrain=plan.retrain,
             holdout=plan.holdout,
-            metric_wanted=None if plan.target_metric is None else f"target_metric={plan.target_metric!r}",
+            metric_wanted=_metric_wanted(plan),
             class_weights=plan.class_weights,
         )
     with owned(pool), _put_back(trainer), _one_run_for_trackers(trainer, pool.store):
@@ -168,6 +171,7 @@ def run_rounds(
                 # That round was to be the last when it was trained, and now there are to be more.
                 members = partial(weights.of_rounds_before, step.last)
                 acquisition.propose(trainer.model, trainer.data_collator, step.last, trainer.args, members)
+                acquisition.measure(trainer.model, trainer.data_collator, step.last, trainer.args)
                 continue
 
             record = step.record
@@ -327,13 +331,13 @@ def _propose(
     args: TrainingArguments,
 ) -> None:
     store = acquisition.pool.store
-    if not wanted or on_main(lambda: store.query_of_round(number) is not None):
-        return
-    try:
-        acquisition.propose(model, collate_fn, number, args, partial(weights.of_rounds_before, number))
-    except DivergedError:
-        on_main(partial(_forget_training, store, number))
-        raise
+    if wanted and on_main(lambda: store.query_of_round(number) is None):
+        try:
+            acquisition.propose(model, collate_fn, number, args, partial(weights.of_rounds_before, number))
+        except DivergedError:
+            on_main(partial(_forget_training, store, number))
+            raise
+    acquisition.measure(model, collate_fn, number, args)
 
 
 def _forget_training(store: Store, number: int) -> None:
@@ -350,7 +354,9 @@ def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
 def _finish_round(store: Store, record: RoundRecord, metrics: dict[str, float], keep_models: int | None) -> None:
     store.finish_round(record.number, metrics)
     prune(store.run_dir, record.number, keep_models)
-    logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short(metrics))
+    finished = store.round(record.number)
+    figures = {} if finished is None else finished.stability or {}
+    logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short({**metrics, **figures}))
 
 
 # -- before the first round ----------------------------------------------------------------------------------------
@@ -479,6 +485,7 @@ def _plan(acquisition: Acquisition, plan: Plan, annotator: Annotator) -> dict[st
         "unit": acquisition.unit,
         "target_metric": plan.target_metric,
         "target": plan.target,
+        "stop": None if plan.stop is None else str(plan.stop),
         "simulated": isinstance(annotator, SimulatedAnnotator),
         "pool_size": len(acquisition.pool),
     }
@@ -493,30 +500,30 @@ def _reason_to_stop(acquisition: Acquisition, plan: Plan, last: RoundRecord | No
         return None
     if plan.rounds is not None and last.number >= plan.rounds:
         return f"{plan.rounds} rounds were asked for"
-    if plan.target_metric is not None and plan.target is not None:
-        value = metric_value(last.metrics or {}, plan.target_metric)  # NaN reaches no target
-        lower_is_better = plan.target_metric.endswith("loss")
-        if value <= plan.target if lower_is_better else value >= plan.target:
-            return f"{plan.target_metric} is {value:.4f}, the target was {plan.target}"
     pool = acquisition.pool
+    if plan.stop is not None:
+        for metric in plan.stop.metrics:
+            metric_value(last.metrics or {}, metric, _asking(plan, metric))
+        finished = [record for record in pool.store.rounds() if record.finished is not None]
+        reason = plan.stop.reason(finished)
+        if reason is not None:
+            return reason
     nothing_new = not pool.store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
     if nothing_new and not len(acquisition.affordable()):
         return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
     return None
 
 
-def metric_value(metrics: dict[str, Any], name: str) -> float:
-    """A metric by its name, with or without the Trainer's `eval_` in front.
+def _metric_wanted(plan: Plan) -> str | None:
+    """The argument that needs an evaluation, with the metric."""
+    if plan.stop is None or not plan.stop.metrics:
+        return None
+    return f"{_asking(plan, plan.stop.metrics[0])}={plan.stop.metrics[0]!r}"
 
-    Raises:
-        ValueError: There is no such metric; the message names those there are.
-    """
-    value = metrics.get(name, metrics.get(f"eval_{name}"))
-    if value is None:
-        raise ArgumentError(
-            f"target_metric={name!r} is no metric of the Trainer; it gave: {', '.join(metrics) or 'none'}"
-        )
-    return float(value)
+
+def _asking(plan: Plan, metric: str) -> str:
+    """The argument that names a metric."""
+    return "target_metric" if metric == plan.target_metric else "the metric of stop"
 
 
 def _short(metrics: dict[str, float]) -> str:

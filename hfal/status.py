@@ -4,11 +4,13 @@ import os
 import shlex
 from pathlib import Path
 
+from hfal.errors import ArgumentError
 from hfal.evaluation.curves import rounds_table
 from hfal.evaluation.plan import failures, grid, is_finished, rounds_of
 from hfal.evaluation.results import read_options
 from hfal.parsing import CONFIG_NAME
-from hfal.records import DATASET, Query
+from hfal.records import DATASET, Query, RoundRecord
+from hfal.stopping import NEVER, Target, parse_stop
 from hfal.store import Store
 
 
@@ -82,14 +84,19 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     if why is None:
         return f"Next: {go_on}"
     ending = "jsonl" if store.is_of_words else "csv"
-    more = f"; more rounds: hfal run {name} --rounds {len(records) + 5}" if by_command and plan.get("rounds") else ""
+    more = ""
+    if by_command and _ended_by_stop(plan, records, why):
+        more = f"; to go on all the same: hfal run {name} --stop none"
+    elif by_command and plan.get("rounds"):
+        more = f"; more rounds: hfal run {name} --rounds {len(records) + 5}"
     return f"Finished, {why}. The labels: hfal export {name} --to labels.{ending}{more}"
 
 
 def _setup(store: Store, plan: dict) -> list[str]:
     unit = "words" if plan.get("unit") == "words" else "texts"
     strategy = [f"Strategy {plan['strategy']}, {plan['query_size']} {unit} a query"] if plan else []
-    return [*strategy, f"Labels: {', '.join(store.meta('label_names') or [])}"]
+    stop = [f"Stops at {plan['stop']}"] if plan.get("stop") else []
+    return [*strategy, *stop, f"Labels: {', '.join(store.meta('label_names') or [])}"]
 
 
 def _answers(store: Store) -> str:
@@ -119,6 +126,15 @@ def _left(store: Store, plan: dict) -> list[str]:
 
 def _spent(store: Store, plan: dict) -> int:
     return store.words_bought() if plan.get("unit") == "words" else store.labels_bought()
+
+
+def _ended_by_stop(plan: dict, records: list[RoundRecord], why: str) -> bool:
+    """Whether it was `--stop` that ended the run, and not the target alone, which is another option."""
+    try:
+        stop = parse_stop(plan.get("stop") or NEVER)
+    except ArgumentError:  # a criterion of the user's own
+        return False
+    return stop is not None and not isinstance(stop, Target) and stop.reason(records) == why
 
 
 def _why_ended(store: Store) -> str | None:

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from conftest import load_tokenizer, tiny_model, tiny_model_init, tiny_tagger, tiny_tagger_init
+from conftest import load_tokenizer, opinionated_model_init, tiny_model, tiny_model_init, tiny_tagger, tiny_tagger_init
 from datasets import load_from_disk
 from transformers import (
     DataCollatorForTokenClassification,
@@ -61,6 +61,7 @@ class Mode:
     workers: int = 0  # that load the training data
     early_stopping: str | None = None  # evaluates on the holdout, and ends with the "best" model or the "last" one
     of_words: bool = False  # named entities, with sizes counted in words
+    stop: str | None = None  # a criterion; the model is then one that does not say the same of all texts
     committee: int | None = None  # of so many last rounds, whose draws are joined with the labeled examples' signals
 
 
@@ -224,6 +225,7 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
         retrain=mode.retrain,
         target_metric=None if mode.target is None else "loss",
         target=mode.target,
+        stop=mode.stop,
         token_budget=512,
     )
     args = TrainingArguments(
@@ -240,6 +242,7 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
         **(EARLY_STOPPING if mode.early_stopping else {"num_train_epochs": 3, "learning_rate": 1e-3, "save_steps": 4}),
     )
     new, init = (tiny_tagger, tiny_tagger_init) if mode.of_words else (tiny_model, tiny_model_init)
+    init = opinionated_model_init if mode.stop else init
     model = {"model_init": init} if mode.model == "model_init" else {"model": new(head)}
     tokenizer = load_tokenizer()
     # In front of hfal's callback, so that the end of training is seen before the query is made.

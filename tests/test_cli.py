@@ -127,6 +127,25 @@ def test_a_run_exports_when_it_ends(hfal: Callable[..., Result], folder: Path, m
     assert "safe" not in early + no_token + no_name  # found before the data is read
 
 
+def test_a_run_ends_where_stop_says_and_status_says_why_and_how_to_go_on(
+    hfal: Callable[..., Result], folder: Path
+) -> None:
+    run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment", "--eval_size", "20", *SMALL]
+    ended = hfal(*run, "--stop", "budget(100) or uncertainty(1, rounds=2)", "--rounds", "5")
+    assert ended.code == 0, ended.stderr
+    assert table_rows(ended.stdout)[0][-1] == "kappa"
+    assert len(table_rows(ended.stdout)) == 1 + 2
+    assert "the run ends after round 2: the mean uncertainty after round 2 is " in ended.stderr
+    status = hfal("status", "runs/labeled").stdout
+    assert "Stops at budget(100) or uncertainty(1, rounds=2)\n" in status
+    assert "Finished, the mean uncertainty after round 2 is " in status
+    assert status.endswith("; to go on all the same: hfal run runs/labeled --stop none\n")
+    on = hfal("run", "runs/labeled", "--stop", "none", "--rounds", "3")
+    assert on.code == 0, on.stderr
+    assert len(table_rows(on.stdout)) == 1 + 3
+    assert "more rounds: hfal run runs/labeled --rounds 8" in hfal("status", "runs/labeled").stdout
+
+
 def test_a_file_is_all_that_is_needed_to_be_asked(hfal: Callable[..., Result], folder: Path) -> None:
     first = hfal("run", "--data", "reviews.csv", "--text", "review", "--labels", "negative,positive", *FAST)
     assert first.code == 75  # here is no terminal
@@ -534,6 +553,14 @@ RUN = ["--text", "review", "--labels", "negative,positive"]
         (
             ["--data", "reviews.csv", *RUN, *FAST, "--target_metric", "acuracy", "--target", "0.9"],
             ["'acuracy'", "eval_accuracy"],
+        ),
+        (
+            ["--data", "reviews.csv", *RUN, *FAST, "--stop", "kapa or plateau"],
+            ["'kapa'", "'kappa'?", "budget, target, plateau, kappa, uncertainty, change, f_change"],
+        ),
+        (
+            ["--data", "reviews.csv", *RUN, *FAST, "--stop", "plateau(acuracy)"],
+            ["stop='plateau(acuracy)'", "'acuracy'", "eval_accuracy"],
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

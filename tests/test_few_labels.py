@@ -12,8 +12,9 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.class_weights import WeightedLoss, balanced_weights
-from hfal.config import ActiveLearningArguments, parse_arguments
+from hfal.config import parse_arguments
 from hfal.errors import ArgumentError
+from hfal.options import ActiveLearningArguments
 from hfal.training import epochs_of
 
 

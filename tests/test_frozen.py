@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from command import Result
-from conftest import NAMES, load_reviews, load_sentences
-from datasets import Dataset
+from conftest import NAMES, load_reviews, load_sentences, tiny_config
+from datasets import Dataset, Features, List, Value
 from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
 from transformers import AutoModel, TrainingArguments
@@ -26,6 +26,7 @@ from hfal.frozen import (
     pad_states,
     stack_rows,
 )
+from hfal.pool import STATES
 from hfal.references import resolve_model
 from hfal.store import Store
 from hfal.token_states import add_token_states, sentence_means
@@ -304,3 +305,13 @@ def test_hfal_run_freezes_the_encoder_for_sets_of_labels(hfal: Callable[..., Res
     done = hfal(*run, "--model", MODEL, "--freeze_encoder", "--query_size", "8", "--use_cpu", "--rounds", "2")
     assert done.code == 0, done.stderr
     assert "f1_micro" in done.stdout
+
+
+def test_an_encoder_from_a_folder_is_known_in_every_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny_config(2).save_pretrained("acme/bert")
+    texts = Dataset.from_dict({"embedding": [[0.0] * 4]}, Features({"embedding": List(Value("float32"), length=4)}))
+    words = Dataset.from_dict({"input_ids": [[1, 2]], STATES: [[0.0] * 8]})
+    for of, rows in ((FrozenEncoderForSequenceClassification, texts), (FrozenEncoderForTokenClassification, words)):
+        config = of.on(rows, "acme/bert").config
+        assert config.encoder_name_or_path == config.name_or_path == str(tmp_path / "acme" / "bert")

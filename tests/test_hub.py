@@ -123,8 +123,10 @@ _GO_ON = """
 import json, sys
 from datasets import Dataset, load_dataset
 from hfal import Answer, Pool
+from hfal.cli import main
 from hfal.options import ActiveLearningArguments
 from hfal.running import export
+from hfal.store import Store
 texts = [f"text number {i}" for i in range(12)]
 data = Dataset.from_dict({"text": texts, "input_ids": [[1, i] for i in range(12)]})
 pool = Pool(data, f"{sys.argv[1]}/first", "text", label_names=["no", "yes"])
@@ -137,6 +139,8 @@ export(ActiveLearningArguments(data="-", **options), pool)
 there = load_dataset("me/going-on")
 log = load_dataset("me/going-on", "answers", split="train")
 again = Pool.from_export("hub:me/going-on", f"{sys.argv[1]}/second")
+assert main(["import", "hub:me/going-on", "--to", f"{sys.argv[1]}/third"]) == 0
+imported = Store(f"{sys.argv[1]}/third", read_only=True).answers() == again.store.answers()
 again.record(Answer(again.ids[4].as_py(), "no", annotator="annotator-1"))
 again.push_to_hub("me/going-on", unlabeled=True, answers=True)  # the same run, though in another folder
 print(json.dumps({
@@ -146,6 +150,7 @@ print(json.dumps({
     "same labels": pool.labels() == {i: label for i, label in again.labels().items() if i != again.ids[4].as_py()},
     "left": [len(p.unlabeled_positions()) for p in (pool, again)],
     "label names": list(again.label_names),
+    "imported": imported,
 }))
 """
 
@@ -179,7 +184,7 @@ def client(hub: Hub, home: Path, *command: str, **options: Any) -> subprocess.Co
     given = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
     given |= {"HF_HOME": str(home), "HF_TOKEN": TOKEN, "no_proxy": "127.0.0.1"}
     return subprocess.run(
-        [sys.executable, *command], env=given, capture_output=True, text=True, check=False, timeout=120, **options
+        [sys.executable, *command], env=given, capture_output=True, text=True, check=False, timeout=400, **options
     )
 
 
@@ -504,6 +509,7 @@ def test_a_pool_is_pushed_whole_and_another_goes_on_from_it(hub, tmp_path):
         "same labels": True,
         "left": [8, 7],
         "label names": ["no", "yes"],
+        "imported": True,
     }
     files, later = changed(hub, "going-on")
     assert later == files

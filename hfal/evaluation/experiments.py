@@ -41,7 +41,7 @@ from hfal.parsing import default_of, options_of, parse_values, read_yaml
 
 _KEPT = "# What is compared; `hfal compare OUT` goes on with it."
 _MAY_GROW = ("strategies", "starts", "seeds", "full_runs")
-_MAY_CHANGE = ("workers", "seconds_per_label", "seconds_per_word", "hourly_rate", "output_dir")
+_MAY_CHANGE = ("workers", "seconds_per_label", "seconds_per_word", "hourly_rate", "output_dir", "stop")
 _WHY_NOT = {
     **dict.fromkeys(_MAY_GROW, "the grid can grow, but not shrink"),
     **dict.fromkeys(("comparison", "baseline", "metric"), "what is tested has to be named before there are results"),

@@ -12,6 +12,7 @@ from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.options import CompareOptions
 from hfal.options import ActiveLearningArguments
 from hfal.records import RoundRecord
+from hfal.stopping import parse_stop
 from hfal.store import Store
 from hfal.tags import entity_types
 
@@ -31,7 +32,15 @@ _INSTEAD = {
     "target": "runs that end at a target cannot be compared; the report says how many labels a score takes",
     "export": "a comparison makes no labels",
 }
-_SAY_NOTHING_ABOUT_A_RUN = ("annotator", "annotator_name", "hide_suggestions", "output_dir", "embeddings_dir")
+_SAY_NOTHING_ABOUT_A_RUN = (
+    "annotator",
+    "annotator_name",
+    "hide_suggestions",
+    "output_dir",
+    "embeddings_dir",
+    "stop",
+    "record_stability",
+)
 _OF_QUERIES = ("budget", "query_size", "candidates", "committee", "passes", "aggregate", "top_words", "sure_outside")
 _OF_THE_DRAW = ("pool_size", "eval_size", "data_config", "data_filter")
 
@@ -83,6 +92,8 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
     for name, instead in _INSTEAD.items():
         if given.get(name) not in (None, False):
             raise ArgumentError(f"--{name} is {given[name]!r}, but this is a comparison: leave it out; {instead}")
+    if al.stop is not None:
+        parse_stop(al.stop, metric=options.metric or "accuracy", budget=al.budget, unit=al.unit)
     if al.annotator not in (None, "simulated"):
         raise ArgumentError(f"--annotator is {al.annotator!r}, but the labels that the data has answer: leave it out")
     for name, least in {"seeds": 1, "workers": 1, "full_runs": 0}.items():
@@ -165,18 +176,9 @@ def run_options(given: Mapping[str, Any], cell: Cell, data: Mapping[str, Any], p
     options = {name: value for name, value in given.items() if name not in left_out}
     options = {**options, **data, "annotator": "simulated", "seed": cell.seed, "disable_tqdm": True}
     if cell.strategy != FULL:
-        return {**options, "strategy": cell.strategy, "seed_strategy": str(cell.start)}
-    of_queries = (
-        "budget",
-        "query_size",
-        "candidates",
-        "committee",
-        "passes",
-        "aggregate",
-        "top_words",
-        "sure_outside",
-    )
-    options = {name: value for name, value in options.items() if name not in of_queries}
+        # What the report needs to say where a criterion would have ended the run.
+        return {**options, "strategy": cell.strategy, "seed_strategy": str(cell.start), "record_stability": True}
+    options = {name: value for name, value in options.items() if name not in _OF_QUERIES}
     return {**options, "strategy": "random", "seed_strategy": "random", "seed_size": pool_cost, "rounds": 1}
 
 

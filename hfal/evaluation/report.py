@@ -12,18 +12,19 @@ from hfal.evaluation.document import Block, Bullets, Code, Heading, Paragraph, P
 from hfal.evaluation.plots import draw_bands, draw_curves, draw_differences
 from hfal.evaluation.results import Results, read_results
 from hfal.evaluation.statistics import Interval, standard_error_of_share
+from hfal.evaluation.stopping_table import stopping_table, usual_criteria
 from hfal.evaluation.summary import Arm, Cost, Reach, Summary, Target, summarize
+from hfal.stopping import parse_stop
 
 
 NO_PICTURES = "There are no pictures: they need matplotlib (pip install 'hfal[plots]')."
 
 
-def write_report(out: str | os.PathLike[str], stopping: Table | None = None) -> list[Path]:
+def write_report(out: str | os.PathLike[str]) -> list[Path]:
     """Write the report of a comparison, be it finished or not, into its result directory.
 
     Args:
         out: The result directory.
-        stopping: Where each stopping criterion would have stopped.
 
     Returns:
         What was written: the report in Markdown and HTML, the numbers, and the pictures, which are left out where
@@ -40,10 +41,8 @@ def write_report(out: str | os.PathLike[str], stopping: Table | None = None) -> 
         pictures = _pictures(out, summary)
     except ImportError:
         pictures = None
-    title, blocks = (
-        f"Which strategy saves labels: {out.resolve().name}",
-        report_blocks(results, summary, pictures, stopping),
-    )
+    title = f"Which strategy saves labels: {out.resolve().name}"
+    blocks = report_blocks(results, summary, pictures, _stopping(out, results, summary))
     paths = [out / "report.md", out / "report.html", out / "summary.json"]
     contents = [
         to_markdown(title, blocks),
@@ -56,7 +55,7 @@ def write_report(out: str | os.PathLike[str], stopping: Table | None = None) -> 
 
 
 def report_blocks(
-    results: Results, summary: Summary, pictures: Sequence[Picture] | None, stopping: Table | None
+    results: Results, summary: Summary, pictures: Sequence[Picture] | None, stopping: Sequence[Block]
 ) -> list[Block]:
     """What the report says, part by part.
 
@@ -77,8 +76,7 @@ def report_blocks(
     blocks += _areas(summary)
     blocks += _needed(summary)
     blocks += _costs(results, summary)
-    if stopping is not None:
-        blocks += [Heading("Where each stopping criterion would have stopped"), stopping]
+    blocks += stopping
     blocks += _limits(results, summary)
     blocks += _setup(results, summary)
     return [*blocks, *_unfinished(summary)]
@@ -252,6 +250,49 @@ def _costs(results: Results, summary: Summary) -> list[Block]:
         rows = [row(arm.name, arm.cost_to_last) for arm in _ordered(summary)]
         blocks += [Paragraph(f"To reach {_target_name(summary, summary.targets[-1])}:"), Table(header, rows)]
     return blocks
+
+
+def _stopping(out: Path, results: Results, summary: Summary) -> list[Block]:
+    """Where each criterion would have ended the runs of the arm that matters, and at what price."""
+    if not summary.arms:
+        return []
+    best = max(summary.arms, key=lambda arm: arm.area.mean)
+    arm = summary.arm(summary.comparison) or best
+    strategy, _, start = arm.name.rpartition("/")
+    criteria = usual_criteria(summary.metric)
+    if own := results.settings.get("stop"):
+        budget, unit = results.settings.get("budget"), results.settings.get("unit", "examples")
+        named = parse_stop(own, metric=summary.metric, budget=budget, unit=unit)
+        criteria += [named] if named is not None and str(named) not in map(str, criteria) else []
+    run_dirs = [run.cell.run_dir(out) for run in results.of(strategy, start)]
+    rows = [
+        [
+            row.criterion,
+            f"{row.stopped} of {row.runs}",
+            _count(row.labels),
+            f"{row.saved:.0%}",
+            _score(row.metric),
+            f"{row.from_last:+.3f}",
+            f"{row.from_best:+.3f}",
+        ]
+        for row in stopping_table(run_dirs, summary.metric, criteria)
+    ]
+    header = [
+        "criterion",
+        "runs that it ends",
+        summary.unit,
+        "saved",
+        _words(summary.metric),
+        "to the last",
+        "to the best",
+    ]
+    text = (
+        f"Of the runs of {arm.name}, all of which went on to their end: means over the seeds of what had been bought "
+        "where the criterion holds for the first time, of the share of all purchases that this saves, of the score "
+        "there, and of its difference to the score of the last round and to the best of all rounds. A run that a "
+        "criterion does not end counts with its last round."
+    )
+    return [Heading("Where each stopping criterion would have stopped"), Paragraph(text), Table(header, rows)]
 
 
 def _limits(results: Results, summary: Summary) -> list[Block]:

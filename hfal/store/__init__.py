@@ -12,7 +12,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from hfal.label_sets import check_label_set
 from hfal.records import DATASET, Answer, Query, RoundRecord, Texts
 from hfal.spans import words_of
 from hfal.store.rows import dump, insert_answer, insert_query, insert_texts, load, read_queries
-from hfal.store.schema import SCHEMA, SCHEMA_VERSION, set_schema
+from hfal.store.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, set_schema
 from hfal.tags import check_tags
 
 
@@ -48,7 +48,8 @@ class Store:
         wait: How many seconds to wait for another process to make the store that is to be read.
 
     Raises:
-        RunDirectoryError: The file is of another schema version, is not hfal's, or is missing when `read_only`.
+        RunDirectoryError: The file is of a schema version that this hfal does not know, is not hfal's, or is missing
+            when `read_only`. One of an older version that it knows is brought up to date, if it may be written.
     """
 
     def __init__(self, run_dir: str | os.PathLike[str], read_only: bool = False, wait: float = 0):
@@ -91,6 +92,9 @@ class Store:
                 if read_only:
                     raise RunDirectoryError(f"no run in {self.run_dir} yet: {self.path.name} is empty")
                 set_schema(self._db, SCHEMA)
+            elif version in UPGRADES:
+                if not read_only:
+                    set_schema(self._db, UPGRADES[version])
             elif version != SCHEMA_VERSION:
                 raise RunDirectoryError(
                     f"{self.path} has schema version {version}, this hfal reads version {SCHEMA_VERSION}: "
@@ -433,6 +437,10 @@ class Store:
                     for r in rounds
                 ],
             )
+            self._db.executemany(
+                "INSERT INTO stability VALUES (?, ?, NULL)",
+                [(r.number, json.dumps(r.stability)) for r in rounds if r.stability is not None],
+            )
             for answer, content, texts in answers:
                 insert_texts(self._db, answer.example_id, content, texts)
                 insert_answer(self._db, answer, content)
@@ -468,6 +476,7 @@ class Store:
         """Record that a round has to be trained again."""
         with self._transaction():
             self._db.execute("UPDATE rounds SET trained = NULL WHERE round = ?", (number,))
+            self._db.execute("DELETE FROM stability WHERE round = ?", (number,))
 
     def finish_round(self, number: int, metrics: Mapping[str, float]) -> None:
         """Record a round's metrics, and that it is over but for the answers to its query."""
@@ -483,7 +492,9 @@ class Store:
 
     def rounds(self) -> list[RoundRecord]:
         """All rounds that have begun, first to last."""
-        rows = self._db.execute("SELECT * FROM rounds ORDER BY round").fetchall()
+        known = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'stability'").fetchone()
+        figures = "SELECT round, figures FROM stability" if known else "SELECT NULL AS round, NULL AS figures"
+        rows = self._db.execute(f"SELECT * FROM rounds LEFT JOIN ({figures}) USING (round) ORDER BY round").fetchall()
         return [
             RoundRecord(
                 r["round"],
@@ -496,9 +507,42 @@ class Store:
                 load(r["metrics"]),
                 r["finished"],
                 r["words"],
+                load(r["figures"]),
             )
             for r in rows
         ]
+
+    # -- the stop set ----------------------------------------------------------------------------------------------
+
+    def set_stop_set(self, example_ids: Sequence[str], seed: int) -> None:
+        """Record which examples are the stop set; what was predicted of another one says nothing about it."""
+        with self._transaction():
+            kept = json.dumps({"seed": seed, "examples": list(example_ids)})
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('stop_set', ?)", (kept,))
+            self._db.execute("UPDATE stability SET predictions = NULL")
+
+    def stop_set(self) -> list[str]:
+        """The ids of the examples of the stop set, in its order; empty before it is drawn."""
+        kept: dict[str, Any] = self.meta("stop_set") or {}
+        return list(kept.get("examples", []))
+
+    def record_stability(self, number: int, figures: Mapping[str, float], predictions: bytes) -> None:
+        """Record what a round's model said of the stop set.
+
+        Args:
+            number: The round.
+            figures: By the names of `hfal.stability`.
+            predictions: As `hfal.stability.pack` gives them.
+        """
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO stability VALUES (?, ?, ?)", (number, json.dumps(dict(figures)), predictions)
+            )
+
+    def predictions(self, number: int) -> bytes | None:
+        """What `record_stability` was given for a round; `None` if it is not there, or is of another stop set."""
+        row = self._db.execute("SELECT predictions FROM stability WHERE round = ?", (number,)).fetchone()
+        return None if row is None else row["predictions"]
 
 
 @contextlib.contextmanager

@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Iterator
 
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
-SCHEMA = """
+_VERSION_3 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 
 -- Of what was asked or came labeled, so that labeling and export need no data set beside this file.
@@ -73,6 +73,16 @@ CREATE TABLE rounds (
     finished TEXT
 ) STRICT;
 """
+
+_STABILITY = """
+-- What a round's model said of the stop set, and how it differs from what the round before said.
+CREATE TABLE stability (round INTEGER PRIMARY KEY, figures TEXT NOT NULL, predictions BLOB) STRICT;
+"""
+
+SCHEMA = _VERSION_3 + _STABILITY
+
+UPGRADES = {3: _STABILITY}
+"""What a store of an older version lacks."""
 
 
 def set_schema(db: sqlite3.Connection, script: str) -> None:

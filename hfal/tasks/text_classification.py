@@ -11,6 +11,7 @@ import torch
 
 from hfal.errors import ArgumentError
 from hfal.labels import label_indices, label_names_of
+from hfal.stability import f_of_classes, mean_entropy
 from hfal.tasks.outputs import class_probabilities, finite, signals_of_texts
 from hfal.tasks.whole_texts import WholeTexts
 
@@ -99,6 +100,20 @@ class TextClassification(WholeTexts):
         probabilities = arrays["probabilities"]
         best = probabilities.argmax(axis=1)
         return [(self.label_names[c], float(probabilities[row, c])) for row, c in enumerate(best)]
+
+    def predictions(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, float]:
+        """What `hfal.stability` compares, the class of each text, int[n]; and the mean uncertainty, from 0 to 1.
+
+        Args:
+            arrays: `probabilities`, float[n, C].
+        """
+        probabilities = arrays["probabilities"]
+        return probabilities.argmax(axis=1), mean_entropy(probabilities)
+
+    @property
+    def f_measure(self) -> Callable[[np.ndarray, np.ndarray], float]:
+        """The F measure of some predictions, were others right."""
+        return f_of_classes
 
     @staticmethod
     def signals(

@@ -6,7 +6,7 @@ import pytest
 
 from hfal.evaluation.plan import Cell
 from hfal.evaluation.progress import Forecast, ProgressLine, about, seconds_of_rounds
-from hfal.store import RoundRecord
+from hfal.records import RoundRecord
 
 
 A, B, C = (Cell("margin", "random", seed) for seed in (1, 2, 3))

@@ -131,10 +131,15 @@ def test_written_again_it_is_the_same(grid: Path, tmp_path: Path) -> None:
 
 def test_where_each_criterion_would_have_stopped(grid: Path, tmp_path: Path) -> None:
     out = Path(shutil.copytree(grid, tmp_path / "compared"))
-    write_report(out, stopping=Table(["criterion", "labels"], [["plateau", "30"]]))
+    write_options(out, {**OPTIONS, "stop": "plateau(accuracy, 0.1, rounds=1) or budget(1000)"})
+    write_report(out)
     report = (out / "report.md").read_text("utf-8")
-    assert "## Where each stopping criterion would have stopped\n\n| criterion | labels |" in report
-    assert rows(report, "plateau") == [["30"]]
+    assert "Of the runs of margin/random, all of which went on to their end" in report
+    assert rows(report, "plateau(accuracy, 0.01, rounds=3)") == [["0 of 3", "40", "0%", "0.860", "+0.000", "+0.000"]]
+    # With seeds 7 and 8 at 30 labels (0.80, later 0.86 and 0.84), with seed 9 in the last round (0.88).
+    own = rows(report, "plateau(accuracy, 0.1, rounds=1) or budget(1000)")
+    assert own == [["3 of 3", "33", "17%", "0.827", "-0.033", "-0.033"]]
+    assert "kappa" not in report  # nothing was recorded of a stop set
 
 
 def test_a_grid_that_is_not_finished_says_what_is_missing(grid: Path, tmp_path: Path) -> None:
@@ -181,7 +186,7 @@ def test_without_the_baseline_there_is_nothing_to_compare_with(grid: Path, tmp_p
     write_report(out)
     report = (out / "report.md").read_text("utf-8")
     assert "The baseline random/random has no finished run, so there is nothing to compare with." in report
-    assert "saves" not in report.partition("## Area")[2].partition("## What was run")[0]
+    assert "saves" not in report.partition("## Area")[2].partition("## Where each")[0]
     assert "p =" not in report
     assert "differences.svg" not in report
 
