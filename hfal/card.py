@@ -20,7 +20,9 @@ from hfal.config import kept_options
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.curves import metric_names, plot_learning_curve, rounds_table
 from hfal.export_files import ANSWERS, SPLITS, dataset_configs
-from hfal.references import resolve_path
+from hfal.history import published_model
+from hfal.options import references_in
+from hfal.references import is_local, without_paths
 from hfal.store import DATASET, Query, RoundRecord, Store
 from hfal.tags import entities
 
@@ -40,7 +42,6 @@ _TASKS = {
 _HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
 
 _NEVER_PUBLISHED = ("output_dir", "annotator_name", "data_filter", "export")
-_REFERENCES = ("data", "model", "embeddings")  # a path, or a name that means the same to everyone
 
 _COLUMNS = {
     "id": "What the example is known by: the column of ids, or a hash of the text",
@@ -234,7 +235,7 @@ def _of_run(store: Store) -> dict[str, Any]:
         "holdout": "random" if holdouts == {"random"} else "otherwise" if holdouts else "",
         "answered": _answered(store, given),
         "queries": _query_table(queries, set(current)),
-        "settings": _grouped("Settings of", queries, [_public(query.settings) for query in queries]),
+        "settings": _grouped("Settings of", queries, [without_paths(query.settings) for query in queries]),
         "versions": _versions(queries),
         "rounds": _fenced(rounds_table(records), "text") if records else "",
         "metric": _plain((metric or "").removeprefix("eval_")),
@@ -282,17 +283,12 @@ def _query_table(queries: Sequence[Query], answered: set[str]) -> str:
                 str(len(query.examples)),
                 str(sum(e.example_id in answered for e in query.examples)),
                 str(query.seed),
-                _code(_model_of(query)),
+                _code(published_model(query) or ""),
                 query.time[:10],
             )
             for query in queries
         ],
     )
-
-
-def _model_of(query: Query) -> str:
-    kind, by, name = (query.model or "").partition(" from ")
-    return kind if _is_private(name) else f"{kind}{by}{name}"
 
 
 def _versions(queries: Sequence[Query]) -> str:
@@ -330,29 +326,8 @@ def _published_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
     except ArgumentError:  # somebody's own file
         return {}
     named = {name: value for name, value in options.items() if name not in _NEVER_PUBLISHED}
-    named = {k: v for k, v in named.items() if not (k.endswith("token") or (k in _REFERENCES and _is_private(v)))}
-    return dict(_public(named))
-
-
-def _public(value: Any) -> Any:
-    """A value without the paths in it."""
-    if isinstance(value, Mapping):
-        return {str(key): _public(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_public(item) for item in value]
-    return "(local)" if isinstance(value, str) and _is_private(value) else value
-
-
-def _is_private(reference: str) -> bool:
-    """Whether it is a path on this machine, and neither a name on the Hub nor a file of a package."""
-    if reference.startswith("package:"):
-        return False
-    if re.match(r"[/\\~]|\.{1,2}[/\\]|[A-Za-z]:[/\\]", reference):
-        return True
-    try:
-        return ("/" in reference or "." in reference) and resolve_path(reference) is not None
-    except FileNotFoundError:
-        return True
+    local = {name for name, reference in references_in(named).items() if is_local(reference)}
+    return dict(without_paths({k: v for k, v in named.items() if k not in local and not k.endswith("token")}))
 
 
 def _languages(language: str | Sequence[str] | None) -> list[str] | None:

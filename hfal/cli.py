@@ -17,8 +17,8 @@ from hfal.errors import ArgumentError, HfalError, RunStopped
 
 
 if TYPE_CHECKING:
-    from hfal.config import ActiveLearningArguments, TrainingOptions
     from hfal.identity import Examples
+    from hfal.options import ActiveLearningArguments, TrainingOptions
 
 _DESCRIPTION = """Active learning for the Hugging Face Trainer: have texts labeled, train on them, pick the
 texts worth labeling next, and so on."""
@@ -196,9 +196,10 @@ def _examples(run_dir: str) -> "Examples":
     """All texts of a run, read again from where it found them."""
     import datasets
 
-    from hfal.config import CONFIG_NAME, read_ahead
+    from hfal.config import read_ahead
     from hfal.data import load_data
     from hfal.identity import Examples
+    from hfal.parsing import CONFIG_NAME
     from hfal.store import Store
 
     Store(run_dir, read_only=True).close()
@@ -244,7 +245,8 @@ def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> 
 
 
 def _run(words: list[str]) -> int:
-    from hfal.config import CONFIG_NAME, help_text, read_ahead
+    from hfal.config import help_text, read_ahead
+    from hfal.parsing import CONFIG_NAME
 
     if {"-h", "--help"} & set(words):
         print(help_text())

@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hfal.config import ActiveLearningArguments
 from hfal.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.errors import ArgumentError, RowError
 from hfal.label_set_columns import label_set_names_of, read_label_sets
 from hfal.label_sets import split_label_set
 from hfal.labels import label_values
+from hfal.options import ActiveLearningArguments
 from hfal.references import load_split
 from hfal.spans import plain_text
 from hfal.store import Store

@@ -1,13 +1,12 @@
 """How labels came about, in a form that others can read: all answers as a table, queries and rounds as JSON."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from hfal.errors import ArgumentError
+from hfal.references import is_local, without_paths
 from hfal.store import DATASET, Answer, Queried, Query, RoundRecord, Store, Texts
 
 
@@ -86,7 +85,7 @@ def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
 def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None) -> dict[str, Any]:
     """Everything about a run but its answers, as JSON has it.
 
-    Texts are left out, since they are in the tables, and so are paths, of which only the last part stays.
+    Texts are left out, since they are in the tables, and so are paths.
 
     Args:
         store: The run's store.
@@ -96,8 +95,8 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
     queries = []
     for query in store.queries():
         about = {name: getattr(query, name) for name in _OF_QUERIES}
-        about["model"] = query.model and _model_without_path(query.model)
-        about["settings"] = _without_paths(dict(query.settings))
+        about["model"] = published_model(query)
+        about["settings"] = without_paths(query.settings)
         examples = [{"id": e.example_id, **{name: getattr(e, name) for name in _OF_EXAMPLES}} for e in query.examples]
         queries.append({**about, "versions": dict(query.versions), "examples": examples})
     return {
@@ -111,6 +110,12 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
         "rounds": [asdict(record) for record in store.rounds()],
         "contents": store.contents(),
     }
+
+
+def published_model(query: Query) -> str | None:
+    """Which model scored, without the path that it came from."""
+    kind, _, name = (query.model or "").partition(" from ")
+    return kind if is_local(name) else query.model
 
 
 def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]) -> History:
@@ -173,25 +178,3 @@ def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
 
 def _iso(time: datetime) -> str:
     return time.isoformat(timespec="microseconds")
-
-
-def _model_without_path(model: str) -> str:
-    kind, separator, name = model.partition(" from ")
-    return f"{kind}{separator}{_without_paths(name)}"
-
-
-def _without_paths(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_paths(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_paths(inner) for inner in value]
-    if isinstance(value, str) and (re.match(r"[/\\.~]|[A-Za-z]:[/\\]", value) or _exists(value)):
-        return re.split(r"[/\\]", value.rstrip("/\\"))[-1]
-    return value
-
-
-def _exists(value: str) -> bool:
-    try:
-        return "/" in value and Path(value).exists()
-    except (OSError, ValueError):
-        return False

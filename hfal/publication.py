@@ -6,7 +6,6 @@ Whatever goes to the Hub is written here first, whole, so that it can be looked 
 import csv
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from hfal.card import dataset_card, draw_learning_curve, model_card
 from hfal.errors import RunDirectoryError
 from hfal.export import export_labels
 from hfal.export_files import CARD
+from hfal.references import is_local
 from hfal.store import Store
 
 
@@ -108,15 +108,15 @@ def write_model(
 
 def _without_paths(content: Any) -> Any:
     """The configuration of a model or tokenizer without what only this machine has."""
+    if isinstance(content, list):
+        return [_without_paths(part) for part in content]
     if not isinstance(content, dict):
         return content
-    return {key: value for key, value in content.items() if not _is_path(key, value)}
+    return {key: _without_paths(value) for key, value in content.items() if not _is_path(key, value)}
 
 
 def _is_path(key: str, value: Any) -> bool:
-    if not isinstance(value, str) or not key.endswith(_KEYS_WITH_PATHS):
-        return False
-    return bool(re.match(r"[/\\~.]|[A-Za-z]:[/\\]", value)) or Path(value).exists()
+    return key.endswith(_KEYS_WITH_PATHS) and isinstance(value, str) and is_local(value)
 
 
 def preview_export(

@@ -9,10 +9,11 @@ import difflib
 import hashlib
 import importlib.util
 import logging
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from hfal.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.conll import read_file
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 DATA_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", *CONLL_SUFFIXES)
 """Of the files that `load_split` reads."""
+
+LOCAL = "(local)"
+"""What is published in the place of a path."""
 
 _PACKAGE = "package:"
 _LOADERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
@@ -62,6 +66,36 @@ def resolve_path(reference: str) -> Path | None:
     if not path.exists():
         raise FileNotFoundError(f"{reference}: there is no {path.absolute()}")
     return path
+
+
+def is_local(reference: str) -> bool:
+    """Whether a model or data set that is called so is on this machine only, so that its name is not published.
+
+    Everything is that `resolve_path` takes for a path, also where nothing is there, for it may be relative to another
+    folder; and paths of Windows, and `file:`. `package:NAME/path` means the same to everyone, as a Hub name does.
+    """
+    if not reference or reference.startswith(_PACKAGE):
+        return False
+    if reference.startswith(("/", "~", "./", "../")) or re.match(r"file:|[a-z]:/|[^/]*\\", reference, re.IGNORECASE):
+        return True
+    try:
+        return resolve_path(reference) is not None
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):  # longer than names of files may be, or with a zero byte
+        return False
+
+
+def without_paths(value: Any) -> Any:
+    """What JSON or YAML has, with `LOCAL` in the place of each path of this machine.
+
+    Single words stay, though a folder may be called so: they may be anything, such as the name of a strategy.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): without_paths(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_paths(inner) for inner in value]
+    return LOCAL if isinstance(value, str) and re.search(r"[/\\.]", value) and is_local(value) else value
 
 
 def resolve_model(reference: str) -> str:

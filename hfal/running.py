@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from hfal.annotators import Annotator, FileAnnotator, SimulatedAnnotator, TerminalAnnotator
-from hfal.config import ActiveLearningArguments
 from hfal.evaluation.curves import plot_learning_curve, rounds_table
 from hfal.export import export_labels
 from hfal.hub import hub_name, push_to_hub
+from hfal.options import ActiveLearningArguments
 from hfal.pool import Pool
 from hfal.processes import is_main
 from hfal.store import RoundRecord

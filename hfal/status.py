@@ -4,8 +4,8 @@ import os
 import shlex
 from pathlib import Path
 
-from hfal.config import CONFIG_NAME
 from hfal.evaluation.curves import rounds_table
+from hfal.parsing import CONFIG_NAME
 from hfal.store import DATASET, Query, Store
 
 

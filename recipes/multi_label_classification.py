@@ -13,9 +13,10 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
-from hfal.config import ActiveLearningArguments, keep_options, parse_arguments
+from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
 from hfal.evaluation.label_sets import label_set_metrics
+from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
 from hfal.running import export, make_annotator, make_strategy, report, start_logging

@@ -14,9 +14,10 @@ import numpy as np
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, EvalPrediction, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
-from hfal.config import ActiveLearningArguments, keep_options, parse_arguments
+from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
 from hfal.evaluation.metrics import classification_metrics
+from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
 from hfal.running import export, make_annotator, make_strategy, report, start_logging

@@ -20,9 +20,10 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Pool, tokenize_words
-from hfal.config import ActiveLearningArguments, keep_options, parse_arguments
+from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
 from hfal.evaluation.entities import entity_metrics
+from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
 from hfal.running import export, make_annotator, make_strategy, report, start_logging

@@ -133,6 +133,24 @@ def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
     assert not any(secret in text for secret in [*PRIVATE, "mine.csv"])
 
 
+def test_a_folder_of_the_working_directory_is_no_model_of_the_hub(tmp_path, monkeypatch):
+    store = make_run(tmp_path / "run")
+    store._db.execute("UPDATE queries SET model = 'BertModel from mine', settings = '{}' WHERE model IS NOT NULL")
+    store.close()
+    options = {"data": "me/reviews", "model": "mine", "embeddings": "model", "strategy": "margin"}
+    (tmp_path / "run" / CONFIG_NAME).write_text(f"{_KEPT}\n{yaml.safe_dump(options)}")
+    for name in ("mine", "model", "margin"):  # the last two are words of hfal first
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    export_labels("run", "out", answers=True)
+    text = dataset_card("run", "out", "me/reviews")
+    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+    assert shown == {"data": "me/reviews", "embeddings": "model", "strategy": "margin"}
+    assert "mine" not in text
+    assert "base_model" not in ModelCard(model_card("run", 1, "me/model", "me/reviews")).data.to_dict()
+    assert "mine" not in (tmp_path / "out" / "hfal.json").read_text()
+
+
 def test_configurations_are_those_of_the_files(tmp_path):
     make_run(tmp_path / "run").close()
     out = tmp_path / "out"
@@ -169,15 +187,21 @@ def test_a_model_goes_without_pickles_and_paths(tmp_path):
     (saved / "model.safetensors").write_bytes(b"weights")
     (saved / "training_args.bin").write_bytes(b"pickle")
     (saved / "config.json").write_text(json.dumps({"_name_or_path": SECRET_PATH, "model_type": "bert"}))
+    parts = {"encoder": {"_name_or_path": SECRET_PATH}, "decoder": {"_name_or_path": "file:///home/anna"}}
+    (saved / "tokenizer_config.json").write_text(
+        json.dumps({**parts, "vocab_file": "vocab", "tokenizer_file": "../t"})
+    )
     (saved / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base", "r": 8}))
     store.add_query(Query(2, "round", "margin", 0, (), None, {}, {}))
     store.close()
     (tmp_path / "out").mkdir()
     files = write_model(tmp_path / "run", tmp_path / "out", "me/model", "me/reviews")
-    names = ["README.md", "adapter_config.json", "config.json", "model.safetensors"]
+    names = ["README.md", "adapter_config.json", "config.json", "model.safetensors", "tokenizer_config.json"]
     assert [file.name for file in files] == names
     assert json.loads((tmp_path / "out" / "config.json").read_text()) == {"model_type": "bert"}
     assert json.loads((tmp_path / "out" / "adapter_config.json").read_text())["base_model_name_or_path"] == "org/base"
+    parts = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())
+    assert parts == {"encoder": {}, "decoder": {}, "vocab_file": "vocab"}
     card = ModelCard.load(tmp_path / "out" / "README.md")
     assert card.data.datasets == ["me/reviews"]
     assert card.data.tags == ["active-learning", "hfal"]

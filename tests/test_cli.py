@@ -24,7 +24,7 @@ from transformers import PreTrainedTokenizerBase
 from hfal import FileAnnotator, Pool, SimulatedAnnotator
 from hfal.annotators import TerminalAnnotator
 from hfal.cli import main
-from hfal.config import ActiveLearningArguments
+from hfal.options import ActiveLearningArguments
 from hfal.running import make_annotator
 from hfal.store import Answer, Queried, Query, Store
 

@@ -15,16 +15,9 @@ from datasets import Dataset
 from transformers import TrainingArguments
 
 from hfal import ActiveLearningCallback, Pool, Store
-from hfal.config import (
-    GROUPS,
-    ActiveLearningArguments,
-    TrainingOptions,
-    help_text,
-    keep_options,
-    parse_arguments,
-    read_ahead,
-)
+from hfal.config import help_text, keep_options, parse_arguments, read_ahead
 from hfal.errors import ArgumentError, RunDirectoryBusyError
+from hfal.options import GROUPS, ActiveLearningArguments, TrainingOptions
 from hfal.training import RoundTrainingArguments
 
 
@@ -361,6 +354,17 @@ def test_a_run_directory_is_a_configuration(tmp_path: Path, monkeypatch: pytest.
     assert args.output_dir == str(pool.run_dir)
     moved = pool.run_dir.rename(tmp_path / "moved")
     assert parse_arguments(BOTH, [str(moved)])[1].output_dir == str(moved)
+
+
+def test_embeddings_of_the_trained_model_are_no_folder(tmp_path: Path, monkeypatch, pool: Pool) -> None:
+    for name in ("model", "mine"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    for model, embeddings in (("model", "model"), ("mine", "entities")):
+        argv = ["--data", "me/reviews", "--model", model, "--embeddings", embeddings]
+        keep_options(parse_arguments(BOTH, argv)[0], pool)
+        again, _ = parse_arguments(BOTH, [str(pool.run_dir)])
+        assert (again.data, again.model, again.embeddings) == ("me/reviews", str(tmp_path / model), embeddings)
 
 
 def test_what_changed_since_the_last_start_is_said_in_one_line(

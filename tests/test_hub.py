@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 from hub_server import TOKEN, Failure, Hub, serve
-from published_run import make_run
+from published_run import SECRET_NAME, make_run
 
 from hfal.errors import ArgumentError, HubError
+from hfal.export import export_labels
 from hfal.hub import hub_name, push_to_hub
-from hfal.store import Store
+from hfal.store import Answer, Store
 
 
 TASKS = ["text_classification", "multi_label_classification", "token_classification"]
+OTHER = dict(zip(TASKS, ["negative", ["law"], ["B-PER", "O"]], strict=True))  # for what make_run calls x3
 FILES = {"README.md", "learning_curve.png", "test.parquet", "train.parquet"}
 WRONG = "hf_" + "wRoNg" * 6
 
@@ -42,8 +44,9 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ("data-only", "text_classification", {}),
     ("public", "text_classification", {"private": True}),
     ("outdated", "text_classification", {}),
-    ("sets", "multi_label_classification", {}),
-    ("tags", "token_classification", {}),
+    ("log", "text_classification", {"answers": True, "annotator_names": True}),
+    ("sets", "multi_label_classification", {"answers": True, "annotator_names": True}),
+    ("tags", "token_classification", {"answers": True, "annotator_names": True}),
     ("with-model", "text_classification", {"model_repo_id": "me/the-model"}),
 ]
 _PUSH = """
@@ -70,8 +73,25 @@ for name in sys.argv[1:]:
 assert "hfal" not in sys.modules
 print(json.dumps(loaded, default=str))
 """
-
-
+_LOAD_LOGS = """
+import json, sys, datasets
+datasets.disable_progress_bars()
+loaded = []
+for path, config, files in json.loads(sys.argv[1]):
+    data = datasets.load_dataset(path, config, data_files=files)
+    (log,) = data.values()
+    label = log.features["label"]
+    rows = log.to_list()
+    for row in rows:
+        value = row["label"]
+        if value is not None:
+            of_one = getattr(label, "feature", label).int2str
+            row["label"] = [of_one(v) for v in value] if isinstance(value, list) else of_one(value)
+        row["time"] = row["time"].isoformat(timespec="microseconds")
+    loaded.append([str(log.features["label"]), rows])
+assert "hfal" not in sys.modules
+print(json.dumps(loaded))
+"""
 _GO_ON = """
 import json, sys
 from datasets import Dataset, load_dataset
@@ -108,7 +128,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of each task, by its name."""
     runs = tmp_path_factory.mktemp("runs")
     for task in TASKS:
-        make_run(runs / task, task).close()
+        store = make_run(runs / task, task)
+        store.record(Answer("x3", OTHER[task], annotator=SECRET_NAME, comment="no | doubt", query=2))
+        store.record(Answer("x3", OTHER[task], annotator="Bert", query=2))
+        store.record(Answer("x3", None, "unsure", annotator="Bert", query=2))
+        store.record(Answer("x3", None, "undo", annotator="Bert", query=2))
+        store.close()
     model = runs / TASKS[0] / "rounds" / "002" / "model"
     model.mkdir(parents=True)
     (model / "model.safetensors").write_bytes(b"weights")
@@ -263,6 +288,42 @@ def test_plain_datasets_reads_what_the_store_has(hub, runs, played, tmp_path):
                 assert {column: row[column] for column in texts[row["id"]]} == texts[row["id"]]
         assert found == answers
         assert "ClassLabel" in loaded[name]["features"]["label"]
+
+
+def test_plain_datasets_reads_the_log_that_the_store_has(hub, runs, played, tmp_path):
+    """The configuration `answers`, of a folder, of one file and from the Hub: every answer, for each task."""
+    names = {"log": TASKS[0], "sets": TASKS[1], "tags": TASKS[2]}
+    wanted = []
+    for name, task in names.items():
+        folder = tmp_path / name
+        export_labels(runs / task, folder, answers=True, annotator_names=True)
+        file = str(folder / "answers.parquet")
+        wanted += [(str(folder), "answers", None), ("parquet", None, file), (f"me/{name}", "answers", None)]
+    done = client(hub, tmp_path / "home", "-c", _LOAD_LOGS, json.dumps(wanted))
+    assert done.returncode == 0, done.stderr
+    loaded = json.loads(done.stdout)
+    for number, task in enumerate(names.values()):
+        store = Store(runs / task, read_only=True)
+        answers, label_names = store.answers(), store.meta("label_names")
+        store.close()
+        assert [a.action for a in answers[-4:]] == ["correct", "label", "unsure", "undo"]
+        expected = [
+            {
+                "answer": a.number,
+                "id": a.example_id,
+                "annotator": a.annotator,
+                "action": a.action,
+                "label": a.label,
+                "comment": a.comment,
+                "time": a.time,
+                "query": a.query,
+            }
+            for a in answers
+        ]
+        feature = f"ClassLabel(names={label_names!r})"
+        for found_feature, rows in loaded[3 * number : 3 * number + 3]:
+            assert rows == expected
+            assert found_feature == (feature if task == TASKS[0] else f"List({feature})")
 
 
 def test_the_command_shows_and_sends(hub, runs, tmp_path):
