@@ -4,11 +4,14 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from transformers import TrainingArguments
 
@@ -19,7 +22,17 @@ from hfal.pool import Pool
 from hfal.processes import on_main, shared_failure
 from hfal.references import resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
-from hfal.store import Queried, Query
+from hfal.self_training import (
+    PREDICTION_SIGNALS,
+    SelfTraining,
+    confident,
+    predictions_path,
+    pseudo_labels_path,
+    read_predictions,
+    repetitions,
+    write_predictions,
+)
+from hfal.store import Queried, Query, RoundRecord
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM
 from hfal.strategies.scores import required_parameters
@@ -67,6 +80,7 @@ class Acquisition:
         token_budget: See `hfal.scoring.score_examples`.
         bf16: Score under bfloat16 autocast, also if the Trainer does not train so.
         seed: Seeds every random choice, together with the round.
+        self_training: How confident predictions join the training set, if they do.
     """
 
     def __init__(
@@ -85,6 +99,7 @@ class Acquisition:
         token_budget: int | None,
         bf16: bool,
         seed: int,
+        self_training: SelfTraining | None = None,
     ):
         if seed_strategy not in SEED_STRATEGIES:
             raise ArgumentError(f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}")
@@ -95,6 +110,11 @@ class Acquisition:
             raise ArgumentError(
                 f"seed_strategy={seed_strategy!r} needs embeddings before any model is trained: pass "
                 "embeddings=<name or path of a sentence-transformers model>, or seed_strategy='random'"
+            )
+        if self_training is not None and pool.task.name != "text_classification":
+            raise ArgumentError(
+                f"self_training={self_training.weight} is for text classification, but the pool is one of "
+                f"{pool.task.name}: leave it out"
             )
         _check_committee(committee, pool.label_names)
         needs_embeddings = seed_strategy in SEED_SELECTIONS or any(
@@ -132,6 +152,7 @@ class Acquisition:
         self.token_budget = token_budget
         self.bf16 = bf16
         self.seed = seed
+        self.self_training = self_training
         self.show_progress = True
 
     @cached_property
@@ -294,33 +315,13 @@ class Acquisition:
             positions, among = positions[rows], None
         elif among is not None:
             needs = needs | among.needs
-        columns = self.pool.columns_without_labels
-        if args.remove_unused_columns:
-            columns = forward_columns(model, columns)
-        dataset = self.pool.rows_to_score(columns)
-        # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
-        autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
+        scored = self._scoring(model, collate_fn, args)
 
         def run(
             rows: np.ndarray, keep: frozenset[str], title: str | None = None, draws: Sequence[Draw] = ()
         ) -> dict[str, np.ndarray]:
             try:
-                return score_examples(
-                    model,
-                    dataset,
-                    rows,
-                    self.pool.lengths[rows],
-                    task.collator(collate_fn, columns),
-                    keep=keep,
-                    score=strategy.score,
-                    signals=task.signals,
-                    draws=draws,
-                    token_budget=self.token_budget,
-                    autocast=autocast,
-                    num_workers=args.dataloader_num_workers,
-                    scratch_dir=self.pool.run_dir,
-                    progress=title if self.show_progress else None,
-                )
+                return scored(rows, keep, strategy.score, title, draws)
             except NonFiniteOutputError as error:
                 if error.probabilities_are_finite:
                     raise ScoringError(
@@ -336,6 +337,8 @@ class Acquisition:
 
         # What is needed of the labeled examples comes from the same pass, behind the candidates.
         keep = frozenset(filter(None, map(self._in_pass, needs)))
+        if self.self_training is not None:
+            keep |= PREDICTION_SIGNALS
         behind = positions[:0]
         if any(map(self._in_pass, needs & set(LABELED_SIGNALS))):
             behind = on_main(self._labeled_positions)
@@ -343,6 +346,8 @@ class Acquisition:
         if keep:
             with self._draws(strategy, model, round_number, others) as draws:
                 arrays = run(np.concatenate([positions, behind]), keep, "scoring", draws)
+        if self.self_training is not None:  # on the disk before the query, for the next round
+            on_main(lambda: self._keep_predictions(round_number, positions, arrays))
 
         def select() -> tuple[np.ndarray, np.ndarray | None]:
             at, known = positions, self._known(needs, positions, arrays)
@@ -373,9 +378,106 @@ class Acquisition:
                     "unit": self.unit,
                     "embeddings": _embeddings_name(self.embeddings),
                     "bf16_scoring": self.bf16,
+                    **({} if self.self_training is None else {"self_training": asdict(self.self_training)}),
                 },
             )
         )
+
+    def _scoring(
+        self, model: torch.nn.Module, collate_fn: Callable[[list[Any]], Any], args: TrainingArguments
+    ) -> Callable[..., dict[str, np.ndarray]]:
+        """A pass of a model over rows of the pool, as a function of the rows and of what to keep."""
+        task, columns = self.pool.task, self.pool.columns_without_labels
+        if args.remove_unused_columns:
+            columns = forward_columns(model, columns)
+        dataset = self.pool.rows_to_score(columns)
+        # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
+        autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
+
+        def scored(
+            rows: np.ndarray,
+            keep: frozenset[str],
+            score: Callable[..., torch.Tensor] | None,
+            title: str | None = None,
+            draws: Sequence[Draw] = (),
+        ) -> dict[str, np.ndarray]:
+            return score_examples(
+                model,
+                dataset,
+                rows,
+                self.pool.lengths[rows],
+                task.collator(collate_fn, columns),
+                keep=keep,
+                score=score,
+                signals=task.signals,
+                draws=draws,
+                token_budget=self.token_budget,
+                autocast=autocast,
+                num_workers=args.dataloader_num_workers,
+                scratch_dir=self.pool.run_dir,
+                progress=title if self.show_progress else None,
+            )
+
+        return scored
+
+    # -- self-training ---------------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        model: torch.nn.Module,
+        collate_fn: Callable[[list[Any]], Any],
+        round_number: int,
+        args: TrainingArguments,
+    ) -> None:
+        """Keep what a round's model says of the unlabeled examples, where the pass for its query has not.
+
+        Args:
+            model: The round's final model.
+            collate_fn: The Trainer's collator.
+            round_number: The round.
+            args: As for `propose`.
+        """
+        positions = on_main(self.pool.unlabeled_positions)
+        arrays = {name: np.empty(0, np.float32) for name in PREDICTION_SIGNALS}
+        if len(positions):
+            arrays = self._scoring(model, collate_fn, args)(positions, PREDICTION_SIGNALS, None, "predicting")
+        on_main(lambda: self._keep_predictions(round_number, positions, arrays))
+
+    def _keep_predictions(self, round_number: int, positions: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write down what a pass gave for some examples, which are the first rows of its arrays."""
+        classes = arrays["predictions"][: len(positions)].astype(np.int64)
+        table = {
+            "id": self.pool.ids.take(pa.array(positions)),
+            "label": pa.array(self.pool.label_names).take(pa.array(classes)),
+            "confidence": arrays["confidences"][: len(positions)],
+        }
+        write_predictions(predictions_path(self.pool.run_dir, round_number), pa.table(table))
+
+    def pseudo_labels(self, record: RoundRecord) -> tuple[dict[str, str], np.ndarray]:
+        """What a round trains on beside labels, written down, and how often each label is repeated for that.
+
+        Args:
+            record: The round; `predict` or `propose` has kept what the model of the one before says.
+
+        Returns:
+            Label names by id, in the order of the ids, and int64[labels].
+        """
+        assert self.self_training is not None
+        weight, rng = self.self_training.weight, self._rng(7, record.number)
+        table = read_predictions(predictions_path(self.pool.run_dir, record.number - 1)).sort_by("id")
+        free = self.pool.ids.take(pa.array(self.pool.unanswered_positions(record.answers_seen)))
+        table = table.filter(pc.is_in(table["id"], value_set=free))
+        classes = pc.index_in(table["label"], value_set=pa.array(self.pool.label_names)).to_numpy()
+        labels = len(self.pool.training_labels(record.answers_seen))
+        most = max(int(labels / (weight * len(self.pool.label_names))), 1)
+        taken = confident(classes, table["confidence"].to_numpy(), self.self_training.threshold, most, rng)
+        table = table.take(pa.array(taken))
+        write_predictions(pseudo_labels_path(self.pool.run_dir, record.number), table)
+        logger.info("round %d: %d confident predictions join %d labels", record.number, len(table), labels)
+        found = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
+        return found, repetitions(labels, weight, rng) if found else np.ones(labels, np.int64)
+
+    # -- signals ---------------------------------------------------------------------------------------------------
 
     def _in_pass(self, signal: str) -> str | None:
         """What the scoring pass calls a signal; `None` if it comes from elsewhere."""

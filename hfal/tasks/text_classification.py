@@ -114,7 +114,8 @@ class TextClassification(WholeTexts):
             logits: float[B, C]; `None` where all that is asked for is of draws.
             drawn: Those of T draws of the model's parameters, float[B, T, C], if there are any.
             words: Not used.
-            keep: Any of `"scores"`, `"probabilities"` and `"draws"`.
+            keep: Any of `"scores"`, `"probabilities"`, `"draws"`, and `"predictions"` with `"confidences"`, the most
+                likely class and its probability.
             score: The acquisition score, of probabilities float32[B, C], or of draws float32[B, T, C].
 
         Returns:
@@ -129,6 +130,8 @@ class TextClassification(WholeTexts):
         found = {"finite": finite(probabilities, draws)}
         if "probabilities" in keep:
             found["probabilities"] = required(probabilities)
+        if "predictions" in keep:
+            found["confidences"], found["predictions"] = required(probabilities).max(dim=-1)
         if "draws" in keep:
             found["draws"] = required(draws)
         if "scores" in keep:
