@@ -14,9 +14,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from hfal.config import ActiveLearningArguments
 from hfal.data import load_data
 from hfal.errors import ArgumentError
+from hfal.options import ActiveLearningArguments
 from hfal.pool import Pool
 from hfal.spans import words_of
 from hfal.training import RoundTrainingArguments

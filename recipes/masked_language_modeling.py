@@ -21,8 +21,9 @@ from collections.abc import Sequence
 
 from transformers import AutoTokenizer, DataCollatorForLanguageModeling, Trainer, set_seed
 
-from hfal.config import ActiveLearningArguments, parse_arguments
+from hfal.config import parse_arguments
 from hfal.errors import ArgumentError
+from hfal.options import ActiveLearningArguments
 from hfal.pretraining import (
     PretrainingArguments,
     load_masked_language_model,

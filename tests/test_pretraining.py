@@ -20,9 +20,9 @@ from transformers import (
 
 from hfal import Pool, SimulatedAnnotator, tokenize_words
 from hfal.callback import ActiveLearningCallback
-from hfal.config import ActiveLearningArguments
 from hfal.data import load_data
 from hfal.errors import ArgumentError
+from hfal.options import ActiveLearningArguments
 from hfal.pretraining import load_masked_language_model, load_texts, tokenize_texts
 from hfal.recipes.masked_language_modeling import main as pretrain
 

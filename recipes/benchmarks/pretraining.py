@@ -24,9 +24,9 @@ import transformers
 from scipy import stats
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PrinterCallback, Trainer
 
-from hfal.config import ActiveLearningArguments
 from hfal.data import load_data
 from hfal.evaluation.metrics import classification_metrics
+from hfal.options import ActiveLearningArguments
 from hfal.recipes.masked_language_modeling import main as pretrain
 from hfal.references import resolve_model
 from hfal.training import RoundTrainingArguments
