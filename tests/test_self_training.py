@@ -1,6 +1,7 @@
 """Confident predictions as training data: which, how much they count, and that they are never labels."""
 
 import copy
+import json
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -162,8 +163,8 @@ def test_an_export_knows_nothing_of_them(start, tmp_path):
     assert len((tmp_path / "labels.jsonl").read_text().splitlines()) == 20
     assert used(pool, 2)
     export_labels(pool.run_dir, tmp_path / "all", unlabeled=pool, answers=True)
-    queries = pq.read_table(tmp_path / "all" / "queries.parquet").to_pylist()
-    assert "self_training" in str(queries[-1]["settings"])
+    queries = json.loads((tmp_path / "all" / "hfal.json").read_text())["queries"]
+    assert queries[-1]["settings"]["self_training"] == {"weight": 0.5, "threshold": 0.5}
 
 
 def test_it_is_off_by_default_and_nobody_sure_is_the_same_as_off(start, tmp_path):
