@@ -20,6 +20,7 @@ from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
 from hfal.processes import on_main, shared_failure
+from hfal.records import Queried, Query, RoundRecord
 from hfal.references import resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.self_training import (
@@ -32,7 +33,6 @@ from hfal.self_training import (
     repetitions,
     write_predictions,
 )
-from hfal.store import Queried, Query, RoundRecord
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM
 from hfal.strategies.scores import required_parameters

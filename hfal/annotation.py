@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from hfal.annotators.protocol import Annotator, OpenQuery, Question
 from hfal.errors import AnswersPending
-from hfal.store import DATASET, Answer, Query, Store
+from hfal.records import DATASET, Answer, Query
+from hfal.store import Store
 
 
 logger = logging.getLogger(__name__)

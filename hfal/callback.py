@@ -17,9 +17,9 @@ from hfal.annotators import Annotator
 from hfal.errors import ArgumentError
 from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size
+from hfal.records import RoundRecord
 from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
 from hfal.self_training import SelfTraining
-from hfal.store import RoundRecord
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 
 

@@ -22,8 +22,9 @@ from hfal.evaluation.curves import metric_names, plot_learning_curve, rounds_tab
 from hfal.export_files import ANSWERS, SPLITS, dataset_configs
 from hfal.history import published_model
 from hfal.options import references_in
-from hfal.references import is_local, without_paths
-from hfal.store import DATASET, Query, RoundRecord, Store
+from hfal.records import DATASET, Query, RoundRecord
+from hfal.references import hub_name_problem, is_local, without_paths
+from hfal.store import Store
 from hfal.tags import entities
 
 
@@ -166,8 +167,7 @@ def model_card(
         store.close()
     if record is None:
         raise RunDirectoryError(f"there is no round {round_number} in {os.fspath(run_dir)}")
-    base = _published_options(run_dir).get("model")
-    base = base if base is not None and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", base) else None
+    base = _base_model(run_dir)
     data = ModelCardData(
         language=_languages(language),
         library_name="transformers",
@@ -214,6 +214,12 @@ def draw_learning_curve(run_dir: str | os.PathLike[str], folder: str | os.PathLi
     except ImportError:
         return False
     return True
+
+
+def _base_model(run_dir: str | os.PathLike[str]) -> str | None:
+    """The name on the Hub of the model that the run was started with, if it has one."""
+    base: str | None = _published_options(run_dir).get("model")
+    return None if base is None or hub_name_problem(base) else base
 
 
 # -- what a run says -----------------------------------------------------------------------------------------------

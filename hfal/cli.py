@@ -37,7 +37,6 @@ _EXPORT_OPTIONS = {
     "answers": "also write the whole log of answers, and the queries and rounds; into a folder",
     "annotator_names": "write the names of annotators, who are annotator-1, annotator-2, ... without it",
     "no_provenance": "leave out the columns al_..., which say where each label came from",
-    "no_comments": "leave out what annotators had to say about a text",
 }
 
 _BIG = 50_000  # rows for which preparing takes long enough to want a progress bar
@@ -123,6 +122,15 @@ def _command(words: list[str]) -> int:
         spellings = dict.fromkeys([f"--{option}", f"--{option.replace('_', '-')}"])
         export.add_argument(*spellings, action="store_true", help=what)
     export.add_argument(
+        "--comments",
+        action="store_true",
+        default=None,
+        help="publish what annotators had to say about a text, which stays out on the Hub without it",
+    )
+    export.add_argument(
+        "--no_comments", "--no-comments", action="store_false", dest="comments", help="leave it out of files too"
+    )
+    export.add_argument(
         "--dry-run", "--dry_run", action="store_true", help="only show what would be written, or sent to the Hub"
     )
     on_hub = export.add_argument_group("on the Hub")
@@ -147,7 +155,7 @@ def _command(words: list[str]) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     from hfal.export import export_labels
     from hfal.hub import hub_name, preview_push, push_to_hub
-    from hfal.publication import preview_export
+    from hfal.publication import describe_rows, preview_export
 
     run_dir, to, format = arguments.run_dir, arguments.to, arguments.format
     about = {name: getattr(arguments, name) for name in ("license", "language")}
@@ -160,17 +168,14 @@ def _export(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             print(preview_export(run_dir, to, format, **contents))
             return 0
-        more = {"unlabeled": "unlabeled texts", "answers": "answers"}  # of a folder; a file has labels, as it is named
-        kinds = more if arguments.unlabeled or arguments.answers else {}
-        for path, rows in export_labels(run_dir, to, format, **contents).items():
-            print(f"{path}: {rows} {kinds.get(path.stem, 'labels')}")
+        print(describe_rows(export_labels(run_dir, to, format, **contents)))
         return 0
     if format is not None:
         raise ArgumentError(f"--format {format!r} is for files; on the Hub they are Parquet: leave it out")
     about["model_repo_id"] = model = arguments.model and hub_name(arguments.model)
     if arguments.model and not model:
         raise ArgumentError(f"--model {arguments.model!r}: expected hub:OWNER/NAME")
-    contents = _contents(arguments)
+    contents = _contents(arguments) | {"comments": bool(arguments.comments)}
     if arguments.dry_run:
         print(preview_push(run_dir, repo_id, **about, **contents))
         return 0
@@ -185,7 +190,7 @@ def _contents(arguments: argparse.Namespace) -> dict[str, Any]:
     """Which examples and columns are wanted, as `export_labels` takes it; may read all of the data."""
     return {
         "provenance": not arguments.no_provenance,
-        "comments": not arguments.no_comments,
+        "comments": arguments.comments is not False,
         "annotator_names": arguments.annotator_names,
         "unlabeled": _examples(arguments.run_dir) if arguments.unlabeled else None,
         "answers": arguments.answers,

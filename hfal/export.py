@@ -34,9 +34,10 @@ from hfal.export_files import (
 )
 from hfal.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
 from hfal.label_sets import join_label_set
+from hfal.records import DATASET, Answer, Queried, Query, Texts
 from hfal.spans import spans_from_tags, words_of
 from hfal.spreadsheets import column_for
-from hfal.store import DATASET, Answer, Queried, Query, Store, Texts
+from hfal.store import Store
 
 
 logger = logging.getLogger(__name__)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +13,12 @@ import datasets
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export_files import ANSWERS, HISTORY, SPLITS
 from hfal.history import History, read_history, to_go_on
-from hfal.store import Answer, Store
+from hfal.records import Answer
+from hfal.references import hub_name_problem
+from hfal.store import Store
 
 
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
-_HUB_NAME = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
 
 
 def load_export(
@@ -66,7 +66,7 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
     folder = Path(source)
     if folder.is_dir():
         return folder
-    if not isinstance(source, str) or not _HUB_NAME.fullmatch(source):
+    if not isinstance(source, str) or hub_name_problem(source):
         raise ArgumentError(f"source={os.fspath(source)!r} is no folder, and no name of a data set on the Hub")
     import huggingface_hub
 
@@ -144,6 +144,7 @@ def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
             "task": history.task,
             "scheme": history.scheme,
             "label_names": history.label_names,
+            "exported_rounds": sum(record.finished is not None for record in history.rounds),  # which have no models
         },
         history.queries,
         history.rounds,

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from hfal.errors import ArgumentError
+from hfal.records import DATASET, Answer, Queried, Query, RoundRecord, Texts
 from hfal.references import is_local, without_paths
-from hfal.store import DATASET, Answer, Queried, Query, RoundRecord, Store, Texts
+from hfal.store import Store
 
 
 FORMAT = 1

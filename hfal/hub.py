@@ -19,6 +19,7 @@ from hfal.card import PICTURE, TAG
 from hfal.errors import ArgumentError, HubError, HubUnreachableError
 from hfal.export_files import ANSWERS, CARD, HISTORY, SPLITS
 from hfal.publication import describe_files, write_dataset, write_model
+from hfal.references import hub_name_problem
 
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def push_to_hub(
         language: The language or languages of the texts, in ISO 639-1: `"en"`.
         model_repo_id: Publish the model of the last round too, as this model, with a card that links the data set. It
             is a commit of its own, after that of the data.
-        **contents: What `export_labels` takes beside: which examples, and which columns.
+        **contents: What `export_labels` takes beside: which examples, and which columns. Comments of annotators, in
+            which there may be names, stay out without `comments=True`.
 
     Returns:
         The address of the data set's commit. That of the model's is logged.
@@ -156,16 +158,11 @@ def hub_name(target: str) -> str | None:
 
 
 def _check_names(*names: str | None) -> None:
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
     for name in names:
         if name is None:
             continue
-        try:
-            validate_repo_id(name)
-        except HFValidationError as error:
-            raise ArgumentError(f"{name!r} cannot be a name on the Hub: {_one_line(error)}") from None
+        if problem := hub_name_problem(name):
+            raise ArgumentError(f"{name!r} cannot be a name on the Hub: {problem}")
         if "/" not in name:
             raise ArgumentError(f"{name!r} does not say whose it is: expected OWNER/NAME, such as me/reviews")
 

@@ -4,7 +4,7 @@ The column has a list for each text: of `ClassLabel`, strings or integers. An em
 the labels; `None`, that nobody has said anything yet.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hfal.columns import cells_of
 from hfal.errors import ArgumentError, RowError
 
 
-_ROWS_AT_A_TIME = 10_000
 _EXPECTED = "expected a list of labels for each text: of ClassLabel, strings or integers"
 
 
@@ -68,7 +68,7 @@ def label_set_names_of(dataset: datasets.Dataset, column: str | None, names: Seq
     if names is not None:
         return names
     values: set[Any] = set()
-    for cells in _blocks(dataset, column):
+    for cells in cells_of(dataset, column):
         values.update(pc.unique(cells.flatten()).to_pylist())
     values.discard(None)
     if not values:
@@ -115,7 +115,7 @@ def read_label_sets(dataset: datasets.Dataset, column: str | None, names: Sequen
     sizes = np.zeros(len(dataset), np.int64)
     parts = [np.empty(0, np.int32)]
     row = 0
-    for cells in _blocks(dataset, column) if column is not None else ():
+    for cells in cells_of(dataset, column) if column is not None else ():
         here = slice(row, row + len(cells))
         given[here] = cells.is_valid().to_numpy(zero_copy_only=False)
         sizes[here] = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False)
@@ -162,8 +162,3 @@ def _indices(flat: pa.Array, written: Sequence[str], names: Sequence[str]) -> np
         return places[np.where(known, numbers, -1)]
     found = pc.index_in(flat.cast(pa.string()), value_set=pa.array(names, pa.string()))
     return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def _blocks(dataset: datasets.Dataset, column: str) -> Iterator[pa.Array]:
-    for table in dataset.select_columns([column]).with_format("arrow").iter(_ROWS_AT_A_TIME):
-        yield table[column].combine_chunks()

@@ -8,13 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hfal.columns import tables_of
 from hfal.errors import ArgumentError
 
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")
 """What the Trainer and its collators call the labels."""
-
-_ROWS_AT_A_TIME = 10_000
 
 
 def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> tuple[str, ...]:
@@ -51,7 +50,7 @@ def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequenc
         found = tuple(feature.names)
         return found
     values: set[Any] = set()
-    for table in dataset.select_columns([column]).with_format("arrow").iter(_ROWS_AT_A_TIME):
+    for table in tables_of(dataset, column):
         values.update(pc.unique(label_values(table[column])).to_pylist())
     values.discard(None)
     if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
@@ -77,7 +76,7 @@ def label_indices(dataset: datasets.Dataset, column: str, names: Sequence[str]) 
     """A label column as indices into `names`, int64[N]; -1 for a missing or unknown label."""
     feature = dataset.features[column]
     parts = []
-    for table in dataset.select_columns([column]).with_format("arrow").iter(_ROWS_AT_A_TIME):
+    for table in tables_of(dataset, column):
         values = label_values(table[column])
         if isinstance(feature, datasets.ClassLabel):
             values = pc.take(pa.array(feature.names, pa.string()), pc.if_else(pc.less(values, 0), None, values))

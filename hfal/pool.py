@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
+from hfal.columns import ROWS_AT_A_TIME, tables_of
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.from_export import load_export, restored
-from hfal.identity import columns_of, examples_of, hash_texts, make_ids
+from hfal.identity import examples_of, hash_texts, make_ids
 from hfal.processes import is_main, on_main, rank_and_size
+from hfal.records import DATASET, Answer, Texts
 from hfal.spans import plain_text
-from hfal.store import DATASET, Answer, Store, Texts
+from hfal.store import Store
 from hfal.tasks import LABEL_COLUMNS, make_task
 
 
@@ -34,7 +36,6 @@ HOLDOUT = "held out by hfal"
 UNITS = ("examples", "words")
 """What sizes of queries, and budgets, may count."""
 
-_ROWS_AT_A_TIME = 10_000
 _PATIENCE = 60  # seconds, of the other processes for the main one
 
 
@@ -126,8 +127,9 @@ class Pool:
 
         With the same Trainer and the same arguments of the callback, the next queries are those that the exported run
         would have made. The export has no models: a last round that has made no query yet is trained again, and
-        `retrain="continue"` and committees of earlier rounds have nothing to begin with. Nor does it have labels that
-        nobody was shown, so a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
+        where `retrain="continue"` or a committee takes models of earlier rounds, the run refuses to start until
+        `rounds/NNN/model` was copied from the run that trained them. Nor does it have labels that nobody was shown, so
+        a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
 
         Args:
             source: A folder that `export_labels(..., unlabeled=pool, answers=True)` has written, or the name of a data
@@ -259,10 +261,10 @@ class Pool:
                         self.content(row),
                         texts,
                     )
-                    for start in range(0, len(rows), _ROWS_AT_A_TIME)
+                    for start in range(0, len(rows), ROWS_AT_A_TIME)
                     for row, texts in zip(
-                        rows[start : start + _ROWS_AT_A_TIME],
-                        self.texts(rows[start : start + _ROWS_AT_A_TIME]),
+                        rows[start : start + ROWS_AT_A_TIME],
+                        self.texts(rows[start : start + ROWS_AT_A_TIME]),
                         strict=True,
                     )
                 )
@@ -337,7 +339,7 @@ class Pool:
                 f"{self.task.how_to_tokenize}"
             )
         parts = []
-        for table in columns_of(self.dataset, "input_ids"):
+        for table in tables_of(self.dataset, "input_ids"):
             parts.append(pc.list_value_length(table["input_ids"]).to_numpy())
         lengths = np.concatenate(parts).astype(np.int32)
         if (lengths == 0).any():
@@ -532,7 +534,7 @@ class Pool:
             repo_id: `"owner/name"`; the owner is you or an organization.
             unlabeled: Whether to publish the examples without a label too, as a split of their own.
             **options: `private`, `token`, `license`, `language`, `model_repo_id`, and what `export_labels` takes
-                beside: see `hfal.hub.push_to_hub`.
+                beside: see `hfal.hub.push_to_hub`, by which comments of annotators stay out.
 
         Returns:
             The address of the commit.

@@ -7,7 +7,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from hfal.card import dataset_card, draw_learning_curve, model_card
 from hfal.errors import RunDirectoryError
 from hfal.export import export_labels
-from hfal.export_files import CARD
+from hfal.export_files import ANSWERS, CARD
 from hfal.references import is_local
 from hfal.store import Store
 
@@ -44,7 +44,8 @@ def write_dataset(
         license: Its license, for the card.
         language: Its language or languages, for the card.
         model_repo_id: The name of the trained model on the Hub, for the card.
-        **contents: What `export_labels` takes beside: which examples, and which columns.
+        **contents: What `export_labels` takes beside: which examples, and which columns. Comments of annotators, in
+            which there may be names, are left out without `comments=True`.
 
     Returns:
         The files.
@@ -53,7 +54,7 @@ def write_dataset(
         RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
     """
     folder = Path(folder)
-    export_labels(run_dir, folder, **contents)
+    export_labels(run_dir, folder, **{"comments": False, **contents})
     draw_learning_curve(run_dir, folder)
     card = dataset_card(run_dir, folder, repo_id, license, language, model_repo_id)
     (folder / CARD).write_text(card, "utf-8")
@@ -151,6 +152,12 @@ def describe_files(files: Iterable[Path]) -> str:
         if columns:
             lines.append(f"      columns: {', '.join(columns)}")
     return "\n".join(lines)
+
+
+def describe_rows(tables: Mapping[Path, int]) -> str:
+    """What `export_labels` has written, one line for each table."""
+    kinds = {"unlabeled": "unlabeled texts", ANSWERS: "answers"} if len(tables) > 1 else {}  # a file may be called so
+    return "\n".join(f"{path}: {rows} {kinds.get(path.stem, 'labels')}" for path, rows in tables.items())
 
 
 def _contents(file: Path) -> tuple[int | None, list[str]]:

@@ -98,6 +98,18 @@ def without_paths(value: Any) -> Any:
     return LOCAL if isinstance(value, str) and re.search(r"[/\\.]", value) and is_local(value) else value
 
 
+def hub_name_problem(name: str) -> str | None:
+    """Why no model and no data set on the Hub can be called so; `None` if one can."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        return " ".join(str(error).split())
+    return None
+
+
 def resolve_model(reference: str) -> str:
     """What `from_pretrained` takes for a model reference: a local path, or the Hub name it is.
 
@@ -187,16 +199,14 @@ def _check_file(path: Path) -> None:
 
 def _load_from_hub(reference: str, split: str, config_name: str | None) -> "datasets.Dataset":
     import datasets
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
 
+    nowhere = f"{reference!r} is neither a path that exists nor a data set that the Hub shows you: {_LOCAL_HELP}"
+    if hub_name_problem(reference):
+        raise FileNotFoundError(nowhere)
     try:
-        validate_repo_id(reference)
         return datasets.load_dataset(reference, config_name, split=split)
-    except (datasets.exceptions.DatasetNotFoundError, HFValidationError) as error:
-        raise FileNotFoundError(
-            f"{reference!r} is neither a path that exists nor a data set that the Hub shows you: {_LOCAL_HELP}"
-        ) from error
+    except datasets.exceptions.DatasetNotFoundError as error:
+        raise FileNotFoundError(nowhere) from error
     except OSError as error:
         raise HubUnreachableError(_unreachable("data set", reference, error)) from error
 

@@ -29,17 +29,15 @@ from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 from hfal.acquisition import Acquisition
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator, SimulatedAnnotator
-from hfal.draws import dropout_layers
+from hfal.checks import check_trainer, is_holdout
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
-from hfal.pool import HOLDOUT, Pool
-from hfal.processes import gather, is_main, on_main, rank_and_size, shared_failure
-from hfal.scoring import forward_columns, longest_input, without_adapters
+from hfal.pool import Pool
+from hfal.processes import gather, is_main, on_main, shared_failure
+from hfal.records import RoundRecord
 from hfal.self_training import forget_predictions, predictions_path
-from hfal.store import RoundRecord, Store
-from hfal.tasks import LABEL_COLUMNS
+from hfal.store import Store
 from hfal.weights import (
     Weights,
-    initial_model,
     last_complete_checkpoint,
     load_weights,
     prune,
@@ -132,7 +130,13 @@ def run_rounds(
     """
     pool = acquisition.pool
     with shared_failure():
-        _check_trainer(trainer, acquisition, plan)
+        check_trainer(
+            trainer,
+            acquisition,
+            retrain=plan.retrain,
+            holdout=plan.holdout,
+            metric_wanted=None if plan.target_metric is None else f"target_metric={plan.target_metric!r}",
+        )
     with owned(pool), _put_back(trainer), _one_run_for_trackers(trainer, pool.store):
         store = pool.store
         acquisition.show_progress = is_main() and not trainer.args.disable_tqdm
@@ -262,6 +266,8 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
             return _Step(last.number, ends=True)
         if store.query_of_round(last.number) is None and len(acquisition.affordable()):
             return _Step(last.number)
+    number = 1 if last is None else last.number + 1
+    _check_models(acquisition, plan, number)
     if all(record.finished for record in store.rounds()):
         # The query of a round that was cut off is asked when the round is finished, as it would have been.
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
@@ -269,7 +275,6 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
         if acquisition.propose_seed_set() is None:
             raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
-    number = 1 if last is None else last.number + 1
     record = store.start_round(
         number, base_seed + number, pool.labels_bought(), len(pool.training_labels()), pool.words_bought()
     )
@@ -277,6 +282,34 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
     checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
     stopped_at = None if checkpoint is None else stopped_early_at(trainer, checkpoint)
     return _Step(number - 1, record=record, checkpoint=checkpoint, stopped_at=stopped_at)
+
+
+def _check_models(acquisition: Acquisition, plan: Plan, number: int) -> None:
+    """See that the models of earlier rounds are there that a round takes, before anybody labels for it.
+
+    A run that goes on from an export has none, and without them it would become another run. (In other runs a
+    committee is smaller where models were removed, which it says.)
+    """
+    store, committee = acquisition.pool.store, acquisition.committee
+    record = store.round(number)
+    needed: dict[str, range] = {}
+    if plan.retrain == "continue" and not (record and record.trained):
+        needed[f"retrain='continue' begins round {number} with"] = range(max(number - 1, 1), number)
+    if isinstance(committee, int):
+        # The strategy may take draws only from a later round on.
+        rounds = [number, *(n for n in sorted(acquisition.strategies) if n > number)]
+        first = next((n for n in rounds if acquisition.strategy_of(n).draws and n != plan.rounds), None)
+        if first is not None:
+            exported = range(1, 1 + (store.meta("exported_rounds") or 0))
+            needed[f"committee={committee} takes for round {first}"] = exported[max(first - committee, 0) :]
+    for what, of_rounds in needed.items():
+        missing = [f"{n:03d}" for n in of_rounds if not (round_folder(store.run_dir, n) / "model").exists()]
+        if missing:
+            raise RunDirectoryError(
+                f"{what} the models of earlier rounds, but {store.run_dir / 'rounds'} lacks those of "
+                f"{', '.join(missing)} (an export has no models): copy NNN/model from the run that trained them, or "
+                f"leave {what.partition('=')[0]} out"
+            )
 
 
 def _propose(
@@ -334,103 +367,11 @@ def _finish_round(store: Store, record: RoundRecord, metrics: dict[str, float], 
 # -- before the first round ----------------------------------------------------------------------------------------
 
 
-def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> None:
-    """Find out now what would otherwise fail in the first round, or silently go wrong in the third."""
-    pool, args = acquisition.pool, trainer.args
-    processes = rank_and_size()[1]
-    if processes != args.world_size:
-        raise ArgumentError(
-            f"{processes} processes were started, but this Trainer runs on {args.world_size} of them, so that each "
-            "would train a model of its own: pass use_cpu=True to TrainingArguments where there is no accelerator"
-        )
-    if args.world_size > 1 and (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
-        raise ArgumentError(
-            f"the Trainer cuts its model into {args.world_size} parts (FSDP or DeepSpeed), of which none can score: "
-            "use plain data parallelism, in which every process has the whole model"
-        )
-    if trainer.state.global_step == 0 and (trainer.optimizer is not None or trainer.lr_scheduler is not None):
-        raise ArgumentError(
-            "optimizers= was passed to the Trainer: its scheduler would run once and leave a learning rate of 0 to "
-            "every later round. Pass optimizer_cls_and_kwargs=, or set optim, learning_rate and lr_scheduler_type in "
-            "TrainingArguments, so that each round makes its own"
-        )
-    if trainer.model_init is None and trainer.state.global_step > 0 and not initial_model(pool.run_dir).exists():
-        raise ArgumentError(
-            f"retrain={plan.retrain!r} needs weights to begin with, but the Trainer's model was trained before and "
-            "there is no model_init: pass model_init= to the Trainer, or start the rounds with a new Trainer"
-        )
-    evaluations = trainer.eval_dataset if isinstance(trainer.eval_dataset, dict) else {"": trainer.eval_dataset}
-    if plan.holdout and any(d is not None and not _is_holdout(d) for d in evaluations.values()):
-        raise ArgumentError(
-            f"holdout={plan.holdout} makes an evaluation set of its own, but the Trainer has an eval_dataset: "
-            "leave one of them out (or pass eval_dataset=pool.holdout, where eval_strategy asks for one)"
-        )
-    for dataset in evaluations.values():
-        for column, feature in (getattr(dataset, "features", None) or {}).items():
-            names = list(getattr(feature, "names", pool.label_names))
-            if column in LABEL_COLUMNS and names != list(pool.label_names):
-                raise ArgumentError(
-                    f"the eval_dataset numbers its labels {', '.join(names)}, the pool {', '.join(pool.label_names)}: "
-                    "cast both to the same ClassLabel"
-                )
-    if plan.target_metric is not None and not plan.holdout and trainer.eval_dataset is None:
-        raise ArgumentError(f"target_metric={plan.target_metric!r} needs an eval_dataset in the Trainer, or holdout=")
-    model_class = type(without_adapters(trainer.model)).__name__
-    if model_class.endswith(pool.task.wrong_model):
-        raise ArgumentError(
-            f"the model is a {model_class}, but the pool is one of {pool.task.name}, for which it "
-            f"needs a {pool.task.head}"
-        )
-    config = getattr(trainer.model, "config", None)
-    classes = getattr(config, "num_labels", len(pool.label_names))
-    if classes != len(pool.label_names):
-        raise ArgumentError(
-            f"the model has {classes} classes, but the pool has {len(pool.label_names)} label names "
-            f"({', '.join(pool.label_names)}): load the model with num_labels={len(pool.label_names)}"
-        )
-    if config is not None:
-        pool.task.check_problem_type(getattr(config, "problem_type", None))
-    if acquisition.committee is None and any(strategy.draws for strategy in acquisition.strategies.values()):
-        dropout_layers(trainer.model)
-    limit = longest_input(trainer.model)
-    too_long = np.flatnonzero(pool.lengths > (np.inf if limit is None else limit))
-    if len(too_long):
-        raise ArgumentError(
-            f"{len(too_long)} examples have more than the {limit} tokens that {type(trainer.model).__name__} can "
-            f"take (ids {pool.some_ids(too_long)}, longest {pool.lengths.max()}): tokenize with "
-            f"truncation=True, max_length={limit}"
-        )
-    columns = pool.columns_without_labels
-    if args.remove_unused_columns:
-        columns = forward_columns(trainer.model, columns)
-        if not columns:
-            raise ArgumentError(
-                f"{type(trainer.model).__name__}.forward names none of the columns "
-                f"{', '.join(pool.columns_without_labels)}, and remove_unused_columns=True leaves no other: give "
-                "the Trainer the model itself if this is a wrapper (for torch.compile, torch_compile=True in "
-                "TrainingArguments), or pass remove_unused_columns=False and a data_collator that picks columns"
-            )
-    rows = pool.rows_to_score(columns)
-    ends = [int(pool.lengths.argmin()), int(pool.lengths.argmax())]
-    try:
-        batch = pool.task.collator(trainer.data_collator, columns)([rows[row] for row in ends])
-    except Exception as error:
-        raise ArgumentError(
-            f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "
-            f"({type(error).__name__}: {error}): {pool.task.collator_hint}"
-        ) from error
-    pool.task.check_batch(batch, ends)
-
-
-def _is_holdout(dataset: Any) -> bool:
-    return getattr(getattr(dataset, "info", None), "description", None) == HOLDOUT
-
-
 @contextlib.contextmanager
 def _put_back(trainer: Trainer) -> Iterator[None]:
     """Leave the Trainer's attributes and the random number generators as they were found."""
     attributes = {name: getattr(trainer, name) for name in ("train_dataset", "eval_dataset", "model_init")}
-    if _is_holdout(trainer.eval_dataset):
+    if is_holdout(trainer.eval_dataset):
         del attributes["eval_dataset"]  # the view that was passed is empty, or older than the one it has at the end
     arguments = {name: getattr(trainer.args, name) for name in ("output_dir", "seed")}
     generators = random.getstate(), np.random.get_state(), torch.get_rng_state()

@@ -12,7 +12,8 @@ from hfal.hub import hub_name, push_to_hub
 from hfal.options import ActiveLearningArguments
 from hfal.pool import Pool
 from hfal.processes import is_main
-from hfal.store import RoundRecord
+from hfal.publication import describe_rows
+from hfal.records import RoundRecord
 from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
 
 
@@ -80,7 +81,6 @@ def export(al: ActiveLearningArguments, pool: Pool) -> None:
         return
     repo_id = hub_name(al.export)
     if repo_id is None:
-        for path, rows in export_labels(pool.run_dir, al.export).items():
-            print(f"{path}: {rows} labels")
+        print(describe_rows(export_labels(pool.run_dir, al.export)))
     else:
         print(push_to_hub(pool.run_dir, repo_id))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hfal.evaluation.curves import rounds_table
 from hfal.parsing import CONFIG_NAME
-from hfal.store import DATASET, Query, Store
+from hfal.records import DATASET, Query
+from hfal.store import Store
 
 
 def describe_run(run_dir: str | os.PathLike[str]) -> str:

@@ -31,7 +31,8 @@ from transformers import (
 
 from hfal import ActiveLearningCallback, Hybrid, Pool, Ranks, Schedule, SimulatedAnnotator, Subset, TokenScore
 from hfal.annotators import OpenQuery
-from hfal.store import Answer, Store
+from hfal.records import Answer
+from hfal.store import Store
 from hfal.strategies.uncertainty import margin as margin_score
 
 

@@ -16,7 +16,7 @@ from hfal.config import _KEPT, CONFIG_NAME
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export import export_labels
 from hfal.publication import preview_export, write_dataset, write_model
-from hfal.store import Query
+from hfal.records import Query
 
 
 TASKS = ["text_classification", "multi_label_classification", "token_classification"]

@@ -25,8 +25,9 @@ from hfal import FileAnnotator, Pool, SimulatedAnnotator
 from hfal.annotators import TerminalAnnotator
 from hfal.cli import main
 from hfal.options import ActiveLearningArguments
+from hfal.records import Answer, Queried, Query
 from hfal.running import make_annotator
-from hfal.store import Answer, Queried, Query, Store
+from hfal.store import Store
 
 
 SENTENCES = 90

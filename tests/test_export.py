@@ -28,10 +28,11 @@ from hfal.conll import read_file, read_sentences
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export import export_labels
 from hfal.pool import Pool
+from hfal.records import Answer, Queried, Query
 from hfal.references import resolve_path
 from hfal.spans import spans_from_tags, words_of
 from hfal.spreadsheets import restore
-from hfal.store import Answer, Queried, Query, Store
+from hfal.store import Store
 from hfal.tags import tag_names
 
 
@@ -941,7 +942,7 @@ def test_export_beside_a_process_that_owns_the_run_and_writes(tmp_path: Path) ->
     ids = [f"x{n}" for n in range(3000)]
     add_query(store, ids)
     script = (
-        "import sys, time; from hfal.store import Answer, Store; store = Store(sys.argv[1])\n"
+        "import sys, time; from hfal.records import Answer; from hfal.store import Store; store = Store(sys.argv[1])\n"
         "with store.own():\n"
         "    for n in range(3000):\n"
         "        time.sleep(0.01)\n"

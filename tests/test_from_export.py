@@ -1,6 +1,7 @@
 """Pool -> export -> from_export -> two more rounds: the same queries as a run that was never exported."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,15 +17,16 @@ from conftest import CONLL, NAMES, TAGS, load_tokenizer, tiny_config
 from datasets import Dataset, load_dataset
 from transformers import BertForSequenceClassification
 
-from hfal import ActiveLearningCallback, Answer, Hybrid, LabelScore, Pool, TokenScore, tokenize_words
+from hfal import ActiveLearningCallback, Answer, Hybrid, LabelScore, Pool, Schedule, TokenScore, tokenize_words
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.entities import entity_metrics
 from hfal.evaluation.label_sets import label_set_metrics
 from hfal.evaluation.metrics import classification_metrics
 from hfal.export import export_labels
+from hfal.records import Query, RoundRecord
 from hfal.references import load_split
 from hfal.spans import words_of
-from hfal.store import Query, RoundRecord, Store
+from hfal.store import Store
 
 
 def joined(text: str | list[str]) -> str:
@@ -165,6 +167,37 @@ def test_the_same_queries_as_a_run_that_was_never_exported(tmp_path, reviews, ma
     assert [without_times(r) for r in later.store.rounds()] == [without_times(r) for r in pool.store.rounds()]
     again = Pool.from_export(folder, tmp_path / "later", case.tokenize, thresholds)  # the same script, started again
     assert len(again.store.rounds()) == 4
+
+
+def test_what_takes_the_models_of_earlier_rounds_needs_them(tmp_path, reviews, make_trainer) -> None:
+    """They are not in an export: copied from the run, they make the same queries; without them it does not begin."""
+    case = replace(case_of("texts", reviews), active={"retrain": "continue", "keep_models": None, "holdout": 0})
+    pool = Pool(case.tokenize(case.texts), tmp_path / "run", "text", label_names=NAMES)
+    run = partial(go, case, make_trainer)
+    run(pool, 4, pauses_at=2)
+    export_labels(pool.run_dir, tmp_path / "export", unlabeled=pool, answers=True)
+    run(pool, 3)
+
+    later = Pool.from_export(tmp_path / "export", tmp_path / "later", case.tokenize)
+    before = later.store.last_answer()
+    with pytest.raises(
+        RunDirectoryError, match=r"retrain='continue' begins round 3 with .* lacks those of 002 \(an exp"
+    ):
+        run(later, 3)
+    committee = replace(case, active={"committee": 3, "holdout": 0}, strategy="mean_kl")
+    with pytest.raises(
+        RunDirectoryError, match=r"committee=3 takes for round 3 .* lacks those of 001, 002 .* leave com"
+    ):
+        go(committee, make_trainer, later, 4)
+    schedule = replace(committee, strategy=Schedule({1: "margin", 4: "mean_kl"}))
+    with pytest.raises(RunDirectoryError, match=r"committee=3 takes for round 4 .* lacks those of 002 "):
+        go(schedule, make_trainer, later, 5)
+    assert later.store.last_answer() == before  # nobody was asked
+    shutil.copytree(pool.run_dir / "rounds" / "002", later.run_dir / "rounds" / "002")
+    run(later, 3)
+    assert asked(later.store.queries()) == asked(pool.store.queries())
+    assert later.store.rounds()[-1].metrics == pool.store.rounds()[-1].metrics
+    go(replace(schedule, strategy=Schedule({1: "margin", 6: "mean_kl"})), make_trainer, later, 4)
 
 
 @pytest.fixture

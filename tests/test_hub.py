@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hub_server import TOKEN, Failure, Hub, serve
 from published_run import SECRET_NAME, make_run
@@ -16,12 +18,14 @@ from published_run import SECRET_NAME, make_run
 from hfal.errors import ArgumentError, HubError
 from hfal.export import export_labels
 from hfal.hub import hub_name, push_to_hub
-from hfal.store import Answer, Store
+from hfal.records import Answer
+from hfal.store import Store
 
 
 TASKS = ["text_classification", "multi_label_classification", "token_classification"]
 OTHER = dict(zip(TASKS, ["negative", ["law"], ["B-PER", "O"]], strict=True))  # for what make_run calls x3
 FILES = {"README.md", "learning_curve.png", "test.parquet", "train.parquet"}
+EVERYTHING = {"answers": True, "annotator_names": True, "comments": True}
 WRONG = "hf_" + "wRoNg" * 6
 
 # Every step has a repository of its own, by whose name the stand-in knows what is to go wrong.
@@ -44,9 +48,10 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ("data-only", "text_classification", {}),
     ("public", "text_classification", {"private": True}),
     ("outdated", "text_classification", {}),
-    ("log", "text_classification", {"answers": True, "annotator_names": True}),
-    ("sets", "multi_label_classification", {"answers": True, "annotator_names": True}),
-    ("tags", "token_classification", {"answers": True, "annotator_names": True}),
+    ("log", "text_classification", EVERYTHING),
+    ("sets", "multi_label_classification", EVERYTHING),
+    ("tags", "token_classification", EVERYTHING),
+    ("private", "text_classification", {"answers": True}),
     ("with-model", "text_classification", {"model_repo_id": "me/the-model"}),
 ]
 _PUSH = """
@@ -130,9 +135,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for task in TASKS:
         store = make_run(runs / task, task)
         store.record(Answer("x3", OTHER[task], annotator=SECRET_NAME, comment="no | doubt", query=2))
-        store.record(Answer("x3", OTHER[task], annotator="Bert", query=2))
-        store.record(Answer("x3", None, "unsure", annotator="Bert", query=2))
-        store.record(Answer("x3", None, "undo", annotator="Bert", query=2))
+        store.record(Answer("x3", OTHER[task], annotator="Dr. Who", query=2))
+        store.record(Answer("x3", None, "unsure", annotator="Dr. Who", query=2))
+        store.record(Answer("x3", None, "undo", annotator="Dr. Who", query=2))
         store.close()
     model = runs / TASKS[0] / "rounds" / "002" / "model"
     model.mkdir(parents=True)
@@ -266,6 +271,19 @@ def test_no_output_has_a_token_or_a_path(hub, runs, played):
     assert WRONG not in played["output"]
     for repository in hub.repositories.values():
         assert not any(str(runs).encode() in data or TOKEN.encode() in data for data in repository.files.values())
+
+
+def test_names_and_comments_are_published_only_if_asked(hub, played):
+    published = {}
+    for name in ("private", "log"):
+        assert played[name][0][0] == ""
+        files = hub.dataset(f"me/{name}").files
+        tables = [pq.read_table(BytesIO(files[f"{table}.parquet"])) for table in ("train", "answers")]
+        published[name] = str([table.to_pylist() for table in tables]) + files["README.md"].decode()
+        assert ("al_comment" in tables[0].column_names) == (name == "log")
+    for secret in (SECRET_NAME, "Dr. Who", "no | doubt"):
+        assert secret in published["log"]
+        assert secret not in published["private"]
 
 
 def test_plain_datasets_reads_what_the_store_has(hub, runs, played, tmp_path):

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hfal.errors import AnnotationError, RunDirectoryBusyError, RunDirectoryError
-from hfal.store import Answer, Queried, Query, Store
+from hfal.records import Answer, Queried, Query
+from hfal.store import Store
 
 
 def a_query(*ids: str, round_number: int = 1) -> Query:

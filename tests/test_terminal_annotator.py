@@ -19,7 +19,8 @@ from prompt_toolkit.utils import get_cwidth
 
 from hfal.annotators import TerminalAnnotator
 from hfal.annotators.display import Page, clip, lay_out, masked, one_line
-from hfal.store import Queried, Query, Store
+from hfal.records import Queried, Query
+from hfal.store import Store
 
 
 LABELS = ["negative", "positive"]

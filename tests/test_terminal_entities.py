@@ -15,8 +15,9 @@ from test_terminal_annotator import assert_harmless, at_the_terminal
 from hfal.annotators.display import Page, Sentence
 from hfal.annotators.entities import word_ranges
 from hfal.errors import ArgumentError
+from hfal.records import Answer, Queried, Query
 from hfal.spans import words_of
-from hfal.store import Answer, Queried, Query, Store
+from hfal.store import Store
 from hfal.tags import Entity, entities, tag_names
 
 

@@ -8,7 +8,8 @@ import pytest
 from person import ENTER, ESC, LEFT, RIGHT, Person
 from test_terminal_annotator import assert_harmless, at_the_terminal
 
-from hfal.store import Queried, Query, Store
+from hfal.records import Queried, Query
+from hfal.store import Store
 
 
 TYPES = ["LOC", "MISC", "ORG", "PER"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hfal.store import Answer, Texts
+from hfal.records import Answer, Texts
 
 
 @dataclass(frozen=True)

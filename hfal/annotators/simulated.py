@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hfal.annotators.protocol import OpenQuery
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.pool import Pool
-from hfal.store import Answer
+from hfal.records import Answer
 
 
 class SimulatedAnnotator:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from hfal.errors import ArgumentError
-from hfal.store import RoundRecord
+from hfal.records import RoundRecord
 
 
 def metric_names(records: Sequence[RoundRecord]) -> list[str]:

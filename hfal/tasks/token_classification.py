@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from hfal.columns import cells_of
 from hfal.errors import ArgumentError, ScoringError
 from hfal.labels import LABEL_COLUMNS
 from hfal.tag_columns import count_words, read_tags, tag_names_of
@@ -95,8 +96,7 @@ class TokenClassification:
         seen = np.empty(len(lengths), np.int64)
         last = np.empty(len(lengths), np.int64)
         row = 0
-        for table in self.dataset.select_columns(["word_ids"]).with_format("arrow").iter(10_000):
-            cells = table["word_ids"].combine_chunks()
+        for cells in cells_of(self.dataset, "word_ids"):
             sizes = pc.list_value_length(cells).to_numpy(zero_copy_only=False)
             flat = pc.fill_null(cells.flatten(), -1).to_numpy(zero_copy_only=False).astype(np.int64)
             ends = np.cumsum(sizes)

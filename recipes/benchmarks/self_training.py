@@ -25,6 +25,7 @@ from typing import Any
 import datasets
 import numpy as np
 import pyarrow.parquet as pq
+import transformers
 from scipy import stats
 
 from hfal.data import load_data
@@ -65,6 +66,7 @@ def main() -> None:
     options = parser.parse_args()
     datasets.disable_progress_bars()
     logging.disable(logging.INFO)
+    transformers.utils.logging.disable_progress_bar()
     gc.freeze()
     arms: list[Arm] = [None, *((w, t) for w in options.weights for t in options.thresholds)]
     for data in options.data:
@@ -120,7 +122,7 @@ def one_run(
     folder: Path, labels: dict[str, str], strategy: str, arm: Arm, seed: int, options: argparse.Namespace
 ) -> tuple[list[float], list[float], list[float]]:
     """Macro-F1 of each round; and, from the second round on, how many predictions, and which part was right."""
-    run_dir = folder / f"{strategy}-{arm}-{seed}"
+    run_dir = folder / "-".join(map(str, (strategy, *(arm or ()), seed)))
     given = (
         f"--data {folder} --id id --label label --labels {','.join(sorted(set(labels.values())))} --eval_split test"
     )
