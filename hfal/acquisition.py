@@ -74,7 +74,8 @@ class Acquisition:
         seed_strategy: One of `SEED_STRATEGIES`.
         budget: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
         unit: What sizes and budget count: `"examples"`, or `"words"` of the sentences.
-        embeddings: `"model"`, `"entities"` or a sentence-transformers model.
+        embeddings: `"model"`, `"entities"`, a sentence-transformers model, or an array float[N, D].
+        embeddings_dir: Where embeddings of a sentence-transformers model are kept; in the run directory by default.
         passes: Of Monte-Carlo dropout, for strategies that take draws.
         committee: Where draws come from instead: so many last rounds, other models, or what gives them for a round.
         token_budget: See `hfal.scoring.score_examples`.
@@ -94,6 +95,7 @@ class Acquisition:
         budget: int | None,
         unit: str,
         embeddings: Any,
+        embeddings_dir: str | os.PathLike[str] | None = None,
         passes: int = 10,
         committee: Committee | None = None,
         token_budget: int | None,
@@ -109,7 +111,12 @@ class Acquisition:
         if seed_strategy in SEED_SELECTIONS and own_embeddings:
             raise ArgumentError(
                 f"seed_strategy={seed_strategy!r} needs embeddings before any model is trained: pass "
-                "embeddings=<name or path of a sentence-transformers model>, or seed_strategy='random'"
+                "embeddings=<name or path of a sentence-transformers model>, or an array, or seed_strategy='random'"
+            )
+        if isinstance(embeddings, np.ndarray) and (embeddings.ndim != 2 or len(embeddings) != len(pool)):
+            raise ArgumentError(
+                f"embeddings has the shape {list(embeddings.shape)}, expected a row of numbers for each of the "
+                f"{len(pool)} examples of the pool"
             )
         if self_training is not None and pool.task.name != "text_classification":
             raise ArgumentError(
@@ -146,6 +153,7 @@ class Acquisition:
                     "size"
                 )
         self.embeddings = embeddings
+        self.embeddings_dir = embeddings_dir
         self._signal = _OWN_EMBEDDINGS[embeddings] if own_embeddings else None
         self.passes = passes
         self.committee = committee
@@ -157,7 +165,9 @@ class Acquisition:
 
     @cached_property
     def _sentence_embeddings(self) -> np.ndarray:
-        return sentence_embeddings(self.pool, self.embeddings, progress=self.show_progress)
+        if isinstance(self.embeddings, np.ndarray):
+            return self.embeddings
+        return sentence_embeddings(self.pool, self.embeddings, self.show_progress, self.embeddings_dir)
 
     def strategy_of(self, round_number: int) -> Strategy:
         """The strategy that makes the query of a round."""
@@ -624,4 +634,6 @@ def _model_name(model: torch.nn.Module) -> str:
 def _embeddings_name(embeddings: Any) -> str:
     if isinstance(embeddings, str | os.PathLike):
         return os.fspath(embeddings)
+    if isinstance(embeddings, np.ndarray):
+        return f"given, {embeddings.shape[1]} numbers each"
     return getattr(embeddings.model_card_data, "base_model", None) or type(embeddings).__name__

@@ -1,5 +1,6 @@
 """From a recorded query to recorded answers: asks the annotator, commits each answer, then lets it go on."""
 
+import contextlib
 import logging
 from dataclasses import replace
 
@@ -85,8 +86,10 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
 
 
 def _record(store: Store, annotator: Annotator, query: OpenQuery) -> None:
-    for answer in annotator.annotate(query):
-        store.record(replace(answer, annotator=answer.annotator or annotator.name, query=answer.query or query.number))
+    with store.at_once() if getattr(annotator, "at_once", False) else contextlib.nullcontext():
+        for answer in annotator.annotate(query):
+            name = answer.annotator or annotator.name
+            store.record(replace(answer, annotator=name, query=answer.query or query.number))
 
 
 def _said(store: Store) -> list[Answer]:

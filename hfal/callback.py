@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hfal.acquisition import COMMITTEE_OF_ROUNDS, Acquisition, Committee
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
+from hfal.class_weights import CLASS_WEIGHTS
 from hfal.errors import ArgumentError
 from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size
@@ -76,10 +78,14 @@ class ActiveLearningCallback(TrainerCallback):
         retrain (`str`, *optional*, defaults to `"from_scratch"`):
             How a round begins: `"from_scratch"` with fresh weights (from `model_init`, or as they were when the
             run began), `"continue"` with the last round's. The optimizer is new in either case.
-        embeddings (`str` or `SentenceTransformer`, *optional*, defaults to `"model"`):
+        embeddings (`str`, `SentenceTransformer` or array float[N, D], *optional*, defaults to `"model"`):
             Where strategies get embeddings from: `"model"` is the one being trained, mean over tokens, in the same
             pass as the scores; `"entities"`, for token classification, is the same over the words alone that it
-            takes for entities; else a sentence-transformers model by name, path or object, computed once.
+            takes for entities; a sentence-transformers model by name, path or object, computed once; or embeddings of
+            your own, a row for each example of the pool.
+        embeddings_dir (`str`, *optional*):
+            Where those of a sentence-transformers model are kept, in the run directory by default; runs on the same
+            texts may share the folder.
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
@@ -101,6 +107,12 @@ class ActiveLearningCallback(TrainerCallback):
             Seeds every choice of hfal's. (Training is seeded by `TrainingArguments.seed` plus the round.)
         keep_models (`int`, *optional*, defaults to 1):
             Of how many last rounds the final model stays in `run_dir/rounds`; `None` for all.
+        min_steps (`int`, *optional*, defaults to 0):
+            Train for more epochs than `num_train_epochs` where a round has so few examples that these would make fewer
+            gradient steps than this. `max_steps` of the Trainer's arguments, where it is set, goes before.
+        class_weights (`str`, *optional*):
+            `"balanced"` trains with a loss in which each class counts as much as every other, however rare it is among
+            the labeled examples; of tags, each tag. Not for multi-label classification.
 
     Raises:
         ValueError: An argument has a value that it cannot have; the message says which and what to do.
@@ -121,7 +133,8 @@ class ActiveLearningCallback(TrainerCallback):
         target_metric: str | None = None,
         target: float | None = None,
         retrain: str = "from_scratch",
-        embeddings: "str | os.PathLike[str] | SentenceTransformer" = "model",
+        embeddings: "str | os.PathLike[str] | SentenceTransformer | np.ndarray" = "model",
+        embeddings_dir: str | os.PathLike[str] | None = None,
         passes: int = 10,
         committee: Committee | None = None,
         token_budget: int | None = None,
@@ -130,11 +143,14 @@ class ActiveLearningCallback(TrainerCallback):
         self_training_threshold: float = 0.95,
         seed: int = 42,
         keep_models: int | None = 1,
+        min_steps: int = 0,
+        class_weights: str | None = None,
     ):
         if query_size is None:
             query_size = QUERY_SIZES.get(unit, 1)
         seed_size = query_size if seed_size is None else seed_size
         smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
+        smallest["min_steps"] = 0
         if not isinstance(passes, int):
             raise ArgumentError(f"passes={passes!r}, expected a whole number")
         for name, least in {**smallest, "passes": 2, "committee": 2}.items():
@@ -143,6 +159,8 @@ class ActiveLearningCallback(TrainerCallback):
                 raise ArgumentError(f"{name}={value}, expected at least {least}")
         if retrain not in RETRAIN:
             raise ArgumentError(f"retrain={retrain!r}, expected one of {', '.join(RETRAIN)}")
+        if class_weights not in (None, *CLASS_WEIGHTS):
+            raise ArgumentError(f"class_weights={class_weights!r}, expected one of {', '.join(CLASS_WEIGHTS)}")
         if (target_metric is None) != (target is None):
             raise ArgumentError(
                 f"target_metric={target_metric!r} and target={target!r} belong together: pass both or none"
@@ -158,6 +176,8 @@ class ActiveLearningCallback(TrainerCallback):
         self.target_metric = target_metric
         self.target = target
         self.retrain = retrain
+        self.min_steps = min_steps
+        self.class_weights = class_weights
         # A committee of this round's model and those before it needs them to be there, also after a restart.
         self.keep_models = keep_models
         strategies = resolve_schedule(strategy, pool.task.name, pool.task.outside)
@@ -173,6 +193,7 @@ class ActiveLearningCallback(TrainerCallback):
             budget=budget,
             unit=unit,
             embeddings=embeddings,
+            embeddings_dir=embeddings_dir,
             passes=passes,
             committee=committee,
             token_budget=token_budget,
@@ -208,7 +229,16 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(f"rounds={rounds}, expected at least 1")
         if self not in trainer.callback_handler.callbacks:
             raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
-        plan = Plan(rounds, self.holdout, self.target_metric, self.target, self.retrain, self.keep_models)
+        plan = Plan(
+            rounds,
+            self.holdout,
+            self.target_metric,
+            self.target,
+            self.retrain,
+            self.keep_models,
+            self.min_steps,
+            self.class_weights,
+        )
         try:
             yield from run_rounds(trainer, self.acquisition, annotator, plan, self._begin)
         finally:

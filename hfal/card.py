@@ -6,21 +6,20 @@ card lies beside. Texts that somebody typed, such as names of labels, cannot bec
 
 import json
 import os
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from hfal import __version__
-from hfal.annotators.display import one_line
 from hfal.config import kept_options
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.curves import metric_names, plot_learning_curve, rounds_table
 from hfal.export_files import ANSWERS, SPLITS, dataset_configs
 from hfal.history import published_model
+from hfal.markdown import code, fenced, plain, table
 from hfal.options import references_in
 from hfal.records import DATASET, Query, RoundRecord
 from hfal.references import hub_name_problem, is_local, without_paths
@@ -42,15 +41,15 @@ _TASKS = {
 }
 _HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
 
-_NEVER_PUBLISHED = ("output_dir", "annotator_name", "data_filter", "export")
+_NEVER_PUBLISHED = ("output_dir", "annotator_name", "data_filter", "export", "export_license", "export_language")
 
 _COLUMNS = {
     "id": "What the example is known by: the column of ids, or a hash of the text",
     "label": "What holds: a label, a list of them, or a tag for each word",
     "tokens": "The words of the text, which the label has a tag for each of",
     "spans": "The entities, in characters of the text",
-    "al_split": "`test` for what was held out, else `train`",
-    "al_query": "The number of the query that asked for the label; empty where it came with the data",
+    "al_split": "`test` for what was held out, `unlabeled` for what has no label, else `train`",
+    "al_query": "The number of the query that asked for the label; empty where it came with the data, or is none",
     "al_round": "The round whose model made that query; 0 where there was no model yet",
     "al_rank": "The place in the query; 0 was to be asked first",
     "al_score": "The acquisition score; the higher, the sooner it was asked",
@@ -60,6 +59,17 @@ _COLUMNS = {
     "al_annotator": f"Who gave the label; `{DATASET}` where it came with the data",
     "al_comment": "What the annotator had to say about it",
     "al_labeled_at": "Since when the label holds (UTC)",
+}
+_ANSWER_COLUMNS = {
+    "answer": "Its number, in the order in which the answers were given",
+    "id": "The example",
+    "annotator": f"Who gave it; `{DATASET}` where it came with the data",
+    "action": "`label`, `correct` (another label than the annotator had given), `skip` (it cannot be labeled), "
+    "`unsure` (the annotator cannot tell) or `undo` (the annotator takes the last answer back)",
+    "label": "The label, a list of them, or a tag for each word; empty but for `label` and `correct`",
+    "comment": "What the annotator had to say about it",
+    "time": "When it was given (UTC)",
+    "query": "The number of the query that had asked; empty where none had",
 }
 
 
@@ -122,14 +132,15 @@ def dataset_card(
             data,
             str(_TEMPLATES / "dataset_card.md"),
             **{**values, "holdout": values["holdout"] if "test" in splits else ""},
-            title=_plain(repo_id.rpartition("/")[2]),
+            title=plain(repo_id.rpartition("/")[2]),
             repo_id=repo_id,
             model=model_repo_id,
             rows=f"{labeled:,}",
             files=_file_table(splits, answers if answers.is_file() else None, rows),
             answers=answers.is_file(),
             labels=labels,
-            columns=_column_table(columns),
+            columns=_column_table(columns, _COLUMNS),
+            answer_columns=_column_table(_features(answers), _ANSWER_COLUMNS) if answers.is_file() else "",
             provenance="al_query" in columns,
             picture=PICTURE if (folder / PICTURE).is_file() else None,
         )
@@ -176,19 +187,19 @@ def model_card(
         base_model=base,
         tags=["active-learning", TAG],
     )
-    metrics = [(_code(name.removeprefix("eval_")), f"{value:.4f}") for name, value in (record.metrics or {}).items()]
+    metrics = [(code(name.removeprefix("eval_")), f"{value:.4f}") for name, value in (record.metrics or {}).items()]
     return str(
         ModelCard.from_template(
             data,
             str(_TEMPLATES / "model_card.md"),
-            title=_plain(repo_id.rpartition("/")[2]),
+            title=plain(repo_id.rpartition("/")[2]),
             round=round_number,
             train_size=f"{record.train_size:,}",
             things=_things(task),
             dataset=dataset_repo_id,
             base_model=base,
-            labels=", ".join(map(_code, names)),
-            metrics=_table(["metric", "value"], metrics) if metrics else "",
+            labels=", ".join(map(code, names)),
+            metrics=table(["metric", "value"], metrics) if metrics else "",
             versions=versions,
             version=__version__,
         )
@@ -243,9 +254,9 @@ def _of_run(store: Store) -> dict[str, Any]:
         "queries": _query_table(queries, set(current)),
         "settings": _grouped("Settings of", queries, [without_paths(query.settings) for query in queries]),
         "versions": _versions(queries),
-        "rounds": _fenced(rounds_table(records), "text") if records else "",
-        "metric": _plain((metric or "").removeprefix("eval_")),
-        "options": _fenced(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), "yaml") if options else "",
+        "rounds": fenced(rounds_table(records), "text") if records else "",
+        "metric": plain((metric or "").removeprefix("eval_")),
+        "options": fenced(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), "yaml") if options else "",
         "plan": _planned(plan),
     }
 
@@ -278,18 +289,18 @@ def _answered(store: Store, given: int) -> str:
 def _query_table(queries: Sequence[Query], answered: set[str]) -> str:
     purposes = {"holdout": "held out", "seed": "first", "round": "round"}
     header = ["query", "round", "purpose", "strategy", "asked", "answered", "seed", "model", "day"]
-    return _table(
+    return table(
         header,
         [
             (
                 str(query.number),
                 str(query.round),
                 purposes[query.purpose],
-                _code(query.strategy),
+                code(query.strategy),
                 str(len(query.examples)),
                 str(sum(e.example_id in answered for e in query.examples)),
                 str(query.seed),
-                _code(published_model(query) or ""),
+                code(published_model(query) or ""),
                 query.time[:10],
             )
             for query in queries
@@ -309,7 +320,7 @@ def _grouped(what: str, queries: Sequence[Query], values: Sequence[Mapping[str, 
             text = ", ".join(f"{k} {v if isinstance(v, str) else json.dumps(v)}" for k, v in value.items())
             numbers.setdefault(text, []).append(str(query.number))
     return "\n".join(
-        f"- {what} quer{'y' if len(of) == 1 else 'ies'} {', '.join(of)}: {_code(text)}" for text, of in numbers.items()
+        f"- {what} quer{'y' if len(of) == 1 else 'ies'} {', '.join(of)}: {code(text)}" for text, of in numbers.items()
     )
 
 
@@ -319,7 +330,7 @@ def _planned(plan: Mapping[str, Any]) -> str:
     unit = "words" if plan.get("unit") == "words" else "examples"
     budget = "" if plan.get("budget") is None else f", a budget of {plan['budget']} {unit}"
     size = f"queries of {plan['query_size']} {unit} from a pool of {plan['pool_size']} examples"
-    return f"strategy {_code(plan['strategy'])}, {size}{budget}"
+    return f"strategy {code(plan['strategy'])}, {size}{budget}"
 
 
 # -- what is not said ----------------------------------------------------------------------------------------------
@@ -369,7 +380,7 @@ def _file_table(splits: Mapping[str, Path], answers: Path | None, rows: Mapping[
     lines = [(f"`{s}`", f"{rows[file.name]:,}", about[s]) for s, file in splits.items()]
     if answers is not None:
         lines.append((f"configuration `{ANSWERS}`", f"{rows[answers.name]:,}", "every answer that was ever given"))
-    return _table(["split", "rows", ""], lines)
+    return table(["split", "rows", ""], lines)
 
 
 def _label_table(store: Store, splits: Mapping[str, Path]) -> str:
@@ -381,11 +392,11 @@ def _label_table(store: Store, splits: Mapping[str, Path]) -> str:
         kinds = list({kind: None for of_split in counts.values() for kind in of_split})
         return _distribution("entity type", kinds, counts)
     counts = {split: _counts_of_labels(file, names, store.is_of_sets) for split, file in labeled.items()}
-    table = _distribution("label", names, counts)
+    counted = _distribution("label", names, counts)
     if not store.is_of_sets:
-        return table
+        return counted
     empty = ", ".join(f"{counts[split][None]:,} in `{split}`" for split in labeled)
-    return f"{table}\n\nA text may have several of them. Texts with none: {empty}."
+    return f"{counted}\n\nA text may have several of them. Texts with none: {empty}."
 
 
 def _distribution(title: str, names: Sequence[str], counts: Mapping[str, Counter]) -> str:
@@ -395,7 +406,7 @@ def _distribution(title: str, names: Sequence[str], counts: Mapping[str, Counter
         count = counts[split][name]
         return f"{count:,} ({count / totals[split]:.1%})" if totals[split] else "0"
 
-    return _table([title, *counts], [(_code(name), *(cell(split, name) for split in counts)) for name in names])
+    return table([title, *counts], [(code(name), *(cell(split, name) for split in counts)) for name in names])
 
 
 def _labels_in(file: Path) -> list[Any]:
@@ -422,12 +433,12 @@ def _counts_of_entities(file: Path, names: Sequence[str]) -> Counter:
     )
 
 
-def _column_table(features: Mapping[str, Any]) -> str:
+def _column_table(features: Mapping[str, Any], about: Mapping[str, str]) -> str:
     rows = [
-        (_code(column), _code(_type_name(feature)), _COLUMNS.get(column, "A text, as it came"))
+        (code(column), code(_type_name(feature)), about.get(column, "A text, as it came"))
         for column, feature in features.items()
     ]
-    return _table(["column", "type", ""], rows)
+    return table(["column", "type", ""], rows)
 
 
 def _type_name(feature: Any) -> str:
@@ -439,32 +450,3 @@ def _type_name(feature: Any) -> str:
         case {"_type": "Value", "dtype": dtype}:
             return str(dtype)
     return "{" + ", ".join(f"{name}: {_type_name(inner)}" for name, inner in feature.items()) + "}"
-
-
-# -- Markdown ------------------------------------------------------------------------------------------------------
-
-
-def _plain(text: str) -> str:
-    """A text on one line that shows as it is: nothing in it is markup."""
-    return re.sub(r"([\\`*_{}\[\]<>()#|~&$!])", r"\\\1", one_line(text))
-
-
-def _code(text: str) -> str:
-    """The same as code, which may stand in a cell of a table."""
-    text = one_line(text)
-    if not text.strip():
-        return _plain(text)
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    blank = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) else ""
-    return f"{fence}{blank}{text}{blank}{fence}".replace("|", "\\|")
-
-
-def _fenced(text: str, language: str) -> str:
-    """Several lines of code."""
-    lines = [one_line(line) for line in text.rstrip("\n").split("\n")]
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return "\n".join([f"{fence}{language}", *lines, fence])
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *rows])

@@ -16,7 +16,13 @@ from hfal.weights import initial_model
 
 
 def check_trainer(
-    trainer: Trainer, acquisition: Acquisition, *, retrain: str, holdout: int, metric_wanted: str | None
+    trainer: Trainer,
+    acquisition: Acquisition,
+    *,
+    retrain: str,
+    holdout: int,
+    metric_wanted: str | None,
+    class_weights: str | None,
 ) -> None:
     """Find out now what would otherwise fail in the first round, or silently go wrong in the third.
 
@@ -26,6 +32,7 @@ def check_trainer(
         retrain: How a round begins.
         holdout: How much is held out.
         metric_wanted: The argument that needs an evaluation, if there is one: `target_metric='accuracy'`.
+        class_weights: Which weights the classes get in the loss, if any.
 
     Raises:
         ArgumentError: The Trainer does not fit the pool, or the other arguments.
@@ -69,6 +76,16 @@ def check_trainer(
                 )
     if metric_wanted is not None and not holdout and trainer.eval_dataset is None:
         raise ArgumentError(f"{metric_wanted} needs an eval_dataset in the Trainer, or holdout=")
+    if class_weights is not None:
+        if pool.task.name == "multi_label_classification":
+            raise ArgumentError(
+                f"class_weights={class_weights!r} is for one label for each text, or word: leave it out"
+            )
+        if trainer.compute_loss_func is not None or type(trainer).compute_loss is not Trainer.compute_loss:
+            raise ArgumentError(
+                f"class_weights={class_weights!r} is a loss, but the Trainer has its own (compute_loss_func "
+                "or compute_loss): leave one of them out"
+            )
     model_class = type(without_adapters(trainer.model)).__name__
     if model_class.endswith(pool.task.wrong_model):
         raise ArgumentError(

@@ -29,6 +29,8 @@ _EXAMPLES = """examples:
   hfal status runs/reviews
   hfal export runs/reviews --to labels.csv
   hfal export runs/reviews --to hub:me/reviews --license cc-by-4.0
+  hfal import hub:me/reviews --to runs/more
+  hfal compare configs/compare_demo.yaml
 
 Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
 
@@ -54,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(words[1:]) if words[:1] == ["run"] else _command(words)
+        own_options = {"run": _run, "compare": _compare}.get(words[0]) if words else None
+        code = _command(words) if own_options is None else own_options(words[1:])
         sys.stdout.flush()
         return code
     except RunStopped as stop:
@@ -83,6 +86,7 @@ def _command(words: list[str]) -> int:
     parser.add_argument("--version", action="version", version=f"hfal {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="label, train and pick, round by round; also goes on with a run", add_help=False)
+    commands.add_parser("compare", help="find out which strategy saves labels on labeled data", add_help=False)
 
     label = commands.add_parser(
         "label", help="answer open questions in the terminal", description="Answer open questions in the terminal."
@@ -139,6 +143,16 @@ def _command(words: list[str]) -> int:
     on_hub.add_argument("--language", metavar="CODE", nargs="+", help="of the texts, in ISO 639-1: en")
     on_hub.add_argument("--model", metavar="hub:OWNER/NAME", help="publish the model of the last round too")
 
+    importing = commands.add_parser(
+        "import",
+        help="make a run directory of an export, to go on from there",
+        description="Make a run directory in which `hfal run` goes on where an export stopped. It takes one that was "
+        "made with --unlabeled and --answers.",
+    )
+    importing.add_argument("source", metavar="SOURCE", help="a folder, or hub:OWNER/NAME for a data set on the Hub")
+    importing.add_argument("--to", required=True, metavar="RUN_DIR", help="the new run's folder")
+    importing.add_argument("--revision", metavar="NAME", help="of a data set on the Hub")
+
     for command in (label, status, export):
         command.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
     arguments = parser.parse_args(words)
@@ -146,6 +160,8 @@ def _command(words: list[str]) -> int:
         return _label(arguments.run_dir, arguments.annotator_name, arguments.hide_suggestions)
     if arguments.command == "export":
         return _export(arguments)
+    if arguments.command == "import":
+        return _import(arguments.source, arguments.to, arguments.revision)
     from hfal.status import describe_run
 
     print(describe_run(arguments.run_dir))
@@ -183,6 +199,21 @@ def _export(arguments: argparse.Namespace) -> int:
     print(url)
     if model:
         print(f"https://huggingface.co/{model}")
+    return 0
+
+
+def _import(source: str, run_dir: str, revision: str | None) -> int:
+    import datasets
+
+    from hfal.from_export import import_run
+    from hfal.hub import hub_name
+
+    datasets.disable_progress_bars()
+    texts, answers = import_run(hub_name(source) or source, run_dir, revision)
+    print(
+        f"{run_dir}: {texts:,} texts, {answers:,} answers. Go on with: hfal run {shlex.quote(run_dir)}, with --model, "
+        "--strategy, --query_size and what else the first run was given"
+    )
     return 0
 
 
@@ -257,12 +288,16 @@ def _run(words: list[str]) -> int:
         print(help_text())
         return 0
     if "--help-all" in words:
-        _run_recipe(words, None)
+        from hfal.running import run_recipe
+
+        run_recipe(words, None)
     al, options = read_ahead(words)
     run_dir = str(options.output_dir)
     try:
         _look_ahead(al, options)
-        _run_recipe(words, al.task)
+        from hfal.running import run_recipe
+
+        run_recipe(words, al.task)
         if _is_main_process():
             ending = "jsonl" if al.task == "token_classification" else "csv"
             print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
@@ -274,6 +309,17 @@ def _run(words: list[str]) -> int:
         print(f"\nInterrupted; {message}", file=sys.stderr)
         return 130
     return 0
+
+
+def _compare(words: list[str]) -> int:
+    from hfal.evaluation.options import compare_help
+
+    if {"-h", "--help"} & set(words):
+        print(compare_help())
+        return 0
+    from hfal.evaluation.experiments import compare
+
+    return compare(words)
 
 
 def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> None:
@@ -304,14 +350,3 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
 def _is_main_process() -> bool:
     """Of several that torchrun starts; `hfal.processes` knows it too, but loads torch."""
     return int(os.environ.get("RANK", 0)) == 0
-
-
-def _run_recipe(words: list[str], task: str | None) -> None:
-    if task == "token_classification":
-        from hfal.recipes.token_classification import main as run_recipe
-    elif task == "multi_label_classification":
-        from hfal.recipes.multi_label_classification import main as run_recipe
-    else:
-        from hfal.recipes.text_classification import main as run_recipe
-
-    run_recipe(words)

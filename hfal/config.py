@@ -139,22 +139,34 @@ def keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
 
 
 def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
-    given = {name: value for name, value in al.given.items() if not name.endswith("token")}
-    for name, reference in references_in(given).items():
-        if not reference.startswith("package:") and (place := resolve_path(reference)):
-            given[name] = str(place.absolute())
-    given.pop("output_dir", None)  # it is where the file is
+    given = portable_options(al.given)
     path = pool.run_dir / CONFIG_NAME
     if path.exists() and not path.read_text("utf-8").startswith(_KEPT):
         return  # somebody's own configuration is there, and is what `hfal run RUN_DIR` goes on with
-    part = path.with_name(path.name + ".part")
     with pool.store.own():
         changed = _changes(path, given)
         if changed:
             logger.info("changed since the last start: %s", "; ".join(changed))
-        text = yaml.safe_dump(given, sort_keys=False, allow_unicode=True)
-        part.write_text(f"{_KEPT}\n{text}", "utf-8")
-        os.replace(part, path)
+        write_options(path, given, _KEPT)
+
+
+def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that can be kept: paths in full, no token, and not the run directory, which is where they are kept."""
+    kept = {name: value for name, value in given.items() if not name.endswith("token") and name != "output_dir"}
+    for name, reference in references_in(kept).items():
+        if not reference.startswith("package:") and (place := resolve_path(reference)):
+            kept[name] = str(place.absolute())
+    if kept.get("embeddings_dir"):
+        kept["embeddings_dir"] = os.path.abspath(kept["embeddings_dir"])
+    return kept
+
+
+def write_options(path: Path, given: Mapping[str, Any], comment: str = _KEPT) -> None:
+    """Write options to a YAML file, below a comment; half of it is never there."""
+    part = path.with_name(path.name + ".part")
+    text = yaml.safe_dump(dict(given), sort_keys=False, allow_unicode=True)
+    part.write_text(f"{comment}\n{text}", "utf-8")
+    os.replace(part, path)
 
 
 def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:

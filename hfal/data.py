@@ -119,7 +119,7 @@ def _load(al: ActiveLearningArguments, split: str) -> tuple[datasets.Dataset, Se
     data = load_split(al.data, split, al.data_config, [*al.text, *filter(None, [al.label, al.id, column])])
     rows: Sequence[int] = range(len(data))
     if column:
-        rows = [row for row, cell in enumerate(data[column]) if str(cell) == value]
+        rows = [row for row, cell in enumerate(data[column][:]) if str(cell) == value]
         if not rows:
             raise ArgumentError(f"--data_filter is {al.data_filter!r}, but no row of {al.data} is like this")
         data = data.select(rows)
@@ -343,11 +343,11 @@ def _draw(
     if not al.pool_size and not al.eval_size:
         return data, None
     seed = seed if settled is None else settled["seed"]
-    texts = zip(*(data[column] for column in al.text), strict=True)
+    texts = zip(*(data[column][:] for column in al.text), strict=True)
     flat = (" ".join(map(plain_text, pair)) for pair in texts)
     hashes = np.array([zlib.crc32(f"{seed} {text}".encode()) for text in flat], np.int64)
     if is_labeled is None:
-        labels = [None] * len(data) if al.label is None else data[al.label]
+        labels = [None] * len(data) if al.label is None else data[al.label][:]
         is_labeled = np.array([label not in (None, -1) for label in labels])
     if settled is None:
         settled = {**wanted, "seed": seed, "evaluated": [], "last": int(hashes.max())}

@@ -1,12 +1,17 @@
-"""Embeddings of a whole pool by a sentence-transformers model: computed once, kept on the disk."""
+"""Embeddings of texts by a sentence-transformers model: computed once, kept on the disk."""
 
 import hashlib
 import os
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import datasets
 import numpy as np
 import torch
 
+from hfal.identity import hash_texts
 from hfal.pool import Pool
 from hfal.references import resolve_model
 from hfal.spans import plain_text
@@ -19,48 +24,90 @@ _TEXTS_AT_A_TIME = 4096
 
 
 def sentence_embeddings(
-    pool: Pool, model: "str | os.PathLike[str] | SentenceTransformer", progress: bool = False
+    pool: Pool,
+    model: "str | os.PathLike[str] | SentenceTransformer",
+    progress: bool = False,
+    folder: str | os.PathLike[str] | None = None,
 ) -> np.ndarray:
     """The embedding of every example of the pool.
 
     Args:
-        pool: The pool; of a text pair the texts are joined by a line break, of a sentence in words these by blanks.
+        pool: The pool.
         model: A sentence-transformers model, its Hub name, a path, or `package:NAME/path`.
+        progress: Show a progress bar.
+        folder: Where they are kept; in the run directory by default.
+
+    Returns:
+        float32[N, D], memory-mapped from a file.
+    """
+    file = embeddings_file(pool.dataset, pool.text_columns, model, folder or embeddings_folder(pool.run_dir), progress)
+    embeddings: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    return embeddings
+
+
+def embeddings_folder(run_dir: str | os.PathLike[str]) -> Path:
+    """Where a run keeps sentence embeddings."""
+    return Path(run_dir, "sentence_embeddings")
+
+
+def embeddings_file(
+    dataset: datasets.Dataset,
+    text_columns: Sequence[str],
+    model: "str | os.PathLike[str] | SentenceTransformer",
+    folder: str | os.PathLike[str],
+    progress: bool = False,
+) -> Path:
+    """The file with the embedding of every row of a data set, which is made if it is not there.
+
+    Args:
+        dataset: The data set.
+        text_columns: Its columns with texts; of a text pair the texts are joined by a line break, of a sentence in
+            words these by blanks.
+        model: A sentence-transformers model, its Hub name, a path, or `package:NAME/path`. Of any other encoder, the
+            mean over the tokens of its last hidden states.
+        folder: Where the file is kept; several runs may share the folder.
         progress: Show a progress bar.
 
     Returns:
-        float32[N, D], memory-mapped from a file in the run directory, whose name is made of the model's weights and
-        the pool's texts, so that it is computed again when either changes.
+        A NumPy file, float32[N, D]. Its name is made of the model's weights and of the texts, so that another one is
+        made when either changes.
     """
     # Imported here: it takes seconds, and most strategies do not need it.
     from sentence_transformers import SentenceTransformer
 
     if not isinstance(model, SentenceTransformer):
-        with torch.random.fork_rng():
-            model = SentenceTransformer(resolve_model(os.fspath(model)))
-    path = pool.run_dir / "sentence_embeddings" / f"{_fingerprint(pool, model)}.npy"
+        model = _load(os.fspath(model))
+    texts = dataset.select_columns(list(text_columns))
+    path = Path(folder, f"{_fingerprint(model, hash_texts(texts, text_columns, of_words=True))}.npy")
     if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        part = path.with_suffix(".part")
-        dimension = model.get_embedding_dimension()
-        rows = np.lib.format.open_memmap(part, "w+", np.float32, (len(pool), dimension))
-        for start in range(0, len(pool), _TEXTS_AT_A_TIME):
-            positions = range(start, min(start + _TEXTS_AT_A_TIME, len(pool)))
-            texts = ["\n".join(map(plain_text, columns.values())) for columns in pool.texts(positions)]
-            rows[start : start + len(texts)] = model.encode(texts, show_progress_bar=progress)
-        rows.flush()
-        del rows
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.stem}-{os.getpid()}.part")  # several runs may compute the same at a time
+        _compute(texts, model, part, progress)
         os.replace(part, path)
-    embeddings: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    return embeddings
+    return path
 
 
-def _fingerprint(pool: Pool, model: "SentenceTransformer") -> str:
-    digest = hashlib.blake2b(digest_size=16)
+@lru_cache(maxsize=1)
+def _load(model: str) -> "SentenceTransformer":
+    from sentence_transformers import SentenceTransformer
+
+    with torch.random.fork_rng():
+        return SentenceTransformer(resolve_model(model))
+
+
+def _compute(texts: datasets.Dataset, model: "SentenceTransformer", path: Path, progress: bool) -> None:
+    rows = np.lib.format.open_memmap(path, "w+", np.float32, (len(texts), model.get_embedding_dimension()))
+    for start in range(0, len(texts), _TEXTS_AT_A_TIME):
+        columns = texts.with_format(None)[start : start + _TEXTS_AT_A_TIME].values()
+        joined = ["\n".join(map(plain_text, row)) for row in zip(*columns, strict=True)]
+        rows[start : start + len(joined)] = model.encode(joined, show_progress_bar=progress)
+    rows.flush()
+
+
+def _fingerprint(model: "SentenceTransformer", hashes: np.ndarray) -> str:
+    digest = hashlib.blake2b(hashes.tobytes(), digest_size=16)
     digest.update(f"{model} {model.prompts} {model.default_prompt_name}".encode())  # pooling, lengths, prompts
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    for position in range(len(pool)):
-        digest.update(pool.content(position).encode())
     return digest.hexdigest()

@@ -86,7 +86,7 @@ def export_labels(
 
     - `id`, the text columns under their own names (with `text_` in front where one has the name of another column
       here), and `label`, the name of the label;
-    - `al_split`: `"test"` for an example that is held out, else `"train"`;
+    - `al_split`: `"test"` for an example that is held out, `"unlabeled"` for one without a label, else `"train"`;
     - `al_query`, `al_round`, `al_rank`, `al_score`, `al_strategy`, `al_suggestion`, `al_confidence`: the query that
       asked for the label, the round whose model made it (0 if there was no model yet), the example's place in it (0
       was to be asked first), and what strategy and model thought of the example then; empty for a label that came
@@ -183,9 +183,12 @@ def export_labels(
         possible = [*_possible_columns(all_columns, is_ours), list(log_columns)]
         for file in earlier:
             if not is_earlier_export(file, possible, known):
+                # Whose unlabeled texts those are, only the pool knows.
+                what = "no export of this run" if file.stem != "unlabeled" or unlabeled else "may be anybody's"
+                more = "" if what.startswith("no") else "pass unlabeled= (--unlabeled) to write it anew, "
                 raise ArgumentError(
-                    f"to={os.fspath(to)!r}: {file} is there and no export of this run, so it is left as it is; "
-                    "remove it or name another file"
+                    f"to={os.fspath(to)!r}: {file} is there and {what}, so it is left as it is; {more}remove it or "
+                    "name another file"
                 )
         files: dict[Path, Callable[[IO[bytes]], None]] = {
             file: partial(_write_table, columns=of, rows=part, format=format) for file, (of, part) in tables.items()

@@ -10,14 +10,17 @@ from typing import Any
 
 import datasets
 
+from hfal.config import write_options
 from hfal.errors import ArgumentError, RunDirectoryError
-from hfal.export_files import ANSWERS, HISTORY, SPLITS
+from hfal.export_files import ANSWERS, HISTORY, SPLITS, part_beside
 from hfal.history import History, read_history, to_go_on
+from hfal.parsing import CONFIG_NAME
 from hfal.records import Answer
 from hfal.references import hub_name_problem
 from hfal.store import Store
 
 
+_DATA = "data.parquet"
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
 
 
@@ -80,6 +83,35 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
         raise ArgumentError(f"source={source!r} is no folder, and cannot be had from the Hub: {error}") from error
 
 
+def import_run(
+    source: str | os.PathLike[str], run_dir: str | os.PathLike[str], revision: str | None = None
+) -> tuple[int, int]:
+    """Make a run directory in which `hfal run` goes on where an export stopped: labels, texts, and options for them.
+
+    A run of one's own script goes on with `Pool.from_export` instead.
+
+    Args:
+        source: A folder, or the name of a data set on the Hub.
+        run_dir: The new run directory.
+        revision: Of a data set on the Hub.
+
+    Returns:
+        How many texts there are, and how many answers.
+
+    Raises:
+        ArgumentError: It is no export, or one without what it takes to go on.
+        RunDirectoryError: There are other things in `run_dir`.
+    """
+    rows, history = load_export(source, revision)
+    with restored(history, rows, run_dir) as folder:
+        if not (folder / CONFIG_NAME).exists():
+            rows.to_parquet(folder / _DATA)
+            data = str(Path(run_dir).resolve() / _DATA)
+            about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
+            write_options(folder / CONFIG_NAME, {"data": data, "task": history.task, **about})
+    return len(rows), len(history.answers)
+
+
 @contextlib.contextmanager
 def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLike[str]) -> Iterator[Path]:
     """A run directory with this history, which is there when the `with` block ends well, and not at all otherwise.
@@ -97,7 +129,7 @@ def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLik
         _check_goes_on(history, target)
         yield target
         return
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = part_beside(target)
     shutil.rmtree(part, ignore_errors=True)
     try:
         store = Store(part)

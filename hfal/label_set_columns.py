@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from hfal.columns import cells_of
 from hfal.errors import ArgumentError, RowError
+from hfal.labels import given_names, names_of_feature
 
 
 _EXPECTED = "expected a list of labels for each text: of ClassLabel, strings or integers"
@@ -49,22 +50,14 @@ def label_set_names_of(dataset: datasets.Dataset, column: str | None, names: Seq
     Raises:
         ArgumentError: There is no way to know them, or column and names contradict each other.
     """
-    if names is not None:
-        names = tuple(str(name) for name in names)
-        if len(set(names)) != len(names) or not names:
-            raise ArgumentError(f"label_names={list(names)!r}: expected at least one name and none twice")
+    names = None if names is None else given_names(names)
     inner = None if column is None else _checked_feature(dataset, column)
     if column is None or inner is None:
         if names is None:
             raise ArgumentError("label_names is missing: without a column of labels the pool cannot know them")
         return names
     if isinstance(inner, datasets.ClassLabel):
-        if names is not None and list(names) != list(inner.names):
-            raise ArgumentError(
-                f"label_names={list(names)!r} differ from the names of column {column!r}: {inner.names!r}; "
-                "leave label_names out"
-            )
-        return tuple(inner.names)
+        return names_of_feature(inner, column, names)
     if names is not None:
         return names
     values: set[Any] = set()

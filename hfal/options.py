@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_MIN_STEPS = 100
 _HOLDOUT = {"examples": 50, "words": 1000}
 
 
@@ -86,13 +87,27 @@ class ActiveLearningArguments:
         default="sentence-transformers/all-MiniLM-L6-v2",
         metadata={"help": "What is fine-tuned: Hub name, local folder, or package:NAME/path.", "metavar": "NAME"},
     )
+    freeze_encoder: bool = field(
+        default=False,
+        metadata={
+            "help": "Train only a linear head, on the model's embeddings of the texts, which are computed once: "
+            "better with few labels, and a round takes a second."
+        },
+    )
     max_length: int = field(default=128, metadata={"help": "Tokens after which a text is cut."})
     embeddings: str = field(
         default="model",
         metadata={
-            "help": "Where strategies get embeddings: 'model' is the one being trained, 'entities' the same over the "
-            "entities it finds; else a sentence-transformers model (Hub name, path, package:...).",
+            "help": "Where strategies get embeddings: 'model' is the one being trained (or frozen), 'entities' the "
+            "same over the entities it finds; else a sentence-transformers model (Hub name, path, package:...).",
             "metavar": "NAME",
+        },
+    )
+    embeddings_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "Where embeddings that are computed once are kept; runs may share it. Default: the run directory.",
+            "metavar": "FOLDER",
         },
     )
     token_budget: int | None = field(default=None, metadata={"help": "Tokens of a scoring batch."})
@@ -199,12 +214,34 @@ class ActiveLearningArguments:
         default=0.95, metadata={"help": "From which probability on it is sure of one."}
     )
     keep_models: int | None = field(default=1, metadata={"help": "Of how many last rounds to keep the model."})
+    min_steps: int | None = field(
+        default=None,
+        metadata={
+            "help": "Gradient steps of a round at least: more epochs while there are few labels. "
+            f"Default: {_MIN_STEPS}, or none where num_train_epochs or max_steps is set."
+        },
+    )
+    class_weights: str | None = field(
+        default=None,
+        metadata={
+            "help": "Train with a loss in which rare classes count as much as frequent ones.",
+            "choices": ["balanced"],
+        },
+    )
     export: str | None = field(
         default=None,
         metadata={
             "help": "Where the labels go when the run ends: hub:OWNER/NAME, a file or a folder.",
             "metavar": "PATH",
         },
+    )
+    export_license: str | None = field(
+        default=None,
+        metadata={"help": "On the Hub: the license of the data, as the Hub writes it, cc-by-4.0.", "metavar": "NAME"},
+    )
+    export_language: list[str] | None = field(
+        default=None,
+        metadata={"help": "On the Hub: the language or languages of the texts, in ISO 639-1, en.", "metavar": "A,B"},
     )
     given: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
     """The options of both dataclasses that the YAML file or the command line has set."""
@@ -244,7 +281,10 @@ class ActiveLearningArguments:
 
     def callback_options(self) -> dict[str, Any]:
         """Those of the options that `ActiveLearningCallback` takes by the same name."""
-        return {name: getattr(self, name) for name in _CALLBACK_OPTIONS}
+        options = {name: getattr(self, name) for name in _CALLBACK_OPTIONS}
+        if self.min_steps is None:
+            options["min_steps"] = 0 if self.given.keys() & {"num_train_epochs", "max_steps"} else _MIN_STEPS
+        return options
 
 
 _CALLBACK_OPTIONS = (
@@ -258,6 +298,7 @@ _CALLBACK_OPTIONS = (
     "target",
     "retrain",
     "embeddings",
+    "embeddings_dir",
     "passes",
     "committee",
     "token_budget",
@@ -265,6 +306,8 @@ _CALLBACK_OPTIONS = (
     "self_training",
     "self_training_threshold",
     "keep_models",
+    "min_steps",
+    "class_weights",
 )
 
 
@@ -305,13 +348,13 @@ class TrainingOptions:
 
 GROUPS = {
     "data": "data task text label labels thresholds id split pool_size eval_split eval_size data_config data_filter",
-    "model": "model max_length embeddings token_budget bf16_scoring",
+    "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
     "rounds": "rounds budget unit target_metric target retrain self_training self_training_threshold "
-    "keep_models export",
-    "training": "output_dir num_train_epochs learning_rate warmup_steps per_device_train_batch_size "
-    "per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
+    "keep_models export export_license export_language",
+    "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "
+    "per_device_train_batch_size per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
 }
 """The options that `hfal run --help` shows, in its order."""
 

@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 HOLDOUT = "held out by hfal"
 """Description of the held-out view, by which the loop knows it again in a Trainer's `eval_dataset`."""
 
+EMBEDDING = "embedding"
+"""The column with embeddings of the texts, for a head on a frozen encoder (`hfal.frozen`)."""
+
 UNITS = ("examples", "words")
 """What sizes of queries, and budgets, may count."""
 
@@ -328,11 +331,13 @@ class Pool:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """Number of tokens of each example, int32[N].
+        """Number of tokens of each example, int32[N]; 1 where all that the model takes is an embedding of the text.
 
         Raises:
             ValueError: The dataset has no `input_ids`, or an example has no token at all.
         """
+        if EMBEDDING in self.dataset.column_names and self.task.words is None:
+            return np.ones(len(self), np.int32)
         if "input_ids" not in self.dataset.column_names:
             raise ArgumentError(
                 "the pool's dataset has no column 'input_ids'; tokenize it first, and keep the text beside it:\n"

@@ -30,12 +30,14 @@ from hfal.acquisition import Acquisition
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator, SimulatedAnnotator
 from hfal.checks import check_trainer, is_holdout
+from hfal.class_weights import WeightedLoss, balanced_weights, labels_of
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
 from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, shared_failure
 from hfal.records import RoundRecord
 from hfal.self_training import forget_predictions, predictions_path
 from hfal.store import Store
+from hfal.training import epochs_of
 from hfal.weights import (
     Weights,
     last_complete_checkpoint,
@@ -102,6 +104,8 @@ class Plan:
     target: float | None
     retrain: str
     keep_models: int | None
+    min_steps: int = 0
+    class_weights: str | None = None
 
 
 def run_rounds(
@@ -136,6 +140,7 @@ def run_rounds(
             retrain=plan.retrain,
             holdout=plan.holdout,
             metric_wanted=None if plan.target_metric is None else f"target_metric={plan.target_metric!r}",
+            class_weights=plan.class_weights,
         )
     with owned(pool), _put_back(trainer), _one_run_for_trackers(trainer, pool.store):
         store = pool.store
@@ -150,6 +155,7 @@ def run_rounds(
 
         on_main(begin_run)
         base_seed = trainer.args.seed
+        epochs = trainer.args.num_train_epochs
         weights = Weights(trainer, store.run_dir, plan.retrain)
         while True:
             step = on_main(partial(_next_step, trainer, acquisition, annotator, plan, base_seed))
@@ -171,6 +177,8 @@ def run_rounds(
             trainer.train_dataset = pool.labeled_until(record.answers_seen)
             trainer.args.output_dir = str(round_folder(store.run_dir, number))
             trainer.args.seed = record.seed
+            trainer.args.num_train_epochs = epochs
+            trainer.args.num_train_epochs = epochs_of(trainer.args, len(trainer.train_dataset), plan.min_steps)
             if plan.holdout:
                 held_out = pool.holdout_until(record.answers_seen)
                 trainer.eval_dataset = held_out if len(held_out) else None  # all of them may have been skipped
@@ -201,7 +209,8 @@ def run_rounds(
                     restore_callbacks(trainer, step.checkpoint)
                 _rearm_sigterm(trainer)
                 begin(progress)
-                yield current
+                with _class_weights(trainer, plan, len(pool.label_names)):
+                    yield current
                 if progress.interrupted and not progress.ended:
                     raise _interrupted(number)
                 if not progress.ended:
@@ -373,7 +382,7 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
     attributes = {name: getattr(trainer, name) for name in ("train_dataset", "eval_dataset", "model_init")}
     if is_holdout(trainer.eval_dataset):
         del attributes["eval_dataset"]  # the view that was passed is empty, or older than the one it has at the end
-    arguments = {name: getattr(trainer.args, name) for name in ("output_dir", "seed")}
+    arguments = {name: getattr(trainer.args, name) for name in ("output_dir", "seed", "num_train_epochs")}
     generators = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     try:
@@ -389,6 +398,20 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
         torch.set_rng_state(generators[2])
         if cuda:
             torch.cuda.set_rng_state_all(cuda)
+
+
+@contextlib.contextmanager
+def _class_weights(trainer: Trainer, plan: Plan, classes: int) -> Iterator[None]:
+    """Train with a weight for each class, where that is asked for; the final evaluation is without."""
+    if plan.class_weights is None:
+        yield
+        return
+    weights = balanced_weights(labels_of(trainer.train_dataset), classes)
+    trainer.compute_loss_func = WeightedLoss(weights, trainer.args.label_smoothing_factor)
+    try:
+        yield
+    finally:
+        trainer.compute_loss_func = None
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from hfal.columns import ROWS_AT_A_TIME, cells_of
 from hfal.errors import ArgumentError, RowError
+from hfal.labels import given_names
 from hfal.spans import plain_text, tags_from_spans, word_offsets
 from hfal.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 
@@ -124,10 +125,7 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
     Raises:
         ArgumentError: There is no way to know them, or column and names contradict each other.
     """
-    if names is not None:
-        names = [str(name) for name in names]
-        if len(set(names)) != len(names) or not names:
-            raise ArgumentError(f"label_names={names!r}: expected at least one name and none twice")
+    names = None if names is None else list(given_names(names))
     if column is None:
         if names is None:
             raise ArgumentError(

@@ -1,5 +1,7 @@
 """Training settings that suit a few hundred labels."""
 
+import math
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +36,41 @@ class RoundTrainingArguments(TrainingOptions, TrainingArguments):
     def get_warmup_steps(self, num_training_steps: int) -> int:
         """The number of warm-up steps, never all of them: in the first of these the learning rate is 0."""
         return min(int(super().get_warmup_steps(num_training_steps)), max(num_training_steps - 1, 0))
+
+
+FROZEN_ENCODER = {
+    "max_steps": 100,
+    "learning_rate": 1e-2,
+    "per_device_train_batch_size": 32,
+    "per_device_eval_batch_size": 1024,
+}
+"""What suits a linear head on a frozen encoder, measured by `recipes/benchmarks/few_labels.py`."""
+
+
+def suit_frozen_encoder(args: TrainingArguments, given: Container[str]) -> None:
+    """Set what suits a linear head on a frozen encoder, for all that the user has not set.
+
+    Args:
+        args: The arguments, which are changed.
+        given: The names of those that the user has set. Who sets `num_train_epochs` gets no `max_steps`.
+    """
+    for name, value in FROZEN_ENCODER.items():
+        if name not in given and not (name == "max_steps" and "num_train_epochs" in given):
+            setattr(args, name, value)
+
+
+def epochs_of(args: TrainingArguments, examples: int, min_steps: int) -> float:
+    """The epochs of a round: those of the arguments, or as many more as it takes to make `min_steps` steps.
+
+    Args:
+        args: The arguments.
+        examples: How many examples there are to train on.
+        min_steps: Gradient steps.
+    """
+    batches = examples / (args.train_batch_size * args.world_size)
+    batches = math.floor(batches) if args.dataloader_drop_last else math.ceil(batches)
+    steps = max(math.ceil(batches / args.gradient_accumulation_steps), 1)  # of an epoch, as the Trainer counts
+    return max(args.num_train_epochs, math.ceil(min_steps / steps))
 
 
 class RoundProgress(ProgressCallback):

@@ -10,18 +10,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, ProgressCallback, Trainer
+from datasets import Dataset
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
 from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
+from hfal.embeddings import embeddings_folder
 from hfal.evaluation.label_sets import label_set_metrics
+from hfal.frozen import FrozenEncoderForSequenceClassification, add_embeddings, embeddings_of, stack_rows
 from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
 from hfal.rounds import metric_value
 from hfal.running import export, make_annotator, make_strategy, report, start_logging
 from hfal.thresholds import parse_thresholds
-from hfal.training import RoundProgress, RoundTrainingArguments
+from hfal.training import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,33 +42,48 @@ def main(argv: Sequence[str] | None = None) -> None:
     checkpoint = resolve_model(al.model)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
+    columns, max_length = al.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
+
     def tokenize(batch: dict) -> dict:
-        return tokenizer(*(batch[column] for column in al.text), truncation=True, max_length=al.max_length)
+        return tokenizer(*(batch[column] for column in columns), truncation=True, max_length=max_length)
+
+    def prepare(data: Dataset) -> Dataset:
+        if al.freeze_encoder:
+            return add_embeddings(data, al.text, checkpoint, al.embeddings_dir or embeddings_folder(args.output_dir))
+        return data.map(tokenize, batched=True)
 
     thresholds = parse_thresholds(al.thresholds) if al.thresholds else None
-    data = pool_data.map(tokenize, batched=True)
+    data = prepare(pool_data)
     pool = Pool(data, args.output_dir, al.text, al.label, al.labels, al.id, task=al.task, thresholds=thresholds)
     if eval_data is not None:
-        eval_data = pool.with_labels(eval_data.map(tokenize, batched=True))
+        eval_data = pool.with_labels(prepare(eval_data))
     al.settle(pool, evaluated=eval_data is not None)
+    options = al.callback_options()
+    if al.freeze_encoder:
+        suit_frozen_encoder(args, al.given)
+        options["embeddings"] = embeddings_of(pool.dataset) if al.embeddings == "model" else al.embeddings
     active = ActiveLearningCallback(
-        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **al.callback_options()
+        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **options
     )
     keep_options(al, pool)
 
     names = dict(enumerate(pool.label_names))
+    labels = {"num_labels": len(names), "id2label": names, "label2id": {name: n for n, name in names.items()}}
+    labels["problem_type"] = al.task  # a binary cross-entropy for each label
+
+    def model_init() -> PreTrainedModel:
+        if al.freeze_encoder:
+            return FrozenEncoderForSequenceClassification.on(pool.dataset, checkpoint, **labels)
+        # A head for other labels makes way for a new one.
+        model = AutoModelForSequenceClassification
+        return model.from_pretrained(checkpoint, ignore_mismatched_sizes=True, **labels)
+
     trainer = Trainer(
-        model_init=lambda: AutoModelForSequenceClassification.from_pretrained(
-            checkpoint,
-            problem_type=al.task,  # a binary cross-entropy for each label
-            num_labels=len(names),
-            id2label=names,
-            label2id={name: number for number, name in names.items()},
-            ignore_mismatched_sizes=True,  # a head for other labels makes way for a new one
-        ),
+        model_init=model_init,
         args=args,
         eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
-        processing_class=tokenizer,
+        processing_class=None if al.freeze_encoder else tokenizer,
+        data_collator=stack_rows if al.freeze_encoder else None,
         compute_metrics=label_set_metrics(pool.label_names, pool.thresholds),
         callbacks=[active],
     )

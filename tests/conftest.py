@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -18,6 +19,7 @@ import torch
 import transformers
 from command import Result
 from datasets import ClassLabel, Dataset
+from person import Person, at_the_terminal
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -33,6 +35,7 @@ from transformers import (
 from hfal import tokenize_words
 from hfal.conll import read_file
 from hfal.references import resolve_path
+from hfal.store import Store
 
 
 NAMES = ["negative", "positive"]
@@ -203,3 +206,17 @@ def hfal(
     transformers.logging.set_verbosity(verbosity)
     transformers.utils.logging.enable_progress_bar()
     datasets.enable_progress_bars()
+
+
+@pytest.fixture
+def sit_down(store: Store) -> Iterator[Callable[..., Person]]:
+    """A function that seats a person before the store of this test."""
+    people: list[Person] = []
+
+    def sit(*arguments: str, **options: Any) -> Person:
+        people.append(at_the_terminal(store, *arguments, **options))
+        return people[-1]
+
+    yield sit
+    for person in people:
+        person.stands_up()

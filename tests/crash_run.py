@@ -136,6 +136,8 @@ class Instants:
 class LoggingAnnotator(SimulatedAnnotator):
     """Keeps its own count: what it was asked before it answers, and what was acknowledged when it is resumed."""
 
+    at_once = False  # as of a person
+
     def __init__(self, pool: Pool, log: Path, instants: Instants):
         super().__init__(pool)
         self.log = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)

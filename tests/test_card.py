@@ -4,7 +4,9 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from huggingface_hub import DatasetCard, ModelCard
@@ -151,18 +153,25 @@ def test_a_folder_of_the_working_directory_is_no_model_of_the_hub(tmp_path, monk
     assert "mine" not in (tmp_path / "out" / "hfal.json").read_text()
 
 
-def test_configurations_are_those_of_the_files(tmp_path):
-    make_run(tmp_path / "run").close()
+def test_configurations_are_those_of_the_files(tmp_path, task):
+    store = make_run(tmp_path / "run", task)
+    (column,) = store.texts("x0")
+    unlabeled = SimpleNamespace(examples=lambda: ((f"x{i}", store.texts("x0")) for i in range(8)))
     out = tmp_path / "out"
-    export_labels(tmp_path / "run", out)
-    for name in ("unlabeled", "answers"):
-        (out / f"{name}.parquet").write_bytes((out / "train.parquet").read_bytes())
+    export_labels(tmp_path / "run", out, unlabeled=unlabeled, answers=True, comments=False)
     text = dataset_card(tmp_path / "run", out, "me/reviews")
     first, second = DatasetCard(text).data.to_dict()["configs"]
     assert [file["split"] for file in first["data_files"]] == ["train", "test", "unlabeled"]
     assert second["config_name"] == "answers"
     assert [file["path"] for file in second["data_files"]] == ["answers.parquet"]
     assert 'load_dataset("me/reviews", "answers")' in text
+    # Every column is described, once for each configuration, and none but the texts as a text.
+    columns, log = text.split("\n## Columns\n")[1].split("\n## ")[0].split("The configuration `answers`")
+    for table, file in ((columns, "train"), (log, "answers")):
+        found = dict(re.findall(r"^\| `(\w+)` \| `.*?` \| (.+) \|$", table, re.MULTILINE))
+        assert list(found) == pq.read_schema(out / f"{file}.parquet").names
+        texts = [column] if file == "train" and column != "tokens" else []
+        assert [name for name, about in found.items() if about == "A text, as it came"] == texts
     with pytest.raises(ArgumentError, match="no Parquet files"):
         dataset_card(tmp_path / "run", tmp_path, "me/reviews")
 

@@ -101,6 +101,27 @@ def test_an_experiment_runs_to_its_end_and_says_little(home: Path) -> None:
         assert noise not in done.stdout + done.stderr
 
 
+def test_a_run_exports_when_it_ends(hfal: Callable[..., Result], folder: Path, monkeypatch) -> None:
+    run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment", *SMALL, "--rounds", "1"]
+    done = hfal(*run, "--export", "out/labels")
+    assert done.code == 0, done.stderr
+    assert f"{folder / 'out' / 'labels' / 'train.parquet'}: 6 labels" in done.stdout
+    labeled = {row["review"]: row["sentiment"] for row in read_csv(folder / "labeled.csv")}
+    rows = datasets.load_dataset("out/labels", split="train")
+    assert {row["review"]: NAMES[row["label"]] for row in rows}.items() <= labeled.items()
+    assert len(rows) == 6
+
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    line = error_line(
+        hfal("run", "runs/labeled", "--export", "hub:me/x", "--export_license", "mit", "--export-language", "en,de")
+    )
+    assert re.search(r"labels are safe in .*runs/labeled, but were not exported: there is no token .* log in", line)
+    assert line.endswith("labeled --to hub:me/x --license mit --language en de")
+    line = error_line(hfal("run", "runs/labeled", "--export", "hub:x"))
+    assert "expected OWNER/NAME" in line
+    assert "safe" not in line  # found before the data is read
+
+
 def test_a_file_is_all_that_is_needed_to_be_asked(hfal: Callable[..., Result], folder: Path) -> None:
     first = hfal("run", "--data", "reviews.csv", "--text", "review", "--labels", "negative,positive", *FAST)
     assert first.code == 75  # here is no terminal
@@ -569,7 +590,9 @@ def test_the_demo_says_only_what_differs_from_the_defaults() -> None:
     assert not {"report_to", "save_strategy", "logging_strategy", "log_level", "warmup_steps"} & set(demo)
 
 
-def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch(folder: Path) -> None:
+def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch_and_an_import_goes_on(
+    hfal: Callable[..., Result], folder: Path
+) -> None:
     reviews = read_csv(folder / "reviews.csv")
     data = datasets.Dataset.from_dict({"review": [row["review"] for row in reviews]})
     pool = Pool(data, folder / "runs" / "own", "review", label_names=NAMES)
@@ -594,3 +617,12 @@ def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch(folder
     assert loaded["unlabeled"].column_names == ["id", "review", "label"]
     assert {*loaded["train"]["review"], *loaded["unlabeled"]["review"]} == set(data["review"])
     assert len(Pool.from_export("all", folder / "runs" / "more").labels()) == 2
+    imported = hfal("import", "all", "--to", "runs/imported")
+    assert imported.stdout.startswith(
+        f"runs/imported: {len(data)} texts, 2 answers. Go on with: hfal run runs/imported"
+    )
+    went_on = hfal("run", "runs/imported", *SMALL, "--annotator", "csv", "--rounds", "2")
+    assert went_on.code == 75
+    assert "Query 1 (held-out examples): 17 texts wait" in went_on.stderr
+    assert "2 labels bought" in hfal("status", "runs/imported").stdout
+    assert "has no hfal.json" in error_line(hfal("import", "runs", "--to", "runs/other"))

@@ -21,7 +21,7 @@ from hfal.options import GROUPS, ActiveLearningArguments, TrainingOptions
 from hfal.training import RoundTrainingArguments
 
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+CONFIGS = sorted(p for p in (Path(__file__).parents[1] / "configs").glob("*.yaml") if "compare" not in p.name)
 NEEDED = "model: some-model\ndata: reviews.csv\n"
 BOTH = (ActiveLearningArguments, RoundTrainingArguments)
 

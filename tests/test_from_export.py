@@ -1,6 +1,8 @@
 """Pool -> export -> from_export -> two more rounds: the same queries as a run that was never exported."""
 
 import json
+import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -13,16 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CONLL, NAMES, TAGS, load_tokenizer, tiny_config
+from conftest import CONLL, NAMES, TAGS, load_tokenizer, tiny_config, tiny_model
 from datasets import Dataset, load_dataset
 from transformers import BertForSequenceClassification
 
 from hfal import ActiveLearningCallback, Answer, Hybrid, LabelScore, Pool, Schedule, TokenScore, tokenize_words
+from hfal.config import read_ahead
+from hfal.data import load_data
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.entities import entity_metrics
 from hfal.evaluation.label_sets import label_set_metrics
 from hfal.evaluation.metrics import classification_metrics
 from hfal.export import export_labels
+from hfal.from_export import import_run
 from hfal.records import Query, RoundRecord
 from hfal.references import load_split
 from hfal.spans import words_of
@@ -228,6 +233,33 @@ def test_nothing_is_exported_that_was_not_meant_to_be(tmp_path: Path, reviews: D
     assert answers.features["label"].names == NAMES
 
 
+def test_the_script_of_the_docs_goes_on(tmp_path: Path, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "hub.md").read_text("utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    changes = {
+        '"me/reviews",  # or': f"{str(exported)!r},  # or",
+        '"sentence-transformers/all-MiniLM-L6-v2"': '"tiny"',
+        "TerminalAnnotator()": 'FileAnnotator("csv")',
+        "import ActiveLearningCallback, Pool, TerminalAnnotator": "import ActiveLearningCallback, FileAnnotator, Pool",
+        "num_train_epochs=10": "num_train_epochs=1, use_cpu=True, disable_tqdm=True",
+    }
+    for old, new in changes.items():
+        assert old in script
+        script = script.replace(old, new)
+    tiny_model().save_pretrained(tmp_path / "tiny")
+    load_tokenizer().save_pretrained(tmp_path / "tiny")
+    (tmp_path / "script.py").write_text(script)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # it may be started again
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path("script.py", run_name="__main__")
+        assert end.value.code == 75
+        assert [path.name for path in Path("runs/more").glob("query-*.csv")] == ["query-002.csv"]
+    store = Store("runs/more", read_only=True)
+    assert [(r.number, r.labels, r.finished is not None) for r in store.rounds()] == [(1, 5, True)]
+    assert len(store.queries()[-1].examples) == 50
+
+
 def test_what_cannot_be_gone_on_from(tmp_path: Path, exported: Path) -> None:
     run = tmp_path / "new" / "later"
     with pytest.raises(ArgumentError, match="is no folder"):
@@ -253,25 +285,38 @@ def test_what_cannot_be_gone_on_from(tmp_path: Path, exported: Path) -> None:
     assert not run.parent.exists() or not list(run.parent.iterdir())
 
 
-@pytest.mark.parametrize("kind", ["words", "raw text", "sets"])
+@pytest.mark.parametrize("kind", ["words", "raw text", "sets", "pairs"])
 def test_answers_of_other_tasks_come_back(tmp_path: Path, kind: str) -> None:
     texts = ["EU rejects German call", "Peter Blackburn", "no entity here", "Brussels today"]
     column = [text.split() for text in texts] if kind == "words" else texts
-    data = Dataset.from_dict({"text": column, "number": range(4)})
-    task = "multi_label_classification" if kind == "sets" else "token_classification"
-    pool = Pool(data, tmp_path / "run", "text", label_names=["PER", "LOC"], task=task, id_column="number")
-    labels = [["LOC"], ["PER", "LOC"], []] if kind == "sets" else [["B-LOC", "O", "O", "O"], ["B-PER", "I-PER"]]
+    data = Dataset.from_dict({"text": column, "id": texts[::-1], "number": range(4)})
+    tasks = {"sets": "multi_label_classification", "pairs": "text_classification"}
+    task = tasks.get(kind, "token_classification")
+    columns = ["id", "text"] if kind == "pairs" else ["text"]
+    pool = Pool(data, tmp_path / "run", columns, label_names=["PER", "LOC"], task=task, id_column="number")
+    labels: list[Any] = [["B-LOC", "O", "O", "O"], ["B-PER", "I-PER"]]
+    labels = {"sets": [["LOC"], ["PER", "LOC"], []], "pairs": ["LOC", "PER"]}.get(kind, labels)
     for number, label in enumerate(labels):
         pool.record(Answer(str(number), label, annotator="anna", comment="sure"))
     pool.record(Answer("3", None, "skip", annotator="bert"))
     export_labels(pool.run_dir, tmp_path / "export", unlabeled=pool, answers=True, annotator_names=True)
     loaded = load_dataset(str(tmp_path / "export"), cache_dir=str(tmp_path / "cache"))
     assert loaded["unlabeled"]["label"] == [None] * (4 - len(labels))
+    rows = {row["id"]: row for split in loaded.values() for row in split}
+    names = {"id": "text_id", "text": "text"}  # the id is another one
+    assert [{name: rows[str(n)][names[name]] for name in columns} for n in range(4)] == pool.texts(range(4))
     later = Pool.from_export(tmp_path / "export", tmp_path / "later")
     assert later.store.answers() == pool.store.answers()
     assert later.labels() == pool.labels()
     assert later.label_names == pool.label_names
     assert (later.task.name, later.run_dir) == (task, (tmp_path / "later").resolve())
+
+    assert import_run(tmp_path / "export", tmp_path / "imported") == (4, len(labels) + 1)
+    al, options = read_ahead([str(tmp_path / "imported")])
+    rows, _ = load_data(al, str(options.output_dir), options.seed)
+    imported = Pool(rows, str(options.output_dir), al.text, al.label, al.labels, al.id, task=al.task)
+    assert imported.store.answers() == pool.store.answers()
+    assert (imported.task.name, list(imported.label_names)) == (task, list(pool.label_names))
 
 
 def test_killed_in_the_middle_it_leaves_no_run_directory(tmp_path: Path, exported: Path) -> None:
@@ -284,4 +329,6 @@ def test_killed_in_the_middle_it_leaves_no_run_directory(tmp_path: Path, exporte
     done = subprocess.run([sys.executable, "-c", script, exported, tmp_path / "later"], check=False)
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "later").exists()
+    assert len(list(tmp_path.glob(".later.*.part"))) == 1
     assert len(Pool.from_export(exported, tmp_path / "later").labels()) == 5
+    assert not list(tmp_path.glob(".later.*.part"))

@@ -101,6 +101,8 @@ _GO_ON = """
 import json, sys
 from datasets import Dataset, load_dataset
 from hfal import Answer, Pool
+from hfal.options import ActiveLearningArguments
+from hfal.running import export
 texts = [f"text number {i}" for i in range(12)]
 data = Dataset.from_dict({"text": texts, "input_ids": [[1, i] for i in range(12)]})
 pool = Pool(data, f"{sys.argv[1]}/first", "text", label_names=["no", "yes"])
@@ -108,6 +110,8 @@ for i, label in enumerate(["yes", "no", "yes"]):
     pool.record(Answer(pool.ids[i].as_py(), label, annotator="Anna"))
 pool.record(Answer(pool.ids[3].as_py(), None, "skip", annotator="Anna"))
 pool.push_to_hub("me/going-on", unlabeled=True, answers=True, provenance=True)
+options = {"export": "hub:me/by-recipe", "export_license": "mit", "export_language": ["en", "de"]}
+export(ActiveLearningArguments(data="-", **options), pool)
 there = load_dataset("me/going-on")
 log = load_dataset("me/going-on", "answers", split="train")
 again = Pool.from_export("me/going-on", f"{sys.argv[1]}/second")
@@ -392,4 +396,6 @@ def test_a_pool_is_pushed_whole_and_another_goes_on_from_it(hub, tmp_path):
     }
     (files,) = changed(hub, "going-on")
     assert files == {"README.md", "train.parquet", "unlabeled.parquet", "answers.parquet", "hfal.json"}
+    assert "license: mit" in (card := hub.dataset("me/by-recipe").files["README.md"].decode())
+    assert "language:\n- en\n- de" in card
     assert not [name for name, content in hub.dataset("me/going-on").files.items() if b"Anna" in content]

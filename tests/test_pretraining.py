@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import CONLL, load_tokenizer, tiny_config
 from datasets import Dataset
+from hfal.recipes.masked_language_modeling import main as pretrain
 from transformers import (
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
@@ -24,7 +25,6 @@ from hfal.data import load_data
 from hfal.errors import ArgumentError
 from hfal.options import ActiveLearningArguments
 from hfal.pretraining import load_masked_language_model, load_texts, tokenize_texts
-from hfal.recipes.masked_language_modeling import main as pretrain
 
 
 QUICK = ["--use_cpu", "--max_steps", "2", "--disable_tqdm", "True", "--max_length", "32"]

@@ -19,6 +19,10 @@ class SimulatedAnnotator:
         ValueError: The pool has no label column.
     """
 
+    at_once = True
+    """Its answers to a query are committed together: no person's work is lost with them, and for each alone the disk
+    would be waited for."""
+
     def __init__(self, pool: Pool, name: str = "simulated"):
         if pool.label_column is None:
             raise ArgumentError("a SimulatedAnnotator needs a pool with a label_column, whose labels it can reveal")

@@ -69,6 +69,7 @@ class Store:
         except sqlite3.Error as error:
             raise RunDirectoryError(f"{self.path} cannot be opened ({error})") from error
         self._db.row_factory = sqlite3.Row
+        self._at_once = False
         try:
             self._db.execute("PRAGMA synchronous = EXTRA")
             self._db.execute("PRAGMA foreign_keys = ON")
@@ -101,6 +102,9 @@ class Store:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._at_once:
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -108,6 +112,16 @@ class Store:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is written in a `with` block is on the disk when it ends: all of it, or nothing after an error."""
+        with self._transaction():
+            self._at_once = True
+            try:
+                yield
+            finally:
+                self._at_once = False
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ import torch
 from hfal.errors import ArgumentError, RowError
 from hfal.label_set_columns import label_set_names_of, read_label_sets
 from hfal.labels import LABEL_COLUMNS
-from hfal.tasks.outputs import finite, label_probabilities, required, scores_of
+from hfal.tasks.outputs import finite, label_probabilities, signals_of_texts
 from hfal.tasks.whole_texts import WholeTexts
 from hfal.thresholds import thresholds_of
 
@@ -137,11 +137,5 @@ class MultiLabelClassification(WholeTexts):
         head = MultiLabelClassification.head
         probabilities = None if logits is None else label_probabilities(logits, 2, head)
         draws = None if drawn is None else label_probabilities(drawn, 3, head)
-        found = {"finite": finite(logits, drawn)}  # of the logits: the sigmoid of infinity is 1
-        if "probabilities" in keep:
-            found["probabilities"] = required(probabilities)
-        if "draws" in keep:
-            found["draws"] = required(draws)
-        if "scores" in keep:
-            found["scores"] = scores_of(score, probabilities, draws, None)
-        return found
+        is_finite = finite(logits, drawn)  # of the logits: the sigmoid of infinity is 1
+        return signals_of_texts(probabilities, draws, is_finite, keep, score)

@@ -11,7 +11,7 @@ import torch
 
 from hfal.errors import ArgumentError
 from hfal.labels import label_indices, label_names_of
-from hfal.tasks.outputs import class_probabilities, finite, required, scores_of
+from hfal.tasks.outputs import class_probabilities, finite, required, signals_of_texts
 from hfal.tasks.whole_texts import WholeTexts
 
 
@@ -127,13 +127,7 @@ class TextClassification(WholeTexts):
         """
         probabilities = None if logits is None else class_probabilities(logits, 2, TextClassification.head)
         draws = None if drawn is None else class_probabilities(drawn, 3, TextClassification.head)
-        found = {"finite": finite(probabilities, draws)}
-        if "probabilities" in keep:
-            found["probabilities"] = required(probabilities)
+        found = signals_of_texts(probabilities, draws, finite(probabilities, draws), keep, score)
         if "predictions" in keep:
             found["confidences"], found["predictions"] = required(probabilities).max(dim=-1)
-        if "draws" in keep:
-            found["draws"] = required(draws)
-        if "scores" in keep:
-            found["scores"] = scores_of(score, probabilities, draws, None)
         return found

