@@ -177,8 +177,6 @@ def run_rounds(
             trainer.train_dataset = pool.labeled_until(record.answers_seen)
             trainer.args.output_dir = str(round_folder(store.run_dir, number))
             trainer.args.seed = record.seed
-            trainer.args.num_train_epochs = epochs
-            trainer.args.num_train_epochs = epochs_of(trainer.args, len(trainer.train_dataset), plan.min_steps)
             if plan.holdout:
                 held_out = pool.holdout_until(record.answers_seen)
                 trainer.eval_dataset = held_out if len(held_out) else None  # all of them may have been skipped
@@ -203,6 +201,8 @@ def run_rounds(
             else:
                 if acquisition.self_training is not None and number > 1:
                     trainer.train_dataset = _with_pseudo_labels(trainer, acquisition, weights, record)
+                trainer.args.num_train_epochs = epochs
+                trainer.args.num_train_epochs = epochs_of(trainer.args, len(trainer.train_dataset), plan.min_steps)
                 weights.prepare(number)
                 set_seed(record.seed)
                 if step.checkpoint is not None:
