@@ -89,7 +89,9 @@ def _load_libraries(threads: int) -> None:
     import datasets
     import torch
     import transformers
+    from tqdm import tqdm
 
+    tqdm.set_lock(threading.RLock())  # not a semaphore, of which Python complains when this process is killed
     torch.set_num_threads(threads)
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
