@@ -4,11 +4,14 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from transformers import TrainingArguments
 
@@ -17,10 +20,20 @@ from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
 from hfal.processes import on_main, shared_failure
-from hfal.records import Queried, Query
+from hfal.records import Queried, Query, RoundRecord
 from hfal.references import in_full, resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.scratch import rows_of
+from hfal.self_training import (
+    PREDICTION_SIGNALS,
+    SelfTraining,
+    confident,
+    predictions_path,
+    pseudo_labels_path,
+    read_predictions,
+    repetitions,
+    write_predictions,
+)
 from hfal.stability import STOP_SET_SIZE, UNCERTAINTY, compare, pack, unpack
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
@@ -71,6 +84,7 @@ class Acquisition:
         bf16: Score under bfloat16 autocast, also if the Trainer does not train so.
         seed: Seeds every random choice, together with the round.
         record_stability: Whether `measure` records anything.
+        self_training: How confident predictions join the training set, if they do.
     """
 
     def __init__(
@@ -91,6 +105,7 @@ class Acquisition:
         bf16: bool,
         seed: int,
         record_stability: bool = False,
+        self_training: SelfTraining | None = None,
     ):
         if isinstance(seed_strategy, str) and seed_strategy not in SEED_STRATEGIES:
             raise ArgumentError(
@@ -109,6 +124,11 @@ class Acquisition:
             raise ArgumentError(
                 f"embeddings has the shape {list(embeddings.shape)}, expected a row of numbers for each of the "
                 f"{len(pool)} examples of the pool"
+            )
+        if self_training is not None and pool.task.name != "text_classification":
+            raise ArgumentError(
+                f"self_training={self_training.weight} is for text classification, but the pool is one of "
+                f"{pool.task.name}: leave it out"
             )
         _check_committee(committee, pool.label_names)
         needs_embeddings = (seeds is not None and bool(seeds.needs)) or any(
@@ -149,6 +169,7 @@ class Acquisition:
         self.bf16 = bf16
         self.seed = seed
         self.record_stability = record_stability
+        self.self_training = self_training
         self.show_progress = True
 
     @cached_property
@@ -396,6 +417,8 @@ class Acquisition:
 
         # What is needed of the labeled examples comes from the same pass, behind the candidates.
         keep = frozenset(filter(None, map(self._in_pass, needs)))
+        if self.self_training is not None:
+            keep |= PREDICTION_SIGNALS
         behind = positions[:0]
         if any(map(self._in_pass, needs & set(LABELED_SIGNALS))):
             behind = on_main(self._labeled_positions)
@@ -403,6 +426,8 @@ class Acquisition:
         if keep:
             with self._draws(strategy, model, round_number, others) as draws:
                 arrays = run(np.concatenate([positions, behind]), keep, "scoring", draws)
+        if self.self_training is not None:  # on the disk before the query, for the next round
+            on_main(lambda: self._keep_predictions(round_number, positions, arrays))
 
         def select() -> tuple[np.ndarray, np.ndarray | None]:
             at, known = positions, self._known(needs, positions, arrays)
@@ -433,6 +458,7 @@ class Acquisition:
                     "unit": self.unit,
                     "embeddings": _embeddings_name(self.embeddings),
                     "bf16_scoring": self.bf16,
+                    **({} if self.self_training is None else {"self_training": asdict(self.self_training)}),
                 },
             )
         )
@@ -473,6 +499,65 @@ class Acquisition:
             )
 
         return scored
+
+    # -- self-training ---------------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        model: torch.nn.Module,
+        collate_fn: Callable[[list[Any]], Any],
+        round_number: int,
+        args: TrainingArguments,
+    ) -> None:
+        """Keep what a round's model says of the unlabeled examples, where the pass for its query has not.
+
+        Args:
+            model: The round's final model.
+            collate_fn: The Trainer's collator.
+            round_number: The round.
+            args: As for `propose`.
+        """
+        positions = on_main(self.pool.unlabeled_positions)
+        arrays = {name: np.empty(0, np.float32) for name in PREDICTION_SIGNALS}
+        if len(positions):
+            arrays = self._scoring(model, collate_fn, args)(positions, PREDICTION_SIGNALS, None, "predicting")
+        on_main(lambda: self._keep_predictions(round_number, positions, arrays))
+
+    def _keep_predictions(self, round_number: int, positions: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write down what a pass gave for some examples, which are the first rows of its arrays."""
+        classes = arrays["predictions"][: len(positions)].astype(np.int64)
+        table = {
+            "id": self.pool.ids.take(pa.array(positions)),
+            "label": pa.array(self.pool.label_names).take(pa.array(classes)),
+            "confidence": arrays["confidences"][: len(positions)],
+        }
+        write_predictions(predictions_path(self.pool.run_dir, round_number), pa.table(table))
+
+    def pseudo_labels(self, record: RoundRecord) -> tuple[dict[str, str], np.ndarray]:
+        """What a round trains on beside labels, written down, and how often each label is repeated for that.
+
+        Args:
+            record: The round; `predict` or `propose` has kept what the model of the one before says.
+
+        Returns:
+            Label names by id, in the order of the ids, and int64[labels].
+        """
+        assert self.self_training is not None
+        weight, rng = self.self_training.weight, self._rng(7, record.number)
+        table = read_predictions(predictions_path(self.pool.run_dir, record.number - 1)).sort_by("id")
+        free = self.pool.ids.take(pa.array(self.pool.unanswered_positions(record.answers_seen)))
+        table = table.filter(pc.is_in(table["id"], value_set=free))
+        classes = pc.index_in(table["label"], value_set=pa.array(self.pool.label_names)).to_numpy()
+        labels = len(self.pool.training_labels(record.answers_seen))
+        most = max(int(labels / (weight * len(self.pool.label_names))), 1)
+        taken = confident(classes, table["confidence"].to_numpy(), self.self_training.threshold, most, rng)
+        table = table.take(pa.array(taken))
+        write_predictions(pseudo_labels_path(self.pool.run_dir, record.number), table)
+        logger.info("round %d: %d confident predictions join %d labels", record.number, len(table), labels)
+        found = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
+        return found, repetitions(labels, weight, rng) if found else np.ones(labels, np.int64)
+
+    # -- signals ---------------------------------------------------------------------------------------------------
 
     def _in_pass(self, signal: str) -> str | None:
         """What the scoring pass calls a signal; `None` if it comes from elsewhere."""

@@ -21,6 +21,7 @@ from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size
 from hfal.records import RoundRecord
 from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
+from hfal.self_training import SelfTraining
 from hfal.stopping import Criterion, Target, parse_stop
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 from hfal.strategies.selection import SelectFunction
@@ -107,6 +108,12 @@ class ActiveLearningCallback(TrainerCallback):
             Tokens of a scoring batch, padding included. 2,048 on CPU and 16,384 elsewhere by default.
         bf16_scoring (`bool`, *optional*, defaults to `False`):
             Score under bfloat16 autocast: faster on hardware made for it, near-ties may fall the other way.
+        self_training (`float`, *optional*):
+            Train each round but the first also on predictions that the last round's model is sure of, and let each
+            count so much beside a label, between 0 and 1 (see `hfal.self_training`). They are no labels: nothing is
+            bought or exported. For text classification, in `run` and `rounds`.
+        self_training_threshold (`float`, *optional*, defaults to 0.95):
+            From which probability on the model is sure.
         seed (`int`, *optional*, defaults to 42):
             Seeds every choice of hfal's. (Training is seeded by `TrainingArguments.seed` plus the round.)
         keep_models (`int`, *optional*, defaults to 1):
@@ -145,6 +152,8 @@ class ActiveLearningCallback(TrainerCallback):
         committee: Committee | None = None,
         token_budget: int | None = None,
         bf16_scoring: bool = False,
+        self_training: float | None = None,
+        self_training_threshold: float = 0.95,
         seed: int = 42,
         keep_models: int | None = 1,
         min_steps: int = 0,
@@ -207,6 +216,7 @@ class ActiveLearningCallback(TrainerCallback):
             bf16=bf16_scoring,
             seed=seed,
             record_stability=record_stability or (self.stop is not None and self.stop.needs_stability),
+            self_training=None if self_training is None else SelfTraining(self_training, self_training_threshold),
         )
         self._progress: RoundInProgress | None = None  # set by the loop; without it every train() is a round
         self._sigterm = False
@@ -293,6 +303,11 @@ class ActiveLearningCallback(TrainerCallback):
         progress = self._progress
         if progress is None and self._committee_of_rounds:
             raise ArgumentError(COMMITTEE_OF_ROUNDS)
+        if progress is None and self.acquisition.self_training is not None:
+            raise ArgumentError(
+                "self_training= adds to the training set of the next round, which only run() and rounds() make: call "
+                "these"
+            )
         if progress is not None and not progress.ended:
             if progress.begun:
                 progress.begin_again()

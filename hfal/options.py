@@ -222,6 +222,16 @@ class ActiveLearningArguments:
             "choices": ["from_scratch", "continue"],
         },
     )
+    self_training: float | None = field(
+        default=None,
+        metadata={
+            "help": "Also train on predictions that the last round's model is sure of; each counts so much beside a "
+            "label, between 0 and 1 (text classification). Default: do not."
+        },
+    )
+    self_training_threshold: float = field(
+        default=0.95, metadata={"help": "From which probability on it is sure of one."}
+    )
     keep_models: int | None = field(default=1, metadata={"help": "Of how many last rounds to keep the model."})
     min_steps: int | None = field(
         default=None,
@@ -313,6 +323,8 @@ _CALLBACK_OPTIONS = (
     "committee",
     "token_budget",
     "bf16_scoring",
+    "self_training",
+    "self_training_threshold",
     "keep_models",
     "min_steps",
     "class_weights",
@@ -359,8 +371,8 @@ GROUPS = {
     "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
-    "rounds": "rounds budget unit target_metric target stop record_stability retrain keep_models export "
-    "export_license export_language",
+    "rounds": "rounds budget unit target_metric target stop record_stability retrain self_training "
+    "self_training_threshold keep_models export export_license export_language",
     "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "
     "per_device_train_batch_size per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
 }

@@ -436,7 +436,21 @@ class Pool:
 
     def labeled_until(self, answer: int | None) -> datasets.Dataset:
         """The labeled view as it was after an answer of the log, by its number."""
-        return self._labeled_view(self.training_labels(answer))
+        return self._labeled_view(*_columns(self.training_labels(answer)))
+
+    def labeled_with(self, pseudo_labels: Mapping[str, str], answer: int, repeats: np.ndarray) -> datasets.Dataset:
+        """The labeled view as it was after an answer of the log, and examples without a label behind it.
+
+        Args:
+            pseudo_labels: What stands for a label of these examples, by id.
+            answer: The number of the answer.
+            repeats: How often each labeled example is in the view, int[L].
+        """
+        ids, labels = _columns(self.training_labels(answer))
+        rows = np.repeat(np.arange(len(ids)), repeats)
+        return self._labeled_view(
+            [*(ids[row] for row in rows), *pseudo_labels], [*(labels[row] for row in rows), *pseudo_labels.values()]
+        )
 
     @property
     def holdout(self) -> datasets.Dataset:
@@ -446,7 +460,7 @@ class Pool:
     def holdout_until(self, answer: int | None) -> datasets.Dataset:
         """The held-out view as it was after an answer of the log, by its number."""
         holdout = self.store.holdout_ids()
-        view = self._labeled_view({i: label for i, label in self.labels(answer).items() if i in holdout})
+        view = self._labeled_view(*_columns({i: v for i, v in self.labels(answer).items() if i in holdout}))
         view.info.description = HOLDOUT
         return view
 
@@ -462,9 +476,17 @@ class Pool:
         That leaves out whatever is labeled, skipped, unsure, held out, part of a query that is still being asked, or
         has the same text as a held-out example.
         """
-        holdout = sorted(self.store.holdout_ids())
-        taken = {*self.store.current_answers(), *holdout}
+        taken = set(self.store.current_answers())
         taken.update(e.example_id for query in self.store.open_queries() for e in query.examples)
+        return self._positions_without(taken)
+
+    def unanswered_positions(self, until: int) -> np.ndarray:
+        """The same as it was after answer number `until`, with what was being asked."""
+        return self._positions_without(set(self.store.current_answers(until)))
+
+    def _positions_without(self, taken: set[str]) -> np.ndarray:
+        holdout = sorted(self.store.holdout_ids())
+        taken.update(holdout)
         free = np.ones(len(self), bool)
         if taken:
             free[self.positions(sorted(taken))] = False
@@ -490,11 +512,9 @@ class Pool:
         rows = self.dataset.select_columns(self.task.columns_to_score(columns))
         return rows.with_format(kind["type"], **kind["format_kwargs"])
 
-    def _labeled_view(self, labels: dict[str, Any]) -> datasets.Dataset:
-        rows = self.dataset.select_columns(self.columns_without_labels).with_format("arrow")[
-            self.positions(list(labels))
-        ]
-        answers, feature = self.task.training_labels(rows, list(labels.values()))
+    def _labeled_view(self, ids: Sequence[str], labels: Sequence[Any]) -> datasets.Dataset:
+        rows = self.dataset.select_columns(self.columns_without_labels).with_format("arrow")[self.positions(ids)]
+        answers, feature = self.task.training_labels(rows, labels)
         features = datasets.Features(
             {**{c: self.dataset.features[c] for c in rows.column_names}, self._labels_name: feature}
         )
@@ -535,3 +555,7 @@ class Pool:
         from hfal.hub import push_to_hub
 
         return on_main(lambda: push_to_hub(self.run_dir, repo_id, unlabeled=self if unlabeled else None, **options))
+
+
+def _columns(labels: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+    return list(labels), list(labels.values())

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import torch
 from transformers import Trainer, TrainingArguments, set_seed
@@ -34,6 +35,7 @@ from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryErr
 from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, shared_failure
 from hfal.records import RoundRecord
+from hfal.self_training import forget_predictions, predictions_path
 from hfal.stopping import Criterion, metric_value
 from hfal.store import Store
 from hfal.training import epochs_of
@@ -179,8 +181,6 @@ def run_rounds(
             trainer.train_dataset = pool.labeled_until(record.answers_seen)
             trainer.args.output_dir = str(round_folder(store.run_dir, number))
             trainer.args.seed = record.seed
-            trainer.args.num_train_epochs = epochs
-            trainer.args.num_train_epochs = epochs_of(trainer.args, len(trainer.train_dataset), plan.min_steps)
             if plan.holdout:
                 held_out = pool.holdout_until(record.answers_seen)
                 trainer.eval_dataset = held_out if len(held_out) else None  # all of them may have been skipped
@@ -203,6 +203,10 @@ def run_rounds(
                     progress.save()
                 progress.propose(trainer.model, trainer.data_collator, trainer.args)
             else:
+                if acquisition.self_training is not None and number > 1:
+                    trainer.train_dataset = _with_pseudo_labels(trainer, acquisition, weights, record)
+                trainer.args.num_train_epochs = epochs
+                trainer.args.num_train_epochs = epochs_of(trainer.args, len(trainer.train_dataset), plan.min_steps)
                 weights.prepare(number)
                 set_seed(record.seed)
                 if step.checkpoint is not None:
@@ -346,6 +350,21 @@ def _forget_training(store: Store, number: int) -> None:
     shutil.rmtree(round_folder(store.run_dir, number), ignore_errors=True)
 
 
+def _with_pseudo_labels(
+    trainer: Trainer, acquisition: Acquisition, weights: Weights, record: RoundRecord
+) -> datasets.Dataset:
+    """What a round trains on: labels, and confident predictions of the model of the round before."""
+    pool, before = acquisition.pool, record.number - 1
+    if not on_main(predictions_path(pool.run_dir, before).exists):
+        if not on_main((round_folder(pool.run_dir, before) / "model").exists):
+            logger.warning("round %d has no model to predict with, so only labels are trained on", before)
+            return pool.labeled_until(record.answers_seen)
+        weights.load_round(before)
+        acquisition.predict(trainer.model, trainer.data_collator, before, trainer.args)
+    pseudo_labels, repeats = on_main(partial(acquisition.pseudo_labels, record))
+    return pool.labeled_with(pseudo_labels, record.answers_seen, repeats)
+
+
 def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
     save_model(trainer, round_folder(store.run_dir, number) / "model")
     on_main(lambda: store.finish_training(number))
@@ -354,6 +373,7 @@ def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
 def _finish_round(store: Store, record: RoundRecord, metrics: dict[str, float], keep_models: int | None) -> None:
     store.finish_round(record.number, metrics)
     prune(store.run_dir, record.number, keep_models)
+    forget_predictions(store.run_dir, record.number)
     finished = store.round(record.number)
     figures = {} if finished is None else finished.stability or {}
     logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short({**metrics, **figures}))

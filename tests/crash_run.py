@@ -62,6 +62,7 @@ class Mode:
     early_stopping: str | None = None  # evaluates on the holdout, and ends with the "best" model or the "last" one
     of_words: bool = False  # named entities, with sizes counted in words
     stop: str | None = None  # a criterion; the model is then one that does not say the same of all texts
+    self_training: float | None = None  # the weight of predictions, of which every one is sure enough
     committee: int | None = None  # of so many last rounds, whose draws are joined with the labeled examples' signals
 
 
@@ -216,6 +217,8 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
         pool,
         strategy=Schedule({1: plain, 2: later}) if mode.committee else plain,
         committee=mode.committee,
+        self_training=mode.self_training,
+        self_training_threshold=0.5,
         annotator=LoggingAnnotator(pool, places.log, instants),
         query_size=each * QUERY_SIZE,
         seed_size=each * SEED_SIZE,

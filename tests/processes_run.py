@@ -177,10 +177,14 @@ class Noted(SimulatedAnnotator):
 
 
 class Pause(TrainerCallback):
-    """Waits to be killed in the middle of the training of round 2, once a checkpoint is there."""
+    """Notes how large training sets are, and waits to be killed in the middle of round 2, behind a checkpoint."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.rows: list[int] = []
+
+    def on_train_begin(self, args, state, control, train_dataloader=None, **kwargs) -> None:
+        self.rows.append(len(train_dataloader.dataset))
 
     def on_epoch_begin(self, args, state, control, **kwargs) -> None:
         if "002" in args.output_dir and state.epoch >= 1:
@@ -216,18 +220,22 @@ def run(folder: Path) -> None:
         holdout=20 * each,
         unit="words" if of_words else "examples",
         record_stability=True,
+        self_training=None if of_words else 0.5,
+        self_training_threshold=0.5,
     )
+    pause = Pause(folder)
     trainer = Trainer(
         model_init=lambda: load_model(folder, pool),
         args=arguments(folder),
         processing_class=PreTrainedTokenizerFast.from_pretrained(folder / "model"),
         data_collator=make_collator(folder, pool),
         compute_metrics=entity_metrics(pool.label_names) if of_words else classification_metrics,
-        callbacks=[active, Pause(folder)],
+        callbacks=[active, pause],
     )
     records = active.run(trainer, rounds=3)
     said = {
         "labels": pool.labels(),
+        "rows": pause.rows,
         "sizes": [record.train_size for record in records],
         "words": [record.words for record in records],
         "metrics": [record.metrics for record in records],

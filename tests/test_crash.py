@@ -37,6 +37,7 @@ CONTINUE_MODEL = Mode("model", "continue")
 EARLY_BEST = Mode("model_init", "from_scratch", early_stopping="best")
 EARLY_LAST = Mode("model_init", "from_scratch", early_stopping="last")
 OF_WORDS = Mode("model_init", "from_scratch", of_words=True)
+SELF_TRAINING = Mode("model_init", "from_scratch", self_training=0.4)
 COMMITTEE = Mode("model_init", "from_scratch", committee=2)
 WORDS_CONTINUE = Mode("model", "continue", of_words=True)
 STOPPING = Mode("model_init", "continue", stop="uncertainty(1.0, rounds=2) and kappa(-1, rounds=1)")
@@ -108,6 +109,14 @@ STOP_SETS = [
     Kill("sql COMMIT of INSERT OR REPLACE INTO stability *"),  # of round 2, with what round 1 had said from the disk
     Kill("evaluation of round 002"),
     Kill("sql INSERT OR REPLACE INTO meta VALUES ('ended', '{*"),  # it knows that it is to stop
+]
+# Where predictions of one round become training data of the next.
+PREDICTIONS = [
+    Kill("rename rounds/001/predictions.parquet.part"),  # all of them are written, under the name of half a file
+    Kill("sql COMMIT of INSERT INTO queried *"),  # they are there, and the query is not
+    Kill("rename rounds/002/pseudo_labels.parquet.part"),
+    Kill("step 10 of round 002"),  # behind a checkpoint
+    Kill("step 3 of round 003"),
 ]
 # Where early stopping counts its evaluations, and ends what a resumed training would carry on.
 EARLY = [
@@ -277,6 +286,7 @@ def check_same(places: Places, expected: dict[str, Any]) -> None:
         pytest.param(EARLY_LAST, EARLY, id="early-stopping-last"),
         pytest.param(COMMITTEE, COMMITTEES, id="committee"),
         pytest.param(STOPPING, STOP_SETS, id="stopping"),
+        pytest.param(SELF_TRAINING, PREDICTIONS, id="self-training"),
         pytest.param(OF_WORDS, ANNOTATING + SCORING, id="words-annotating-scoring"),
         pytest.param(WORDS_CONTINUE, WEIGHTS, id="words-continue"),
     ],

@@ -144,6 +144,8 @@ def test_a_run_of_two_processes_ends_with_equal_labels_each_asked_once_by_the_ma
     store = Store(whole_run / "run", read_only=True)
     if task == "folder":
         assert first["sizes"] == [15, 25, 35]
+        assert first["rows"][0] == 15
+        assert 2 * 25 < first["rows"][1] <= 4 * 25  # each label twice, and predictions: two processes, the same
         assert len(asked) == 20 + 35
         assert all("eval_accuracy" in metrics for metrics in first["metrics"])
         texts = {store.texts(i)["text"]: label for i, label in first["labels"].items()}

@@ -12,7 +12,7 @@ import torch
 from hfal.errors import ArgumentError
 from hfal.labels import label_indices, label_names_of
 from hfal.stability import f_of_classes, mean_entropy
-from hfal.tasks.outputs import class_probabilities, finite, signals_of_texts
+from hfal.tasks.outputs import class_probabilities, finite, required, signals_of_texts
 from hfal.tasks.whole_texts import WholeTexts
 
 
@@ -129,7 +129,8 @@ class TextClassification(WholeTexts):
             logits: float[B, C]; `None` where all that is asked for is of draws.
             drawn: Those of T draws of the model's parameters, float[B, T, C], if there are any.
             words: Not used.
-            keep: Any of `"scores"`, `"probabilities"` and `"draws"`.
+            keep: Any of `"scores"`, `"probabilities"`, `"draws"`, and `"predictions"` with `"confidences"`, the most
+                likely class and its probability.
             score: The acquisition score, of probabilities float32[B, C], or of draws float32[B, T, C].
 
         Returns:
@@ -141,4 +142,7 @@ class TextClassification(WholeTexts):
         """
         probabilities = None if logits is None else class_probabilities(logits, 2, TextClassification.head)
         draws = None if drawn is None else class_probabilities(drawn, 3, TextClassification.head)
-        return signals_of_texts(probabilities, draws, finite(probabilities, draws), keep, score)
+        found = signals_of_texts(probabilities, draws, finite(probabilities, draws), keep, score)
+        if "predictions" in keep:
+            found["confidences"], found["predictions"] = required(probabilities).max(dim=-1)
+        return found
