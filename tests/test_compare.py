@@ -333,7 +333,8 @@ def queries(out: Path) -> dict[str, Any]:
 
 
 def rounds_begun(out: Path) -> int:
-    return sum(len(rounds_of(path.parent)) for path in out.glob("runs/**/labels.sqlite"))
+    stores = [*out.glob("runs/*/*/seed-*/labels.sqlite"), *out.glob("runs/full/seed-*/labels.sqlite")]
+    return sum(len(rounds_of(path.parent)) for path in stores)
 
 
 @pytest.mark.slow
