@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from hfal.recipes.text_classification import main as run_recipe
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
@@ -31,6 +30,7 @@ from hfal.config import parse_arguments
 from hfal.data import load_data
 from hfal.frozen import add_embeddings, embeddings_of
 from hfal.options import ActiveLearningArguments
+from hfal.recipes.text_classification import main as run_recipe
 from hfal.references import resolve_path
 from hfal.store import Store
 from hfal.training import RoundTrainingArguments
