@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from hfal.callback import ActiveLearningCallback
     from hfal.errors import AnswersPending, HfalError, RunInterrupted
     from hfal.pool import Pool
+    from hfal.records import Answer, Query, RoundRecord
     from hfal.rounds import Round
-    from hfal.store import Answer, Query, RoundRecord, Store
+    from hfal.store import Store
     from hfal.strategies import (
         Hybrid,
         LabelRank,
@@ -71,7 +72,8 @@ _MODULES = {
     "hfal.errors": ["AnswersPending", "HfalError", "RunInterrupted"],
     "hfal.pool": ["Pool"],
     "hfal.rounds": ["Round"],
-    "hfal.store": ["Answer", "Query", "RoundRecord", "Store"],
+    "hfal.records": ["Answer", "Query", "RoundRecord"],
+    "hfal.store": ["Store"],
     "hfal.strategies": [
         "Hybrid",
         "LabelRank",

@@ -4,11 +4,14 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from dataclasses import asdict
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from transformers import TrainingArguments
 
@@ -17,13 +20,25 @@ from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
 from hfal.processes import on_main, shared_failure
-from hfal.references import resolve_model
+from hfal.records import Queried, Query, RoundRecord
+from hfal.references import in_full, resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
-from hfal.store import Queried, Query
+from hfal.scratch import rows_of
+from hfal.self_training import (
+    PREDICTION_SIGNALS,
+    SelfTraining,
+    confident,
+    predictions_path,
+    pseudo_labels_path,
+    read_predictions,
+    repetitions,
+    write_predictions,
+)
+from hfal.stability import STOP_SET_SIZE, UNCERTAINTY, compare, pack, unpack
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
-from hfal.strategies.resolve import RANDOM
+from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
 from hfal.strategies.scores import required_parameters
-from hfal.strategies.selection import LABELED_SIGNALS
+from hfal.strategies.selection import LABELED_SIGNALS, SelectFunction
 
 
 logger = logging.getLogger(__name__)
@@ -58,15 +73,18 @@ class Acquisition:
         strategies: The query strategies, by the round from which they are used.
         query_size: How much a round's query asks for, in `unit`.
         seed_size: How much the seed set asks for, in `unit`.
-        seed_strategy: One of `SEED_STRATEGIES`.
+        seed_strategy: One of `SEED_STRATEGIES`, or a select function that needs nothing but embeddings.
         budget: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
         unit: What sizes and budget count: `"examples"`, or `"words"` of the sentences.
         embeddings: `"model"`, `"entities"`, a sentence-transformers model, or an array float[N, D].
+        embeddings_dir: Where embeddings of a sentence-transformers model are kept; in the run directory by default.
         passes: Of Monte-Carlo dropout, for strategies that take draws.
         committee: Where draws come from instead: so many last rounds, other models, or what gives them for a round.
         token_budget: See `hfal.scoring.score_examples`.
         bf16: Score under bfloat16 autocast, also if the Trainer does not train so.
         seed: Seeds every random choice, together with the round.
+        record_stability: Whether `measure` records anything.
+        self_training: How confident predictions join the training set, if they do.
     """
 
     def __init__(
@@ -76,24 +94,30 @@ class Acquisition:
         *,
         query_size: int,
         seed_size: int,
-        seed_strategy: str,
+        seed_strategy: str | SelectFunction,
         budget: int | None,
         unit: str,
         embeddings: Any,
+        embeddings_dir: str | os.PathLike[str] | None = None,
         passes: int = 10,
         committee: Committee | None = None,
         token_budget: int | None,
         bf16: bool,
         seed: int,
+        record_stability: bool = False,
+        self_training: SelfTraining | None = None,
     ):
-        if seed_strategy not in SEED_STRATEGIES:
-            raise ArgumentError(f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}")
+        if isinstance(seed_strategy, str) and seed_strategy not in SEED_STRATEGIES:
+            raise ArgumentError(
+                f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}, or a select function"
+            )
+        seeds = None if seed_strategy in ("random", "stratified") else resolve_seed_strategy(seed_strategy)
         if isinstance(embeddings, str) and embeddings == "entities" and pool.task.words is None:
             raise ArgumentError("embeddings='entities' is for token classification: pass 'model' here")
         own_embeddings = isinstance(embeddings, str) and embeddings in _OWN_EMBEDDINGS
-        if seed_strategy in SEED_SELECTIONS and own_embeddings:
+        if seeds is not None and seeds.needs and own_embeddings:
             raise ArgumentError(
-                f"seed_strategy={seed_strategy!r} needs embeddings before any model is trained: pass "
+                f"seed_strategy={seeds.name!r} needs embeddings before any model is trained: pass "
                 "embeddings=<name or path of a sentence-transformers model>, or an array, or seed_strategy='random'"
             )
         if isinstance(embeddings, np.ndarray) and (embeddings.ndim != 2 or len(embeddings) != len(pool)):
@@ -101,8 +125,13 @@ class Acquisition:
                 f"embeddings has the shape {list(embeddings.shape)}, expected a row of numbers for each of the "
                 f"{len(pool)} examples of the pool"
             )
+        if self_training is not None and pool.task.name != "text_classification":
+            raise ArgumentError(
+                f"self_training={self_training.weight} is for text classification, but the pool is one of "
+                f"{pool.task.name}: leave it out"
+            )
         _check_committee(committee, pool.label_names)
-        needs_embeddings = seed_strategy in SEED_SELECTIONS or any(
+        needs_embeddings = (seeds is not None and bool(seeds.needs)) or any(
             "embeddings" in (s.needs if s.among is None else s.needs | s.among.needs) for s in strategies.values()
         )
         if isinstance(embeddings, str) and not own_embeddings and needs_embeddings:
@@ -119,7 +148,8 @@ class Acquisition:
         self.strategies = strategies
         self.query_size = query_size
         self.seed_size = seed_size
-        self.seed_strategy = seed_strategy
+        self.seed_strategy = str(seed_strategy) if seeds is None else seeds.name
+        self._seeds = seeds
         self.budget = budget
         self.unit = unit
         self._costs = pool.costs(unit)
@@ -131,19 +161,22 @@ class Acquisition:
                     "size"
                 )
         self.embeddings = embeddings
+        self.embeddings_dir = embeddings_dir
         self._signal = _OWN_EMBEDDINGS[embeddings] if own_embeddings else None
         self.passes = passes
         self.committee = committee
         self.token_budget = token_budget
         self.bf16 = bf16
         self.seed = seed
+        self.record_stability = record_stability
+        self.self_training = self_training
         self.show_progress = True
 
     @cached_property
     def _sentence_embeddings(self) -> np.ndarray:
         if isinstance(self.embeddings, np.ndarray):
             return self.embeddings
-        return sentence_embeddings(self.pool, self.embeddings, progress=self.show_progress)
+        return sentence_embeddings(self.pool, self.embeddings, self.show_progress, self.embeddings_dir)
 
     def strategy_of(self, round_number: int) -> Strategy:
         """The strategy that makes the query of a round."""
@@ -226,18 +259,21 @@ class Acquisition:
         # A seed set of which every example was skipped is followed by another one.
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
         positions = self.affordable()
-        if self.seed_strategy == "random" or len(positions) == 0:
+        if (self._seeds is None and self.seed_strategy == "random") or len(positions) == 0:
             return self._propose_at_random("seed", self.seed_size, 1, attempt)
+
+        seeds = self._seeds
+        known = Signals(len(positions)) if seeds is None else self._known(seeds.needs, positions)
 
         def pick(count: int) -> np.ndarray:
             rng = self._rng(1, attempt)
-            if self.seed_strategy == "stratified":
+            if seeds is None:
                 return stratified(self.pool.given_labels()[positions], count, rng)
-            embeddings = self._sentence_embeddings
-            known = Signals(len(positions), embeddings=embeddings[positions], labeled_embeddings=embeddings[:0])
-            return SEED_SELECTIONS[self.seed_strategy](known, count, rng)
+            return seeds.pick(known, count, rng)
 
-        return self._record("seed", 0, self.seed_strategy, positions[self._fill(pick, self.seed_size, positions)])
+        chosen = positions[self._fill(pick, self.seed_size, positions)]
+        settings = {} if seeds is None else seeds.settings
+        return self._record("seed", 0, self.seed_strategy, chosen, settings=settings)
 
     def _propose_at_random(self, purpose: str, size: int, *key: int) -> Query | None:
         positions = self.affordable()
@@ -248,6 +284,64 @@ class Acquisition:
             return self._rng(*key).choice(len(positions), count, replace=False)
 
         return self._record(purpose, 0, "random", positions[self._fill(pick, size, positions)])
+
+    # -- the stop set ----------------------------------------------------------------------------------------------
+
+    def measure(
+        self,
+        model: torch.nn.Module,
+        collate_fn: Callable[[list[Any]], Any],
+        round_number: int,
+        args: TrainingArguments,
+    ) -> None:
+        """Record what a round's model says of the stop set, and how that differs from the round before.
+
+        It is a pass of its own, so that the batches of the scoring pass, and with them the queries, are the same to
+        the last bit whether it is recorded or not. What is recorded stays.
+
+        Args:
+            model: The model just trained.
+            collate_fn: The Trainer's collator.
+            round_number: The round that trained the model.
+            args: As for `propose`.
+        """
+        if not self.record_stability or on_main(lambda: self._is_measured(round_number)):
+            return
+        task, rows = self.pool.task, on_main(self._stop_set)
+        try:
+            arrays = self._scoring(model, collate_fn, args)(
+                rows, task.prediction_signals, task.prediction_score, "stop set"
+            )
+        except NonFiniteOutputError as error:
+            logger.warning("round %d: %s of the stop set, so nothing is recorded of it", round_number, error)
+            return
+
+        def record() -> None:
+            store = self.pool.store
+            predictions, uncertainty = task.predictions(arrays)
+            before = store.predictions(round_number - 1)
+            figures = {} if before is None else compare(unpack(before), predictions, task.f_measure)
+            store.record_stability(round_number, {**figures, UNCERTAINTY: uncertainty}, pack(predictions))
+
+        on_main(record)
+
+    def _is_measured(self, round_number: int) -> bool:
+        record = self.pool.store.round(round_number)
+        return record is not None and record.stability is not None
+
+    def _stop_set(self) -> np.ndarray:
+        """The rows of the stop set. It is drawn when it is first needed, but from all of the pool, labeled or not."""
+        kept = self.pool.store.stop_set()
+        with contextlib.suppress(KeyError):
+            if kept:
+                return self.pool.positions(kept)
+        if kept:
+            logger.warning("examples of the stop set are gone from the data, so another one is drawn")
+        ids = sorted(self.pool.ids.to_pylist())
+        places = self._rng(6).choice(len(ids), min(STOP_SET_SIZE, len(ids)), replace=False)
+        kept = [ids[place] for place in np.sort(places)]
+        self.pool.store.set_stop_set(kept, self.seed)
+        return self.pool.positions(kept)
 
     # -- a round's query -------------------------------------------------------------------------------------------
 
@@ -301,33 +395,13 @@ class Acquisition:
             positions, among = positions[rows], None
         elif among is not None:
             needs = needs | among.needs
-        columns = self.pool.columns_without_labels
-        if args.remove_unused_columns:
-            columns = forward_columns(model, columns)
-        dataset = self.pool.rows_to_score(columns)
-        # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
-        autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
+        scored = self._scoring(model, collate_fn, args)
 
         def run(
             rows: np.ndarray, keep: frozenset[str], title: str | None = None, draws: Sequence[Draw] = ()
         ) -> dict[str, np.ndarray]:
             try:
-                return score_examples(
-                    model,
-                    dataset,
-                    rows,
-                    self.pool.lengths[rows],
-                    task.collator(collate_fn, columns),
-                    keep=keep,
-                    score=strategy.score,
-                    signals=task.signals,
-                    draws=draws,
-                    token_budget=self.token_budget,
-                    autocast=autocast,
-                    num_workers=args.dataloader_num_workers,
-                    scratch_dir=self.pool.run_dir,
-                    progress=title if self.show_progress else None,
-                )
+                return scored(rows, keep, strategy.score, title, draws)
             except NonFiniteOutputError as error:
                 if error.probabilities_are_finite:
                     raise ScoringError(
@@ -343,6 +417,8 @@ class Acquisition:
 
         # What is needed of the labeled examples comes from the same pass, behind the candidates.
         keep = frozenset(filter(None, map(self._in_pass, needs)))
+        if self.self_training is not None:
+            keep |= PREDICTION_SIGNALS
         behind = positions[:0]
         if any(map(self._in_pass, needs & set(LABELED_SIGNALS))):
             behind = on_main(self._labeled_positions)
@@ -350,6 +426,8 @@ class Acquisition:
         if keep:
             with self._draws(strategy, model, round_number, others) as draws:
                 arrays = run(np.concatenate([positions, behind]), keep, "scoring", draws)
+        if self.self_training is not None:  # on the disk before the query, for the next round
+            on_main(lambda: self._keep_predictions(round_number, positions, arrays))
 
         def select() -> tuple[np.ndarray, np.ndarray | None]:
             at, known = positions, self._known(needs, positions, arrays)
@@ -380,9 +458,106 @@ class Acquisition:
                     "unit": self.unit,
                     "embeddings": _embeddings_name(self.embeddings),
                     "bf16_scoring": self.bf16,
+                    **({} if self.self_training is None else {"self_training": asdict(self.self_training)}),
                 },
             )
         )
+
+    def _scoring(
+        self, model: torch.nn.Module, collate_fn: Callable[[list[Any]], Any], args: TrainingArguments
+    ) -> Callable[..., dict[str, np.ndarray]]:
+        """A pass of a model over rows of the pool, as a function of the rows and of what to keep."""
+        task, columns = self.pool.task, self.pool.columns_without_labels
+        if args.remove_unused_columns:
+            columns = forward_columns(model, columns)
+        dataset = self.pool.rows_to_score(columns)
+        # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
+        autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
+
+        def scored(
+            rows: np.ndarray,
+            keep: frozenset[str],
+            score: Callable[..., torch.Tensor] | None,
+            title: str | None = None,
+            draws: Sequence[Draw] = (),
+        ) -> dict[str, np.ndarray]:
+            return score_examples(
+                model,
+                dataset,
+                rows,
+                self.pool.lengths[rows],
+                task.collator(collate_fn, columns),
+                keep=keep,
+                score=score,
+                signals=task.signals,
+                draws=draws,
+                token_budget=self.token_budget,
+                autocast=autocast,
+                num_workers=args.dataloader_num_workers,
+                scratch_dir=self.pool.run_dir,
+                progress=title if self.show_progress else None,
+            )
+
+        return scored
+
+    # -- self-training ---------------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        model: torch.nn.Module,
+        collate_fn: Callable[[list[Any]], Any],
+        round_number: int,
+        args: TrainingArguments,
+    ) -> None:
+        """Keep what a round's model says of the unlabeled examples, where the pass for its query has not.
+
+        Args:
+            model: The round's final model.
+            collate_fn: The Trainer's collator.
+            round_number: The round.
+            args: As for `propose`.
+        """
+        positions = on_main(self.pool.unlabeled_positions)
+        arrays = {name: np.empty(0, np.float32) for name in PREDICTION_SIGNALS}
+        if len(positions):
+            arrays = self._scoring(model, collate_fn, args)(positions, PREDICTION_SIGNALS, None, "predicting")
+        on_main(lambda: self._keep_predictions(round_number, positions, arrays))
+
+    def _keep_predictions(self, round_number: int, positions: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write down what a pass gave for some examples, which are the first rows of its arrays."""
+        classes = arrays["predictions"][: len(positions)].astype(np.int64)
+        table = {
+            "id": self.pool.ids.take(pa.array(positions)),
+            "label": pa.array(self.pool.label_names).take(pa.array(classes)),
+            "confidence": arrays["confidences"][: len(positions)],
+        }
+        write_predictions(predictions_path(self.pool.run_dir, round_number), pa.table(table))
+
+    def pseudo_labels(self, record: RoundRecord) -> tuple[dict[str, str], np.ndarray]:
+        """What a round trains on beside labels, written down, and how often each label is repeated for that.
+
+        Args:
+            record: The round; `predict` or `propose` has kept what the model of the one before says.
+
+        Returns:
+            Label names by id, in the order of the ids, and int64[labels].
+        """
+        assert self.self_training is not None
+        weight, rng = self.self_training.weight, self._rng(7, record.number)
+        table = read_predictions(predictions_path(self.pool.run_dir, record.number - 1)).sort_by("id")
+        free = self.pool.ids.take(pa.array(self.pool.unanswered_positions(record.answers_seen)))
+        table = table.filter(pc.is_in(table["id"], value_set=free))
+        classes = pc.index_in(table["label"], value_set=pa.array(self.pool.label_names)).to_numpy()
+        labels = len(self.pool.training_labels(record.answers_seen))
+        most = max(int(labels / (weight * len(self.pool.label_names))), 1)
+        taken = confident(classes, table["confidence"].to_numpy(), self.self_training.threshold, most, rng)
+        table = table.take(pa.array(taken))
+        write_predictions(pseudo_labels_path(self.pool.run_dir, record.number), table)
+        logger.info("round %d: %d confident predictions join %d labels", record.number, len(table), labels)
+        found = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
+        return found, repetitions(labels, weight, rng) if found else np.ones(labels, np.int64)
+
+    # -- signals ---------------------------------------------------------------------------------------------------
 
     def _in_pass(self, signal: str) -> str | None:
         """What the scoring pass calls a signal; `None` if it comes from elsewhere."""
@@ -410,7 +585,8 @@ class Acquisition:
             if name == "labels":
                 found[name] = self._labels_of(labeled)
             elif source is None:
-                found[name] = self._sentence_embeddings[labeled if of_labeled else positions]
+                rows = labeled if of_labeled else positions
+                found[name] = rows_of(self._sentence_embeddings, rows, self.pool.run_dir)
             elif arrays is not None:
                 found[name] = arrays[source][len(positions) :] if of_labeled else arrays[source][: len(positions)]
         return Signals(len(positions), **found)
@@ -486,9 +662,14 @@ class Acquisition:
             examples=examples,
             model=model,
             settings=settings or {},
-            versions={package: version(package) for package in _PACKAGES},
+            versions=_versions(),
         )
         return self.pool.store.add_query(query)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in _PACKAGES}
 
 
 def _check_committee(members: Any, label_names: Sequence[str]) -> None:
@@ -523,12 +704,14 @@ def _check_committee(members: Any, label_names: Sequence[str]) -> None:
 
 def _model_name(model: torch.nn.Module) -> str:
     name = getattr(getattr(model, "config", None), "name_or_path", "")
-    return f"{type(model).__name__} from {name}" if name else type(model).__name__
+    return f"{type(model).__name__} from {in_full(name)}" if name else type(model).__name__
 
 
 def _embeddings_name(embeddings: Any) -> str:
     if isinstance(embeddings, str | os.PathLike):
-        return os.fspath(embeddings)
+        name = os.fspath(embeddings)
+        return name if name in _OWN_EMBEDDINGS else in_full(name)
     if isinstance(embeddings, np.ndarray):
         return f"given, {embeddings.shape[1]} numbers each"
-    return getattr(embeddings.model_card_data, "base_model", None) or type(embeddings).__name__
+    name = getattr(embeddings.model_card_data, "base_model", None)
+    return in_full(name) if name else type(embeddings).__name__

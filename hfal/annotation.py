@@ -1,11 +1,13 @@
 """From a recorded query to recorded answers: asks the annotator, commits each answer, then lets it go on."""
 
+import contextlib
 import logging
 from dataclasses import replace
 
 from hfal.annotators.protocol import Annotator, OpenQuery, Question
 from hfal.errors import AnswersPending
-from hfal.store import DATASET, Answer, Query, Store
+from hfal.records import DATASET, Answer, Query
+from hfal.store import Store
 
 
 logger = logging.getLogger(__name__)
@@ -84,8 +86,10 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
 
 
 def _record(store: Store, annotator: Annotator, query: OpenQuery) -> None:
-    for answer in annotator.annotate(query):
-        store.record(replace(answer, annotator=answer.annotator or annotator.name, query=answer.query or query.number))
+    with store.at_once() if getattr(annotator, "at_once", False) else contextlib.nullcontext():
+        for answer in annotator.annotate(query):
+            name = answer.annotator or annotator.name
+            store.record(replace(answer, annotator=name, query=answer.query or query.number))
 
 
 def _said(store: Store) -> list[Answer]:

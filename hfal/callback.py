@@ -19,9 +19,12 @@ from hfal.class_weights import CLASS_WEIGHTS
 from hfal.errors import ArgumentError
 from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size
+from hfal.records import RoundRecord
 from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
-from hfal.store import RoundRecord
+from hfal.self_training import SelfTraining
+from hfal.stopping import Criterion, Target, parse_stop
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
+from hfal.strategies.selection import SelectFunction
 
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_PASSES = 10
 QUERY_SIZES = {"examples": 50, "words": 500}
 """What a round asks for by default, by the unit in which it is counted."""
 
@@ -57,9 +61,10 @@ class ActiveLearningCallback(TrainerCallback):
             Examples that a round asks for, or words; 50 examples or 500 words by default.
         seed_size (`int`, *optional*):
             Examples of the seed set, which is asked before any model is trained; `query_size` by default.
-        seed_strategy (`str`, *optional*, defaults to `"random"`):
+        seed_strategy (`str` or function, *optional*, defaults to `"random"`):
             `"random"`; `"kmeans"`, `"kcenter"`, `"typiclust"` or `"probcover"` (on sentence embeddings; they need
-            `embeddings`); or `"stratified"` (experiments only).
+            `embeddings`); `"stratified"` (experiments only); or a `select(signals, k, rng)` that needs nothing but
+            embeddings, such as `ProbCover(delta=1.15)`.
         holdout (`int`, *optional*, defaults to 0):
             Examples to draw at random, have labeled first, evaluate on, and never train on; for those who have no
             evaluation set. They count as bought. Where `eval_strategy` asks for an `eval_dataset` when the Trainer is
@@ -74,6 +79,13 @@ class ActiveLearningCallback(TrainerCallback):
             Stop when this metric of the evaluation (`"accuracy"`) reaches `target`.
         target (`float`, *optional*):
             The value to reach; to fall to, if the metric's name ends in `loss`.
+        stop (`Criterion` or `str`, *optional*):
+            When to end the run beside that: criteria of `hfal.stopping`, joined by `|` and `&`,
+            `Kappa(0.99, rounds=3) | Plateau("accuracy", 0.01, 3)`, or the same as an expression,
+            `"kappa(0.99, rounds=3) or plateau(accuracy, 0.01, 3)"`. The budget is a limit whatever it says.
+        record_stability (`bool`, *optional*, defaults to `False`):
+            Record in every round what its model says of the stop set, 1,000 examples of the pool drawn at random, and
+            how that differs from the round before. Done anyway where `stop` needs it; it takes a pass over them.
         retrain (`str`, *optional*, defaults to `"from_scratch"`):
             How a round begins: `"from_scratch"` with fresh weights (from `model_init`, or as they were when the
             run began), `"continue"` with the last round's. The optimizer is new in either case.
@@ -82,6 +94,9 @@ class ActiveLearningCallback(TrainerCallback):
             pass as the scores; `"entities"`, for token classification, is the same over the words alone that it
             takes for entities; a sentence-transformers model by name, path or object, computed once; or embeddings of
             your own, a row for each example of the pool.
+        embeddings_dir (`str`, *optional*):
+            Where those of a sentence-transformers model are kept, in the run directory by default; runs on the same
+            texts may share the folder.
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
@@ -93,6 +108,12 @@ class ActiveLearningCallback(TrainerCallback):
             Tokens of a scoring batch, padding included. 2,048 on CPU and 16,384 elsewhere by default.
         bf16_scoring (`bool`, *optional*, defaults to `False`):
             Score under bfloat16 autocast: faster on hardware made for it, near-ties may fall the other way.
+        self_training (`float`, *optional*):
+            Train each round but the first also on predictions that the last round's model is sure of, and let each
+            count so much beside a label, between 0 and 1 (see `hfal.self_training`). They are no labels: nothing is
+            bought or exported. For text classification, in `run` and `rounds`.
+        self_training_threshold (`float`, *optional*, defaults to 0.95):
+            From which probability on the model is sure.
         seed (`int`, *optional*, defaults to 42):
             Seeds every choice of hfal's. (Training is seeded by `TrainingArguments.seed` plus the round.)
         keep_models (`int`, *optional*, defaults to 1):
@@ -116,18 +137,23 @@ class ActiveLearningCallback(TrainerCallback):
         annotator: Annotator | None = None,
         query_size: int | None = None,
         seed_size: int | None = None,
-        seed_strategy: str = "random",
+        seed_strategy: str | SelectFunction = "random",
         holdout: int = 0,
         budget: int | None = None,
         unit: str = "examples",
         target_metric: str | None = None,
         target: float | None = None,
+        stop: Criterion | str | None = None,
+        record_stability: bool = False,
         retrain: str = "from_scratch",
         embeddings: "str | os.PathLike[str] | SentenceTransformer | np.ndarray" = "model",
-        passes: int = 10,
+        embeddings_dir: str | os.PathLike[str] | None = None,
+        passes: int | None = None,
         committee: Committee | None = None,
         token_budget: int | None = None,
         bf16_scoring: bool = False,
+        self_training: float | None = None,
+        self_training_threshold: float = 0.95,
         seed: int = 42,
         keep_models: int | None = 1,
         min_steps: int = 0,
@@ -138,12 +164,14 @@ class ActiveLearningCallback(TrainerCallback):
         seed_size = query_size if seed_size is None else seed_size
         smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
         smallest["min_steps"] = 0
-        if not isinstance(passes, int):
+        if passes is not None and not isinstance(passes, int):
             raise ArgumentError(f"passes={passes!r}, expected a whole number")
         for name, least in {**smallest, "passes": 2, "committee": 2}.items():
             value = locals()[name]
             if isinstance(value, int) and value < least:
                 raise ArgumentError(f"{name}={value}, expected at least {least}")
+        if passes is not None and committee is not None:
+            logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
         if retrain not in RETRAIN:
             raise ArgumentError(f"retrain={retrain!r}, expected one of {', '.join(RETRAIN)}")
         if class_weights not in (None, *CLASS_WEIGHTS):
@@ -162,6 +190,7 @@ class ActiveLearningCallback(TrainerCallback):
         self.holdout = holdout
         self.target_metric = target_metric
         self.target = target
+        self.stop = _stop(stop, target_metric, target, budget, unit)
         self.retrain = retrain
         self.min_steps = min_steps
         self.class_weights = class_weights
@@ -180,11 +209,14 @@ class ActiveLearningCallback(TrainerCallback):
             budget=budget,
             unit=unit,
             embeddings=embeddings,
-            passes=passes,
+            embeddings_dir=embeddings_dir,
+            passes=_PASSES if passes is None else passes,
             committee=committee,
             token_budget=token_budget,
             bf16=bf16_scoring,
             seed=seed,
+            record_stability=record_stability or (self.stop is not None and self.stop.needs_stability),
+            self_training=None if self_training is None else SelfTraining(self_training, self_training_threshold),
         )
         self._progress: RoundInProgress | None = None  # set by the loop; without it every train() is a round
         self._sigterm = False
@@ -199,7 +231,7 @@ class ActiveLearningCallback(TrainerCallback):
             trainer: The Trainer that has this callback. Its `train_dataset`, `eval_dataset`, `output_dir` and
                 `seed` are set for each round and put back at the end.
             rounds: How many rounds the run has in all, earlier sessions' included; `None` for as many as it takes to
-                spend the budget, reach the target, or label everything.
+                spend the budget, reach the target, meet `stop`, or label everything.
 
         Yields:
             `Round`: call `trainer.train(resume_from_checkpoint=round.checkpoint)` for each.
@@ -219,6 +251,7 @@ class ActiveLearningCallback(TrainerCallback):
             self.holdout,
             self.target_metric,
             self.target,
+            self.stop,
             self.retrain,
             self.keep_models,
             self.min_steps,
@@ -270,6 +303,11 @@ class ActiveLearningCallback(TrainerCallback):
         progress = self._progress
         if progress is None and self._committee_of_rounds:
             raise ArgumentError(COMMITTEE_OF_ROUNDS)
+        if progress is None and self.acquisition.self_training is not None:
+            raise ArgumentError(
+                "self_training= adds to the training set of the next round, which only run() and rounds() make: call "
+                "these"
+            )
         if progress is not None and not progress.ended:
             if progress.begun:
                 progress.begin_again()
@@ -320,6 +358,7 @@ class ActiveLearningCallback(TrainerCallback):
                 return
             self.acquisition.show_progress = is_main() and not args.disable_tqdm
             self.acquisition.propose(model, train_dataloader.collate_fn, number, args)
+            self.acquisition.measure(model, train_dataloader.collate_fn, number, args)
             evaluations = [log for log in state.log_history if any(name.startswith("eval_") for name in log)]
             if args.load_best_model_at_end:
                 evaluations = [log for log in evaluations if log["step"] == state.best_global_step] or evaluations
@@ -337,3 +376,18 @@ class ActiveLearningCallback(TrainerCallback):
         number = 1 + max((record.number for record in store.rounds()), default=0)
         store.start_round(number, seed, self.pool.labels_bought(), train_size, self.pool.words_bought())
         return number
+
+
+def _stop(
+    stop: Criterion | str | None, target_metric: str | None, target: float | None, budget: int | None, unit: str
+) -> Criterion | None:
+    """What ends the run, the target included; where `stop` names that very target, it decides what that counts for."""
+    reached = None if target_metric is None or target is None else Target(target_metric, target)
+    if isinstance(stop, str):
+        known = None if reached is None else (reached.metric, reached.value)
+        stop = parse_stop(stop, metric=target_metric, budget=budget, unit=unit, target=known)
+    if stop is not None and not isinstance(stop, Criterion):
+        raise TypeError(f"stop is a {type(stop).__name__}, expected a criterion of hfal.stopping or an expression")
+    if stop is None or reached is None or reached in stop.parts():
+        return stop or reached
+    return reached | stop

@@ -8,20 +8,23 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from hfal import __version__
-from hfal.annotators.display import one_line
 from hfal.config import kept_options
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.curves import metric_names, plot_learning_curve, rounds_table
 from hfal.export_files import ANSWERS, SPLITS, dataset_configs
-from hfal.references import resolve_path
-from hfal.store import DATASET, Query, RoundRecord, Store
+from hfal.history import OWN_NAMES, published_model, run_id
+from hfal.markdown import code, fenced, plain, table
+from hfal.options import references_in
+from hfal.records import DATASET, Query, RoundRecord
+from hfal.references import hub_name_problem, is_local, without_paths
+from hfal.store import Store
 from hfal.tags import entities
 
 
@@ -31,6 +34,7 @@ PICTURE = "learning_curve.png"
 TAG = "hfal"
 """Among a card's tags, it says that the card was made here and may be made anew."""
 
+_RUN = "<!-- hfal run {} -->"
 _TEMPLATES = Path(__file__).with_name("templates")
 _TASKS = {
     "text_classification": "text-classification",
@@ -39,16 +43,16 @@ _TASKS = {
 }
 _HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
 
-_NEVER_PUBLISHED = ("output_dir", "annotator_name", "data_filter", "export")
-_REFERENCES = ("data", "model", "embeddings")  # a path, or a name that means the same to everyone
+_OF_NO_USE = ("output_dir", "annotator_name", "export", "export_license", "export_language")  # to run it again
+_NEVER_PUBLISHED = (*_OF_NO_USE, "data_filter")
 
 _COLUMNS = {
     "id": "What the example is known by: the column of ids, or a hash of the text",
     "label": "What holds: a label, a list of them, or a tag for each word",
     "tokens": "The words of the text, which the label has a tag for each of",
     "spans": "The entities, in characters of the text",
-    "al_split": "`test` for what was held out, else `train`",
-    "al_query": "The number of the query that asked for the label; empty where it came with the data",
+    "al_split": "`test` for what was held out, `unlabeled` for what has no label, else `train`",
+    "al_query": "The number of the query that asked for the label; empty where it came with the data, or is none",
     "al_round": "The round whose model made that query; 0 where there was no model yet",
     "al_rank": "The place in the query; 0 was to be asked first",
     "al_score": "The acquisition score; the higher, the sooner it was asked",
@@ -59,10 +63,21 @@ _COLUMNS = {
     "al_comment": "What the annotator had to say about it",
     "al_labeled_at": "Since when the label holds (UTC)",
 }
+_ANSWER_COLUMNS = {
+    "answer": "Its number, in the order in which the answers were given",
+    "id": "The example",
+    "annotator": f"Who gave it; `{DATASET}` where it came with the data",
+    "action": "`label`, `correct` (another label than the annotator had given), `skip` (it cannot be labeled), "
+    "`unsure` (the annotator cannot tell) or `undo` (the annotator takes the last answer back)",
+    "label": "The label, a list of them, or a tag for each word; empty but for `label` and `correct`",
+    "comment": "What the annotator had to say about it",
+    "time": "When it was given (UTC)",
+    "query": "The number of the query that had asked; empty where none had",
+}
 
 
 def dataset_card(
-    run_dir: str | os.PathLike[str],
+    store: Store,
     folder: str | os.PathLike[str],
     repo_id: str,
     license: str | None = None,
@@ -75,8 +90,8 @@ def dataset_card(
     annotator, no text of the data.
 
     Args:
-        run_dir: The run directory, which is only read.
-        folder: Where `export_labels` has written `train.parquet`, `test.parquet`, `unlabeled.parquet` (splits) and
+        store: What the run knew when `folder` was written: see `hfal.store.reading`.
+        folder: Where `write_labels` has written `train.parquet`, `test.parquet`, `unlabeled.parquet` (splits) and
             `answers.parquet` (another configuration), any of them; and where the learning curve may be.
         repo_id: The data set's name on the Hub.
         license: Its license, as the Hub writes it: `"cc-by-4.0"`.
@@ -84,7 +99,6 @@ def dataset_card(
         model_repo_id: The name of the trained model on the Hub.
 
     Raises:
-        RunDirectoryError: There is no run in `run_dir`.
         ArgumentError: The folder has no export.
     """
     from huggingface_hub import DatasetCard, DatasetCardData
@@ -92,16 +106,10 @@ def dataset_card(
     folder = Path(folder)
     splits = {split: folder / f"{split}.parquet" for split in SPLITS if (folder / f"{split}.parquet").is_file()}
     if not splits:
-        raise ArgumentError(f"folder={os.fspath(folder)!r} has no Parquet files of export_labels")
+        raise ArgumentError(f"folder={os.fspath(folder)!r} has no Parquet files of an export")
     answers = folder / f"{ANSWERS}.parquet"
-    store = Store(run_dir, read_only=True)
-    try:
-        with store.snapshot():
-            values = _of_run(store)
-            labels = _label_table(store, splits)
-            task = store.meta("task") or "text_classification"
-    finally:
-        store.close()
+    values = _of_run(store)
+    task = store.meta("task") or "text_classification"
     rows = {file.name: _row_count(file) for file in [*splits.values(), *([answers] if answers.is_file() else [])]}
     labeled = sum(rows[file.name] for split, file in splits.items() if split != "unlabeled")
     data = DatasetCardData(
@@ -120,14 +128,15 @@ def dataset_card(
             data,
             str(_TEMPLATES / "dataset_card.md"),
             **{**values, "holdout": values["holdout"] if "test" in splits else ""},
-            title=_plain(repo_id.rpartition("/")[2]),
+            title=plain(repo_id.rpartition("/")[2]),
             repo_id=repo_id,
             model=model_repo_id,
             rows=f"{labeled:,}",
             files=_file_table(splits, answers if answers.is_file() else None, rows),
             answers=answers.is_file(),
-            labels=labels,
-            columns=_column_table(columns),
+            labels=_label_table(store, splits),
+            columns=_column_table(columns, _COLUMNS),
+            answer_columns=_column_table(_features(answers), _ANSWER_COLUMNS) if answers.is_file() else "",
             provenance="al_query" in columns,
             picture=PICTURE if (folder / PICTURE).is_file() else None,
         )
@@ -135,7 +144,7 @@ def dataset_card(
 
 
 def model_card(
-    run_dir: str | os.PathLike[str],
+    store: Store,
     round_number: int,
     repo_id: str,
     dataset_repo_id: str,
@@ -144,29 +153,22 @@ def model_card(
     """The card of the model that a round has trained, with a link to the data set that it was trained on.
 
     Args:
-        run_dir: The run directory, which is only read.
+        store: What the run knows.
         round_number: The round.
         repo_id: The model's name on the Hub.
         dataset_repo_id: The data set's.
         language: As in `dataset_card`.
 
     Raises:
-        RunDirectoryError: There is no run in `run_dir`, or no such round.
+        RunDirectoryError: There is no such round.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
-    store = Store(run_dir, read_only=True)
-    try:
-        record = store.round(round_number)
-        task = store.meta("task") or "text_classification"
-        names = list(store.meta("label_names") or [])
-        versions = _versions(store.queries())
-    finally:
-        store.close()
+    record = store.round(round_number)
     if record is None:
-        raise RunDirectoryError(f"there is no round {round_number} in {os.fspath(run_dir)}")
-    base = _published_options(run_dir).get("model")
-    base = base if base is not None and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", base) else None
+        raise RunDirectoryError(f"there is no round {round_number} in {store.run_dir}")
+    task = store.meta("task") or "text_classification"
+    base = _base_model(store.run_dir)
     data = ModelCardData(
         language=_languages(language),
         library_name="transformers",
@@ -175,36 +177,35 @@ def model_card(
         base_model=base,
         tags=["active-learning", TAG],
     )
-    metrics = [(_code(name.removeprefix("eval_")), f"{value:.4f}") for name, value in (record.metrics or {}).items()]
+    metrics = [(code(name.removeprefix("eval_")), f"{value:.4f}") for name, value in (record.metrics or {}).items()]
     return str(
         ModelCard.from_template(
             data,
             str(_TEMPLATES / "model_card.md"),
-            title=_plain(repo_id.rpartition("/")[2]),
+            title=plain(repo_id.rpartition("/")[2]),
             round=round_number,
             train_size=f"{record.train_size:,}",
             things=_things(task),
             dataset=dataset_repo_id,
             base_model=base,
-            labels=", ".join(map(_code, names)),
-            metrics=_table(["metric", "value"], metrics) if metrics else "",
-            versions=versions,
+            labels=", ".join(map(code, store.meta("label_names") or [])),
+            metrics=table(["metric", "value"], metrics) if metrics else "",
+            versions=_versions(store.queries()),
             version=__version__,
+            run=_RUN.format(run_id(store.answers())),
         )
     )
 
 
-def draw_learning_curve(run_dir: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
-    """Draw the run's learning curve beside the card, if there is one and matplotlib is installed; whether it was.
+def run_of_card(text: str) -> str | None:
+    """The run whose export a card describes, as `hfal.history.run_id` has it; `None` if the card does not say."""
+    found = re.search(_RUN.format(r"(\w+)"), text)
+    return found[1] if found else None
 
-    Raises:
-        RunDirectoryError: There is no run in `run_dir`.
-    """
-    store = Store(run_dir, read_only=True)
-    try:
-        records, plan = store.rounds(), store.meta("plan") or {}
-    finally:
-        store.close()
+
+def draw_learning_curve(store: Store, folder: str | os.PathLike[str]) -> bool:
+    """Draw the run's learning curve beside the card, if there is one and matplotlib is installed; whether it was."""
+    records, plan = store.rounds(), store.meta("plan") or {}
     metric = _headline(records, plan)
     if metric is None:
         return False
@@ -213,6 +214,12 @@ def draw_learning_curve(run_dir: str | os.PathLike[str], folder: str | os.PathLi
     except ImportError:
         return False
     return True
+
+
+def _base_model(run_dir: str | os.PathLike[str]) -> str | None:
+    """The name on the Hub of the model that the run was started with, if it has one."""
+    base: str | None = _published_options(run_dir)[0].get("model")
+    return None if base is None or hub_name_problem(base) else base
 
 
 # -- what a run says -----------------------------------------------------------------------------------------------
@@ -224,9 +231,10 @@ def _of_run(store: Store) -> dict[str, Any]:
     holdouts = {query.strategy for query in queries if query.purpose == "holdout"}
     metric = _headline(records, plan)
     given = sum(answer.annotator == DATASET and answer.label is not None for answer in current.values())
-    options = _published_options(store.run_dir)
+    options, left_out = _published_options(store.run_dir)
     return {
         "version": __version__,
+        "run": _RUN.format(run_id(store.answers())),
         "things": _things(store.meta("task")),
         "simulated": plan.get("simulated", False),
         "given": given,
@@ -234,11 +242,12 @@ def _of_run(store: Store) -> dict[str, Any]:
         "holdout": "random" if holdouts == {"random"} else "otherwise" if holdouts else "",
         "answered": _answered(store, given),
         "queries": _query_table(queries, set(current)),
-        "settings": _grouped("Settings of", queries, [_public(query.settings) for query in queries]),
+        "settings": _grouped("Settings of", queries, [without_paths(query.settings) for query in queries]),
         "versions": _versions(queries),
-        "rounds": _fenced(rounds_table(records), "text") if records else "",
-        "metric": _plain((metric or "").removeprefix("eval_")),
-        "options": _fenced(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), "yaml") if options else "",
+        "rounds": fenced(rounds_table(records), "text") if records else "",
+        "metric": plain((metric or "").removeprefix("eval_")),
+        "options": fenced(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), "yaml") if options else "",
+        "left_out": ", ".join(map(code, left_out)),
         "plan": _planned(plan),
     }
 
@@ -258,41 +267,36 @@ def _headline(records: Sequence[RoundRecord], plan: Mapping[str, Any]) -> str | 
 
 def _answered(store: Store, given: int) -> str:
     current = store.current_answers().values()
-    people = {answer.annotator for answer in store.answers()} - {DATASET}
+    people = {answer.annotator for answer in store.answers()}.difference(OWN_NAMES)
     counts = [
         f"{sum(a.label is not None and a.annotator != DATASET for a in current):,} labels were bought",
         *([f"{given:,} came with the data"] if given else []),
         f"{sum(a.action == 'skip' for a in current):,} {_things(store.meta('task'))} were skipped",
         f"{sum(a.action == 'unsure' for a in current):,} left open by annotators who were not sure",
     ]
-    return f"{', '.join(counts)}. Annotators: {len(people)}."
+    return f"{', '.join(counts)}.{f' Annotators: {len(people)}.' if people else ''}"
 
 
 def _query_table(queries: Sequence[Query], answered: set[str]) -> str:
     purposes = {"holdout": "held out", "seed": "first", "round": "round"}
     header = ["query", "round", "purpose", "strategy", "asked", "answered", "seed", "model", "day"]
-    return _table(
+    return table(
         header,
         [
             (
                 str(query.number),
                 str(query.round),
                 purposes[query.purpose],
-                _code(query.strategy),
+                code(query.strategy),
                 str(len(query.examples)),
                 str(sum(e.example_id in answered for e in query.examples)),
                 str(query.seed),
-                _code(_model_of(query)),
+                code(published_model(query) or ""),
                 query.time[:10],
             )
             for query in queries
         ],
     )
-
-
-def _model_of(query: Query) -> str:
-    kind, by, name = (query.model or "").partition(" from ")
-    return kind if _is_private(name) else f"{kind}{by}{name}"
 
 
 def _versions(queries: Sequence[Query]) -> str:
@@ -307,7 +311,7 @@ def _grouped(what: str, queries: Sequence[Query], values: Sequence[Mapping[str, 
             text = ", ".join(f"{k} {v if isinstance(v, str) else json.dumps(v)}" for k, v in value.items())
             numbers.setdefault(text, []).append(str(query.number))
     return "\n".join(
-        f"- {what} quer{'y' if len(of) == 1 else 'ies'} {', '.join(of)}: {_code(text)}" for text, of in numbers.items()
+        f"- {what} quer{'y' if len(of) == 1 else 'ies'} {', '.join(of)}: {code(text)}" for text, of in numbers.items()
     )
 
 
@@ -317,42 +321,23 @@ def _planned(plan: Mapping[str, Any]) -> str:
     unit = "words" if plan.get("unit") == "words" else "examples"
     budget = "" if plan.get("budget") is None else f", a budget of {plan['budget']} {unit}"
     size = f"queries of {plan['query_size']} {unit} from a pool of {plan['pool_size']} examples"
-    return f"strategy {_code(plan['strategy'])}, {size}{budget}"
+    return f"strategy {code(plan['strategy'])}, {size}{budget}"
 
 
 # -- what is not said ----------------------------------------------------------------------------------------------
 
 
-def _published_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
-    """What the run was started with, without all that says where something is, or who did it."""
+def _published_options(run_dir: str | os.PathLike[str]) -> tuple[dict[str, Any], list[str]]:
+    """What the run was started with, without all that says where something is, or who did it; what is missing."""
     try:
         options = kept_options(run_dir)
     except ArgumentError:  # somebody's own file
-        return {}
-    named = {name: value for name, value in options.items() if name not in _NEVER_PUBLISHED}
-    named = {k: v for k, v in named.items() if not (k.endswith("token") or (k in _REFERENCES and _is_private(v)))}
-    return dict(_public(named))
-
-
-def _public(value: Any) -> Any:
-    """A value without the paths in it."""
-    if isinstance(value, Mapping):
-        return {str(key): _public(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_public(item) for item in value]
-    return "(local)" if isinstance(value, str) and _is_private(value) else value
-
-
-def _is_private(reference: str) -> bool:
-    """Whether it is a path on this machine, and neither a name on the Hub nor a file of a package."""
-    if reference.startswith("package:"):
-        return False
-    if re.match(r"[/\\~]|\.{1,2}[/\\]|[A-Za-z]:[/\\]", reference):
-        return True
-    try:
-        return ("/" in reference or "." in reference) and resolve_path(reference) is not None
-    except FileNotFoundError:
-        return True
+        return {}, []
+    local = {name for name, reference in references_in(options).items() if is_local(reference)}
+    tokens = {name for name in options if name.endswith("token")}
+    private = {*_NEVER_PUBLISHED, *local, *tokens}
+    published = {name: value for name, value in options.items() if name not in private}
+    return dict(without_paths(published)), [n for n in options if n in private.difference(_OF_NO_USE, tokens)]
 
 
 def _languages(language: str | Sequence[str] | None) -> list[str] | None:
@@ -388,7 +373,7 @@ def _file_table(splits: Mapping[str, Path], answers: Path | None, rows: Mapping[
     lines = [(f"`{s}`", f"{rows[file.name]:,}", about[s]) for s, file in splits.items()]
     if answers is not None:
         lines.append((f"configuration `{ANSWERS}`", f"{rows[answers.name]:,}", "every answer that was ever given"))
-    return _table(["split", "rows", ""], lines)
+    return table(["split", "rows", ""], lines)
 
 
 def _label_table(store: Store, splits: Mapping[str, Path]) -> str:
@@ -400,11 +385,11 @@ def _label_table(store: Store, splits: Mapping[str, Path]) -> str:
         kinds = list({kind: None for of_split in counts.values() for kind in of_split})
         return _distribution("entity type", kinds, counts)
     counts = {split: _counts_of_labels(file, names, store.is_of_sets) for split, file in labeled.items()}
-    table = _distribution("label", names, counts)
+    counted = _distribution("label", names, counts)
     if not store.is_of_sets:
-        return table
+        return counted
     empty = ", ".join(f"{counts[split][None]:,} in `{split}`" for split in labeled)
-    return f"{table}\n\nA text may have several of them. Texts with none: {empty}."
+    return f"{counted}\n\nA text may have several of them. Texts with none: {empty}."
 
 
 def _distribution(title: str, names: Sequence[str], counts: Mapping[str, Counter]) -> str:
@@ -414,7 +399,7 @@ def _distribution(title: str, names: Sequence[str], counts: Mapping[str, Counter
         count = counts[split][name]
         return f"{count:,} ({count / totals[split]:.1%})" if totals[split] else "0"
 
-    return _table([title, *counts], [(_code(name), *(cell(split, name) for split in counts)) for name in names])
+    return table([title, *counts], [(code(name), *(cell(split, name) for split in counts)) for name in names])
 
 
 def _labels_in(file: Path) -> list[Any]:
@@ -441,12 +426,12 @@ def _counts_of_entities(file: Path, names: Sequence[str]) -> Counter:
     )
 
 
-def _column_table(features: Mapping[str, Any]) -> str:
+def _column_table(features: Mapping[str, Any], about: Mapping[str, str]) -> str:
     rows = [
-        (_code(column), _code(_type_name(feature)), _COLUMNS.get(column, "A text, as it came"))
+        (code(column), code(_type_name(feature)), about.get(column, "A text, as it came"))
         for column, feature in features.items()
     ]
-    return _table(["column", "type", ""], rows)
+    return table(["column", "type", ""], rows)
 
 
 def _type_name(feature: Any) -> str:
@@ -458,32 +443,3 @@ def _type_name(feature: Any) -> str:
         case {"_type": "Value", "dtype": dtype}:
             return str(dtype)
     return "{" + ", ".join(f"{name}: {_type_name(inner)}" for name, inner in feature.items()) + "}"
-
-
-# -- Markdown ------------------------------------------------------------------------------------------------------
-
-
-def _plain(text: str) -> str:
-    """A text on one line that shows as it is: nothing in it is markup."""
-    return re.sub(r"([\\`*_{}\[\]<>()#|~&$!])", r"\\\1", one_line(text))
-
-
-def _code(text: str) -> str:
-    """The same as code, which may stand in a cell of a table."""
-    text = one_line(text)
-    if not text.strip():
-        return _plain(text)
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    blank = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) else ""
-    return f"{fence}{blank}{text}{blank}{fence}".replace("|", "\\|")
-
-
-def _fenced(text: str, language: str) -> str:
-    """Several lines of code."""
-    lines = [one_line(line) for line in text.rstrip("\n").split("\n")]
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return "\n".join([f"{fence}{language}", *lines, fence])
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *rows])

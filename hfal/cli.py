@@ -4,7 +4,6 @@ Nothing here imports torch before `hfal run` needs it: the other commands answer
 """
 
 import argparse
-import gc
 import logging
 import os
 import shlex
@@ -18,8 +17,8 @@ from hfal.errors import ArgumentError, HfalError, RunStopped
 
 
 if TYPE_CHECKING:
-    from hfal.config import ActiveLearningArguments, TrainingOptions
     from hfal.identity import Examples
+    from hfal.options import ActiveLearningArguments, TrainingOptions
 
 _DESCRIPTION = """Active learning for the Hugging Face Trainer: have texts labeled, train on them, pick the
 texts worth labeling next, and so on."""
@@ -30,6 +29,8 @@ _EXAMPLES = """examples:
   hfal status runs/reviews
   hfal export runs/reviews --to labels.csv
   hfal export runs/reviews --to hub:me/reviews --license cc-by-4.0
+  hfal import hub:me/reviews --to runs/more
+  hfal compare configs/compare_demo.yaml
 
 Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
 
@@ -38,7 +39,6 @@ _EXPORT_OPTIONS = {
     "answers": "also write the whole log of answers, and the queries and rounds; into a folder",
     "annotator_names": "write the names of annotators, who are annotator-1, annotator-2, ... without it",
     "no_provenance": "leave out the columns al_..., which say where each label came from",
-    "no_comments": "leave out what annotators had to say about a text",
 }
 
 _BIG = 50_000  # rows for which preparing takes long enough to want a progress bar
@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(words[1:]) if words[:1] == ["run"] else _command(words)
+        own_options = {"run": _run, "compare": _compare}.get(words[0]) if words else None
+        code = _command(words) if own_options is None else own_options(words[1:])
         sys.stdout.flush()
         return code
     except RunStopped as stop:
@@ -85,6 +86,7 @@ def _command(words: list[str]) -> int:
     parser.add_argument("--version", action="version", version=f"hfal {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="label, train and pick, round by round; also goes on with a run", add_help=False)
+    commands.add_parser("compare", help="find out which strategy saves labels on labeled data", add_help=False)
 
     label = commands.add_parser(
         "label", help="answer open questions in the terminal", description="Answer open questions in the terminal."
@@ -102,7 +104,9 @@ def _command(words: list[str]) -> int:
         help="do not show what the model would answer",
     )
 
-    status = commands.add_parser("status", help="show how far a run is", description="Show how far a run is.")
+    status = commands.add_parser(
+        "status", help="show how far a run or a comparison is", description="Show how far a run or a comparison is."
+    )
 
     export = commands.add_parser(
         "export",
@@ -124,6 +128,15 @@ def _command(words: list[str]) -> int:
         spellings = dict.fromkeys([f"--{option}", f"--{option.replace('_', '-')}"])
         export.add_argument(*spellings, action="store_true", help=what)
     export.add_argument(
+        "--comments",
+        action="store_true",
+        default=None,
+        help="publish what annotators had to say about a text, which stays out on the Hub without it",
+    )
+    export.add_argument(
+        "--no_comments", "--no-comments", action="store_false", dest="comments", help="leave it out of files too"
+    )
+    export.add_argument(
         "--dry-run", "--dry_run", action="store_true", help="only show what would be written, or sent to the Hub"
     )
     on_hub = export.add_argument_group("on the Hub")
@@ -132,6 +145,16 @@ def _command(words: list[str]) -> int:
     on_hub.add_argument("--language", metavar="CODE", nargs="+", help="of the texts, in ISO 639-1: en")
     on_hub.add_argument("--model", metavar="hub:OWNER/NAME", help="publish the model of the last round too")
 
+    importing = commands.add_parser(
+        "import",
+        help="make a run directory of an export, to go on from there",
+        description="Make a run directory in which `hfal run` goes on where an export stopped. It takes one that was "
+        "made with --unlabeled and --answers.",
+    )
+    importing.add_argument("source", metavar="SOURCE", help="a folder, or hub:OWNER/NAME for a data set on the Hub")
+    importing.add_argument("--to", required=True, metavar="RUN_DIR", help="the new run's folder")
+    importing.add_argument("--revision", metavar="NAME", help="of a data set on the Hub")
+
     for command in (label, status, export):
         command.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
     arguments = parser.parse_args(words)
@@ -139,16 +162,20 @@ def _command(words: list[str]) -> int:
         return _label(arguments.run_dir, arguments.annotator_name, arguments.hide_suggestions)
     if arguments.command == "export":
         return _export(arguments)
-    from hfal.status import describe_run
+    if arguments.command == "import":
+        return _import(arguments.source, arguments.to, arguments.revision)
+    from hfal.evaluation.options import COMPARE_NAME
+    from hfal.status import describe_comparison, describe_run
 
-    print(describe_run(arguments.run_dir))
+    is_comparison = Path(arguments.run_dir, COMPARE_NAME).is_file()
+    print(describe_comparison(arguments.run_dir) if is_comparison else describe_run(arguments.run_dir))
     return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
     from hfal.export import export_labels
     from hfal.hub import hub_name, preview_push, push_to_hub
-    from hfal.publication import preview_export
+    from hfal.publication import describe_rows, preview_export
 
     run_dir, to, format = arguments.run_dir, arguments.to, arguments.format
     about = {name: getattr(arguments, name) for name in ("license", "language")}
@@ -161,24 +188,38 @@ def _export(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             print(preview_export(run_dir, to, format, **contents))
             return 0
-        more = {"unlabeled": "unlabeled texts", "answers": "answers"}  # of a folder; a file has labels, as it is named
-        kinds = more if arguments.unlabeled or arguments.answers else {}
-        for path, rows in export_labels(run_dir, to, format, **contents).items():
-            print(f"{path}: {rows} {kinds.get(path.stem, 'labels')}")
+        print(describe_rows(export_labels(run_dir, to, format, **contents)))
         return 0
     if format is not None:
         raise ArgumentError(f"--format {format!r} is for files; on the Hub they are Parquet: leave it out")
     about["model_repo_id"] = model = arguments.model and hub_name(arguments.model)
     if arguments.model and not model:
         raise ArgumentError(f"--model {arguments.model!r}: expected hub:OWNER/NAME")
-    contents = _contents(arguments)
+    contents = _contents(arguments) | {"comments": bool(arguments.comments)}
     if arguments.dry_run:
         print(preview_push(run_dir, repo_id, **about, **contents))
         return 0
     url = push_to_hub(run_dir, repo_id, private=arguments.private, **about, **contents)
     print(url)
     if model:
-        print(f"https://huggingface.co/{model}")
+        from huggingface_hub import constants
+
+        print(f"{constants.ENDPOINT}/{model}")
+    return 0
+
+
+def _import(source: str, run_dir: str, revision: str | None) -> int:
+    import datasets
+
+    from hfal.from_export import import_run
+    from hfal.hub import hub_name
+
+    datasets.disable_progress_bars()
+    texts, answers = import_run(hub_name(source) or source, run_dir, revision)
+    print(
+        f"{run_dir}: {texts:,} texts, {answers:,} answers. Go on with: hfal run {shlex.quote(run_dir)}, with --model, "
+        "--strategy, --query_size and what else the first run was given"
+    )
     return 0
 
 
@@ -186,7 +227,7 @@ def _contents(arguments: argparse.Namespace) -> dict[str, Any]:
     """Which examples and columns are wanted, as `export_labels` takes it; may read all of the data."""
     return {
         "provenance": not arguments.no_provenance,
-        "comments": not arguments.no_comments,
+        "comments": arguments.comments is not False,
         "annotator_names": arguments.annotator_names,
         "unlabeled": _examples(arguments.run_dir) if arguments.unlabeled else None,
         "answers": arguments.answers,
@@ -197,9 +238,10 @@ def _examples(run_dir: str) -> "Examples":
     """All texts of a run, read again from where it found them."""
     import datasets
 
-    from hfal.config import CONFIG_NAME, read_ahead
+    from hfal.config import read_ahead
     from hfal.data import load_data
     from hfal.identity import Examples
+    from hfal.parsing import CONFIG_NAME
     from hfal.store import Store
 
     Store(run_dir, read_only=True).close()
@@ -245,18 +287,23 @@ def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> 
 
 
 def _run(words: list[str]) -> int:
-    from hfal.config import CONFIG_NAME, help_text, read_ahead
+    from hfal.config import help_text, read_ahead
+    from hfal.parsing import CONFIG_NAME
 
     if {"-h", "--help"} & set(words):
         print(help_text())
         return 0
     if "--help-all" in words:
-        _run_recipe(words, None)
+        from hfal.running import run_recipe
+
+        run_recipe(words, None)
     al, options = read_ahead(words)
     run_dir = str(options.output_dir)
     try:
         _look_ahead(al, options)
-        _run_recipe(words, al.task)
+        from hfal.running import run_recipe
+
+        run_recipe(words, al.task)
         if _is_main_process():
             ending = "jsonl" if al.task == "token_classification" else "csv"
             print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
@@ -270,6 +317,17 @@ def _run(words: list[str]) -> int:
     return 0
 
 
+def _compare(words: list[str]) -> int:
+    from hfal.evaluation.options import compare_help
+
+    if {"-h", "--help"} & set(words):
+        print(compare_help())
+        return 0
+    from hfal.evaluation.experiments import compare
+
+    return compare(words)
+
+
 def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> None:
     """Find what is wrong with the data and the name of the model before torch is loaded, which takes some seconds."""
     if _is_main_process():
@@ -280,10 +338,15 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
 
     from hfal.data import load_data
     from hfal.hub import hub_name
+    from hfal.hub_client import check_can_publish
     from hfal.references import resolve_model
+    from hfal.stopping import parse_stop
 
-    if al.export is not None:
-        hub_name(al.export)  # a name that cannot be is found before anything is asked
+    if al.export is not None and hub_name(al.export):  # what cannot be is found before anything is asked
+        check_can_publish()
+    if al.stop is not None:
+        target = None if al.target_metric is None or al.target is None else (al.target_metric, al.target)
+        parse_stop(str(al.stop), metric="accuracy", budget=al.budget, unit=al.unit, target=target)
     datasets.disable_progress_bars()
     pool, _ = load_data(al, str(options.output_dir), options.seed)
     if len(pool) > _BIG:
@@ -298,17 +361,3 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
 def _is_main_process() -> bool:
     """Of several that torchrun starts; `hfal.processes` knows it too, but loads torch."""
     return int(os.environ.get("RANK", 0)) == 0
-
-
-def _run_recipe(words: list[str], task: str | None) -> None:
-    if task == "token_classification":
-        from hfal.recipes.token_classification import main as run_recipe
-    elif task == "multi_label_classification":
-        from hfal.recipes.multi_label_classification import main as run_recipe
-    else:
-        from hfal.recipes.text_classification import main as run_recipe
-
-    # Every `train()` collects garbage, and would go through all that was imported: half a second each time.
-    gc.collect()
-    gc.freeze()
-    run_recipe(words)

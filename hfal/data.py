@@ -16,12 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hfal.config import ActiveLearningArguments
+from hfal.columns import tables_of
 from hfal.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.errors import ArgumentError, RowError
 from hfal.label_set_columns import label_set_names_of, read_label_sets
 from hfal.label_sets import split_label_set
 from hfal.labels import label_values
+from hfal.options import ActiveLearningArguments
 from hfal.references import load_split
 from hfal.spans import plain_text
 from hfal.store import Store
@@ -30,7 +31,6 @@ from hfal.tag_columns import count_words, infer_task, is_spans, read_tags, tag_n
 
 logger = logging.getLogger(__name__)
 
-_ROWS_AT_A_TIME = 10_000
 _MANY_LABELS = 50
 _ONLY_FOR = {
     "aggregate": {"token_classification": "entities", "multi_label_classification": "sets of labels"},
@@ -167,7 +167,7 @@ def _check_texts(al: ActiveLearningArguments, data: datasets.Dataset, rows: Sequ
     empty: list[tuple[int, str]] = []
     only_numbers = True
     start = 0
-    for table in data.select_columns(al.text).with_format("arrow").iter(_ROWS_AT_A_TIME):
+    for table in tables_of(data, *al.text):
         missing = {column: pc.is_null(table[column]).to_numpy() for column in al.text}
         blank = [pc.equal(pc.utf8_trim_whitespace(table[column]), "") for column in al.text]
         missing[al.text[0]] |= np.all([pc.fill_null(cells, True).to_numpy() for cells in blank], axis=0)
@@ -304,7 +304,7 @@ def _label_texts(al: ActiveLearningArguments, data: datasets.Dataset) -> pa.Chun
     assert al.label is not None
     feature = data.features[al.label]
     parts = []
-    for table in data.select_columns([al.label]).with_format("arrow").iter(_ROWS_AT_A_TIME):
+    for table in tables_of(data, al.label):
         labels = label_values(table[al.label])
         if isinstance(feature, datasets.ClassLabel):
             labels = pc.take(pa.array(feature.names, pa.string()), pc.if_else(pc.less(labels, 0), None, labels))

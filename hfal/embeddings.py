@@ -25,7 +25,10 @@ _TEXTS_AT_A_TIME = 4096
 
 
 def sentence_embeddings(
-    pool: Pool, model: "str | os.PathLike[str] | SentenceTransformer", progress: bool = False
+    pool: Pool,
+    model: "str | os.PathLike[str] | SentenceTransformer",
+    progress: bool = False,
+    folder: str | os.PathLike[str] | None = None,
 ) -> np.ndarray:
     """The embedding of every example of the pool.
 
@@ -33,11 +36,12 @@ def sentence_embeddings(
         pool: The pool.
         model: A sentence-transformers model, its Hub name, a path, or `package:NAME/path`.
         progress: Show a progress bar.
+        folder: Where they are kept; in the run directory by default.
 
     Returns:
-        float32[N, D], memory-mapped from a file in the run directory.
+        float32[N, D], memory-mapped from a file.
     """
-    file = embeddings_file(pool.dataset, pool.text_columns, model, embeddings_folder(pool.run_dir), progress)
+    file = embeddings_file(pool.dataset, pool.text_columns, model, folder or embeddings_folder(pool.run_dir), progress)
     embeddings: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
     return embeddings
 

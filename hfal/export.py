@@ -1,13 +1,12 @@
 """The labels of a run as a data set that can be read without hfal: each with its text and its history."""
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export_files import (
@@ -29,14 +28,16 @@ from hfal.export_files import (
     is_plain_card,
     list_of,
     plain_card,
+    strict_json,
     value,
     write_whole,
 )
 from hfal.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
 from hfal.label_sets import join_label_set
+from hfal.records import DATASET, Answer, Queried, Query, Texts
 from hfal.spans import spans_from_tags, words_of
 from hfal.spreadsheets import column_for
-from hfal.store import DATASET, Answer, Queried, Query, Store, Texts
+from hfal.store import Store, reading
 
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def export_labels(
 
     - `id`, the text columns under their own names (with `text_` in front where one has the name of another column
       here), and `label`, the name of the label;
-    - `al_split`: `"test"` for an example that is held out, else `"train"`;
+    - `al_split`: `"test"` for an example that is held out, `"unlabeled"` for one without a label, else `"train"`;
     - `al_query`, `al_round`, `al_rank`, `al_score`, `al_strategy`, `al_suggestion`, `al_confidence`: the query that
       asked for the label, the round whose model made it (0 if there was no model yet), the example's place in it (0
       was to be asked first), and what strategy and model thought of the example then; empty for a label that came
@@ -109,7 +110,7 @@ def export_labels(
 
     - Parquet: in `datasets` the `label` is a `ClassLabel` with the run's names, or a `List` of them; the times are
       timestamps.
-    - JSON Lines: names and ISO 8601. Texts are unchanged in both.
+    - JSON Lines: names, ISO 8601, and `null` for a score that is infinite. Texts are unchanged in both.
     - CoNLL (tags only): each word with its tag, and the sentence's `# id = ` before it; of odd words see `hfal.conll`.
       Nothing else is in it.
     - CSV (not for tags): UTF-8 with the mark by which spreadsheets know it. An apostrophe stands before all that a
@@ -145,22 +146,100 @@ def export_labels(
             has no place for what is to be written; or `unlabeled` is another pool.
         RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
     """
+    with reading(run_dir) as store:
+        return write_labels(
+            store,
+            to,
+            format,
+            provenance=provenance,
+            comments=comments,
+            annotator_names=annotator_names,
+            unlabeled=unlabeled,
+            answers=answers,
+        )
+
+
+def write_labels(
+    store: Store, to: str | os.PathLike[str], format: str | None = None, **contents: Any
+) -> dict[Path, int]:
+    """Write the labels of a run whose store is open already, so that other things can be told of the same instant.
+
+    Args:
+        store: What the run knows: see `hfal.store.reading`.
+        to: As in `export_labels`.
+        format: As in `export_labels`.
+        **contents: What else it takes.
+
+    Returns:
+        The tables, with the number of rows in each.
+
+    Raises:
+        ArgumentError: As `export_labels` does.
+        RunDirectoryError: The run has no label yet.
+    """
+    export = prepare_export(store, to, format, **contents)
+    try:
+        for file in export.files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(export.files, export.outdated)
+    except OSError as error:
+        raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
+    return export.rows
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that only has to be written.
+
+    Attributes:
+        files: What writes each file.
+        rows: The tables among them, with the number of rows in each.
+        outdated: Files of an earlier export which are in the way, or which there are no more.
+    """
+
+    files: dict[Path, Callable[[IO[bytes]], None]]
+    rows: dict[Path, int]
+    outdated: set[Path]
+
+
+def prepare_export(
+    store: Store,
+    to: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    provenance: bool = True,
+    comments: bool = True,
+    annotator_names: bool = False,
+    unlabeled: Examples | None = None,
+    answers: bool = False,
+) -> Export:
+    """Find out what `write_labels` has to write, and whether it may; nothing is written.
+
+    Args:
+        store: What the run knows.
+        to: As in `export_labels`, like all that follows.
+        format: The format of the files.
+        provenance: Whether to write the columns `al_...`.
+        comments: Whether to write comments.
+        annotator_names: Whether to write names.
+        unlabeled: The pool, to write its unlabeled examples too.
+        answers: Whether to write the log.
+
+    Raises:
+        ArgumentError: As `export_labels` does.
+        RunDirectoryError: The run has no label yet.
+    """
     path, format, is_folder = _target(to, format)
     _check_place(to, format, is_folder, unlabeled is not None, answers)
-    store = Store(run_dir, read_only=True)
-    try:
-        with store.snapshot():
-            _check_kind(store, format, to)
-            everything = store.answers()
-            names = {} if annotator_names else pseudonyms(everything)
-            columns, rows, text_columns = _read(store, names, unlabeled)
-            known = {*store.contents(), *(row["id"] for row in rows)}
-            log, history = [], {}
-            if answers:
-                log = answer_rows(_renamed(everything, names))
-                history = history_of(store, text_columns.values(), len(rows) if unlabeled is not None else None)
-    finally:
-        store.close()
+    _check_kind(store, format, to)
+    everything = store.answers()
+    names = {} if annotator_names else pseudonyms(everything)
+    columns, rows, text_columns = _read(store, names, unlabeled)
+    known = {*store.contents(), *(row["id"] for row in rows)}
+    log, history = [], {}
+    if answers:
+        log = answer_rows(_renamed(everything, names))
+        history = history_of(store, text_columns.values(), len(rows) if unlabeled is not None else None)
     if not comments:
         rows, log = _without(rows, "al_comment"), _without(log, "comment")
     all_columns = list(columns)
@@ -182,29 +261,28 @@ def export_labels(
         possible = [*_possible_columns(all_columns, is_ours), list(log_columns)]
         for file in earlier:
             if not is_earlier_export(file, possible, known):
+                # Whose unlabeled texts those are, only the pool knows.
+                what = "no export of this run" if file.stem != "unlabeled" or unlabeled else "may be anybody's"
+                more = "" if what.startswith("no") else "pass unlabeled= (--unlabeled) to write it anew, "
                 raise ArgumentError(
-                    f"to={os.fspath(to)!r}: {file} is there and no export of this run, so it is left as it is; "
-                    "remove it or name another file"
+                    f"to={os.fspath(to)!r}: {file} is there and {what}, so it is left as it is; {more}remove it or "
+                    "name another file"
                 )
         files: dict[Path, Callable[[IO[bytes]], None]] = {
             file: partial(_write_table, columns=of, rows=part, format=format) for file, (of, part) in tables.items()
         }
         if is_folder:
             if answers:
-                text = json.dumps(history, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
+                text = strict_json(history, indent=1).encode("utf-8", "backslashreplace")
                 files[path / HISTORY] = partial(_write, content=text)
             card, configs = path / CARD, dataset_configs(file.name for file in tables)
             if (answers or unlabeled is not None) and check_card(card, configs):
                 files[card] = partial(_write, content=plain_card(configs))
             elif is_plain_card(card) and not (answers or unlabeled is not None):
                 earlier.append(card)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if is_folder:
-            path.mkdir(exist_ok=True)
-        write_whole(files, set(earlier) - set(files))
     except OSError as error:
         raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
-    return {file: len(part) for file, (_, part) in tables.items()}
+    return Export(files, {file: len(part) for file, (_, part) in tables.items()}, set(earlier) - set(files))
 
 
 def _write_table(file: IO[bytes], columns: Columns, rows: Sequence[Row], format: str) -> None:

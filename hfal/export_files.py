@@ -2,8 +2,11 @@
 
 import codecs
 import csv
+import glob
 import json
+import math
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -49,10 +52,29 @@ _OUR_CARD = "<!-- written by hfal export -->"
 # -- how it is written ---------------------------------------------------------------------------------------------
 
 
+def strict_json(content: Any, indent: int | None = None) -> str:
+    """JSON that every reader takes: `null` stands for a number that is none, or infinite."""
+    try:
+        return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(content), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(content: Any) -> Any:
+    match content:
+        case Mapping():
+            return {key: _finite(inner) for key, inner in content.items()}
+        case list() | tuple():
+            return [_finite(inner) for inner in content]
+        case float():
+            return content if math.isfinite(content) else None
+    return content
+
+
 def _jsonl(file: IO[bytes], columns: Columns, rows: Iterable[Row]) -> None:
     ends_of_lines = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}  # for some readers, though not in JSON
     for row in rows:
-        line = json.dumps({column: row.get(column) for column in columns}, ensure_ascii=False)
+        line = strict_json({column: row.get(column) for column in columns})
         file.write(line.translate(ends_of_lines).encode() + b"\n")
 
 
@@ -112,6 +134,28 @@ WRITERS: dict[str, Callable[[IO[bytes], Columns, Sequence[Row]], None]] = {
 }
 
 
+def part_beside(path: Path) -> Path:
+    """Where to write what is to become a file or a folder, beside it; what killed processes left there is removed.
+
+    It is hidden, since `load_dataset` would take a train.parquet.part for data too.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        number = left.name.split(".")[-2]
+        if number.isdigit() and not _is_alive(int(number)):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def write_whole(files: Mapping[Path, Callable[[IO[bytes]], None]], outdated: Iterable[Path]) -> None:
     """Write files that are there whole or not at all, and remove those whose place they take.
 
@@ -119,8 +163,7 @@ def write_whole(files: Mapping[Path, Callable[[IO[bytes]], None]], outdated: Ite
         files: What writes each; the first is put in its place last, so that without it no folder looks complete.
         outdated: Files of an earlier export.
     """
-    # Hidden, since `load_dataset` would take a train.parquet.part for data too.
-    parts = {file: file.with_name(f".{file.name}.{os.getpid()}.part") for file in files}
+    parts = {file: part_beside(file) for file in files}
     try:
         for file, part in parts.items():
             with open(part, "wb") as stream:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +10,19 @@ from typing import Any
 
 import datasets
 
-from hfal.errors import ArgumentError, RunDirectoryError
-from hfal.export_files import ANSWERS, HISTORY, SPLITS
+from hfal.config import write_options
+from hfal.errors import ArgumentError, HubError, RunDirectoryError
+from hfal.export_files import ANSWERS, HISTORY, SPLITS, part_beside
 from hfal.history import History, read_history, to_go_on
-from hfal.store import Answer, Store
+from hfal.hub_client import said_plainly
+from hfal.parsing import CONFIG_NAME
+from hfal.records import Answer
+from hfal.references import hub_name_problem
+from hfal.store import Store
 
 
+_DATA = "data.parquet"
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
-_HUB_NAME = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
 
 
 def load_export(
@@ -27,12 +31,13 @@ def load_export(
     """All examples of an export, with their ids and texts, and what is known about their labels.
 
     Args:
-        source: A folder, or the name of a data set on the Hub.
+        source: A folder, or the name of a data set on the Hub, also with `hub:` before it.
         revision: Of a data set on the Hub.
         token: For the Hub.
 
     Raises:
         ArgumentError: It is no export, or one without what it takes to go on.
+        HubError: The Hub refused the token, has no such data set, failed, or cannot be reached.
     """
     folder = _folder(source, revision, token)
     if not (folder / HISTORY).is_file() or not (folder / f"{ANSWERS}.parquet").is_file():
@@ -63,21 +68,56 @@ def load_export(
 
 
 def _folder(source: str | os.PathLike[str], revision: str | None, token: str | None) -> Path:
-    folder = Path(source)
+    name = os.fspath(source)
+    folder = Path(name)
     if folder.is_dir():
         return folder
-    if not isinstance(source, str) or not _HUB_NAME.fullmatch(source):
+    name = name.removeprefix("hub:")
+    if hub_name_problem(name):
         raise ArgumentError(f"source={os.fspath(source)!r} is no folder, and no name of a data set on the Hub")
     import huggingface_hub
 
+    files = ["*.parquet", HISTORY]
+    token = token or huggingface_hub.get_token()
     try:
-        return Path(
-            huggingface_hub.snapshot_download(
-                source, repo_type="dataset", revision=revision, token=token, allow_patterns=["*.parquet", HISTORY]
+        with said_plainly(token):
+            return Path(
+                huggingface_hub.snapshot_download(
+                    name, repo_type="dataset", revision=revision, token=token, allow_patterns=files
+                )
             )
-        )
-    except OSError as error:
-        raise ArgumentError(f"source={source!r} is no folder, and cannot be had from the Hub: {error}") from error
+    except (HubError, OSError) as error:
+        kind = type(error) if isinstance(error, HubError) else ArgumentError
+        raise kind(f"source={os.fspath(source)!r} is no folder, and cannot be had from the Hub: {error}") from None
+
+
+def import_run(
+    source: str | os.PathLike[str], run_dir: str | os.PathLike[str], revision: str | None = None
+) -> tuple[int, int]:
+    """Make a run directory in which `hfal run` goes on where an export stopped: labels, texts, and options for them.
+
+    A run of one's own script goes on with `Pool.from_export` instead.
+
+    Args:
+        source: A folder, or the name of a data set on the Hub.
+        run_dir: The new run directory.
+        revision: Of a data set on the Hub.
+
+    Returns:
+        How many texts there are, and how many answers.
+
+    Raises:
+        ArgumentError: It is no export, or one without what it takes to go on.
+        RunDirectoryError: There are other things in `run_dir`.
+    """
+    rows, history = load_export(source, revision)
+    with restored(history, rows, run_dir) as folder:
+        if not (folder / CONFIG_NAME).exists():
+            rows.to_parquet(folder / _DATA)
+            data = str(Path(run_dir).resolve() / _DATA)
+            about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
+            write_options(folder / CONFIG_NAME, {"data": data, "task": history.task, **about})
+    return len(rows), len(history.answers)
 
 
 @contextlib.contextmanager
@@ -97,7 +137,7 @@ def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLik
         _check_goes_on(history, target)
         yield target
         return
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = part_beside(target)
     shutil.rmtree(part, ignore_errors=True)
     try:
         store = Store(part)
@@ -144,6 +184,7 @@ def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
             "task": history.task,
             "scheme": history.scheme,
             "label_names": history.label_names,
+            "exported_rounds": sum(record.finished is not None for record in history.rounds),  # which have no models
         },
         history.queries,
         history.rounds,

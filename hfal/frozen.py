@@ -20,6 +20,7 @@ from hfal.errors import ArgumentError
 from hfal.labels import LABEL_COLUMNS
 from hfal.pool import EMBEDDING, STATES
 from hfal.processes import on_main
+from hfal.references import in_full
 from hfal.token_states import middle_layer
 from hfal.tokenization import NO_WORD
 
@@ -87,7 +88,8 @@ class FrozenEncoderForSequenceClassification(PreTrainedModel):
             **options: Of `FrozenEncoderConfig`.
         """
         size = dataset.features[EMBEDDING].length
-        return cls(FrozenEncoderConfig(size, encoder_name_or_path=encoder, name_or_path=encoder, **options))
+        name = in_full(encoder)
+        return cls(FrozenEncoderConfig(size, encoder_name_or_path=name, name_or_path=name, **options))
 
     def _init_weights(self, module: torch.nn.Module) -> None:
         if isinstance(module, torch.nn.Linear):
@@ -150,7 +152,8 @@ class FrozenEncoderForTokenClassification(PreTrainedModel):
         """
         row = dataset[0]
         size = len(row[STATES]) // len(row["input_ids"])
-        options = {**options, "encoder_name_or_path": encoder, "name_or_path": encoder}
+        name = in_full(encoder)
+        options = {**options, "encoder_name_or_path": name, "name_or_path": name}
         layer = middle_layer(AutoConfig.from_pretrained(encoder))
         return cls(FrozenEncoderConfig(size, encoder_layer=layer, **options))
 

@@ -1,14 +1,16 @@
 """How labels came about, in a form that others can read: all answers as a table, queries and rounds as JSON."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from hfal.errors import ArgumentError
-from hfal.store import DATASET, Answer, Queried, Query, RoundRecord, Store, Texts
+from hfal.records import DATASET, Answer, Queried, Query, RoundRecord, Texts
+from hfal.references import is_local, without_paths
+from hfal.store import Store
 
 
 FORMAT = 1
@@ -66,6 +68,15 @@ def pseudonyms(answers: Iterable[Answer]) -> dict[str, str]:
     return names
 
 
+def run_id(answers: Sequence[Answer]) -> str:
+    """What a run is known by, which a run that goes on from an export of it has too: a hash of its first answer.
+
+    Answers are only ever added, so it stays the same; and no two runs have an answer of the same microsecond.
+    """
+    about = [(a.example_id, a.action, a.time) for a in answers[:1]]
+    return hashlib.blake2b(repr(about).encode(), digest_size=8).hexdigest()
+
+
 def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
     """The table of all answers."""
     return [
@@ -86,7 +97,7 @@ def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
 def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None) -> dict[str, Any]:
     """Everything about a run but its answers, as JSON has it.
 
-    Texts are left out, since they are in the tables, and so are paths, of which only the last part stays.
+    Texts are left out, since they are in the tables, and so are paths.
 
     Args:
         store: The run's store.
@@ -96,8 +107,8 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
     queries = []
     for query in store.queries():
         about = {name: getattr(query, name) for name in _OF_QUERIES}
-        about["model"] = query.model and _model_without_path(query.model)
-        about["settings"] = _without_paths(dict(query.settings))
+        about["model"] = published_model(query)
+        about["settings"] = without_paths(query.settings)
         examples = [{"id": e.example_id, **{name: getattr(e, name) for name in _OF_EXAMPLES}} for e in query.examples]
         queries.append({**about, "versions": dict(query.versions), "examples": examples})
     return {
@@ -111,6 +122,12 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
         "rounds": [asdict(record) for record in store.rounds()],
         "contents": store.contents(),
     }
+
+
+def published_model(query: Query) -> str | None:
+    """Which model scored, without the path that it came from."""
+    kind, _, name = (query.model or "").partition(" from ")
+    return kind if is_local(name) else query.model
 
 
 def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]) -> History:
@@ -147,7 +164,7 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
         for c in [a["comment"]]
     ]
     about = {name: written[name] for name in ("task", "scheme", "label_names", "text_columns", "pool_size")}
-    rounds = [RoundRecord(**record) for record in written["rounds"]]
+    rounds = [RoundRecord(**{**record, "metrics": _numbers(record["metrics"])}) for record in written["rounds"]]
     return History(**about, contents=contents, queries=queries, rounds=rounds, answers=log)
 
 
@@ -161,7 +178,7 @@ def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
     rounds = [
         record
         if record.finished and (record.number in made or record is not history.rounds[-1])
-        else replace(record, trained=None, metrics=None, finished=None)
+        else replace(record, trained=None, metrics=None, finished=None, stability=None)
         for record in history.rounds
     ]
     queries = [
@@ -171,27 +188,12 @@ def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
     return replace(history, rounds=rounds, queries=queries)
 
 
+def _numbers(metrics: Mapping[str, float | None] | None) -> dict[str, float] | None:
+    """Metrics of JSON, which has no NaN."""
+    if metrics is None:
+        return None
+    return {name: math.nan if number is None else number for name, number in metrics.items()}
+
+
 def _iso(time: datetime) -> str:
     return time.isoformat(timespec="microseconds")
-
-
-def _model_without_path(model: str) -> str:
-    kind, separator, name = model.partition(" from ")
-    return f"{kind}{separator}{_without_paths(name)}"
-
-
-def _without_paths(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_paths(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_paths(inner) for inner in value]
-    if isinstance(value, str) and (re.match(r"[/\\.~]|[A-Za-z]:[/\\]", value) or _exists(value)):
-        return re.split(r"[/\\]", value.rstrip("/\\"))[-1]
-    return value
-
-
-def _exists(value: str) -> bool:
-    try:
-        return "/" in value and Path(value).exists()
-    except (OSError, ValueError):
-        return False

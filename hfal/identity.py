@@ -9,22 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hfal.columns import tables_of
 from hfal.errors import ArgumentError
-from hfal.store import Texts
-
-
-_ROWS_AT_A_TIME = 10_000
-
-
-def columns_of(dataset: datasets.Dataset, *names: str) -> Iterator[pa.Table]:
-    """The named columns, some thousand rows at a time, without a copy in Python objects."""
-    yield from dataset.select_columns(list(names)).with_format("arrow").iter(_ROWS_AT_A_TIME)
+from hfal.records import Texts
 
 
 def examples_of(dataset: datasets.Dataset, text_columns: Sequence[str], ids: pa.Array) -> Iterator[tuple[str, Texts]]:
     """Id and texts, by column, of all examples, in the order of the rows."""
     row = 0
-    for table in columns_of(dataset, *text_columns):
+    for table in tables_of(dataset, *text_columns):
         for texts in table.select(list(text_columns)).to_pylist():
             yield ids[row].as_py(), texts
             row += 1
@@ -38,7 +31,7 @@ def hash_texts(dataset: datasets.Dataset, text_columns: Sequence[str], of_words:
     """
     hashes = np.empty((len(dataset), 10), np.uint8)
     row = 0
-    for table in columns_of(dataset, *text_columns):
+    for table in tables_of(dataset, *text_columns):
         columns = [table[name] for name in text_columns]
         for name, column in zip(text_columns, columns, strict=True):
             in_words = of_words and pa.types.is_nested(column.type)
@@ -69,7 +62,7 @@ def make_ids(dataset: datasets.Dataset, hashes: np.ndarray, id_column: str | Non
     """
     if id_column is not None:
         ids = pa.concat_arrays(
-            chunk.cast(pa.string()) for t in columns_of(dataset, id_column) for chunk in t[id_column].chunks
+            chunk.cast(pa.string()) for t in tables_of(dataset, id_column) for chunk in t[id_column].chunks
         )
         if ids.null_count:
             raise ArgumentError(f"id_column={id_column!r} has {ids.null_count} rows without an id")

@@ -4,7 +4,7 @@ The column has a list for each text: of `ClassLabel`, strings or integers. An em
 the labels; `None`, that nobody has said anything yet.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hfal.columns import cells_of
 from hfal.errors import ArgumentError, RowError
+from hfal.labels import given_names, names_of_feature
 
 
-_ROWS_AT_A_TIME = 10_000
 _EXPECTED = "expected a list of labels for each text: of ClassLabel, strings or integers"
 
 
@@ -49,26 +50,18 @@ def label_set_names_of(dataset: datasets.Dataset, column: str | None, names: Seq
     Raises:
         ArgumentError: There is no way to know them, or column and names contradict each other.
     """
-    if names is not None:
-        names = tuple(str(name) for name in names)
-        if len(set(names)) != len(names) or not names:
-            raise ArgumentError(f"label_names={list(names)!r}: expected at least one name and none twice")
+    names = None if names is None else given_names(names)
     inner = None if column is None else _checked_feature(dataset, column)
     if column is None or inner is None:
         if names is None:
             raise ArgumentError("label_names is missing: without a column of labels the pool cannot know them")
         return names
     if isinstance(inner, datasets.ClassLabel):
-        if names is not None and list(names) != list(inner.names):
-            raise ArgumentError(
-                f"label_names={list(names)!r} differ from the names of column {column!r}: {inner.names!r}; "
-                "leave label_names out"
-            )
-        return tuple(inner.names)
+        return names_of_feature(inner, column, names)
     if names is not None:
         return names
     values: set[Any] = set()
-    for cells in _blocks(dataset, column):
+    for cells in cells_of(dataset, column):
         values.update(pc.unique(cells.flatten()).to_pylist())
     values.discard(None)
     if not values:
@@ -115,7 +108,7 @@ def read_label_sets(dataset: datasets.Dataset, column: str | None, names: Sequen
     sizes = np.zeros(len(dataset), np.int64)
     parts = [np.empty(0, np.int32)]
     row = 0
-    for cells in _blocks(dataset, column) if column is not None else ():
+    for cells in cells_of(dataset, column) if column is not None else ():
         here = slice(row, row + len(cells))
         given[here] = cells.is_valid().to_numpy(zero_copy_only=False)
         sizes[here] = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False)
@@ -162,8 +155,3 @@ def _indices(flat: pa.Array, written: Sequence[str], names: Sequence[str]) -> np
         return places[np.where(known, numbers, -1)]
     found = pc.index_in(flat.cast(pa.string()), value_set=pa.array(names, pa.string()))
     return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def _blocks(dataset: datasets.Dataset, column: str) -> Iterator[pa.Array]:
-    for table in dataset.select_columns([column]).with_format("arrow").iter(_ROWS_AT_A_TIME):
-        yield table[column].combine_chunks()

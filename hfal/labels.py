@@ -8,13 +8,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hfal.columns import tables_of
 from hfal.errors import ArgumentError
 
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")
 """What the Trainer and its collators call the labels."""
 
-_ROWS_AT_A_TIME = 10_000
+
+def given_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names that the user gives.
+
+    Raises:
+        ArgumentError: There are none, or one is twice.
+    """
+    names = tuple(str(name) for name in names)
+    if len(set(names)) != len(names) or not names:
+        raise ArgumentError(f"label_names={list(names)!r}: expected at least one name and none twice")
+    return names
+
+
+def names_of_feature(feature: datasets.ClassLabel, column: str, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names that a column's feature has.
+
+    Raises:
+        ArgumentError: The user gives others, or in another order.
+    """
+    if names is not None and list(names) != list(feature.names):
+        raise ArgumentError(
+            f"label_names={list(names)!r} differ from the names of column {column!r}: {feature.names!r}; "
+            "leave label_names out"
+        )
+    return tuple(feature.names)
 
 
 def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> tuple[str, ...]:
@@ -28,10 +53,7 @@ def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequenc
     Raises:
         ArgumentError: There is no way to know them, or column and names contradict each other.
     """
-    if names is not None:
-        names = tuple(str(name) for name in names)
-        if len(set(names)) != len(names) or not names:
-            raise ArgumentError(f"label_names={list(names)!r}: expected at least one name and none twice")
+    names = None if names is None else given_names(names)
     if column is None:
         if names is None:
             raise ArgumentError("label_names is missing: without a label_column the pool cannot know the labels")
@@ -43,15 +65,9 @@ def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequenc
             "task='multi_label_classification', or task='token_classification' if these are tags of words"
         )
     if isinstance(feature, datasets.ClassLabel):
-        if names is not None and list(names) != list(feature.names):
-            raise ArgumentError(
-                f"label_names={list(names)!r} differ from the names of column {column!r}: {feature.names!r}; "
-                "leave label_names out"
-            )
-        found = tuple(feature.names)
-        return found
+        return names_of_feature(feature, column, names)
     values: set[Any] = set()
-    for table in dataset.select_columns([column]).with_format("arrow").iter(_ROWS_AT_A_TIME):
+    for table in tables_of(dataset, column):
         values.update(pc.unique(label_values(table[column])).to_pylist())
     values.discard(None)
     if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
@@ -77,7 +93,7 @@ def label_indices(dataset: datasets.Dataset, column: str, names: Sequence[str]) 
     """A label column as indices into `names`, int64[N]; -1 for a missing or unknown label."""
     feature = dataset.features[column]
     parts = []
-    for table in dataset.select_columns([column]).with_format("arrow").iter(_ROWS_AT_A_TIME):
+    for table in tables_of(dataset, column):
         values = label_values(table[column])
         if isinstance(feature, datasets.ClassLabel):
             values = pc.take(pa.array(feature.names, pa.string()), pc.if_else(pc.less(values, 0), None, values))

@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
+from hfal.columns import ROWS_AT_A_TIME, tables_of
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.from_export import load_export, restored
-from hfal.identity import columns_of, examples_of, hash_texts, make_ids
+from hfal.identity import examples_of, hash_texts, make_ids
 from hfal.processes import is_main, on_main, rank_and_size
+from hfal.records import DATASET, Answer, Texts
 from hfal.spans import plain_text
-from hfal.store import DATASET, Answer, Store, Texts
+from hfal.store import Store
 from hfal.tasks import LABEL_COLUMNS, make_task
 
 
@@ -40,7 +42,6 @@ STATES = "token_states"
 UNITS = ("examples", "words")
 """What sizes of queries, and budgets, may count."""
 
-_ROWS_AT_A_TIME = 10_000
 _PATIENCE = 60  # seconds, of the other processes for the main one
 
 
@@ -132,12 +133,14 @@ class Pool:
 
         With the same Trainer and the same arguments of the callback, the next queries are those that the exported run
         would have made. The export has no models: a last round that has made no query yet is trained again, and
-        `retrain="continue"` and committees of earlier rounds have nothing to begin with. Nor does it have labels that
-        nobody was shown, so a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
+        where `retrain="continue"` or a committee takes models of earlier rounds, the run refuses to start until
+        `rounds/NNN/model` was copied from the run that trained them. What models said of the
+        stop set is not in it, so the first new round has no kappa, and `stop` may end the run later. Nor does it have
+        labels that nobody was shown, so a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
 
         Args:
             source: A folder that `export_labels(..., unlabeled=pool, answers=True)` has written, or the name of a data
-                set on the Hub with these files.
+                set on the Hub with these files, also with `hub:` before it.
             run_dir: The new run directory.
             prepare: Gets the examples, with `id` and the text columns, and returns them with the columns that the
                 model takes: `lambda rows: rows.map(tokenize, batched=True)`.
@@ -147,6 +150,7 @@ class Pool:
 
         Raises:
             ArgumentError: `source` is no export, or lacks what it takes to go on.
+            HubError: The data set cannot be had from the Hub.
             RunDirectoryError: `run_dir` has something else in it, or a text was edited in the export.
         """
         rows, history = load_export(source, revision, token)
@@ -265,10 +269,10 @@ class Pool:
                         self.content(row),
                         texts,
                     )
-                    for start in range(0, len(rows), _ROWS_AT_A_TIME)
+                    for start in range(0, len(rows), ROWS_AT_A_TIME)
                     for row, texts in zip(
-                        rows[start : start + _ROWS_AT_A_TIME],
-                        self.texts(rows[start : start + _ROWS_AT_A_TIME]),
+                        rows[start : start + ROWS_AT_A_TIME],
+                        self.texts(rows[start : start + ROWS_AT_A_TIME]),
                         strict=True,
                     )
                 )
@@ -345,7 +349,7 @@ class Pool:
                 f"{self.task.how_to_tokenize}"
             )
         parts = []
-        for table in columns_of(self.dataset, "input_ids"):
+        for table in tables_of(self.dataset, "input_ids"):
             parts.append(pc.list_value_length(table["input_ids"]).to_numpy())
         lengths = np.concatenate(parts).astype(np.int32)
         if (lengths == 0).any():
@@ -432,7 +436,21 @@ class Pool:
 
     def labeled_until(self, answer: int | None) -> datasets.Dataset:
         """The labeled view as it was after an answer of the log, by its number."""
-        return self._labeled_view(self.training_labels(answer))
+        return self._labeled_view(*_columns(self.training_labels(answer)))
+
+    def labeled_with(self, pseudo_labels: Mapping[str, str], answer: int, repeats: np.ndarray) -> datasets.Dataset:
+        """The labeled view as it was after an answer of the log, and examples without a label behind it.
+
+        Args:
+            pseudo_labels: What stands for a label of these examples, by id.
+            answer: The number of the answer.
+            repeats: How often each labeled example is in the view, int[L].
+        """
+        ids, labels = _columns(self.training_labels(answer))
+        rows = np.repeat(np.arange(len(ids)), repeats)
+        return self._labeled_view(
+            [*(ids[row] for row in rows), *pseudo_labels], [*(labels[row] for row in rows), *pseudo_labels.values()]
+        )
 
     @property
     def holdout(self) -> datasets.Dataset:
@@ -442,7 +460,7 @@ class Pool:
     def holdout_until(self, answer: int | None) -> datasets.Dataset:
         """The held-out view as it was after an answer of the log, by its number."""
         holdout = self.store.holdout_ids()
-        view = self._labeled_view({i: label for i, label in self.labels(answer).items() if i in holdout})
+        view = self._labeled_view(*_columns({i: v for i, v in self.labels(answer).items() if i in holdout}))
         view.info.description = HOLDOUT
         return view
 
@@ -458,9 +476,17 @@ class Pool:
         That leaves out whatever is labeled, skipped, unsure, held out, part of a query that is still being asked, or
         has the same text as a held-out example.
         """
-        holdout = sorted(self.store.holdout_ids())
-        taken = {*self.store.current_answers(), *holdout}
+        taken = set(self.store.current_answers())
         taken.update(e.example_id for query in self.store.open_queries() for e in query.examples)
+        return self._positions_without(taken)
+
+    def unanswered_positions(self, until: int) -> np.ndarray:
+        """The same as it was after answer number `until`, with what was being asked."""
+        return self._positions_without(set(self.store.current_answers(until)))
+
+    def _positions_without(self, taken: set[str]) -> np.ndarray:
+        holdout = sorted(self.store.holdout_ids())
+        taken.update(holdout)
         free = np.ones(len(self), bool)
         if taken:
             free[self.positions(sorted(taken))] = False
@@ -486,11 +512,9 @@ class Pool:
         rows = self.dataset.select_columns(self.task.columns_to_score(columns))
         return rows.with_format(kind["type"], **kind["format_kwargs"])
 
-    def _labeled_view(self, labels: dict[str, Any]) -> datasets.Dataset:
-        rows = self.dataset.select_columns(self.columns_without_labels).with_format("arrow")[
-            self.positions(list(labels))
-        ]
-        answers, feature = self.task.training_labels(rows, list(labels.values()))
+    def _labeled_view(self, ids: Sequence[str], labels: Sequence[Any]) -> datasets.Dataset:
+        rows = self.dataset.select_columns(self.columns_without_labels).with_format("arrow")[self.positions(ids)]
+        answers, feature = self.task.training_labels(rows, labels)
         features = datasets.Features(
             {**{c: self.dataset.features[c] for c in rows.column_names}, self._labels_name: feature}
         )
@@ -520,7 +544,7 @@ class Pool:
             repo_id: `"owner/name"`; the owner is you or an organization.
             unlabeled: Whether to publish the examples without a label too, as a split of their own.
             **options: `private`, `token`, `license`, `language`, `model_repo_id`, and what `export_labels` takes
-                beside: see `hfal.hub.push_to_hub`.
+                beside: see `hfal.hub.push_to_hub`, by which comments of annotators stay out.
 
         Returns:
             The address of the commit.
@@ -531,3 +555,7 @@ class Pool:
         from hfal.hub import push_to_hub
 
         return on_main(lambda: push_to_hub(self.run_dir, repo_id, unlabeled=self if unlabeled else None, **options))
+
+
+def _columns(labels: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+    return list(labels), list(labels.values())

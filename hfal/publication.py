@@ -6,18 +6,18 @@ Whatever goes to the Hub is written here first, whole, so that it can be looked 
 import csv
 import json
 import os
-import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from hfal.card import dataset_card, draw_learning_curve, model_card
 from hfal.errors import RunDirectoryError
-from hfal.export import export_labels
-from hfal.export_files import CARD
-from hfal.store import Store
+from hfal.export import prepare_export, write_labels
+from hfal.export_files import ANSWERS, CARD
+from hfal.references import is_local
+from hfal.store import Store, reading
 
 
 # Of a model's folder only this goes up: weights that run no code when they are read, and text. Not training_args.bin,
@@ -27,7 +27,7 @@ _KEYS_WITH_PATHS = ("_or_path", "_path", "_file", "_dir")
 
 
 def write_dataset(
-    run_dir: str | os.PathLike[str],
+    store: Store,
     folder: str | os.PathLike[str],
     repo_id: str,
     license: str | None = None,
@@ -38,30 +38,31 @@ def write_dataset(
     """Write all that a data set on the Hub has: Parquet files, learning curve and card.
 
     Args:
-        run_dir: The run directory, which is only read.
+        store: What the run knows: see `hfal.store.reading`.
         folder: An empty folder.
         repo_id: The data set's name on the Hub.
         license: Its license, for the card.
         language: Its language or languages, for the card.
         model_repo_id: The name of the trained model on the Hub, for the card.
-        **contents: What `export_labels` takes beside: which examples, and which columns.
+        **contents: What `export_labels` takes beside: which examples, and which columns. Comments of annotators, in
+            which there may be names, are left out without `comments=True`.
 
     Returns:
         The files.
 
     Raises:
-        RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
+        RunDirectoryError: The run has no label yet.
     """
     folder = Path(folder)
-    export_labels(run_dir, folder, **contents)
-    draw_learning_curve(run_dir, folder)
-    card = dataset_card(run_dir, folder, repo_id, license, language, model_repo_id)
+    write_labels(store, folder, **{"comments": False, **contents})
+    draw_learning_curve(store, folder)
+    card = dataset_card(store, folder, repo_id, license, language, model_repo_id)
     (folder / CARD).write_text(card, "utf-8")
     return sorted(folder.iterdir())
 
 
 def write_model(
-    run_dir: str | os.PathLike[str],
+    store: Store,
     folder: str | os.PathLike[str],
     repo_id: str,
     dataset_repo_id: str,
@@ -72,7 +73,7 @@ def write_model(
     Weights are published as safetensors only. Paths of this machine are taken out of the configuration.
 
     Args:
-        run_dir: The run directory, which is only read.
+        store: What the run knows.
         folder: An empty folder.
         repo_id: The model's name on the Hub.
         dataset_repo_id: The name of the data set that it was trained on, for the card.
@@ -82,13 +83,9 @@ def write_model(
         The files.
 
     Raises:
-        RunDirectoryError: There is no run in `run_dir`, or no model of a finished round.
+        RunDirectoryError: There is no model of a finished round.
     """
-    store = Store(run_dir, read_only=True)
-    try:
-        finished = [record.number for record in store.rounds() if record.finished is not None]
-    finally:
-        store.close()
+    finished = [record.number for record in store.rounds() if record.finished is not None]
     # As `hfal.weights.round_folder`, which loads torch.
     source = store.run_dir / "rounds" / f"{finished[-1]:03d}" / "model" if finished else None
     if source is None or not any(source.glob("*.safetensors")):
@@ -101,22 +98,22 @@ def write_model(
             (folder / file.name).write_text(json.dumps(_without_paths(content), indent=2, ensure_ascii=False), "utf-8")
         elif file.suffix in _MODEL_FILES:
             shutil.copyfile(file, folder / file.name)
-    card = model_card(run_dir, finished[-1], repo_id, dataset_repo_id, language)
+    card = model_card(store, finished[-1], repo_id, dataset_repo_id, language)
     (folder / CARD).write_text(card, "utf-8")
     return sorted(folder.iterdir())
 
 
 def _without_paths(content: Any) -> Any:
     """The configuration of a model or tokenizer without what only this machine has."""
+    if isinstance(content, list):
+        return [_without_paths(part) for part in content]
     if not isinstance(content, dict):
         return content
-    return {key: value for key, value in content.items() if not _is_path(key, value)}
+    return {key: _without_paths(value) for key, value in content.items() if not _is_path(key, value)}
 
 
 def _is_path(key: str, value: Any) -> bool:
-    if not isinstance(value, str) or not key.endswith(_KEYS_WITH_PATHS):
-        return False
-    return bool(re.match(r"[/\\~.]|[A-Za-z]:[/\\]", value)) or Path(value).exists()
+    return key.endswith(_KEYS_WITH_PATHS) and isinstance(value, str) and is_local(value)
 
 
 def preview_export(
@@ -131,14 +128,19 @@ def preview_export(
         **contents: What else it takes.
 
     Raises:
-        ArgumentError: `to` has an ending that no format has, or `format` no place for labels of this kind.
+        ArgumentError: `export_labels` would refuse it.
         RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
     """
-    text = os.fspath(to)
-    name = Path(text).resolve().name + ("/" if text.endswith(("/", os.sep)) or Path(text).is_dir() else "")
+    with reading(run_dir) as store:
+        export = prepare_export(store, to, format, **contents)
     with TemporaryDirectory(prefix="hfal-") as temporary:
-        written = export_labels(run_dir, os.path.join(temporary, name), format, **contents)
-        return f"This would be written to {text}:\n{describe_files(written)}"
+        written = []
+        for file, write in export.files.items():
+            written.append(Path(temporary, file.name))
+            with open(written[-1], "wb") as stream:
+                write(stream)
+        removed = "".join(f"\n  {file.name:<28}{'is removed':>18}" for file in sorted(export.outdated))
+        return f"This would be written to {os.fspath(to)}:\n{describe_files(written)}{removed}"
 
 
 def describe_files(files: Iterable[Path]) -> str:
@@ -151,6 +153,12 @@ def describe_files(files: Iterable[Path]) -> str:
         if columns:
             lines.append(f"      columns: {', '.join(columns)}")
     return "\n".join(lines)
+
+
+def describe_rows(tables: Mapping[Path, int]) -> str:
+    """What `export_labels` has written, one line for each table."""
+    kinds = {"unlabeled": "unlabeled texts", ANSWERS: "answers"} if len(tables) > 1 else {}  # a file may be called so
+    return "\n".join(f"{path}: {rows} {kinds.get(path.stem, 'labels')}" for path, rows in tables.items())
 
 
 def _contents(file: Path) -> tuple[int | None, list[str]]:

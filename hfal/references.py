@@ -9,10 +9,11 @@ import difflib
 import hashlib
 import importlib.util
 import logging
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from hfal.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.conll import read_file
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 DATA_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", *CONLL_SUFFIXES)
 """Of the files that `load_split` reads."""
+
+LOCAL = "(local)"
+"""What is published in the place of a path."""
 
 _PACKAGE = "package:"
 _LOADERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
@@ -64,6 +68,62 @@ def resolve_path(reference: str) -> Path | None:
     return path
 
 
+def in_full(reference: str) -> str:
+    """What is to be recorded of a reference: a path in full, as which it is known in every folder; a name as it is.
+
+    `my/model` may be a folder here, and the name of a model on the Hub where nobody can see the folder.
+    """
+    if reference.startswith(_PACKAGE):
+        return reference
+    try:
+        path = resolve_path(reference)
+    except (OSError, ValueError):  # gone, or no path at all
+        return reference
+    return reference if path is None else str(path.absolute())
+
+
+def is_local(reference: str) -> bool:
+    """Whether a model or data set that is called so is on this machine only, so that its name is not published.
+
+    Everything is that `resolve_path` takes for a path, also where nothing is there, for it may be relative to another
+    folder; and paths of Windows, and `file:`. `package:NAME/path` means the same to everyone, as a Hub name does.
+    """
+    if not reference or reference.startswith(_PACKAGE):
+        return False
+    if reference.startswith(("/", "~", "./", "../")) or re.match(r"file:|[a-z]:/|[^/]*\\", reference, re.IGNORECASE):
+        return True
+    try:
+        return resolve_path(reference) is not None
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):  # longer than names of files may be, or with a zero byte
+        return False
+
+
+def without_paths(value: Any) -> Any:
+    """What JSON or YAML has, with `LOCAL` in the place of each path of this machine.
+
+    Single words stay, though a folder may be called so: they may be anything, such as the name of a strategy.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): without_paths(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_paths(inner) for inner in value]
+    return LOCAL if isinstance(value, str) and re.search(r"[/\\.]", value) and is_local(value) else value
+
+
+def hub_name_problem(name: str) -> str | None:
+    """Why no model and no data set on the Hub can be called so; `None` if one can."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        return " ".join(str(error).split())
+    return None
+
+
 def resolve_model(reference: str) -> str:
     """What `from_pretrained` takes for a model reference: a local path, or the Hub name it is.
 
@@ -78,7 +138,7 @@ def resolve_model(reference: str) -> str:
                 f"{reference} is no model: there is no {path.absolute() / 'config.json'}; name the folder that "
                 "save_pretrained has written"
             )
-        return str(path)
+        return str(path.absolute())  # which the model keeps as its name
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
@@ -153,16 +213,14 @@ def _check_file(path: Path) -> None:
 
 def _load_from_hub(reference: str, split: str, config_name: str | None) -> "datasets.Dataset":
     import datasets
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
 
+    nowhere = f"{reference!r} is neither a path that exists nor a data set that the Hub shows you: {_LOCAL_HELP}"
+    if hub_name_problem(reference):
+        raise FileNotFoundError(nowhere)
     try:
-        validate_repo_id(reference)
         return datasets.load_dataset(reference, config_name, split=split)
-    except (datasets.exceptions.DatasetNotFoundError, HFValidationError) as error:
-        raise FileNotFoundError(
-            f"{reference!r} is neither a path that exists nor a data set that the Hub shows you: {_LOCAL_HELP}"
-        ) from error
+    except datasets.exceptions.DatasetNotFoundError as error:
+        raise FileNotFoundError(nowhere) from error
     except OSError as error:
         raise HubUnreachableError(_unreachable("data set", reference, error)) from error
 

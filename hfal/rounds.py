@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import torch
 from transformers import Trainer, TrainingArguments, set_seed
@@ -28,18 +29,18 @@ from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 from hfal.acquisition import Acquisition
 from hfal.annotation import ask, collect
 from hfal.annotators import Annotator, SimulatedAnnotator
+from hfal.checks import check_trainer, is_holdout
 from hfal.class_weights import WeightedLoss, balanced_weights, labels_of
-from hfal.draws import dropout_layers
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
-from hfal.pool import HOLDOUT, Pool
-from hfal.processes import gather, is_main, on_main, rank_and_size, shared_failure
-from hfal.scoring import forward_columns, longest_input, without_adapters
-from hfal.store import RoundRecord, Store
-from hfal.tasks import LABEL_COLUMNS
+from hfal.pool import Pool
+from hfal.processes import gather, is_main, on_main, shared_failure
+from hfal.records import RoundRecord
+from hfal.self_training import forget_predictions, predictions_path
+from hfal.stopping import Criterion, metric_value
+from hfal.store import Store
 from hfal.training import epochs_of
 from hfal.weights import (
     Weights,
-    initial_model,
     last_complete_checkpoint,
     load_weights,
     prune,
@@ -79,7 +80,8 @@ class RoundInProgress:
         number: The round.
         begin_again: Undoes what was trained, for a training that begins a second time.
         save: Saves the model just trained, and records that the training is over.
-        propose: Makes the round's query, if it is to have one and has none, with a model, a collator and arguments.
+        propose: Makes the round's query, if it is to have one and has none, and records what is said of the stop set,
+            with a model, a collator and arguments.
         begun: The training has begun.
         interrupted: SIGTERM came during the training.
         ended: The training is over, and the query recorded.
@@ -102,6 +104,7 @@ class Plan:
     holdout: int
     target_metric: str | None
     target: float | None
+    stop: Criterion | None
     retrain: str
     keep_models: int | None
     min_steps: int = 0
@@ -134,7 +137,14 @@ def run_rounds(
     """
     pool = acquisition.pool
     with shared_failure():
-        _check_trainer(trainer, acquisition, plan)
+        check_trainer(
+            trainer,
+            acquisition,
+            retrain=plan.retrain,
+            holdout=plan.holdout,
+            metric_wanted=_metric_wanted(plan),
+            class_weights=plan.class_weights,
+        )
     with owned(pool), _put_back(trainer), _one_run_for_trackers(trainer, pool.store):
         store = pool.store
         acquisition.show_progress = is_main() and not trainer.args.disable_tqdm
@@ -163,6 +173,7 @@ def run_rounds(
                 # That round was to be the last when it was trained, and now there are to be more.
                 members = partial(weights.of_rounds_before, step.last)
                 acquisition.propose(trainer.model, trainer.data_collator, step.last, trainer.args, members)
+                acquisition.measure(trainer.model, trainer.data_collator, step.last, trainer.args)
                 continue
 
             record = step.record
@@ -170,8 +181,6 @@ def run_rounds(
             trainer.train_dataset = pool.labeled_until(record.answers_seen)
             trainer.args.output_dir = str(round_folder(store.run_dir, number))
             trainer.args.seed = record.seed
-            trainer.args.num_train_epochs = epochs
-            trainer.args.num_train_epochs = epochs_of(trainer.args, len(trainer.train_dataset), plan.min_steps)
             if plan.holdout:
                 held_out = pool.holdout_until(record.answers_seen)
                 trainer.eval_dataset = held_out if len(held_out) else None  # all of them may have been skipped
@@ -194,6 +203,10 @@ def run_rounds(
                     progress.save()
                 progress.propose(trainer.model, trainer.data_collator, trainer.args)
             else:
+                if acquisition.self_training is not None and number > 1:
+                    trainer.train_dataset = _with_pseudo_labels(trainer, acquisition, weights, record)
+                trainer.args.num_train_epochs = epochs
+                trainer.args.num_train_epochs = epochs_of(trainer.args, len(trainer.train_dataset), plan.min_steps)
                 weights.prepare(number)
                 set_seed(record.seed)
                 if step.checkpoint is not None:
@@ -266,6 +279,8 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
             return _Step(last.number, ends=True)
         if store.query_of_round(last.number) is None and len(acquisition.affordable()):
             return _Step(last.number)
+    number = 1 if last is None else last.number + 1
+    _check_models(acquisition, plan, number)
     if all(record.finished for record in store.rounds()):
         # The query of a round that was cut off is asked when the round is finished, as it would have been.
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
@@ -273,7 +288,6 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
         if acquisition.propose_seed_set() is None:
             raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
-    number = 1 if last is None else last.number + 1
     record = store.start_round(
         number, base_seed + number, pool.labels_bought(), len(pool.training_labels()), pool.words_bought()
     )
@@ -281,6 +295,34 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
     checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
     stopped_at = None if checkpoint is None else stopped_early_at(trainer, checkpoint)
     return _Step(number - 1, record=record, checkpoint=checkpoint, stopped_at=stopped_at)
+
+
+def _check_models(acquisition: Acquisition, plan: Plan, number: int) -> None:
+    """See that the models of earlier rounds are there that a round takes, before anybody labels for it.
+
+    A run that goes on from an export has none, and without them it would become another run. (In other runs a
+    committee is smaller where models were removed, which it says.)
+    """
+    store, committee = acquisition.pool.store, acquisition.committee
+    record = store.round(number)
+    needed: dict[str, range] = {}
+    if plan.retrain == "continue" and not (record and record.trained):
+        needed[f"retrain='continue' begins round {number} with"] = range(max(number - 1, 1), number)
+    if isinstance(committee, int):
+        # The strategy may take draws only from a later round on.
+        rounds = [number, *(n for n in sorted(acquisition.strategies) if n > number)]
+        first = next((n for n in rounds if acquisition.strategy_of(n).draws and n != plan.rounds), None)
+        if first is not None:
+            exported = range(1, 1 + (store.meta("exported_rounds") or 0))
+            needed[f"committee={committee} takes for round {first}"] = exported[max(first - committee, 0) :]
+    for what, of_rounds in needed.items():
+        missing = [f"{n:03d}" for n in of_rounds if not (round_folder(store.run_dir, n) / "model").exists()]
+        if missing:
+            raise RunDirectoryError(
+                f"{what} the models of earlier rounds, but {store.run_dir / 'rounds'} lacks those of "
+                f"{', '.join(missing)} (an export has no models): copy NNN/model from the run that trained them, or "
+                f"leave {what.partition('=')[0]} out"
+            )
 
 
 def _propose(
@@ -293,19 +335,34 @@ def _propose(
     args: TrainingArguments,
 ) -> None:
     store = acquisition.pool.store
-    if not wanted or on_main(lambda: store.query_of_round(number) is not None):
-        return
-    try:
-        acquisition.propose(model, collate_fn, number, args, partial(weights.of_rounds_before, number))
-    except DivergedError:
-        on_main(partial(_forget_training, store, number))
-        raise
+    if wanted and on_main(lambda: store.query_of_round(number) is None):
+        try:
+            acquisition.propose(model, collate_fn, number, args, partial(weights.of_rounds_before, number))
+        except DivergedError:
+            on_main(partial(_forget_training, store, number))
+            raise
+    acquisition.measure(model, collate_fn, number, args)
 
 
 def _forget_training(store: Store, number: int) -> None:
     """Trained again with other settings, the round must not go on from these weights."""
     store.forget_training(number)
     shutil.rmtree(round_folder(store.run_dir, number), ignore_errors=True)
+
+
+def _with_pseudo_labels(
+    trainer: Trainer, acquisition: Acquisition, weights: Weights, record: RoundRecord
+) -> datasets.Dataset:
+    """What a round trains on: labels, and confident predictions of the model of the round before."""
+    pool, before = acquisition.pool, record.number - 1
+    if not on_main(predictions_path(pool.run_dir, before).exists):
+        if not on_main((round_folder(pool.run_dir, before) / "model").exists):
+            logger.warning("round %d has no model to predict with, so only labels are trained on", before)
+            return pool.labeled_until(record.answers_seen)
+        weights.load_round(before)
+        acquisition.predict(trainer.model, trainer.data_collator, before, trainer.args)
+    pseudo_labels, repeats = on_main(partial(acquisition.pseudo_labels, record))
+    return pool.labeled_with(pseudo_labels, record.answers_seen, repeats)
 
 
 def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
@@ -316,119 +373,20 @@ def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
 def _finish_round(store: Store, record: RoundRecord, metrics: dict[str, float], keep_models: int | None) -> None:
     store.finish_round(record.number, metrics)
     prune(store.run_dir, record.number, keep_models)
-    logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short(metrics))
+    forget_predictions(store.run_dir, record.number)
+    finished = store.round(record.number)
+    figures = {} if finished is None else finished.stability or {}
+    logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short({**metrics, **figures}))
 
 
 # -- before the first round ----------------------------------------------------------------------------------------
-
-
-def _check_trainer(trainer: Trainer, acquisition: Acquisition, plan: Plan) -> None:
-    """Find out now what would otherwise fail in the first round, or silently go wrong in the third."""
-    pool, args = acquisition.pool, trainer.args
-    processes = rank_and_size()[1]
-    if processes != args.world_size:
-        raise ArgumentError(
-            f"{processes} processes were started, but this Trainer runs on {args.world_size} of them, so that each "
-            "would train a model of its own: pass use_cpu=True to TrainingArguments where there is no accelerator"
-        )
-    if args.world_size > 1 and (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
-        raise ArgumentError(
-            f"the Trainer cuts its model into {args.world_size} parts (FSDP or DeepSpeed), of which none can score: "
-            "use plain data parallelism, in which every process has the whole model"
-        )
-    if trainer.state.global_step == 0 and (trainer.optimizer is not None or trainer.lr_scheduler is not None):
-        raise ArgumentError(
-            "optimizers= was passed to the Trainer: its scheduler would run once and leave a learning rate of 0 to "
-            "every later round. Pass optimizer_cls_and_kwargs=, or set optim, learning_rate and lr_scheduler_type in "
-            "TrainingArguments, so that each round makes its own"
-        )
-    if trainer.model_init is None and trainer.state.global_step > 0 and not initial_model(pool.run_dir).exists():
-        raise ArgumentError(
-            f"retrain={plan.retrain!r} needs weights to begin with, but the Trainer's model was trained before and "
-            "there is no model_init: pass model_init= to the Trainer, or start the rounds with a new Trainer"
-        )
-    evaluations = trainer.eval_dataset if isinstance(trainer.eval_dataset, dict) else {"": trainer.eval_dataset}
-    if plan.holdout and any(d is not None and not _is_holdout(d) for d in evaluations.values()):
-        raise ArgumentError(
-            f"holdout={plan.holdout} makes an evaluation set of its own, but the Trainer has an eval_dataset: "
-            "leave one of them out (or pass eval_dataset=pool.holdout, where eval_strategy asks for one)"
-        )
-    for dataset in evaluations.values():
-        for column, feature in (getattr(dataset, "features", None) or {}).items():
-            names = list(getattr(feature, "names", pool.label_names))
-            if column in LABEL_COLUMNS and names != list(pool.label_names):
-                raise ArgumentError(
-                    f"the eval_dataset numbers its labels {', '.join(names)}, the pool {', '.join(pool.label_names)}: "
-                    "cast both to the same ClassLabel"
-                )
-    if plan.target_metric is not None and not plan.holdout and trainer.eval_dataset is None:
-        raise ArgumentError(f"target_metric={plan.target_metric!r} needs an eval_dataset in the Trainer, or holdout=")
-    if plan.class_weights is not None:
-        if pool.task.name == "multi_label_classification":
-            raise ArgumentError(
-                f"class_weights={plan.class_weights!r} is for one label for each text, or word: leave it out"
-            )
-        if trainer.compute_loss_func is not None or type(trainer).compute_loss is not Trainer.compute_loss:
-            raise ArgumentError(
-                f"class_weights={plan.class_weights!r} is a loss, but the Trainer has its own (compute_loss_func "
-                "or compute_loss): leave one of them out"
-            )
-    model_class = type(without_adapters(trainer.model)).__name__
-    if model_class.endswith(pool.task.wrong_model):
-        raise ArgumentError(
-            f"the model is a {model_class}, but the pool is one of {pool.task.name}, for which it "
-            f"needs a {pool.task.head}"
-        )
-    config = getattr(trainer.model, "config", None)
-    classes = getattr(config, "num_labels", len(pool.label_names))
-    if classes != len(pool.label_names):
-        raise ArgumentError(
-            f"the model has {classes} classes, but the pool has {len(pool.label_names)} label names "
-            f"({', '.join(pool.label_names)}): load the model with num_labels={len(pool.label_names)}"
-        )
-    if config is not None:
-        pool.task.check_problem_type(getattr(config, "problem_type", None))
-    if acquisition.committee is None and any(strategy.draws for strategy in acquisition.strategies.values()):
-        dropout_layers(trainer.model)
-    limit = longest_input(trainer.model)
-    too_long = np.flatnonzero(pool.lengths > (np.inf if limit is None else limit))
-    if len(too_long):
-        raise ArgumentError(
-            f"{len(too_long)} examples have more than the {limit} tokens that {type(trainer.model).__name__} can "
-            f"take (ids {pool.some_ids(too_long)}, longest {pool.lengths.max()}): tokenize with "
-            f"truncation=True, max_length={limit}"
-        )
-    columns = pool.columns_without_labels
-    if args.remove_unused_columns:
-        columns = forward_columns(trainer.model, columns)
-        if not columns:
-            raise ArgumentError(
-                f"{type(trainer.model).__name__}.forward names none of the columns "
-                f"{', '.join(pool.columns_without_labels)}, and remove_unused_columns=True leaves no other: give "
-                "the Trainer the model itself if this is a wrapper (for torch.compile, torch_compile=True in "
-                "TrainingArguments), or pass remove_unused_columns=False and a data_collator that picks columns"
-            )
-    rows = pool.rows_to_score(columns)
-    ends = [int(pool.lengths.argmin()), int(pool.lengths.argmax())]
-    try:
-        batch = pool.task.collator(trainer.data_collator, columns)([rows[row] for row in ends])
-    except Exception as error:
-        raise ArgumentError(
-            f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "
-            f"({type(error).__name__}: {error}): {pool.task.collator_hint}"
-        ) from error
-    pool.task.check_batch(batch, ends)
-
-
-def _is_holdout(dataset: Any) -> bool:
-    return getattr(getattr(dataset, "info", None), "description", None) == HOLDOUT
 
 
 @contextlib.contextmanager
 def _put_back(trainer: Trainer) -> Iterator[None]:
     """Leave the Trainer's attributes and the random number generators as they were found."""
     attributes = {name: getattr(trainer, name) for name in ("train_dataset", "eval_dataset", "model_init")}
-    if _is_holdout(trainer.eval_dataset):
+    if is_holdout(trainer.eval_dataset):
         del attributes["eval_dataset"]  # the view that was passed is empty, or older than the one it has at the end
     arguments = {name: getattr(trainer.args, name) for name in ("output_dir", "seed", "num_train_epochs")}
     generators = random.getstate(), np.random.get_state(), torch.get_rng_state()
@@ -547,6 +505,7 @@ def _plan(acquisition: Acquisition, plan: Plan, annotator: Annotator) -> dict[st
         "unit": acquisition.unit,
         "target_metric": plan.target_metric,
         "target": plan.target,
+        "stop": None if plan.stop is None else str(plan.stop),
         "simulated": isinstance(annotator, SimulatedAnnotator),
         "pool_size": len(acquisition.pool),
     }
@@ -561,30 +520,30 @@ def _reason_to_stop(acquisition: Acquisition, plan: Plan, last: RoundRecord | No
         return None
     if plan.rounds is not None and last.number >= plan.rounds:
         return f"{plan.rounds} rounds were asked for"
-    if plan.target_metric is not None and plan.target is not None:
-        value = metric_value(last.metrics or {}, plan.target_metric)  # NaN reaches no target
-        lower_is_better = plan.target_metric.endswith("loss")
-        if value <= plan.target if lower_is_better else value >= plan.target:
-            return f"{plan.target_metric} is {value:.4f}, the target was {plan.target}"
     pool = acquisition.pool
+    if plan.stop is not None:
+        for metric in plan.stop.metrics:
+            metric_value(last.metrics or {}, metric, _asking(plan, metric))
+        finished = [record for record in pool.store.rounds() if record.finished is not None]
+        reason = plan.stop.reason(finished)
+        if reason is not None:
+            return reason
     nothing_new = not pool.store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
     if nothing_new and not len(acquisition.affordable()):
         return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
     return None
 
 
-def metric_value(metrics: dict[str, Any], name: str) -> float:
-    """A metric by its name, with or without the Trainer's `eval_` in front.
+def _metric_wanted(plan: Plan) -> str | None:
+    """The argument that needs an evaluation, with the metric."""
+    if plan.stop is None or not plan.stop.metrics:
+        return None
+    return f"{_asking(plan, plan.stop.metrics[0])}={plan.stop.metrics[0]!r}"
 
-    Raises:
-        ValueError: There is no such metric; the message names those there are.
-    """
-    value = metrics.get(name, metrics.get(f"eval_{name}"))
-    if value is None:
-        raise ArgumentError(
-            f"target_metric={name!r} is no metric of the Trainer; it gave: {', '.join(metrics) or 'none'}"
-        )
-    return float(value)
+
+def _asking(plan: Plan, metric: str) -> str:
+    """The argument that names a metric."""
+    return "target_metric" if metric == plan.target_metric else "the metric of stop"
 
 
 def _short(metrics: dict[str, float]) -> str:

@@ -1,25 +1,49 @@
-"""What the recipes share: who labels, by the option's name, and what is said in the end."""
+"""What the recipes share: who labels, by the option's name, and what is said in the end; and which one is run."""
 
+import gc
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hfal.annotators import Annotator, FileAnnotator, SimulatedAnnotator, TerminalAnnotator
-from hfal.config import ActiveLearningArguments
+from hfal.errors import HfalError
 from hfal.evaluation.curves import plot_learning_curve, rounds_table
 from hfal.export import export_labels
 from hfal.hub import hub_name, push_to_hub
+from hfal.options import ActiveLearningArguments
 from hfal.pool import Pool
 from hfal.processes import is_main
-from hfal.store import RoundRecord
+from hfal.publication import describe_rows
+from hfal.records import RoundRecord
+from hfal.stopping import Criterion, metric_value, parse_stop
 from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
+
+
+logger = logging.getLogger(__name__)
 
 
 def start_logging() -> None:
     """Show what hfal has to say, of several processes once."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("hfal").setLevel(logging.INFO if is_main() else logging.WARNING)
+
+
+def run_recipe(argv: Sequence[str], task: str | None) -> None:
+    """Run the recipe for a task, that for whole texts with one label where it is not known, as its file does."""
+    if task == "token_classification":
+        from hfal.recipes.token_classification import main
+    elif task == "multi_label_classification":
+        from hfal.recipes.multi_label_classification import main
+    else:
+        from hfal.recipes.text_classification import main
+
+    if not gc.get_freeze_count():
+        # Every `train()` collects garbage, and would go through all that was imported: half a second each time.
+        gc.collect()
+        gc.freeze()
+    main(argv)
 
 
 def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
@@ -44,6 +68,28 @@ def make_strategy(al: ActiveLearningArguments, task: str) -> Any:
         strategy = label_set_strategy(al.strategy, al.aggregate)
     resolve_strategy(strategy, task)
     return strategy if al.candidates is None else Subset(strategy, al.candidates)
+
+
+def make_stop(al: ActiveLearningArguments, metrics: Sequence[str], usual: str) -> Criterion | None:
+    """When the run ends, for `ActiveLearningCallback`, as `--stop` says.
+
+    Args:
+        al: The options.
+        metrics: The names of all metrics that there will be.
+        usual: The metric that `plateau` looks at where it does not say.
+
+    Raises:
+        ArgumentError: It cannot be read, or it or `--target_metric` names a metric that there is not, which would be
+            found when the first round has been paid for.
+    """
+    target = None if al.target_metric is None or al.target is None else (al.target_metric, al.target)
+    stop = al.stop and parse_stop(str(al.stop), metric=usual, budget=al.budget, unit=al.unit, target=target)
+    known = {f"eval_{name}": 0.0 for name in metrics}
+    if al.target_metric:
+        metric_value(known, al.target_metric)
+    for name in stop.metrics if stop else []:
+        metric_value(known, name, f"stop={al.stop!r}: metric")
+    return stop or None
 
 
 def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: str) -> None:
@@ -74,13 +120,24 @@ def export(al: ActiveLearningArguments, pool: Pool) -> None:
         pool: The run's pool.
 
     Raises:
-        HfalError: That cannot be; the labels are safe in the run directory.
+        HfalError: That cannot be; the message says how to do it later.
     """
     if al.export is None or not is_main():
         return
-    repo_id = hub_name(al.export)
-    if repo_id is None:
-        for path, rows in export_labels(pool.run_dir, al.export).items():
-            print(f"{path}: {rows} labels")
-    else:
-        print(push_to_hub(pool.run_dir, repo_id))
+    try:
+        repo_id = hub_name(al.export)
+        if repo_id is None:
+            if al.export_license or al.export_language:
+                logger.warning(
+                    "export_license and export_language are for the Hub: --export %s has no card", al.export
+                )
+            print(describe_rows(export_labels(pool.run_dir, al.export)))
+        else:
+            print(push_to_hub(pool.run_dir, repo_id, license=al.export_license, language=al.export_language))
+    except HfalError as error:
+        later = ["hfal", "export", str(pool.run_dir), "--to", al.export]
+        later += ["--license", al.export_license] if al.export_license else []
+        later += ["--language", *al.export_language] if al.export_language else []
+        raise HfalError(
+            f"the labels are safe in {pool.run_dir}, but were not exported: {error}. Then: {shlex.join(later)}"
+        ) from error

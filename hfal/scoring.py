@@ -8,7 +8,6 @@ they are, either.
 
 import contextlib
 import inspect
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -22,6 +21,7 @@ from tqdm.auto import tqdm
 
 from hfal.errors import ArgumentError, ScoringError
 from hfal.processes import gather, merge_rows, rank_and_size, shared_failure
+from hfal.scratch import scratch_array
 from hfal.strategies.scores import reads
 from hfal.tasks import LABEL_COLUMNS, TextClassification
 
@@ -29,8 +29,6 @@ from hfal.tasks import LABEL_COLUMNS, TextClassification
 # On CPU measured best, or within noise of it (recipes/benchmarks/README.md); on accelerators an estimate.
 CPU_TOKEN_BUDGET = 2048
 ACCELERATOR_TOKEN_BUDGET = 16_384
-
-_IN_MEMORY_BYTES = 256 * 2**20
 
 _OTHER_EMBEDDINGS = "pass embeddings=<name or path of a sentence-transformers model>, or a strategy without embeddings"
 
@@ -245,7 +243,7 @@ def score_examples(
                 finite[part] = kept.pop("finite").cpu().numpy()
                 for name, tensor in kept.items():
                     if name not in results:
-                        results[name] = _allocate((len(positions), *tensor.shape[1:]), scratch_dir)
+                        results[name] = scratch_array((len(positions), *tensor.shape[1:]), scratch_dir)
                     results[name][part] = tensor.float().cpu().numpy()
             bar.update(len(rows))
 
@@ -320,15 +318,8 @@ def _merge(results: dict[str, np.ndarray], finite: np.ndarray, scratch_dir: str 
         shapes.update(part)
     for name, shape in sorted(shapes.items()):
         if name not in results:  # there were fewer batches than processes
-            results[name] = _allocate(shape, scratch_dir)
+            results[name] = scratch_array(shape, scratch_dir)
         merge_rows(results[name])
-
-
-def _allocate(shape: tuple[int, ...], scratch_dir: str | PathLike[str] | None) -> np.ndarray:
-    if np.prod(shape) * 4 <= _IN_MEMORY_BYTES:
-        return np.zeros(shape, np.float32)
-    with tempfile.TemporaryFile(dir=scratch_dir) as file:  # unlinked already: gone with the last reference
-        return np.memmap(file, np.float32, "w+", shape=shape)
 
 
 @contextlib.contextmanager

@@ -1,12 +1,17 @@
-"""How far a run is, read beside a process that may be working on it."""
+"""How far a run is, or a comparison, read beside a process that may be working on it."""
 
 import os
 import shlex
 from pathlib import Path
 
-from hfal.config import CONFIG_NAME
+from hfal.errors import ArgumentError
 from hfal.evaluation.curves import rounds_table
-from hfal.store import DATASET, Query, Store
+from hfal.evaluation.plan import failures, grid, is_finished, rounds_of
+from hfal.evaluation.results import read_options
+from hfal.parsing import CONFIG_NAME
+from hfal.records import DATASET, Query, RoundRecord
+from hfal.stopping import NEVER, Target, parse_stop
+from hfal.store import Store
 
 
 def describe_run(run_dir: str | os.PathLike[str]) -> str:
@@ -25,6 +30,32 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
         return "\n".join(lines)
     finally:
         store.close()
+
+
+def describe_comparison(out: str | os.PathLike[str]) -> str:
+    """What is compared, how many runs there are so far, and what to do next.
+
+    Raises:
+        RunDirectoryError: There is no comparison in `out`.
+    """
+    options, settings = read_options(Path(out))
+    cells = grid(options, int(settings.get("seed", 42)))
+    run_dirs = {cell: cell.run_dir(Path(out)) for cell in cells}
+    finished = {cell for cell in cells if is_finished(run_dirs[cell])}
+    failed = failures(Path(out), cells)
+    under_way = [c for c in cells if c not in finished and c not in failed and rounds_of(run_dirs[c])]
+    lines = [
+        f"Comparison in {Path(out).absolute()}",
+        f"Strategies {', '.join(options.strategies)}; starts {', '.join(options.starts)}; {options.seeds} seeds",
+        f"{len(finished)} of {len(cells)} runs are finished; failed: {len(failed)}; under way: {len(under_way)}",
+        *(f"{cell}: {len(rounds_of(run_dirs[cell]))} rounds have begun" for cell in under_way),
+        *(f"{cell} has failed: {problem}" for cell, problem in failed.items()),
+        "",
+        f"Finished. The report: {Path(out, 'report.md')}"
+        if len(finished) == len(cells)
+        else f"Next: hfal compare {shlex.quote(os.fspath(out))}",
+    ]
+    return "\n".join(lines)
 
 
 def unanswered(store: Store) -> list[tuple[Query, int]]:
@@ -53,14 +84,19 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     if why is None:
         return f"Next: {go_on}"
     ending = "jsonl" if store.is_of_words else "csv"
-    more = f"; more rounds: hfal run {name} --rounds {len(records) + 5}" if by_command and plan.get("rounds") else ""
+    more = ""
+    if by_command and _ended_by_stop(plan, records, why):
+        more = f"; to go on all the same: hfal run {name} --stop none"
+    elif by_command and plan.get("rounds"):
+        more = f"; more rounds: hfal run {name} --rounds {len(records) + 5}"
     return f"Finished, {why}. The labels: hfal export {name} --to labels.{ending}{more}"
 
 
 def _setup(store: Store, plan: dict) -> list[str]:
     unit = "words" if plan.get("unit") == "words" else "texts"
     strategy = [f"Strategy {plan['strategy']}, {plan['query_size']} {unit} a query"] if plan else []
-    return [*strategy, f"Labels: {', '.join(store.meta('label_names') or [])}"]
+    stop = [f"Stops at {plan['stop']}"] if plan.get("stop") else []
+    return [*strategy, *stop, f"Labels: {', '.join(store.meta('label_names') or [])}"]
 
 
 def _answers(store: Store) -> str:
@@ -90,6 +126,15 @@ def _left(store: Store, plan: dict) -> list[str]:
 
 def _spent(store: Store, plan: dict) -> int:
     return store.words_bought() if plan.get("unit") == "words" else store.labels_bought()
+
+
+def _ended_by_stop(plan: dict, records: list[RoundRecord], why: str) -> bool:
+    """Whether it was `--stop` that ended the run, and not the target alone, which is another option."""
+    try:
+        stop = parse_stop(plan.get("stop") or NEVER)
+    except ArgumentError:  # a criterion of the user's own
+        return False
+    return stop is not None and not isinstance(stop, Target) and stop.reason(records) == why
 
 
 def _why_ended(store: Store) -> str | None:

@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hfal.columns import ROWS_AT_A_TIME, cells_of
 from hfal.errors import ArgumentError, RowError
+from hfal.labels import given_names
 from hfal.spans import plain_text, tags_from_spans, word_offsets
 from hfal.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 
 
-_ROWS_AT_A_TIME = 10_000
 _SPAN = {"start", "end", "label"}
 
 
@@ -93,7 +94,7 @@ def count_words(dataset: datasets.Dataset, column: str) -> np.ndarray:
     """
     counts = np.empty(len(dataset), np.int32)
     row = 0
-    for cells in _blocks(dataset, column):
+    for cells in cells_of(dataset, column):
         if cells.null_count:
             raise RowError(row + _first(cells.is_null()), f"no sentence in column {column!r}: drop such rows")
         if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
@@ -124,10 +125,7 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
     Raises:
         ArgumentError: There is no way to know them, or column and names contradict each other.
     """
-    if names is not None:
-        names = [str(name) for name in names]
-        if len(set(names)) != len(names) or not names:
-            raise ArgumentError(f"label_names={names!r}: expected at least one name and none twice")
+    names = None if names is None else list(given_names(names))
     if column is None:
         if names is None:
             raise ArgumentError(
@@ -157,7 +155,7 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
             )
         return tuple(inner.names)
     values: set[Any] = set()
-    for cells in _blocks(dataset, column):
+    for cells in cells_of(dataset, column):
         values.update(pc.unique(cells.flatten()).to_pylist())
     values -= {None, -1}
     if all(isinstance(v, str) for v in values) and (values or names):
@@ -212,7 +210,7 @@ def read_tags(
         return TagColumn(tuple(names), indices, offsets, given)
     feature = dataset.features[column]
     row = 0
-    blocks = _spans_as_tags(dataset, text_column, column, names) if is_spans(feature) else _blocks(dataset, column)
+    blocks = _spans_as_tags(dataset, text_column, column, names) if is_spans(feature) else cells_of(dataset, column)
     for cells in blocks:
         lengths = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False).astype(np.int64)
         flat, unknown = _indices(cells.flatten(), feature.feature, names)
@@ -265,7 +263,7 @@ def _spans_as_tags(
     """A column of spans as one of tags, block by block; no spans at all (`None`) stay none."""
     scheme = scheme_of(names)
     tags: list[list[str] | None] = []
-    texts = (text for cells in _blocks(dataset, text_column) for text in cells.to_pylist())
+    texts = (text for cells in cells_of(dataset, text_column) for text in cells.to_pylist())
     for row, (text, spans) in enumerate(zip(texts, _spans(dataset, column, names), strict=True)):
         if not isinstance(text, str):
             raise ArgumentError(f"label_column={column!r} holds spans, which need a raw text in {text_column!r}")
@@ -273,7 +271,7 @@ def _spans_as_tags(
             tags.append(None if spans is None else tags_from_spans(text, spans, scheme))
         except ArgumentError as error:
             raise RowError(row, f"{error}; the text is {text[:80] + '…' * (len(text) > 80)!r}") from None
-        if len(tags) == _ROWS_AT_A_TIME:
+        if len(tags) == ROWS_AT_A_TIME:
             yield pa.array(tags, pa.list_(pa.string()))
             tags = []
     yield pa.array(tags, pa.list_(pa.string()))
@@ -287,7 +285,7 @@ def _spans(
     class_names = label.names if isinstance(label, datasets.ClassLabel) else None
     types = None if names is None else set(entity_types(names))
     row = 0
-    for cells in _blocks(dataset, column):
+    for cells in cells_of(dataset, column):
         for spans in cells.to_pylist():
             for span in spans or ():
                 if span is None or span["label"] in (None, -1):
@@ -302,11 +300,6 @@ def _spans(
                     )
             yield spans
             row += 1
-
-
-def _blocks(dataset: datasets.Dataset, column: str) -> Iterator[pa.Array]:
-    for table in dataset.select_columns([column]).with_format("arrow").iter(_ROWS_AT_A_TIME):
-        yield table[column].combine_chunks()
 
 
 def _first(mask: pa.Array) -> int:

@@ -13,8 +13,8 @@ import torch
 from tqdm.auto import tqdm
 from transformers import AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from hfal.columns import tables_of
 from hfal.errors import ArgumentError
-from hfal.identity import columns_of
 from hfal.pool import STATES
 from hfal.processes import on_main
 from hfal.references import resolve_model
@@ -50,7 +50,7 @@ def add_token_states(dataset: datasets.Dataset, model: str, folder: str | os.Pat
 def sentence_means(dataset: datasets.Dataset) -> np.ndarray:
     """The mean of the states of each sentence's tokens, float32[N, D], of a data set with these states."""
     means = []
-    for table in columns_of(dataset, STATES, "input_ids"):
+    for table in tables_of(dataset, STATES, "input_ids"):
         lengths = pc.list_value_length(table["input_ids"]).to_numpy().astype(np.int64)
         flat = table[STATES].combine_chunks().flatten().to_numpy()
         states = flat.reshape(lengths.sum(), -1).astype(np.float32)
@@ -77,7 +77,7 @@ def states_file(dataset: datasets.Dataset, model: str, folder: str | os.PathLike
     digest = hashlib.blake2b(f"layer {middle_layer(encoder.config)}".encode(), digest_size=16)
     hash_weights(encoder, digest)
     digest.update(_lengths(dataset).tobytes())
-    for table in columns_of(dataset, "input_ids"):
+    for table in tables_of(dataset, "input_ids"):
         for chunk in table["input_ids"].chunks:
             digest.update(chunk.flatten().to_numpy().tobytes())
     path = Path(folder, f"{digest.hexdigest()}.npy")
@@ -108,7 +108,7 @@ def _load(model: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 def _lengths(dataset: datasets.Dataset) -> np.ndarray:
-    parts = [pc.list_value_length(table["input_ids"]).to_numpy() for table in columns_of(dataset, "input_ids")]
+    parts = [pc.list_value_length(table["input_ids"]).to_numpy() for table in tables_of(dataset, "input_ids")]
     return np.concatenate(parts).astype(np.int64)
 
 

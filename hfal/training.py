@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import ProgressCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hfal.config import TrainingOptions
+from hfal.options import TrainingOptions
 
 
 @dataclass

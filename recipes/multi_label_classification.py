@@ -16,14 +16,14 @@ from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
-from hfal.config import ActiveLearningArguments, keep_options, parse_arguments
+from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
 from hfal.embeddings import embeddings_folder
 from hfal.evaluation.label_sets import label_set_metrics
 from hfal.frozen import FrozenEncoderForSequenceClassification, add_embeddings, embeddings_of, stack_rows
+from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
-from hfal.rounds import metric_value
-from hfal.running import export, make_annotator, make_strategy, report, start_logging
+from hfal.running import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.thresholds import parse_thresholds
 from hfal.training import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
 
@@ -37,14 +37,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     al.task = "multi_label_classification"
     pool_data, eval_data = load_data(al, args.output_dir, args.seed)
-    if al.target_metric:  # a name that there is not would be found when the first round has been paid for
-        metrics = ["loss", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{n}" for n in al.labels)]
-        metric_value({f"eval_{name}": 0.0 for name in metrics}, al.target_metric)
+    metrics = ["loss", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{n}" for n in al.labels)]
+    stop = make_stop(al, metrics, usual="f1_micro")
     checkpoint = resolve_model(al.model)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
+    columns, max_length = al.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
+
     def tokenize(batch: dict) -> dict:
-        return tokenizer(*(batch[column] for column in al.text), truncation=True, max_length=al.max_length)
+        return tokenizer(*(batch[column] for column in columns), truncation=True, max_length=max_length)
 
     def prepare(data: Dataset) -> Dataset:
         if al.freeze_encoder:
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         suit_frozen_encoder(args, al.given)
         options["embeddings"] = embeddings_of(pool.dataset) if al.embeddings == "model" else al.embeddings
     active = ActiveLearningCallback(
-        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **options
+        pool, strategy=strategy, annotator=make_annotator(al, pool), stop=stop, seed=args.seed, **options
     )
     keep_options(al, pool)
 

@@ -23,14 +23,14 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Pool
-from hfal.config import ActiveLearningArguments, keep_options, parse_arguments
+from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
 from hfal.embeddings import embeddings_folder
 from hfal.evaluation.metrics import classification_metrics
 from hfal.frozen import FrozenEncoderForSequenceClassification, add_embeddings, embeddings_of, stack_rows
+from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
-from hfal.rounds import metric_value
-from hfal.running import export, make_annotator, make_strategy, report, start_logging
+from hfal.running import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.training import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
 
 
@@ -40,17 +40,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = (ActiveLearningArguments, RoundTrainingArguments)
     al, args = parse_arguments(arguments, sys.argv[1:] if argv is None else argv)
     strategy = make_strategy(al, "text_classification")  # before anything is made, or asked
-    if al.target_metric:  # a name that there is not would be found when the first round has been paid for
-        metrics = classification_metrics(EvalPrediction(np.eye(2), np.arange(2)))
-        metric_value({f"eval_{name}": 0.0 for name in ["loss", *metrics]}, al.target_metric)
+    metrics = classification_metrics(EvalPrediction(np.eye(2), np.arange(2)))
+    stop = make_stop(al, ["loss", *metrics], usual="accuracy")
 
     al.task = "text_classification"
     pool_data, eval_data = load_data(al, args.output_dir, args.seed)
     checkpoint = resolve_model(al.model)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
+    columns, max_length = al.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
+
     def tokenize(batch: dict) -> dict:
-        return tokenizer(*(batch[column] for column in al.text), truncation=True, max_length=al.max_length)
+        return tokenizer(*(batch[column] for column in columns), truncation=True, max_length=max_length)
 
     def prepare(data: Dataset) -> Dataset:
         if al.freeze_encoder:
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         suit_frozen_encoder(args, al.given)
         options["embeddings"] = embeddings_of(pool.dataset) if al.embeddings == "model" else al.embeddings
     active = ActiveLearningCallback(
-        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **options
+        pool, strategy=strategy, annotator=make_annotator(al, pool), stop=stop, seed=args.seed, **options
     )
     keep_options(al, pool)
 

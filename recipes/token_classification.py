@@ -22,14 +22,14 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Pool, tokenize_words
-from hfal.config import ActiveLearningArguments, keep_options, parse_arguments
+from hfal.config import keep_options, parse_arguments
 from hfal.data import load_data
 from hfal.embeddings import embeddings_folder
 from hfal.evaluation.entities import entity_metrics
 from hfal.frozen import FrozenEncoderForTokenClassification, pad_states
+from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
-from hfal.rounds import metric_value
-from hfal.running import export, make_annotator, make_strategy, report, start_logging
+from hfal.running import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.tags import entity_types
 from hfal.token_states import add_token_states, sentence_means
 from hfal.training import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
@@ -44,9 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     al.task = "token_classification"
     pool_data, eval_data = load_data(al, args.output_dir, args.seed)
-    if al.target_metric:  # a name that there is not would be found when the first round has been paid for
-        metrics = ["loss", "precision", "recall", "f1", *(f"f1_{t}" for t in entity_types(al.labels))]
-        metric_value({f"eval_{name}": 0.0 for name in metrics}, al.target_metric)
+    metrics = ["loss", "precision", "recall", "f1", *(f"f1_{t}" for t in entity_types(al.labels))]
+    stop = make_stop(al, metrics, usual="f1")
     checkpoint = resolve_model(al.model)
     # Where a space is a part of the word's first token (GPT-2, RoBERTa), the words have to get one; others ignore it.
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, add_prefix_space=True)
@@ -66,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         suit_frozen_encoder(args, al.given)
         options["embeddings"] = sentence_means(pool.dataset) if al.embeddings == "model" else al.embeddings
     active = ActiveLearningCallback(
-        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **options
+        pool, strategy=strategy, annotator=make_annotator(al, pool), stop=stop, seed=args.seed, **options
     )
     keep_options(al, pool)
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -18,6 +19,7 @@ import torch
 import transformers
 from command import Result
 from datasets import ClassLabel, Dataset
+from person import Person, at_the_terminal
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -33,6 +35,7 @@ from transformers import (
 from hfal import tokenize_words
 from hfal.conll import read_file
 from hfal.references import resolve_path
+from hfal.store import Store
 
 
 NAMES = ["negative", "positive"]
@@ -62,9 +65,15 @@ def tiny_tagger_init() -> BertForTokenClassification:
     return BertForTokenClassification(tiny_config(len(TAGS)))
 
 
-def tiny_config(labels: int) -> BertConfig:
+def opinionated_model_init() -> BertForSequenceClassification:
+    """The same with weights so large that it does not say the same of every text, even untrained."""
+    return BertForSequenceClassification(tiny_config(len(NAMES), initializer_range=0.2))
+
+
+def tiny_config(labels: int, **options: Any) -> BertConfig:
     """Two layers of 32."""
     return BertConfig(
+        **options,
         vocab_size=30522,
         hidden_size=32,
         num_hidden_layers=2,
@@ -203,3 +212,17 @@ def hfal(
     transformers.logging.set_verbosity(verbosity)
     transformers.utils.logging.enable_progress_bar()
     datasets.enable_progress_bars()
+
+
+@pytest.fixture
+def sit_down(store: Store) -> Iterator[Callable[..., Person]]:
+    """A function that seats a person before the store of this test."""
+    people: list[Person] = []
+
+    def sit(*arguments: str, **options: Any) -> Person:
+        people.append(at_the_terminal(store, *arguments, **options))
+        return people[-1]
+
+    yield sit
+    for person in people:
+        person.stands_up()

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from conftest import load_tokenizer, tiny_model, tiny_model_init, tiny_tagger, tiny_tagger_init
+from conftest import load_tokenizer, opinionated_model_init, tiny_model, tiny_model_init, tiny_tagger, tiny_tagger_init
 from datasets import load_from_disk
 from transformers import (
     DataCollatorForTokenClassification,
@@ -31,7 +31,8 @@ from transformers import (
 
 from hfal import ActiveLearningCallback, Hybrid, Pool, Ranks, Schedule, SimulatedAnnotator, Subset, TokenScore
 from hfal.annotators import OpenQuery
-from hfal.store import Answer, Store
+from hfal.records import Answer
+from hfal.store import Store
 from hfal.strategies.uncertainty import margin as margin_score
 
 
@@ -60,6 +61,8 @@ class Mode:
     workers: int = 0  # that load the training data
     early_stopping: str | None = None  # evaluates on the holdout, and ends with the "best" model or the "last" one
     of_words: bool = False  # named entities, with sizes counted in words
+    stop: str | None = None  # a criterion; the model is then one that does not say the same of all texts
+    self_training: float | None = None  # the weight of predictions, of which every one is sure enough
     committee: int | None = None  # of so many last rounds, whose draws are joined with the labeled examples' signals
 
 
@@ -133,6 +136,8 @@ class Instants:
 
 class LoggingAnnotator(SimulatedAnnotator):
     """Keeps its own count: what it was asked before it answers, and what was acknowledged when it is resumed."""
+
+    at_once = False  # as of a person
 
     def __init__(self, pool: Pool, log: Path, instants: Instants):
         super().__init__(pool)
@@ -212,6 +217,8 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
         pool,
         strategy=Schedule({1: plain, 2: later}) if mode.committee else plain,
         committee=mode.committee,
+        self_training=mode.self_training,
+        self_training_threshold=0.5,
         annotator=LoggingAnnotator(pool, places.log, instants),
         query_size=each * QUERY_SIZE,
         seed_size=each * SEED_SIZE,
@@ -221,6 +228,7 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
         retrain=mode.retrain,
         target_metric=None if mode.target is None else "loss",
         target=mode.target,
+        stop=mode.stop,
         token_budget=512,
     )
     args = TrainingArguments(
@@ -237,6 +245,7 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
         **(EARLY_STOPPING if mode.early_stopping else {"num_train_epochs": 3, "learning_rate": 1e-3, "save_steps": 4}),
     )
     new, init = (tiny_tagger, tiny_tagger_init) if mode.of_words else (tiny_model, tiny_model_init)
+    init = opinionated_model_init if mode.stop else init
     model = {"model_init": init} if mode.model == "model_init" else {"model": new(head)}
     tokenizer = load_tokenizer()
     # In front of hfal's callback, so that the end of training is seen before the query is made.

@@ -51,7 +51,11 @@ class Repository:
 
 @dataclass
 class Failure:
-    """What goes wrong with the next requests whose path has this in it: 500, 401, ..., `"cut"` or `"cut late"`."""
+    """What goes wrong with the next requests whose path has this in it.
+
+    500, 401, ...; `"cut"` or `"cut late"`, the connection; `"echo"`, an error with what was sent; `"overtaken"`, by a
+    commit of somebody else.
+    """
 
     part: str
     kind: int | str
@@ -145,6 +149,12 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json({"error": message}, failure, {"X-Error-Message": message})
         if failure == "cut":
             return self._cut()
+        if failure == "echo":
+            message = f"cannot do that with {self.headers}"
+            return self._json({"error": message}, 400)
+        if failure == "overtaken":
+            (repository,) = (of for (_, name), of in self.hub.repositories.items() if f"/{name}/" in path)
+            self.hub.commit(repository, {**repository.files, "notes.md": b"theirs"}, {"summary": "somebody else"})
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if token not in ("", TOKEN) or (not token and self.command == "POST" and "paths-info" not in path):
             message = "Invalid credentials in Authorization header"
@@ -166,7 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             resolve = re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.*)", path)
             if not resolve:
-                return self._json({"error": "no such page"}, 404)
+                headers = {"X-Error-Code": "RepoNotFound"} if path.startswith("/api/datasets/") else {}
+                return self._json({"error": "no such page"}, 404, headers)
             kind, name, action = ("datasets" if resolve[1] else "models"), resolve[2], "resolve"
             revision, rest = resolve[3], resolve[4]
         repository = self.hub.repositories.get((kind, name))

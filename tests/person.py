@@ -2,12 +2,16 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pyte
 import pytest
+
+from hfal.store import Store
 
 
 LEFT, RIGHT, UP, PAGE_UP, PAGE_DOWN, END, HOME = (f"\x1b[{c}" for c in ("D", "C", "A", "5~", "6~", "F", "H"))
@@ -121,3 +125,19 @@ class Person:
         self.process.wait()  # the terminal is given back first, and torch takes its time
         self.process.close()
         return self.process.exitstatus if self.process.signalstatus is None else -self.process.signalstatus
+
+
+# What `hfal label` does, in a process that loads no torch.
+LABELING = """
+import sys
+from hfal.annotation import ask
+from hfal.annotators import TerminalAnnotator
+from hfal.store import Store
+ask(Store(sys.argv[1]), TerminalAnnotator("ann", show_suggestions=len(sys.argv) < 3))
+print("The run goes on.")
+"""
+
+
+def at_the_terminal(store: Store, *arguments: str, script: str = LABELING, **options: Any) -> Person:
+    """Somebody who labels what this store asks."""
+    return Person(sys.executable, "-c", script, str(store.run_dir), *arguments, **options)

@@ -41,6 +41,7 @@ from hfal.evaluation.entities import entity_metrics
 from hfal.evaluation.metrics import classification_metrics
 from hfal.processes import on_main, rank_and_size
 from hfal.scoring import score_examples
+from hfal.stability import unpack
 from hfal.strategies import Hybrid, Ranks, Subset, entropy, resolve_schedule
 
 
@@ -125,9 +126,13 @@ def score(folder: Path) -> None:
         token_budget=256,
         bf16=False,
         seed=1,
+        record_stability=True,
     )
     query = acquisition.propose(model, collate, 1, args)
     assert query is not None
+    if rank == 0:
+        pool.store.start_round(1, 1, 0, 0)
+    acquisition.measure(model, collate, 1, args)
     errors = []
 
     def fail() -> None:
@@ -145,6 +150,8 @@ def score(folder: Path) -> None:
     given = Pool(Dataset.from_dict(half), folder / f"given {size}", "text", "label", ["negative", "positive"])
     said = {"query": [e.example_id for e in query.examples], "errors": errors, "given": len(given.labeled)}
     said["suggestions"] = [e.suggestion for e in query.examples]
+    said["stability"] = pool.store.round(1).stability
+    said["predictions"] = unpack(pool.store.predictions(1)).tolist()
     (folder / f"said {rank} of {size}.json").write_text(json.dumps(said))
 
 
@@ -170,10 +177,14 @@ class Noted(SimulatedAnnotator):
 
 
 class Pause(TrainerCallback):
-    """Waits to be killed in the middle of the training of round 2, once a checkpoint is there."""
+    """Notes how large training sets are, and waits to be killed in the middle of round 2, behind a checkpoint."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.rows: list[int] = []
+
+    def on_train_begin(self, args, state, control, train_dataloader=None, **kwargs) -> None:
+        self.rows.append(len(train_dataloader.dataset))
 
     def on_epoch_begin(self, args, state, control, **kwargs) -> None:
         if "002" in args.output_dir and state.epoch >= 1:
@@ -208,21 +219,27 @@ def run(folder: Path) -> None:
         seed_size=15 * each,
         holdout=20 * each,
         unit="words" if of_words else "examples",
+        record_stability=True,
+        self_training=None if of_words else 0.5,
+        self_training_threshold=0.5,
     )
+    pause = Pause(folder)
     trainer = Trainer(
         model_init=lambda: load_model(folder, pool),
         args=arguments(folder),
         processing_class=PreTrainedTokenizerFast.from_pretrained(folder / "model"),
         data_collator=make_collator(folder, pool),
         compute_metrics=entity_metrics(pool.label_names) if of_words else classification_metrics,
-        callbacks=[active, Pause(folder)],
+        callbacks=[active, pause],
     )
     records = active.run(trainer, rounds=3)
     said = {
         "labels": pool.labels(),
+        "rows": pause.rows,
         "sizes": [record.train_size for record in records],
         "words": [record.words for record in records],
         "metrics": [record.metrics for record in records],
+        "stability": [record.stability for record in records],
         "weights": float(sum(p.double().sum() for p in trainer.model.parameters())),
     }
     (folder / f"end {rank_and_size()[0]}.json").write_text(json.dumps(said))

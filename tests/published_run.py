@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from hfal.records import Answer, Queried, Query
 from hfal.spans import words_of
-from hfal.store import Answer, Queried, Query, Store
+from hfal.store import Store
 from hfal.tags import tag_names
 
 

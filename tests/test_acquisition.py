@@ -1,6 +1,7 @@
 """From a model to a query, for every strategy: which signals are computed, for whom, and that rows are not ids."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,14 @@ from transformers import (
 
 import hfal.acquisition
 from hfal import ActiveLearningCallback, Hybrid, Pool, ProbCover, Ranks, Schedule, Signals, Subset, TokenScore, needs
+from hfal.card import dataset_card
 from hfal.errors import ArgumentError, StrategyError
+from hfal.export import export_labels
+from hfal.records import Query
 from hfal.references import load_split
-from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS, kcenter, softmax
+from hfal.scratch import rows_of
+from hfal.store import reading
+from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS, badge, kcenter, margin, softmax
 
 
 TEXTS, SETS, WORDS = "text_classification", "multi_label_classification", "token_classification"
@@ -328,3 +334,86 @@ def test_seed_sets_without_a_model(tmp_path, reviews, seed_strategy):
         assert query.strategy == seed_strategy
     assert found[0] == found[1]
     assert len(set(found[0])) == 12
+
+
+def test_a_select_function_may_pick_the_seed_set(tmp_path, reviews):
+    @needs("embeddings")
+    def last(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
+        assert signals.labeled_embeddings is None
+        return np.argsort(signals.embeddings[:, 0], kind="stable")[-k:]
+
+    def propose_with(name: str, seed_strategy) -> Query:
+        pool = Pool(reviews.select(range(60)), tmp_path / name, "text", "label")
+        active = ActiveLearningCallback(pool, seed_strategy=seed_strategy, seed_size=12, embeddings=embeddings)
+        with pool.store.own():
+            return active.acquisition.propose_seed_set()
+
+    embeddings = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    by_name, chosen, wide = (
+        propose_with(str(delta), ProbCover(delta) if delta else "probcover") for delta in (None, 0.7, 1.9)
+    )
+    assert [query.strategy for query in (by_name, chosen, wide)] == ["probcover"] * 3
+    assert [query.settings for query in (by_name, chosen, wide)] == [{}, {"delta": 0.7}, {"delta": 1.9}]
+    assert [e.example_id for e in chosen.examples] != [e.example_id for e in wide.examples]
+    query = propose_with("own", last)
+    pool = Pool(reviews.select(range(60)), tmp_path / "own", "text", "label")
+    wanted = {pool.ids[int(row)].as_py() for row in np.argsort(embeddings[:, 0])[-12:]}
+    assert (query.strategy, {e.example_id for e in query.examples}) == ("last", wanted)
+
+
+@pytest.mark.parametrize(
+    ("seed_strategy", "message"),
+    [
+        (badge, "seed_strategy='badge' needs .*, but no model has been trained yet"),
+        (lambda signals, k, rng: None, r"needs embeddings, probabilities, .* declares so: @needs\('embeddings'\)"),
+        (margin, "'margin' takes 1 arguments: signals, k, rng expected"),
+        (ProbCover(1.0), "seed_strategy='probcover' needs embeddings before any model is trained"),
+        (12, "is a int, expected a select function"),
+    ],
+)
+def test_what_cannot_pick_a_seed_set(make_active, seed_strategy, message):
+    with pytest.raises(ArgumentError, match=message):
+        make_active(seed_strategy=seed_strategy)
+
+
+def test_passes_beside_a_committee_are_not_passed_over_in_silence(make_active, caplog):
+    make_active(strategy="bald", committee=2, passes=7)
+    assert "passes=7 is not used: committee=" in caplog.text
+    caplog.clear()
+    make_active("b", strategy="bald", committee=2, passes=None)
+    make_active("c", strategy="bald", passes=7)
+    assert "passes" not in caplog.text
+
+
+def test_rows_of_a_big_array_lie_in_a_file(tmp_path, monkeypatch):
+    array = np.arange(25_000 * 3, dtype=np.float64).reshape(25_000, 3)
+    positions = np.random.default_rng(0).permutation(25_000)[:21_000]
+    for limit, kind in ((2**30, np.ndarray), (1000, np.memmap)):
+        monkeypatch.setattr("hfal.scratch._IN_MEMORY_BYTES", limit)
+        rows = rows_of(array, positions, tmp_path)
+        assert type(rows) is kind
+        assert rows.dtype == np.float64
+        assert (rows == array[positions]).all()
+    assert rows_of(array, positions[:0], tmp_path).shape == (0, 3)
+
+
+def test_folders_that_read_like_names_on_the_hub_stay_private(make_active, model, tokenizer, tmp_path, monkeypatch):
+    """What was relative to the folder that the run was started in is a path in every other folder too."""
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    model.save_pretrained("acme/client-bert")
+    query = propose(
+        make_active(strategy="margin", embeddings="acme/client-bert"),
+        BertForSequenceClassification.from_pretrained("acme/client-bert"),
+        tokenizer,
+        tmp_path,
+    )
+    folder = str(tmp_path / "here" / "acme" / "client-bert")
+    assert (query.model, query.settings["embeddings"]) == (f"BertForSequenceClassification from {folder}", folder)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    export_labels(tmp_path / "run", "out", answers=True)
+    with reading(tmp_path / "run") as store:
+        published = Path("out", "hfal.json").read_text() + dataset_card(store, "out", "me/reviews")
+    assert "BertForSequenceClassification" in published
+    assert "client-bert" not in published

@@ -24,9 +24,10 @@ from transformers import PreTrainedTokenizerBase
 from hfal import FileAnnotator, Pool, SimulatedAnnotator
 from hfal.annotators import TerminalAnnotator
 from hfal.cli import main
-from hfal.config import ActiveLearningArguments
+from hfal.options import ActiveLearningArguments
+from hfal.records import Answer, Queried, Query
 from hfal.running import make_annotator
-from hfal.store import Answer, Queried, Query, Store
+from hfal.store import Store
 
 
 SENTENCES = 90
@@ -98,6 +99,51 @@ def test_an_experiment_runs_to_its_end_and_says_little(home: Path) -> None:
     assert [line[:8] for line in said[2:]] == ["every ex", "70 texts", "round 1:", "round 2:", "the run "]
     for noise in ("LOAD REPORT", "Loading weights", "Writing model", "Map", "Generating", "train_runtime", "warning"):
         assert noise not in done.stdout + done.stderr
+
+
+def test_a_run_exports_when_it_ends(hfal: Callable[..., Result], folder: Path, monkeypatch) -> None:
+    run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment", *SMALL, "--rounds", "1"]
+    done = hfal(*run, "--export", "out/labels")
+    assert done.code == 0, done.stderr
+    assert f"{folder / 'out' / 'labels' / 'train.parquet'}: 6 labels" in done.stdout
+    labeled = {row["review"]: row["sentiment"] for row in read_csv(folder / "labeled.csv")}
+    rows = datasets.load_dataset("out/labels", split="train")
+    assert {row["review"]: NAMES[row["label"]] for row in rows}.items() <= labeled.items()
+    assert len(rows) == 6
+
+    to_hub = ["run", "runs/labeled", "--export", "hub:me/x", "--export_license", "mit", "--export-language", "en,de"]
+    with monkeypatch.context() as with_token:  # but offline, as all tests are
+        with_token.setattr("huggingface_hub.get_token", lambda: "hf_token")
+        early = error_line(hfal(*to_hub))
+        with_token.setattr("hfal.hub_client.check_can_publish", lambda: None)
+        line = error_line(hfal(*to_hub))
+    assert re.search(r"labels are safe in .*runs/labeled, but were not exported: HF_HUB_OFFLINE is set", line)
+    assert line.endswith("labeled --to hub:me/x --license mit --language en de")
+    assert "HF_HUB_OFFLINE is set" in early
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    no_token, no_name = error_line(hfal(*to_hub)), error_line(hfal("run", "runs/labeled", "--export", "hub:x"))
+    assert re.search(r"there is no token .* log in", no_token)
+    assert "expected OWNER/NAME" in no_name
+    assert "safe" not in early + no_token + no_name  # found before the data is read
+
+
+def test_a_run_ends_where_stop_says_and_status_says_why_and_how_to_go_on(
+    hfal: Callable[..., Result], folder: Path
+) -> None:
+    run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment", "--eval_size", "20", *SMALL]
+    ended = hfal(*run, "--stop", "budget(100) or uncertainty(1, rounds=2)", "--rounds", "5")
+    assert ended.code == 0, ended.stderr
+    assert table_rows(ended.stdout)[0][-1] == "kappa"
+    assert len(table_rows(ended.stdout)) == 1 + 2
+    assert "the run ends after round 2: the mean uncertainty after round 2 is " in ended.stderr
+    status = hfal("status", "runs/labeled").stdout
+    assert "Stops at budget(100) or uncertainty(1, rounds=2)\n" in status
+    assert "Finished, the mean uncertainty after round 2 is " in status
+    assert status.endswith("; to go on all the same: hfal run runs/labeled --stop none\n")
+    on = hfal("run", "runs/labeled", "--stop", "none", "--rounds", "3")
+    assert on.code == 0, on.stderr
+    assert len(table_rows(on.stdout)) == 1 + 3
+    assert "more rounds: hfal run runs/labeled --rounds 8" in hfal("status", "runs/labeled").stdout
 
 
 def test_a_file_is_all_that_is_needed_to_be_asked(hfal: Callable[..., Result], folder: Path) -> None:
@@ -508,6 +554,14 @@ RUN = ["--text", "review", "--labels", "negative,positive"]
             ["--data", "reviews.csv", *RUN, *FAST, "--target_metric", "acuracy", "--target", "0.9"],
             ["'acuracy'", "eval_accuracy"],
         ),
+        (
+            ["--data", "reviews.csv", *RUN, *FAST, "--stop", "kapa or plateau"],
+            ["'kapa'", "'kappa'?", "budget, target, plateau, kappa, uncertainty, change, f_change"],
+        ),
+        (
+            ["--data", "reviews.csv", *RUN, *FAST, "--stop", "plateau(acuracy)"],
+            ["stop='plateau(acuracy)'", "'acuracy'", "eval_accuracy"],
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -568,7 +622,9 @@ def test_the_demo_says_only_what_differs_from_the_defaults() -> None:
     assert not {"report_to", "save_strategy", "logging_strategy", "log_level", "warmup_steps"} & set(demo)
 
 
-def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch(folder: Path) -> None:
+def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch_and_an_import_goes_on(
+    hfal: Callable[..., Result], folder: Path
+) -> None:
     reviews = read_csv(folder / "reviews.csv")
     data = datasets.Dataset.from_dict({"review": [row["review"] for row in reviews]})
     pool = Pool(data, folder / "runs" / "own", "review", label_names=NAMES)
@@ -593,3 +649,12 @@ def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch(folder
     assert loaded["unlabeled"].column_names == ["id", "review", "label"]
     assert {*loaded["train"]["review"], *loaded["unlabeled"]["review"]} == set(data["review"])
     assert len(Pool.from_export("all", folder / "runs" / "more").labels()) == 2
+    imported = hfal("import", "all", "--to", "runs/imported")
+    assert imported.stdout.startswith(
+        f"runs/imported: {len(data)} texts, 2 answers. Go on with: hfal run runs/imported"
+    )
+    went_on = hfal("run", "runs/imported", *SMALL, "--annotator", "csv", "--rounds", "2")
+    assert went_on.code == 75
+    assert "Query 1 (held-out examples): 17 texts wait" in went_on.stderr
+    assert "2 labels bought" in hfal("status", "runs/imported").stdout
+    assert "has no hfal.json" in error_line(hfal("import", "runs", "--to", "runs/other"))

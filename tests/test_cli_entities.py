@@ -164,6 +164,12 @@ def test_a_person_marks_entities_in_hfal_run(folder: Path) -> None:
         (
             "a.jsonl",
             [{"text": "Ann"}],
+            "--labels PER --task token_classification --stop plateau(f1_LOC)",
+            "'f1_LOC' is no metric",
+        ),
+        (
+            "a.jsonl",
+            [{"text": "Ann"}],
             "--labels PER --task token_classification --annotator csv",
             "take jsonl or conll",
         ),
@@ -191,9 +197,12 @@ def test_what_is_wrong_is_said_in_one_line(
 
 def test_the_demo_runs_with_a_smaller_model(hfal: Callable[..., Result], folder: Path) -> None:
     demo = Path(__file__).parents[1] / "configs" / "ner_demo.yaml"
-    small = ["--pool_size", "80", "--eval_split", "valid[:20]", "--query_size", "60", "--rounds", "2"]
-    done = hfal("run", demo, *FAST, *small, "--output_dir", "runs/demo")
+    small = ["--pool_size", "80", "--eval_split", "valid[:20]", "--query_size", "60"]
+    done = hfal(
+        "run", demo, *FAST, *small, "--stop", "uncertainty(1, rounds=2) or plateau", "--output_dir", "runs/demo"
+    )
     assert done.code == 0, done.stderr
+    assert "the run ends after round 2: the mean uncertainty after round 2 is " in done.stderr
     assert re.search(r"round +sentences +words +trained on +loss +precision +recall +f1 +f1_LOC", done.stdout)
 
 

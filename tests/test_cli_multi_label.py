@@ -142,6 +142,7 @@ def test_a_person_chooses_labels_in_hfal_run(folder: Path) -> None:
         ("a.jsonl", [{"text": "x"}], "--labels a --thresholds b=0.4", "thresholds has 'b', which is no label"),
         ("a.jsonl", [{"text": "x"}], "--labels a --strategy badge", "'badge' is for text_classification"),
         ("a.jsonl", [{"text": "x"}], "--labels a --target_metric f1_b --target 1", "'f1_b' is no metric"),
+        ("a.jsonl", [{"text": "x"}], "--labels a --stop plateau(f1_b)", "'f1_b' is no metric"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
@@ -159,9 +160,12 @@ def test_thresholds_are_for_sets(hfal: Callable[..., Result], folder: Path) -> N
 
 def test_the_demo_runs_with_a_smaller_model(hfal: Callable[..., Result], folder: Path) -> None:
     demo = Path(__file__).parents[1] / "configs" / "multi_label_demo.yaml"
-    small = ["--pool_size", "80", "--eval_split", "valid[:20]", "--query_size", "8", "--rounds", "2"]
-    done = hfal("run", demo, *FAST, *small, "--output_dir", "runs/demo")
+    small = ["--pool_size", "80", "--eval_split", "valid[:20]", "--query_size", "8"]
+    done = hfal(
+        "run", demo, *FAST, *small, "--stop", "uncertainty(1, rounds=2) or plateau", "--output_dir", "runs/demo"
+    )
     assert done.code == 0, done.stderr
+    assert "the run ends after round 2: the mean uncertainty after round 2 is " in done.stderr
     assert re.search(r"round +labels +trained on +loss +f1_micro +f1_macro +subset_accuracy", done.stdout)
 
 

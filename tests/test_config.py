@@ -15,20 +15,13 @@ from datasets import Dataset
 from transformers import TrainingArguments
 
 from hfal import ActiveLearningCallback, Pool, Store
-from hfal.config import (
-    GROUPS,
-    ActiveLearningArguments,
-    TrainingOptions,
-    help_text,
-    keep_options,
-    parse_arguments,
-    read_ahead,
-)
+from hfal.config import help_text, keep_options, parse_arguments, read_ahead
 from hfal.errors import ArgumentError, RunDirectoryBusyError
+from hfal.options import GROUPS, ActiveLearningArguments, TrainingOptions
 from hfal.training import RoundTrainingArguments
 
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+CONFIGS = sorted(p for p in (Path(__file__).parents[1] / "configs").glob("*.yaml") if "compare" not in p.name)
 NEEDED = "model: some-model\ndata: reviews.csv\n"
 BOTH = (ActiveLearningArguments, RoundTrainingArguments)
 
@@ -120,8 +113,9 @@ def test_lists_on_the_command_line(words: list[str]) -> None:
 def test_every_option_of_the_callback_can_be_set(parse: Any) -> None:
     al, _ = parse(NEEDED + "query_size: 7\nbudget: 70\n")
     options = al.callback_options()
-    wanted = set(inspect.signature(ActiveLearningCallback).parameters) - {"pool", "annotator", "seed", "strategy"}
-    assert set(options) == wanted  # seed is TrainingArguments', and the strategy is made of several
+    made = {"pool", "annotator", "strategy", "stop"}  # of several options
+    wanted = set(inspect.signature(ActiveLearningCallback).parameters) - {*made, "seed"}  # TrainingArguments has it
+    assert set(options) == wanted
     assert (options["query_size"], options["budget"]) == (7, 70)
 
 
@@ -361,6 +355,17 @@ def test_a_run_directory_is_a_configuration(tmp_path: Path, monkeypatch: pytest.
     assert args.output_dir == str(pool.run_dir)
     moved = pool.run_dir.rename(tmp_path / "moved")
     assert parse_arguments(BOTH, [str(moved)])[1].output_dir == str(moved)
+
+
+def test_embeddings_of_the_trained_model_are_no_folder(tmp_path: Path, monkeypatch, pool: Pool) -> None:
+    for name in ("model", "mine"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    for model, embeddings in (("model", "model"), ("mine", "entities")):
+        argv = ["--data", "me/reviews", "--model", model, "--embeddings", embeddings]
+        keep_options(parse_arguments(BOTH, argv)[0], pool)
+        again, _ = parse_arguments(BOTH, [str(pool.run_dir)])
+        assert (again.data, again.model, again.embeddings) == ("me/reviews", str(tmp_path / model), embeddings)
 
 
 def test_what_changed_since_the_last_start_is_said_in_one_line(

@@ -37,12 +37,14 @@ CONTINUE_MODEL = Mode("model", "continue")
 EARLY_BEST = Mode("model_init", "from_scratch", early_stopping="best")
 EARLY_LAST = Mode("model_init", "from_scratch", early_stopping="last")
 OF_WORDS = Mode("model_init", "from_scratch", of_words=True)
+SELF_TRAINING = Mode("model_init", "from_scratch", self_training=0.4)
 COMMITTEE = Mode("model_init", "from_scratch", committee=2)
 WORDS_CONTINUE = Mode("model", "continue", of_words=True)
+STOPPING = Mode("model_init", "continue", stop="uncertainty(1.0, rounds=2) and kappa(-1, rounds=1)")
 
 # In the order in which a run reaches them; each process but the last dies at one of them.
 ANNOTATING = [
-    Kill("sql PRAGMA user_version = 3"),  # the tables are half made
+    Kill("sql PRAGMA user_version = 4"),  # the tables are half made
     Kill("sql INSERT INTO queried VALUES (1, 3, *"),  # the holdout's query is half written
     Kill("question holdout 0", 3),  # between two answers
     Kill("answer holdout 0"),  # asked, the answer is on its way
@@ -96,6 +98,26 @@ COMMITTEES = [
     Kill("evaluation of round 002"),
     Kill("rename rounds/003/model.part"),
 ]
+# What says whether to stop after round 2, which it does.
+STOP_SETS = [
+    Kill("sql INSERT OR REPLACE INTO meta VALUES ('stop_set'*"),
+    Kill("sql COMMIT of UPDATE stability SET predictions*"),  # drawn, and nothing is said of it yet
+    Kill("sql INSERT OR REPLACE INTO stability *"),
+    Kill("sql COMMIT of INSERT OR REPLACE INTO stability *"),
+    Kill("evaluation of round 001"),
+    Kill("step 2 of round 002"),
+    Kill("sql COMMIT of INSERT OR REPLACE INTO stability *"),  # of round 2, with what round 1 had said from the disk
+    Kill("evaluation of round 002"),
+    Kill("sql INSERT OR REPLACE INTO meta VALUES ('ended', '{*"),  # it knows that it is to stop
+]
+# Where predictions of one round become training data of the next.
+PREDICTIONS = [
+    Kill("rename rounds/001/predictions.parquet.part"),  # all of them are written, under the name of half a file
+    Kill("sql COMMIT of INSERT INTO queried *"),  # they are there, and the query is not
+    Kill("rename rounds/002/pseudo_labels.parquet.part"),
+    Kill("step 10 of round 002"),  # behind a checkpoint
+    Kill("step 3 of round 003"),
+]
 # Where early stopping counts its evaluations, and ends what a resumed training would carry on.
 EARLY = [
     Kill("step 5 of round 001"),
@@ -135,6 +157,9 @@ def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory):
             else:
                 assert len(sizes) == 4
                 assert min(sizes) > 2
+            if mode.stop:
+                assert "kappa" in outcomes[mode]["stability"][1][0]
+                assert len(outcomes[mode]["rounds"]) == 2
             check_answers(places, kills=0)
         return outcomes[mode]
 
@@ -196,6 +221,9 @@ def outcome(run_dir: Path) -> dict[str, Any]:
         "labels": [(i, answer.label) for i, answer in store.current_answers().items()],
         "rounds": [(r.number, r.seed, r.answers_seen, r.labels, r.train_size) for r in records],
         "metrics": metrics,
+        "stop set": store.stop_set(),
+        "stability": [(record.stability, store.predictions(record.number)) for record in records],
+        "ended": store.meta("ended"),
         "final model": hashlib.sha256(
             (run_dir / "rounds" / f"{len(records):03d}" / "model" / "model.safetensors").read_bytes()
         ).hexdigest(),
@@ -257,6 +285,8 @@ def check_same(places: Places, expected: dict[str, Any]) -> None:
         pytest.param(EARLY_BEST, EARLY, id="early-stopping-best"),
         pytest.param(EARLY_LAST, EARLY, id="early-stopping-last"),
         pytest.param(COMMITTEE, COMMITTEES, id="committee"),
+        pytest.param(STOPPING, STOP_SETS, id="stopping", marks=pytest.mark.slow),
+        pytest.param(SELF_TRAINING, PREDICTIONS, id="self-training", marks=pytest.mark.slow),
         pytest.param(OF_WORDS, ANNOTATING + SCORING, id="words-annotating-scoring"),
         pytest.param(WORDS_CONTINUE, WEIGHTS, id="words-continue"),
     ],

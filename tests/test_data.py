@@ -9,9 +9,9 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict
 
 from hfal import ActiveLearningCallback, Pool
-from hfal.config import ActiveLearningArguments
 from hfal.data import load_data
 from hfal.errors import ArgumentError
+from hfal.options import ActiveLearningArguments
 
 
 @pytest.fixture(autouse=True)

@@ -46,6 +46,19 @@ def test_they_are_computed_once_and_again_when_texts_or_weights_change(pool, min
     assert not (sentence_embeddings(pool, other) == 7).any()
 
 
+def test_runs_may_share_the_folder(pool, minilm, tmp_path, reviews):
+    other = Pool(reviews.select(range(40)), tmp_path / "other", "text", "label")
+    shared = tmp_path / "shared"
+    for each in (pool, other):
+        active = ActiveLearningCallback(each, embeddings=MODEL, embeddings_dir=shared, seed_strategy="kmeans")
+        active.acquisition.propose_seed_set()
+        assert not (each.run_dir / "sentence_embeddings").exists()
+    (file,) = shared.iterdir()
+    assert np.load(file).shape == (40, 384)
+    first, second = ([e.example_id for e in each.store.queries()[0].examples] for each in (pool, other))
+    assert first == second
+
+
 def test_loading_the_model_draws_no_random_number(pool):
     torch.manual_seed(5)
     before = torch.get_rng_state()

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import logging
+import math
 import os
 import re
 import signal
@@ -27,11 +28,13 @@ from hfal.annotators import SimulatedAnnotator
 from hfal.conll import read_file, read_sentences
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export import export_labels
+from hfal.history import read_history
 from hfal.pool import Pool
+from hfal.records import Answer, Queried, Query
 from hfal.references import resolve_path
 from hfal.spans import spans_from_tags, words_of
 from hfal.spreadsheets import restore
-from hfal.store import Answer, Queried, Query, Store
+from hfal.store import Store
 from hfal.tags import tag_names
 
 
@@ -403,6 +406,36 @@ def read_conll(path: Path) -> dict[str, tuple[list[str], list[str]]]:
     return found
 
 
+def test_numbers_that_json_does_not_have_are_null(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run")
+    store.set_meta("label_names", NAMES)
+    scores = {"a": math.inf, "b": -math.inf, "c": 0.5}
+    examples = tuple(Queried(i, i, {"text": i}, score=score) for i, score in scores.items())
+    store.add_query(Query(1, "round", "odd", 0, examples, settings={"odd": [math.nan]}))
+    for i in scores:
+        store.record(Answer(i, NAMES[0], annotator="Ann", query=1))
+    store.start_round(1, 0, 3, 3)
+    store.finish_training(1)
+    store.finish_round(1, {"eval_loss": math.nan, "eval_accuracy": 0.5})
+    store.close()
+    export_labels(tmp_path / "run", tmp_path / "labels.jsonl")
+    export_labels(tmp_path / "run", tmp_path / "out", answers=True)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    rows = [json.loads(line, parse_constant=refuse) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
+    assert [row["al_score"] for row in rows] == [None, None, 0.5]
+    written = json.loads((tmp_path / "out" / "hfal.json").read_text(), parse_constant=refuse)
+    assert [example["score"] for example in written["queries"][0]["examples"]] == [None, None, 0.5]
+    assert written["queries"][0]["settings"] == {"odd": [None]}
+    assert written["rounds"][0]["metrics"] == {"eval_loss": None, "eval_accuracy": 0.5}
+    metrics = read_history(written, []).rounds[0].metrics
+    assert metrics is not None
+    assert math.isnan(metrics["eval_loss"])
+    assert pq.read_table(tmp_path / "out" / "train.parquet")["al_score"].to_pylist() == list(scores.values())
+
+
 @pytest.fixture(scope="module")
 def tagged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """200 sentences of CoNLL-2003, half of them held out, in words and as raw text, and their exports."""
@@ -717,6 +750,83 @@ def test_what_cannot_be_written_is_an_error(tmp_path: Path, to: str, format: str
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("to", "format", "of_tags", "more", "message"),
+    [
+        (
+            "all.parquet",
+            None,
+            False,
+            {"answers": True},
+            r"all\.parquet' is one file, with no place for answers: name a",
+        ),
+        (
+            "all.csv",
+            None,
+            False,
+            {"unlabeled": True},
+            r"all\.csv' is one file, with no place for unlabeled: name a fold",
+        ),
+        ("all", "jsonl", False, {"answers": True}, r"answers are written as Parquet, so that format='jsonl' does not"),
+        ("all", "conll", True, {"unlabeled": True}, r"a CoNLL file has no place for what is unlabeled"),
+    ],
+)
+def test_where_more_than_labels_has_no_place(tmp_path, to, format, of_tags, more, message) -> None:
+    store = small_run(tmp_path / "run", of_tags)
+    more = {**more, **({"unlabeled": _Texts("abch")} if "unlabeled" in more else {})}
+    with pytest.raises(ArgumentError, match=message):
+        export_labels(store.run_dir, tmp_path / to, format, **more)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+class _Texts:
+    """Examples with these ids, as `add_query` has them."""
+
+    def __init__(self, ids: Sequence[str]):
+        self.ids = ids
+
+    def examples(self):
+        return ((i, {"text": f"text of {i}"}) for i in self.ids)
+
+
+def test_a_card_of_the_users_own_is_left_and_has_to_say_which_file_is_which(tmp_path: Path) -> None:
+    store = small_run(tmp_path / "run")
+    card = tmp_path / "all" / "README.md"
+    card.parent.mkdir()
+    for own in ("# Mine\n", "---\nlicense: mit\n---\n# Mine\n", "---\n: [\n---\n"):
+        card.write_text(own)
+        with pytest.raises(
+            ArgumentError, match=r"README\.md is there, and does not say which file is which"
+        ) as raised:
+            export_labels(store.run_dir, card.parent, answers=True)
+        assert [(p.name, p.read_text()) for p in card.parent.iterdir()] == [("README.md", own)]
+    wanted = str(raised.value).partition("metadata:\n")[2]
+    own = f"---\nlicense: mit\n{wanted}---\n# Mine\n"
+    card.write_text(own)
+    export_labels(store.run_dir, card.parent, answers=True)
+    assert card.read_text() == own
+    log = load_dataset(str(card.parent), "answers", cache_dir=str(tmp_path / "cache"))["train"]
+    assert log["id"] == ["h", "a", "b"]
+
+
+def test_unlabeled_texts_of_an_earlier_export_are_written_anew_or_left(tmp_path: Path) -> None:
+    store = small_run(tmp_path / "run")
+    folder = tmp_path / "all"
+    export_labels(store.run_dir, folder, unlabeled=_Texts("abchxy"))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(
+        ArgumentError, match=r"unlabeled\.parquet is there and may be .* pass unlabeled= \(--unlabeled\)"
+    ):
+        export_labels(store.run_dir, folder)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    answer(store, "c", "negative")
+    export_labels(store.run_dir, folder, unlabeled=_Texts("abchxy"))
+    assert ids_in(folder / "unlabeled.parquet") == ["x", "y"]
+    (folder / "unlabeled.parquet").unlink()
+    export_labels(store.run_dir, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["test.parquet", "train.parquet"]
+
+
 def test_run_without_labels_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match="no run in"):
         export_labels(tmp_path / "nothing", tmp_path / "labels.csv")
@@ -941,7 +1051,7 @@ def test_export_beside_a_process_that_owns_the_run_and_writes(tmp_path: Path) ->
     ids = [f"x{n}" for n in range(3000)]
     add_query(store, ids)
     script = (
-        "import sys, time; from hfal.store import Answer, Store; store = Store(sys.argv[1])\n"
+        "import sys, time; from hfal.records import Answer; from hfal.store import Store; store = Store(sys.argv[1])\n"
         "with store.own():\n"
         "    for n in range(3000):\n"
         "        time.sleep(0.01)\n"
@@ -984,8 +1094,11 @@ def test_export_killed_while_it_writes_leaves_the_old_file(tmp_path: Path) -> No
     (splits,) = load(tmp_path, tmp_path / "folder")
     assert [row["id"] for row in splits["train"]] == ["small"]  # load_dataset does not see the half file
 
+    mine = tmp_path / "folder" / f".train.jsonl.{os.getppid()}.part"  # of a process that lives
+    mine.touch()
     export_labels(store.run_dir, tmp_path / "folder", "jsonl")
     assert ids_in(tmp_path / "folder" / "train.jsonl") == ["small", *ids]
+    assert sorted(tmp_path.glob("folder/.*")) == [mine]
 
 
 @both_tasks

@@ -21,10 +21,11 @@ from hfal.annotators import FileAnnotator, SimulatedAnnotator
 from hfal.conll import read_file, read_sentences, write_sentence
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError
 from hfal.pool import Pool
+from hfal.records import Answer, Queried, Query
 from hfal.references import resolve_path
 from hfal.spans import spans_from_tags, words_of
 from hfal.spreadsheets import restore
-from hfal.store import Answer, Queried, Query, Store
+from hfal.store import Store
 from hfal.tags import tag_names
 
 

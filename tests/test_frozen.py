@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from command import Result
-from conftest import NAMES, load_reviews, load_sentences
-from datasets import Dataset
+from conftest import NAMES, load_reviews, load_sentences, tiny_config
+from datasets import Dataset, Features, List, Value
 from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
 from transformers import AutoModel, TrainingArguments
@@ -26,6 +26,7 @@ from hfal.frozen import (
     pad_states,
     stack_rows,
 )
+from hfal.pool import STATES
 from hfal.references import resolve_model
 from hfal.store import Store
 from hfal.token_states import add_token_states, sentence_means
@@ -134,6 +135,7 @@ def test_strategies_get_the_embeddings_and_what_goes_into_the_head(pool, make_fr
     np.testing.assert_allclose(seen[0].features, x, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["margin+kmeans", "badge", "bald", "kcenter"])
 def test_strategies_and_starts_work_with_it(pool, make_frozen_trainer, strategy: str) -> None:
     active = ActiveLearningCallback(
@@ -233,6 +235,7 @@ def test_a_head_learns_entities_and_pads_nothing_into_its_logits(news: Pool, mak
     torch.testing.assert_close(again.classifier.weight, head.classifier.weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strategy", "embeddings"), [("mnlp", "model"), ("mnlp+kmeans", "entities")])
 def test_strategies_for_entities_work_with_it(news: Pool, make_tagger, strategy: str, embeddings: str) -> None:
     active = ActiveLearningCallback(
@@ -299,8 +302,19 @@ def test_hfal_run_freezes_the_encoder_and_goes_on(hfal: Callable[..., Result], f
     store.close()
 
 
+@pytest.mark.slow
 def test_hfal_run_freezes_the_encoder_for_sets_of_labels(hfal: Callable[..., Result], folder: Path) -> None:
     run = ["run", "--data", "reviews.jsonl", "--label", "topics", "--labels", "both,none", "--eval_size", "20"]
     done = hfal(*run, "--model", MODEL, "--freeze_encoder", "--query_size", "8", "--use_cpu", "--rounds", "2")
     assert done.code == 0, done.stderr
     assert "f1_micro" in done.stdout
+
+
+def test_an_encoder_from_a_folder_is_known_in_every_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny_config(2).save_pretrained("acme/bert")
+    texts = Dataset.from_dict({"embedding": [[0.0] * 4]}, Features({"embedding": List(Value("float32"), length=4)}))
+    words = Dataset.from_dict({"input_ids": [[1, 2]], STATES: [[0.0] * 8]})
+    for of, rows in ((FrozenEncoderForSequenceClassification, texts), (FrozenEncoderForTokenClassification, words)):
+        config = of.on(rows, "acme/bert").config
+        assert config.encoder_name_or_path == config.name_or_path == str(tmp_path / "acme" / "bert")

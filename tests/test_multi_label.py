@@ -15,9 +15,9 @@ from hfal import ActiveLearningCallback, FileAnnotator, Hybrid, LabelRank, Label
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError, DivergedError, RunDirectoryError
 from hfal.evaluation.label_sets import label_set_metrics
 from hfal.label_set_columns import label_set_names_of, read_label_sets
+from hfal.records import Answer
 from hfal.references import load_split
 from hfal.scoring import score_examples
-from hfal.store import Answer
 
 
 TYPES = ["LOC", "MISC", "ORG", "PER"]

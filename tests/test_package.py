@@ -16,7 +16,7 @@ def test_the_wheel_carries_the_recipe_that_hfal_run_runs(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
-    assert {"hfal/templates/dataset_card.md", "hfal/templates/model_card.md"} <= set(names)
+    assert {f"hfal/templates/{name}" for name in ("dataset_card.md", "model_card.md", "report.html")} <= set(names)
     assert {"hfal/py.typed", "hfal/recipes/text_classification.py", "hfal/annotators/file.py"} <= set(names)
     assert all(name.startswith(("hfal/", "hfal-0.1.0.dist-info/")) for name in names)
     # -S leaves out the installed hfal, also an editable one; what hfal needs is put back by path.

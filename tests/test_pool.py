@@ -7,7 +7,7 @@ from datasets import ClassLabel, Dataset, Value
 
 from hfal import Answer, Pool
 from hfal.errors import AnnotationError, RunDirectoryError
-from hfal.store import Queried, Query
+from hfal.records import Queried, Query
 
 
 NAMES = ["negative", "positive"]

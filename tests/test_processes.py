@@ -114,6 +114,8 @@ def test_one_process_and_three_compute_the_same_bits_and_make_the_same_query(sco
     else:
         words = [len(suggestion) for suggestion in answers[0]["suggestions"]]
         assert sum(words[:-1]) < 17 * 15 <= sum(words)
+    assert 0 < answers[0]["stability"]["uncertainty"] <= 1
+    assert len(answers[0]["predictions"]) == 211
     assert answers[0]["given"] == 10_000  # whoever is faster: the others wait for the process that records them
     failed, spoiled = answers[0]["errors"]
     assert failed == "HfalError: only the main process does this"
@@ -135,12 +137,15 @@ def test_a_run_of_two_processes_ends_with_equal_labels_each_asked_once_by_the_ma
     whole_run = request.getfixturevalue(task)
     first, second = said(whole_run, "end")
     assert first == second
+    assert all("uncertainty" in figures for figures in first["stability"])
     asked = [line.split() for line in (whole_run / "asked.txt").read_text().splitlines()]
     assert {rank for rank, _ in asked} == {"0"}
     assert len(asked) == len({example for _, example in asked}) == len(first["labels"])
     store = Store(whole_run / "run", read_only=True)
     if task == "folder":
         assert first["sizes"] == [15, 25, 35]
+        assert first["rows"][0] == 15
+        assert 2 * 25 < first["rows"][1] <= 4 * 25  # each label twice, and predictions: two processes, the same
         assert len(asked) == 20 + 35
         assert all("eval_accuracy" in metrics for metrics in first["metrics"])
         texts = {store.texts(i)["text"]: label for i, label in first["labels"].items()}
@@ -211,11 +216,12 @@ def test_hfal_run_works_under_torchrun(fresh):
     rows = load_reviews(60).select_columns(["text", "label"])
     rows.to_csv(fresh / "reviews.csv")
     options = f"""run --data reviews.csv --text text --label label --labels {",".join(NAMES)} --model model --use_cpu
-        --eval_size 20 --seed_size 8 --query_size 8 --rounds 2 --num_train_epochs 1""".split()
+        --eval_size 20 --seed_size 8 --query_size 8 --stop uncertainty(1,rounds=2) --num_train_epochs 1""".split()
     command = [*TORCHRUN, "2", "-m", "hfal", *options]
     output = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=180)
     assert output.returncode == 0, output.stderr
     assert output.stderr.count("round 2: 16 labels bought") == 1
+    assert output.stderr.count("the run ends after round 2: the mean uncertainty after round 2 is ") == 1
     assert output.stdout.count("round  labels  trained on") == 1
     assert "LOAD REPORT" not in output.stderr
     assert len(Store(fresh / "runs" / "reviews", read_only=True).current_answers()) == 16

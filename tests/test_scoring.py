@@ -177,7 +177,7 @@ def test_other_errors_of_the_model_come_through(model, reviews, tokenizer):
 
 
 def test_large_results_lie_in_a_file_that_vanishes(model, reviews, tokenizer, one_by_one, tmp_path, monkeypatch):
-    monkeypatch.setattr("hfal.scoring._IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("hfal.scratch._IN_MEMORY_BYTES", 1000)
     found = run(model, reviews, tokenizer, keep=["embeddings"], scratch_dir=tmp_path)["embeddings"]
     assert isinstance(found, np.memmap)
     np.testing.assert_allclose(found, one_by_one["embeddings"], atol=1e-5)

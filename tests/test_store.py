@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hfal.errors import AnnotationError, RunDirectoryBusyError, RunDirectoryError
-from hfal.store import Answer, Queried, Query, Store
+from hfal.records import Answer, Queried, Query
+from hfal.store import Store
 
 
 def a_query(*ids: str, round_number: int = 1) -> Query:
@@ -80,6 +81,28 @@ def test_a_snapshot_stays_as_it_was_while_another_writes(tmp_path):
             assert reader.answers() == before
         writing.result(timeout=30)
     assert [a.example_id for a in reader.answers()] == ["a", "b"]
+
+
+def test_what_is_written_at_once_is_there_as_a_whole_or_not_at_all(tmp_path):
+    store, reader = Store(tmp_path), Store(tmp_path, read_only=True)
+    store.set_meta("label_names", ["negative", "positive"])
+    with store.at_once():
+        for example_id in "ab":
+            store.record(Answer(example_id, "positive", annotator="ann"), "content", {"text": example_id})
+        assert reader.answers() == []
+        assert len(store.answers()) == 2  # who writes sees it
+    assert [a.example_id for a in reader.answers()] == ["a", "b"]
+
+    def record(*labels):
+        with store.at_once():
+            for label in labels:
+                store.record(Answer(f"is {label}", label, annotator="ann"), "content", {"text": label})
+
+    with pytest.raises(AnnotationError):
+        record("positive", "blue")
+    assert [a.example_id for a in reader.answers()] == ["a", "b"]
+    say(store, "e", "negative")  # and afterwards each by itself again
+    assert [a.example_id for a in reader.answers()] == ["a", "b", "e"]
 
 
 def test_every_commit_is_synchronous(tmp_path):
@@ -209,7 +232,7 @@ def test_another_schema_version_is_refused_and_left_alone(tmp_path):
     store._db.execute("PRAGMA user_version = 99")
     store.close()
     before = (tmp_path / "labels.sqlite").read_bytes()
-    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 3"):
+    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 4"):
         Store(tmp_path)
     assert (tmp_path / "labels.sqlite").read_bytes() == before
 
@@ -269,3 +292,49 @@ def test_a_killed_owner_leaves_no_lock(tmp_path, owner):
     store = Store(tmp_path)
     with store.own(), store.own():  # nested in one process
         pass
+
+
+def as_version_3(run_dir):
+    """Make a store what the hfal before this one would have left."""
+    db = sqlite3.connect(run_dir / "labels.sqlite", isolation_level=None)
+    db.execute("DROP TABLE stability")
+    db.execute("PRAGMA user_version = 3")
+    db.close()
+
+
+def test_a_run_directory_of_the_version_before_can_be_read_and_gone_on_with(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    store.start_round(1, seed=43, labels=1, train_size=1)
+    store.close()
+    as_version_3(tmp_path)
+    before = (tmp_path / "labels.sqlite").read_bytes()
+    reader = Store(tmp_path, read_only=True)
+    assert [(r.number, r.labels, r.stability) for r in reader.rounds()] == [(1, 1, None)]
+    assert (tmp_path / "labels.sqlite").read_bytes() == before
+
+    writer = Store(tmp_path)
+    assert [answer.label for answer in writer.answers()] == ["positive"]
+    writer.record_stability(1, {"kappa": 0.5}, b"what it said")
+    for opened in (writer, reader, Store(tmp_path), Store(tmp_path, read_only=True)):
+        assert opened.round(1).stability == {"kappa": 0.5}
+        assert opened.predictions(1) == b"what it said"
+
+
+def test_what_was_said_of_the_stop_set_goes_with_the_training_and_with_the_stop_set(tmp_path):
+    store = Store(tmp_path)
+    assert store.stop_set() == []
+    store.set_stop_set(["b", "a"], seed=7)
+    assert store.stop_set() == ["b", "a"]
+    for number in (1, 2):
+        store.start_round(number, seed=43, labels=number, train_size=number)
+        store.record_stability(number, {"uncertainty": 0.5}, b"said")
+    store.forget_training(2)
+    assert [r.stability for r in store.rounds()] == [{"uncertainty": 0.5}, None]
+    assert (store.predictions(1), store.predictions(2)) == (b"said", None)
+    store.set_stop_set(["c"], seed=7)
+    assert store.predictions(1) is None  # it was said of others
+    assert store.round(1).stability == {"uncertainty": 0.5}
+    copy = Store(tmp_path / "copy")
+    copy.restore({}, [], store.rounds(), [])
+    assert copy.rounds() == store.rounds()

@@ -8,37 +8,36 @@ import sys
 import termios
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from datasets import Dataset
-from person import END, ENTER, ESC, HOME, LEFT, PAGE_DOWN, PAGE_UP, RIGHT, UP, OtherScreen, Person
+from person import (
+    END,
+    ENTER,
+    ESC,
+    HOME,
+    LABELING,
+    LEFT,
+    PAGE_DOWN,
+    PAGE_UP,
+    RIGHT,
+    UP,
+    OtherScreen,
+    Person,
+    at_the_terminal,
+)
 from prompt_toolkit.utils import get_cwidth
 
 from hfal.annotators import TerminalAnnotator
 from hfal.annotators.display import Page, clip, lay_out, masked, one_line
-from hfal.store import Queried, Query, Store
+from hfal.records import Queried, Query
+from hfal.store import Store
 
 
 LABELS = ["negative", "positive"]
 MEGABYTE = 2**20
-
-# What `hfal label` does, in a process that loads no torch.
-LABELING = """
-import sys
-from hfal.annotation import ask
-from hfal.annotators import TerminalAnnotator
-from hfal.store import Store
-ask(Store(sys.argv[1]), TerminalAnnotator("ann", show_suggestions=len(sys.argv) < 3))
-print("The run goes on.")
-"""
-
-
-def at_the_terminal(store: Store, *arguments: str, script: str = LABELING, **options: Any) -> Person:
-    """Somebody who labels what this store asks."""
-    return Person(sys.executable, "-c", script, str(store.run_dir), *arguments, **options)
 
 
 def add_query(
@@ -66,20 +65,6 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def texts(reviews: Dataset) -> list[str]:
     return reviews["text"][:40]
-
-
-@pytest.fixture
-def sit_down(store: Store) -> Iterator[Callable[..., Person]]:
-    """A function that seats a person before the store of this test."""
-    people: list[Person] = []
-
-    def sit(*arguments: str, **options: Any) -> Person:
-        people.append(at_the_terminal(store, *arguments, **options))
-        return people[-1]
-
-    yield sit
-    for person in people:
-        person.stands_up()
 
 
 Sit = Callable[..., Person]

@@ -3,20 +3,21 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from person import END, ENTER, ESC, LEFT, RIGHT, Person
 from prompt_toolkit.utils import get_cwidth
-from test_terminal_annotator import assert_harmless, at_the_terminal
+from test_terminal_annotator import assert_harmless
 
 from hfal.annotators.display import Page, Sentence
 from hfal.annotators.entities import word_ranges
 from hfal.errors import ArgumentError
+from hfal.records import Answer, Queried, Query
 from hfal.spans import words_of
-from hfal.store import Answer, Queried, Query, Store
+from hfal.store import Store
 from hfal.tags import Entity, entities, tag_names
 
 
@@ -52,20 +53,6 @@ def store(tmp_path: Path) -> Store:
     store.set_meta("label_names", tag_names(TYPES))
     store.set_meta("plan", {"budget": 500, "rounds": 10, "unit": "words"})
     return store
-
-
-@pytest.fixture
-def sit_down(store: Store) -> Iterator[Callable[..., Person]]:
-    """A function that seats a person before the store of this test."""
-    people: list[Person] = []
-
-    def sit(*arguments: str, **options: Any) -> Person:
-        people.append(at_the_terminal(store, *arguments, **options))
-        return people[-1]
-
-    yield sit
-    for person in people:
-        person.stands_up()
 
 
 def said(store: Store) -> dict[str, Any]:

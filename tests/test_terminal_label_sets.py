@@ -1,14 +1,15 @@
 """Sets of labels in the terminal annotator: keys choose them, Enter saves, in a real pseudo-terminal."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from person import ENTER, ESC, LEFT, RIGHT, Person
-from test_terminal_annotator import assert_harmless, at_the_terminal
+from test_terminal_annotator import assert_harmless
 
-from hfal.store import Queried, Query, Store
+from hfal.records import Queried, Query
+from hfal.store import Store
 
 
 TYPES = ["LOC", "MISC", "ORG", "PER"]
@@ -34,20 +35,6 @@ def store(tmp_path: Path) -> Store:
     store.set_meta("label_names", TYPES)
     store.set_meta("plan", {"budget": 500, "rounds": 10})
     return store
-
-
-@pytest.fixture
-def sit_down(store: Store) -> Iterator[Callable[..., Person]]:
-    """A function that seats a person before the store of this test."""
-    people: list[Person] = []
-
-    def sit(*arguments: str, **options: Any) -> Person:
-        people.append(at_the_terminal(store, *arguments, **options))
-        return people[-1]
-
-    yield sit
-    for person in people:
-        person.stands_up()
 
 
 def said(store: Store) -> dict[str, Any]:

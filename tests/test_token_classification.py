@@ -21,7 +21,7 @@ from hfal import ActiveLearningCallback, FileAnnotator, Hybrid, Pool, SimulatedA
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.evaluation.curves import rounds_table
 from hfal.evaluation.entities import entity_metrics
-from hfal.store import Answer
+from hfal.records import Answer
 from hfal.tag_columns import count_words, read_tags, tag_names_of
 
 

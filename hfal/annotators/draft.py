@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from hfal.annotators.protocol import OpenQuery
 from hfal.annotators.session import Session
 from hfal.errors import ArgumentError
-from hfal.store import Answer
+from hfal.records import Answer
 
 
 class DraftSession(Session):

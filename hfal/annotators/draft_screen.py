@@ -6,7 +6,7 @@ from hfal.annotators.display import Fragments
 from hfal.annotators.draft import DraftSession
 from hfal.annotators.screen import Screen
 from hfal.annotators.widgets import Chip, flow
-from hfal.store import Answer
+from hfal.records import Answer
 
 
 class DraftScreen(Screen):

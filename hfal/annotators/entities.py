@@ -9,8 +9,8 @@ from hfal.annotators.display import Sentence, clip, one_line
 from hfal.annotators.draft import DraftSession
 from hfal.annotators.protocol import OpenQuery, Question
 from hfal.errors import ArgumentError
+from hfal.records import Answer
 from hfal.spans import words_of
-from hfal.store import Answer
 from hfal.tags import Entity, check_tags, entities, entity_types, write_tags
 
 

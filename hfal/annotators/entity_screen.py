@@ -10,7 +10,7 @@ from hfal.annotators.display import clip, one_line
 from hfal.annotators.draft_screen import DraftScreen
 from hfal.annotators.entities import EntitySession
 from hfal.annotators.widgets import Chip
-from hfal.store import Answer
+from hfal.records import Answer
 
 
 _KEYS = "123456789abdefgijklmoptvwyz"  # without the letters of the commands: s n u c h q x r

@@ -22,9 +22,9 @@ from hfal.annotators.protocol import OpenQuery
 from hfal.conll import Sentence, read_sentences, write_sentence
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.label_sets import join_label_set, separators, word_for_none
+from hfal.records import Answer, Texts
 from hfal.spans import words_of
 from hfal.spreadsheets import column_for, csv_lines, csv_rows, restore
-from hfal.store import Answer, Texts
 
 
 _OURS = ("id", "suggestion", "confidence", "label", "comment")

@@ -8,7 +8,7 @@ from hfal.annotators.display import Fragments, one_line
 from hfal.annotators.screen import Screen
 from hfal.annotators.session import LabelSession
 from hfal.annotators.widgets import Chip
-from hfal.store import Answer
+from hfal.records import Answer
 
 
 _KEYS = "123456789abdefgijklmoprtvwxyz"  # without the letters of the commands: s n u c h q

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from hfal.annotators.draft_screen import DraftScreen
 from hfal.annotators.label_sets import LabelSetSession
-from hfal.store import Answer
+from hfal.records import Answer
 
 
 _KEYS = "123456789abdefgijklmoptvwxyz"  # without the letters of the commands: s n u c h q r

@@ -9,7 +9,7 @@ from hfal.annotators.protocol import Question
 from hfal.annotators.session import LabelSession
 from hfal.errors import ArgumentError
 from hfal.label_sets import check_label_set
-from hfal.store import Answer
+from hfal.records import Answer
 
 
 class LabelSetSession(DraftSession, LabelSession):

@@ -7,8 +7,8 @@ from typing import Any
 from hfal.annotators.protocol import OpenQuery
 from hfal.errors import ArgumentError
 from hfal.label_sets import check_label_set, split_label_set
+from hfal.records import Texts
 from hfal.spans import tags_from_spans, words_of
-from hfal.store import Texts
 from hfal.tags import check_tags, entity_types
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hfal.store import Answer, Texts
+from hfal.records import Answer, Texts
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Annotator(Protocol):
         """Answer as many questions as possible now.
 
         Each answer is on the disk before the iterator is asked for the next one, so resuming after a `yield` is the
-        acknowledgement. Questions left out stay unanswered; answers to examples of earlier queries are welcome, and
+        acknowledgement (or, where the annotator has an attribute `at_once` that is true, all are when the iterator
+        ends). Questions left out stay unanswered; answers to examples of earlier queries are welcome, and
         a query without questions asks only for these.
         """
         ...

@@ -45,7 +45,7 @@ from hfal.annotators.display import Fragments, Sentence, clip, one_line
 from hfal.annotators.pane import Pane
 from hfal.annotators.session import Session
 from hfal.annotators.widgets import Chip, Masked, Names, flow
-from hfal.store import Answer
+from hfal.records import Answer
 from hfal.tags import Entity
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from hfal.annotators.display import Sentence, one_line
 from hfal.annotators.protocol import OpenQuery, Question
-from hfal.store import Answer
+from hfal.records import Answer
 from hfal.tags import Entity
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hfal.annotators.protocol import OpenQuery
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.pool import Pool
-from hfal.store import Answer
+from hfal.records import Answer
 
 
 class SimulatedAnnotator:
@@ -18,6 +18,10 @@ class SimulatedAnnotator:
     Raises:
         ValueError: The pool has no label column.
     """
+
+    at_once = True
+    """Its answers to a query are committed together: no person's work is lost with them, and for each alone the disk
+    would be waited for."""
 
     def __init__(self, pool: Pool, name: str = "simulated"):
         if pool.label_column is None:

@@ -20,7 +20,7 @@ from hfal.annotators.label_sets import LabelSetSession
 from hfal.annotators.protocol import OpenQuery
 from hfal.annotators.session import LabelSession
 from hfal.errors import AnnotationError
-from hfal.store import Answer
+from hfal.records import Answer
 from hfal.tags import OUTSIDE
 
 

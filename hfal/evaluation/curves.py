@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from hfal.errors import ArgumentError
-from hfal.store import RoundRecord
+from hfal.records import RoundRecord
 
 
 def metric_names(records: Sequence[RoundRecord]) -> list[str]:
@@ -16,17 +16,21 @@ def metric_names(records: Sequence[RoundRecord]) -> list[str]:
 def rounds_table(records: Sequence[RoundRecord]) -> str:
     """The rounds as a plain-text table: number, labels bought, size of the training set, metrics.
 
-    Where words are tagged, the labels bought are shown in sentences and in words.
+    Where words are tagged, the labels bought are shown in sentences and in words. Where it is recorded how predictions
+    change, the last column has the kappa between each round and the one before.
     """
     names = metric_names(records)
+    with_kappa = any(record.stability for record in records)
     of_words = any(record.words is not None for record in records)
     bought = ["sentences", "words"] if of_words else ["labels"]
-    rows = [["round", *bought, "trained on", *(name.removeprefix("eval_") for name in names)]]
+    columns = [*(name.removeprefix("eval_") for name in names), *(["kappa"] if with_kappa else [])]
+    rows = [["round", *bought, "trained on", *columns]]
     for record in records:
         values = [(record.metrics or {}).get(name) for name in names]
+        values += [(record.stability or {}).get("kappa")] if with_kappa else []
         row = [str(record.number), str(record.labels), *([str(record.words)] if of_words else [])]
         if record.finished is None:
-            rows.append([*row, "(not finished)", *("" for _ in names)])
+            rows.append([*row, "(not finished)", *("" for _ in columns)])
         else:
             shown = ["" if value is None else f"{value:.4f}" for value in values]
             rows.append([*row, str(record.train_size), *shown])

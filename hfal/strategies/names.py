@@ -94,23 +94,25 @@ _ALSO_KNOWN_AS = {
 }
 
 
-def refuse_for_task(name: str, task: str) -> None:
-    """Say what to use instead of a strategy that other tasks have."""
-    tasks = [t for t in SCORES if name in {*SCORES[t], *SELECTIONS[t]}]
+def refuse_for_task(strategy: str | Callable[..., Any], task: str) -> None:
+    """Refuse a strategy that other tasks have, called by its name or given as a function; say what to use instead.
+
+    Of functions these are the ones that read probabilities as those of classes of which one is right, where each label
+    has its own.
+
+    Raises:
+        ArgumentError: It is one.
+    """
+    if isinstance(strategy, str):
+        name: str | None = strategy
+        tasks = [t for t in SCORES if name in {*SCORES[t], *SELECTIONS[t]}]
+    else:
+        name = next((name for name, known in {**_OF_CLASSES, **_ON_CLASSES}.items() if strategy is known), None)
+        tasks = ["text_classification"] if name is not None and task == "multi_label_classification" else []
     if tasks and task not in tasks:
         table = {**_INSTEAD, **_INSTEAD_FOR_SETS} if task == "multi_label_classification" else _INSTEAD
-        instead = table[name].format(score=next(iter(SCORES[task])))
+        instead = table.get(str(name), _ONE_OF_CLASSES).format(score=next(iter(SCORES[task])))
         raise ArgumentError(f"strategy {name!r} is for {' and '.join(tasks)}, and this is {task}: {instead}")
-
-
-def refuse_classes(function: Callable[..., Any], task: str) -> None:
-    """Refuse what reads probabilities as those of classes of which one is right, where each label has its own."""
-    known = {**_OF_CLASSES, **_ON_CLASSES}
-    if task == "multi_label_classification" and any(function is known[name] for name in known):
-        raise ArgumentError(
-            f"{getattr(function, '__name__', function)!r} is for text_classification, where one of the classes is "
-            f"right, and this is {task}: the strategies here are {', '.join([*SCORES[task], *SELECTIONS[task]])}"
-        )
 
 
 def unknown_name(what: str, name: str, known: list[str]) -> str:

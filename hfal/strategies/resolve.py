@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from hfal.errors import ArgumentError, StrategyError
 from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.label_sets import LABEL_SCORES, LabelRank, LabelScore
-from hfal.strategies.names import SCORES, SELECTIONS, refuse_classes, refuse_for_task, unknown_name
+from hfal.strategies.names import SCORES, SEED_SELECTIONS, SELECTIONS, refuse_for_task, unknown_name
 from hfal.strategies.scores import GIVEN, ScoreFunction, Stack, reads_draws, required_parameters
 from hfal.strategies.selection import SIGNALS, SelectFunction, Signals, random, top_k
 from hfal.strategies.similarity import best_distinct
@@ -203,6 +203,23 @@ def resolve_strategy(
     return _asking(score, score.name, top_k, task)
 
 
+def resolve_seed_strategy(strategy: str | SelectFunction) -> Strategy:
+    """The strategy that picks a seed set: one of `SEED_SELECTIONS`, or a function `select(signals, k, rng)`.
+
+    Raises:
+        ArgumentError: It is something else, or needs what only a model or labels can say.
+    """
+    task = "text_classification"  # embeddings are the same for all of them
+    select = SEED_SELECTIONS[strategy] if isinstance(strategy, str) else _selection(strategy, task)
+    needs = _needs(select, task)
+    if needs - {"embeddings", "labeled_embeddings"}:
+        raise ArgumentError(
+            f"seed_strategy={_name(select)!r} needs {', '.join(sorted(needs))}, but no model has been trained yet: "
+            "take a function that reads nothing but embeddings, and declares so: @needs('embeddings')"
+        )
+    return Strategy(_name(select), None, select, needs, _settings(select))
+
+
 def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None) -> str | TokenScore | Hybrid:
     """What a strategy's name means for token classification, with the arguments of its `TokenScore` if it has one.
 
@@ -262,7 +279,7 @@ def _score(score: Any, task: str, outside: int, what: str = "score") -> _Score:
             refuse_for_task(score, task)
             raise ArgumentError(unknown_name("score", score, [*SCORES[task]]))
         score = SCORES[task][score]
-    refuse_classes(score, task)
+    refuse_for_task(score, task)
     if isinstance(score, LabelScore | LabelRank) and task != "multi_label_classification":
         raise ArgumentError(f"{score.name!r} is a score of sets of labels: take {score.score!r} here")
     parameters = required_parameters(score)
@@ -428,7 +445,7 @@ def _selection(select: str | SelectFunction, task: str, offered: list[str] | Non
 
 def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
     select = _original(select)
-    refuse_classes(select, task)
+    refuse_for_task(select, task)
     of_words = task == "token_classification"
     needed: frozenset[str] = getattr(
         select, "needs", frozenset({"embeddings"} if of_words else {"probabilities", "embeddings"})

@@ -11,7 +11,8 @@ import torch
 from hfal.errors import ArgumentError, RowError
 from hfal.label_set_columns import label_set_names_of, read_label_sets
 from hfal.labels import LABEL_COLUMNS
-from hfal.tasks.outputs import finite, label_probabilities, required, scores_of
+from hfal.stability import f_of_sets, mean_entropy
+from hfal.tasks.outputs import finite, label_probabilities, signals_of_texts
 from hfal.tasks.whole_texts import WholeTexts
 from hfal.thresholds import thresholds_of
 
@@ -105,10 +106,29 @@ class MultiLabelClassification(WholeTexts):
             rows: Not used.
         """
         probabilities = arrays["probabilities"].astype(np.float64)
-        chosen = probabilities >= np.array([*self.thresholds.values()])
+        chosen = self._chosen(probabilities)
         confidences = np.exp(np.log(np.where(chosen, probabilities, 1 - probabilities)).mean(axis=1))
         names = np.array(self.label_names, object)
         return [(names[row].tolist(), float(sure)) for row, sure in zip(chosen, confidences, strict=True)]
+
+    def _chosen(self, probabilities: np.ndarray) -> np.ndarray:
+        """The labels whose probability reaches their threshold, bool[n, L]."""
+        chosen: np.ndarray = probabilities >= np.array([*self.thresholds.values()])
+        return chosen
+
+    def predictions(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, float]:
+        """What `hfal.stability` compares, 0 or 1 for each label, int[n, L]; and the mean uncertainty, from 0 to 1.
+
+        Args:
+            arrays: `probabilities`, float[n, L].
+        """
+        probabilities = arrays["probabilities"].astype(np.float64)
+        return self._chosen(probabilities).astype(int), mean_entropy(np.stack([probabilities, 1 - probabilities], -1))
+
+    @property
+    def f_measure(self) -> Callable[[np.ndarray, np.ndarray], float]:
+        """The F measure of some predictions, were others right."""
+        return f_of_sets
 
     @staticmethod
     def signals(
@@ -137,11 +157,5 @@ class MultiLabelClassification(WholeTexts):
         head = MultiLabelClassification.head
         probabilities = None if logits is None else label_probabilities(logits, 2, head)
         draws = None if drawn is None else label_probabilities(drawn, 3, head)
-        found = {"finite": finite(logits, drawn)}  # of the logits: the sigmoid of infinity is 1
-        if "probabilities" in keep:
-            found["probabilities"] = required(probabilities)
-        if "draws" in keep:
-            found["draws"] = required(draws)
-        if "scores" in keep:
-            found["scores"] = scores_of(score, probabilities, draws, None)
-        return found
+        is_finite = finite(logits, drawn)  # of the logits: the sigmoid of infinity is 1
+        return signals_of_texts(probabilities, draws, is_finite, keep, score)

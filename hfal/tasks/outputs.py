@@ -57,6 +57,35 @@ def finite(
     return torch.stack(rows).all(dim=0)
 
 
+def signals_of_texts(
+    probabilities: torch.Tensor | None,
+    draws: torch.Tensor | None,
+    is_finite: torch.Tensor,
+    keep: frozenset[str],
+    score: Callable[..., torch.Tensor] | None,
+) -> dict[str, torch.Tensor]:
+    """What is said of whole texts: `finite`, bool[B], and what is in `keep`, float[B, ...].
+
+    Args:
+        probabilities: float32[B, C].
+        draws: float32[B, T, C].
+        is_finite: bool[B].
+        keep: Any of `"scores"`, `"probabilities"` and `"draws"`.
+        score: The acquisition score.
+
+    Raises:
+        ScoringError: The score function did not return one number for each example.
+    """
+    found = {"finite": is_finite}
+    if "probabilities" in keep:
+        found["probabilities"] = required(probabilities)
+    if "draws" in keep:
+        found["draws"] = required(draws)
+    if "scores" in keep:
+        found["scores"] = scores_of(score, probabilities, draws, None)
+    return found
+
+
 def scores_of(
     score: Callable[..., torch.Tensor] | None,
     probabilities: torch.Tensor | None,

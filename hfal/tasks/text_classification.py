@@ -11,7 +11,8 @@ import torch
 
 from hfal.errors import ArgumentError
 from hfal.labels import label_indices, label_names_of
-from hfal.tasks.outputs import class_probabilities, finite, required, scores_of
+from hfal.stability import f_of_classes, mean_entropy
+from hfal.tasks.outputs import class_probabilities, finite, required, signals_of_texts
 from hfal.tasks.whole_texts import WholeTexts
 
 
@@ -100,6 +101,20 @@ class TextClassification(WholeTexts):
         best = probabilities.argmax(axis=1)
         return [(self.label_names[c], float(probabilities[row, c])) for row, c in enumerate(best)]
 
+    def predictions(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, float]:
+        """What `hfal.stability` compares, the class of each text, int[n]; and the mean uncertainty, from 0 to 1.
+
+        Args:
+            arrays: `probabilities`, float[n, C].
+        """
+        probabilities = arrays["probabilities"]
+        return probabilities.argmax(axis=1), mean_entropy(probabilities)
+
+    @property
+    def f_measure(self) -> Callable[[np.ndarray, np.ndarray], float]:
+        """The F measure of some predictions, were others right."""
+        return f_of_classes
+
     @staticmethod
     def signals(
         logits: torch.Tensor | None,
@@ -114,7 +129,8 @@ class TextClassification(WholeTexts):
             logits: float[B, C]; `None` where all that is asked for is of draws.
             drawn: Those of T draws of the model's parameters, float[B, T, C], if there are any.
             words: Not used.
-            keep: Any of `"scores"`, `"probabilities"` and `"draws"`.
+            keep: Any of `"scores"`, `"probabilities"`, `"draws"`, and `"predictions"` with `"confidences"`, the most
+                likely class and its probability.
             score: The acquisition score, of probabilities float32[B, C], or of draws float32[B, T, C].
 
         Returns:
@@ -126,11 +142,7 @@ class TextClassification(WholeTexts):
         """
         probabilities = None if logits is None else class_probabilities(logits, 2, TextClassification.head)
         draws = None if drawn is None else class_probabilities(drawn, 3, TextClassification.head)
-        found = {"finite": finite(probabilities, draws)}
-        if "probabilities" in keep:
-            found["probabilities"] = required(probabilities)
-        if "draws" in keep:
-            found["draws"] = required(draws)
-        if "scores" in keep:
-            found["scores"] = scores_of(score, probabilities, draws, None)
+        found = signals_of_texts(probabilities, draws, finite(probabilities, draws), keep, score)
+        if "predictions" in keep:
+            found["confidences"], found["predictions"] = required(probabilities).max(dim=-1)
         return found

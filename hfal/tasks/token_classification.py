@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from hfal.columns import cells_of
 from hfal.errors import ArgumentError, ScoringError
 from hfal.labels import LABEL_COLUMNS
+from hfal.stability import f_of_entities
+from hfal.strategies.tokens import TokenScore
 from hfal.tag_columns import count_words, read_tags, tag_names_of
 from hfal.tags import OUTSIDE
 from hfal.tasks.outputs import class_probabilities, finite, required, scores_of
@@ -37,6 +40,8 @@ class TokenClassification:
     wrong_model = "ForSequenceClassification"
     collator_hint = "pass data_collator=DataCollatorForTokenClassification(tokenizer), which pads labels too"
     suggestion_signals = frozenset({"tags", "confidences"})
+    prediction_signals = frozenset({"tags", "scores"})
+    prediction_score = TokenScore("entropy", aggregate="sum")
 
     def __init__(
         self,
@@ -95,8 +100,7 @@ class TokenClassification:
         seen = np.empty(len(lengths), np.int64)
         last = np.empty(len(lengths), np.int64)
         row = 0
-        for table in self.dataset.select_columns(["word_ids"]).with_format("arrow").iter(10_000):
-            cells = table["word_ids"].combine_chunks()
+        for cells in cells_of(self.dataset, "word_ids"):
             sizes = pc.list_value_length(cells).to_numpy(zero_copy_only=False)
             flat = pc.fill_null(cells.flatten(), -1).to_numpy(zero_copy_only=False).astype(np.int64)
             ends = np.cumsum(sizes)
@@ -223,6 +227,26 @@ class TokenClassification:
                 path[word] = self.label_names[int(tag) - 1]
             found.append((path, float(confidence)))
         return found
+
+    def predictions(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, float]:
+        """What `hfal.stability` compares, the tag of each word, int[n, W], -1 where there is none; the uncertainty.
+
+        That is the mean entropy of all words, from 0 to 1. Words without a token are in neither.
+
+        Args:
+            arrays: `tags` as `suggestions` takes them, and `scores`, float[n]: the entropies of a sentence's words,
+                summed up.
+        """
+        tags = arrays["tags"].astype(int) - 1
+        words = (tags >= 0).sum()
+        most = words * np.log(max(len(self.label_names), 2))
+        uncertainty = min(float(arrays["scores"].astype(np.float64).sum() / most), 1.0)  # rounding may say more
+        return tags[:, (tags >= 0).any(axis=0)], uncertainty
+
+    @property
+    def f_measure(self) -> Callable[[np.ndarray, np.ndarray], float]:
+        """The F measure of some predictions, were others right."""
+        return f_of_entities(self.label_names)
 
     def signals(
         self,

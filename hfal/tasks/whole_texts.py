@@ -18,6 +18,8 @@ class WholeTexts:
     wrong_model = "ForTokenClassification"
     collator_hint = "let it do without labels"
     suggestion_signals = frozenset({"probabilities"})
+    prediction_signals = frozenset({"probabilities"})
+    prediction_score = None
 
     def __init__(self, dataset: datasets.Dataset, text_columns: Sequence[str], label_column: str | None):
         self.dataset = dataset

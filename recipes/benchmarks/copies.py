@@ -24,8 +24,8 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Answer, Pool
-from hfal.config import ActiveLearningArguments
 from hfal.data import load_data
+from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
 from hfal.scoring import forward_columns, score_examples
 from hfal.strategies import margin

@@ -19,9 +19,9 @@ import torch
 import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
-from hfal.config import ActiveLearningArguments
 from hfal.data import load_data
 from hfal.draws import mc_dropout
+from hfal.options import ActiveLearningArguments
 from hfal.references import resolve_model
 from hfal.scoring import forward_columns, score_examples
 from hfal.strategies import bald, margin

@@ -26,9 +26,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from hfal import Pool
-from hfal.config import ActiveLearningArguments, parse_arguments
+from hfal.config import parse_arguments
 from hfal.data import load_data
 from hfal.frozen import add_embeddings, embeddings_of
+from hfal.options import ActiveLearningArguments
 from hfal.recipes.text_classification import main as run_recipe
 from hfal.references import resolve_path
 from hfal.store import Store

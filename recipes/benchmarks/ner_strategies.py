@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from hfal.evaluation.curves import area_under_curve
-from hfal.store import RoundRecord, Store
+from hfal.records import RoundRecord
+from hfal.store import Store
 
 
 STRATEGIES = {

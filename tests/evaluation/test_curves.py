@@ -7,7 +7,8 @@ from matplotlib.image import imread
 
 from hfal.errors import ArgumentError
 from hfal.evaluation.curves import plot_learning_curve, rounds_table
-from hfal.store import RoundRecord, Store
+from hfal.records import RoundRecord
+from hfal.store import Store
 
 
 def record(number: int, metrics: dict[str, float] | None, finished: str | None = "2026-01-02") -> RoundRecord:

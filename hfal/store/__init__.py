@@ -1,4 +1,4 @@
-"""Queries, answers and rounds on disk: the only room that knows SQL.
+"""Queries, answers and rounds on disk: the only rooms that know SQL.
 
 One SQLite file, `RUN_DIR/labels.sqlite`. A transaction is on the disk when its call returns (`synchronous=EXTRA`),
 so an answer that was acknowledged survives `kill -9` and a power cut. The answers are a log that is only ever
@@ -6,13 +6,14 @@ appended to; what is labeled now is derived from it.
 """
 
 import contextlib
+import copy
 import json
 import os
 import socket
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,198 +22,16 @@ from filelock import FileLock, Timeout
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.label_sets import check_label_set
+from hfal.records import DATASET, Answer, Query, RoundRecord, Texts
 from hfal.spans import words_of
+from hfal.store.rows import dump, insert_answer, insert_query, insert_texts, load, read_queries
+from hfal.store.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, set_schema
 from hfal.tags import check_tags
 
 
-SCHEMA_VERSION = 3
 ACTIONS = ("label", "skip", "unsure", "correct", "undo")
 _WITHOUT_LABEL = ("skip", "unsure", "undo")
-DATASET = "dataset"
-"""The annotator of labels that came with the data."""
-
 _LARGEST_INTEGER = 2**63 - 1  # of SQLite
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-
--- Of what was asked or came labeled, so that labeling and export need no data set beside this file.
-CREATE TABLE texts (
-    example_id TEXT NOT NULL,
-    content TEXT NOT NULL,
-    texts TEXT NOT NULL,
-    PRIMARY KEY (example_id, content)
-) STRICT;
-
-CREATE TABLE queries (
-    query INTEGER PRIMARY KEY,
-    round INTEGER NOT NULL,
-    purpose TEXT NOT NULL CHECK (purpose IN ('holdout', 'seed', 'round')),
-    strategy TEXT NOT NULL,
-    seed INTEGER NOT NULL,
-    model TEXT,
-    settings TEXT NOT NULL,
-    versions TEXT NOT NULL,
-    time TEXT NOT NULL,
-    closed INTEGER NOT NULL DEFAULT 0
-) STRICT;
-
-CREATE TABLE queried (
-    query INTEGER NOT NULL REFERENCES queries (query),
-    rank INTEGER NOT NULL,
-    example_id TEXT NOT NULL,
-    content TEXT NOT NULL,
-    score REAL,
-    suggestion TEXT,
-    confidence REAL,
-    PRIMARY KEY (query, rank),
-    UNIQUE (query, example_id)
-) STRICT;
-
-CREATE TABLE answers (
-    answer INTEGER PRIMARY KEY AUTOINCREMENT,
-    example_id TEXT NOT NULL,
-    annotator TEXT NOT NULL,
-    action TEXT NOT NULL CHECK (action IN ('label', 'skip', 'unsure', 'correct', 'undo')),
-    label TEXT,
-    comment TEXT,
-    time TEXT NOT NULL,
-    query INTEGER REFERENCES queries (query),
-    content TEXT NOT NULL,
-    CHECK ((label IS NULL) = (action IN ('skip', 'unsure', 'undo')))
-) STRICT;
-CREATE INDEX answers_by_example ON answers (example_id);
-CREATE TRIGGER answers_are_append_only_update BEFORE UPDATE ON answers
-    BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
-CREATE TRIGGER answers_are_append_only_delete BEFORE DELETE ON answers
-    BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
-
-CREATE TABLE rounds (
-    round INTEGER PRIMARY KEY,
-    seed INTEGER NOT NULL,
-    answers_seen INTEGER NOT NULL,
-    labels INTEGER NOT NULL,
-    words INTEGER,
-    train_size INTEGER NOT NULL,
-    started TEXT NOT NULL,
-    trained TEXT,
-    metrics TEXT,
-    finished TEXT
-) STRICT;
-"""
-
-Texts = Mapping[str, str | Sequence[str]]
-"""The texts of an example by column; one that came in words is a list of them."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an annotator says about one example.
-
-    Args:
-        example_id: The example's id in the pool.
-        label: The label's name; of multi-label classification a list of names, of token classification a list with
-            the name of a tag for each word. `None` for `"skip"`, `"unsure"` and `"undo"`.
-        action: `"label"`, `"skip"` (it cannot be labeled, do not ask again), `"unsure"` (the annotator cannot tell; it
-            is not trained on, nor asked again by itself), `"correct"` (another label than this annotator gave before)
-            or `"undo"` (take this annotator's last answer to this example back).
-        annotator: Who says it; the annotator object's `name` where this is `None`.
-        query: The number of the query it answers, if any.
-        time: UTC time in ISO 8601, set when it is recorded.
-        number: Its place in the log, set when it is recorded.
-        comment: What the annotator has to say about it.
-    """
-
-    example_id: str
-    label: Any = None
-    action: str = "label"
-    annotator: str | None = None
-    query: int | None = None
-    time: str | None = None
-    number: int | None = None
-    comment: str | None = None
-
-
-@dataclass(frozen=True)
-class Queried:
-    """One example of a query, with what was known when it was picked.
-
-    Attributes:
-        example_id: The example's id in the pool.
-        content: Hash of its texts.
-        texts: Its texts by column.
-        score: Its acquisition score.
-        suggestion: The label that the model would give, or its set of labels, or its tags, one for each word.
-        confidence: The model's probability for it; of a set the geometric mean over the labels, of tags over the
-            words.
-    """
-
-    example_id: str
-    content: str
-    texts: Texts
-    score: float | None = None
-    suggestion: Any = None
-    confidence: float | None = None
-
-
-@dataclass(frozen=True)
-class Query:
-    """A batch of examples to be labeled, in the order in which to ask, with its provenance.
-
-    Attributes:
-        round: The round whose model made it; 0 for the holdout and the seed set.
-        purpose: `"holdout"`, `"seed"` or `"round"`.
-        strategy: Name of the query strategy.
-        seed: What seeded the random choices in it.
-        examples: What to ask about, best first.
-        model: Which model scored.
-        settings: How the strategy was set up.
-        versions: The packages that made it.
-        number: Its number in the run, set when it is recorded.
-        time: UTC time in ISO 8601, set when it is recorded.
-        closed: Whether it is no longer asked, though some of its examples may have no answer.
-    """
-
-    round: int
-    purpose: str
-    strategy: str
-    seed: int
-    examples: tuple[Queried, ...]
-    model: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    number: int = 0
-    time: str = ""
-    closed: bool = False
-
-
-@dataclass(frozen=True)
-class RoundRecord:
-    """A round as the store knows it.
-
-    Attributes:
-        number: 1 for the round that trains on the seed set.
-        seed: What seeded its training.
-        answers_seen: Number of the last answer that it was trained on.
-        labels: Labels bought by then, those of the holdout included.
-        train_size: Examples that it was trained on.
-        started: UTC time in ISO 8601.
-        trained: When its final model was saved; `None` before.
-        metrics: What its final model reached; `None` before.
-        finished: When the round ended; `None` before.
-        words: The words of the sentences with these labels; `None` where labels are not of words.
-    """
-
-    number: int
-    seed: int
-    answers_seen: int
-    labels: int
-    train_size: int
-    started: str
-    trained: str | None
-    metrics: dict[str, float] | None
-    finished: str | None
-    words: int | None = None
 
 
 def utc_now() -> str:
@@ -229,7 +48,8 @@ class Store:
         wait: How many seconds to wait for another process to make the store that is to be read.
 
     Raises:
-        RunDirectoryError: The file is of another schema version, is not hfal's, or is missing when `read_only`.
+        RunDirectoryError: The file is of a schema version that this hfal does not know, is not hfal's, or is missing
+            when `read_only`. One of an older version that it knows is brought up to date, if it may be written.
     """
 
     def __init__(self, run_dir: str | os.PathLike[str], read_only: bool = False, wait: float = 0):
@@ -251,6 +71,7 @@ class Store:
         except sqlite3.Error as error:
             raise RunDirectoryError(f"{self.path} cannot be opened ({error})") from error
         self._db.row_factory = sqlite3.Row
+        self._at_once = False
         try:
             self._db.execute("PRAGMA synchronous = EXTRA")
             self._db.execute("PRAGMA foreign_keys = ON")
@@ -270,9 +91,10 @@ class Store:
             if version == 0 and tables == 0:
                 if read_only:
                     raise RunDirectoryError(f"no run in {self.run_dir} yet: {self.path.name} is empty")
-                for statement in _split_statements(_SCHEMA):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                set_schema(self._db, SCHEMA)
+            elif version in UPGRADES:
+                if not read_only:
+                    set_schema(self._db, UPGRADES[version])
             elif version != SCHEMA_VERSION:
                 raise RunDirectoryError(
                     f"{self.path} has schema version {version}, this hfal reads version {SCHEMA_VERSION}: "
@@ -285,6 +107,9 @@ class Store:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._at_once:
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -292,6 +117,25 @@ class Store:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is written in a `with` block is on the disk when it ends: all of it, or nothing after an error."""
+        with self._transaction():
+            self._at_once = True
+            try:
+                yield
+            finally:
+                self._at_once = False
+
+    def copy(self) -> "Store":
+        """What the store knows now, in memory: it stays so whatever others record, who need not wait."""
+        other = copy.copy(self)
+        other._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        other._db.row_factory = sqlite3.Row
+        self._db.backup(other._db)
+        other._db.execute("PRAGMA query_only = ON")
+        return other
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -373,77 +217,20 @@ class Store:
     def add_query(self, query: Query) -> Query:
         """Record a query, all of it or nothing; returns it with its number and time."""
         with self._transaction():
-            number = self._insert_query(query, utc_now())
-        return self._queries("query = ?", number)[0]
-
-    def _insert_query(self, query: Query, time: str, number: int | None = None, closed: bool = False) -> int | None:
-        number = self._db.execute(
-            "INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                number,
-                query.round,
-                query.purpose,
-                query.strategy,
-                query.seed,
-                query.model,
-                json.dumps(dict(query.settings)),
-                json.dumps(dict(query.versions)),
-                time,
-                int(closed),
-            ),
-        ).lastrowid
-        for example in query.examples:
-            self._insert_texts(example.example_id, example.content, example.texts)
-        self._db.executemany(
-            "INSERT INTO queried VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (number, rank, e.example_id, e.content, e.score, _dump(e.suggestion), e.confidence)
-                for rank, e in enumerate(query.examples)
-            ],
-        )
-        return number
-
-    def _queries(self, condition: str, *values: Any) -> list[Query]:
-        rows = self._db.execute(f"SELECT * FROM queries WHERE {condition} ORDER BY query", values).fetchall()
-        examples = "SELECT * FROM queried JOIN texts USING (example_id, content) WHERE query = ? ORDER BY rank"
-        return [
-            Query(
-                round=row["round"],
-                purpose=row["purpose"],
-                strategy=row["strategy"],
-                seed=row["seed"],
-                model=row["model"],
-                settings=json.loads(row["settings"]),
-                versions=json.loads(row["versions"]),
-                number=row["query"],
-                time=row["time"],
-                closed=bool(row["closed"]),
-                examples=tuple(
-                    Queried(
-                        e["example_id"],
-                        e["content"],
-                        _load(e["texts"]),
-                        e["score"],
-                        _load(e["suggestion"]),
-                        e["confidence"],
-                    )
-                    for e in self._db.execute(examples, (row["query"],))
-                ),
-            )
-            for row in rows
-        ]
+            number = insert_query(self._db, query, utc_now())
+        return read_queries(self._db, "query = ?", number)[0]
 
     def queries(self) -> list[Query]:
         """All queries, oldest first."""
-        return self._queries("TRUE")
+        return read_queries(self._db, "TRUE")
 
     def open_queries(self) -> list[Query]:
         """The queries that are still being asked, oldest first."""
-        return self._queries("NOT closed")
+        return read_queries(self._db, "NOT closed")
 
     def query_of_round(self, round_number: int) -> Query | None:
         """The query that this round's model made, or `None`."""
-        return next(iter(self._queries("round = ? AND purpose = 'round'", round_number)), None)
+        return next(iter(read_queries(self._db, "round = ? AND purpose = 'round'", round_number)), None)
 
     def close_query(self, number: int) -> None:
         """Ask this query no more; its unanswered examples go back to the unlabeled ones."""
@@ -498,8 +285,8 @@ class Store:
         comment = answer.comment and answer.comment.encode("utf-8", "replace").decode()  # no half surrogate pairs
         answer = replace(answer, label=label, action=action, comment=comment, time=utc_now())
         with self._transaction():
-            self._insert_texts(answer.example_id, content, texts)
-            number = self._insert_answer(answer, content)
+            insert_texts(self._db, answer.example_id, content, texts)
+            number = insert_answer(self._db, answer, content)
             if action == "undo" and said is not None:
                 self._db.execute("UPDATE queries SET closed = 0 WHERE query = ?", (said.query,))
         return replace(answer, number=number)
@@ -524,27 +311,8 @@ class Store:
         now = utc_now()
         with self._transaction():
             for answer, content, texts in answers:
-                self._insert_texts(answer.example_id, content, texts)
-                self._insert_answer(replace(answer, time=now), content)
-
-    def _insert_answer(self, answer: Answer, content: str) -> int | None:
-        return self._db.execute(
-            "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                answer.number,
-                answer.example_id,
-                answer.annotator,
-                answer.action,
-                _dump(answer.label),
-                answer.comment,
-                answer.time,
-                answer.query,
-                content,
-            ),
-        ).lastrowid
-
-    def _insert_texts(self, example_id: str, content: str, texts: Texts) -> None:
-        self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", (example_id, content, _dump(dict(texts))))
+                insert_texts(self._db, answer.example_id, content, texts)
+                insert_answer(self._db, replace(answer, time=now), content)
 
     def _texts_row(self, example_id: str) -> sqlite3.Row | None:
         known = "SELECT content, texts FROM texts WHERE example_id = ? ORDER BY rowid DESC LIMIT 1"
@@ -563,7 +331,7 @@ class Store:
         row = self._texts_row(example_id)
         if row is None:
             raise KeyError(example_id)
-        texts: dict[str, str | list[str]] = _load(row["texts"])
+        texts: dict[str, str | list[str]] = load(row["texts"])
         return texts
 
     def answers(self, until: int | None = None, example_id: str | None = None) -> list[Answer]:
@@ -575,7 +343,7 @@ class Store:
         return [
             Answer(
                 r["example_id"],
-                _load(r["label"]),
+                load(r["label"]),
                 r["action"],
                 r["annotator"],
                 r["query"],
@@ -650,7 +418,7 @@ class Store:
                 raise RunDirectoryError(f"{self.path} has a run already")
             self._db.executemany("INSERT INTO meta VALUES (?, ?)", [(key, json.dumps(v)) for key, v in meta.items()])
             for query in queries:
-                self._insert_query(query, query.time, query.number, query.closed)
+                insert_query(self._db, query, query.time, query.number, query.closed)
             self._db.executemany(
                 "INSERT INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -663,15 +431,19 @@ class Store:
                         r.train_size,
                         r.started,
                         r.trained,
-                        _dump(r.metrics),
+                        dump(r.metrics),
                         r.finished,
                     )
                     for r in rounds
                 ],
             )
+            self._db.executemany(
+                "INSERT INTO stability VALUES (?, ?, NULL)",
+                [(r.number, json.dumps(r.stability)) for r in rounds if r.stability is not None],
+            )
             for answer, content, texts in answers:
-                self._insert_texts(answer.example_id, content, texts)
-                self._insert_answer(answer, content)
+                insert_texts(self._db, answer.example_id, content, texts)
+                insert_answer(self._db, answer, content)
 
     def contents(self) -> dict[str, str]:
         """Example id to the hash of its text as last queried or answered."""
@@ -704,6 +476,7 @@ class Store:
         """Record that a round has to be trained again."""
         with self._transaction():
             self._db.execute("UPDATE rounds SET trained = NULL WHERE round = ?", (number,))
+            self._db.execute("DELETE FROM stability WHERE round = ?", (number,))
 
     def finish_round(self, number: int, metrics: Mapping[str, float]) -> None:
         """Record a round's metrics, and that it is over but for the answers to its query."""
@@ -719,7 +492,9 @@ class Store:
 
     def rounds(self) -> list[RoundRecord]:
         """All rounds that have begun, first to last."""
-        rows = self._db.execute("SELECT * FROM rounds ORDER BY round").fetchall()
+        known = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'stability'").fetchone()
+        figures = "SELECT round, figures FROM stability" if known else "SELECT NULL AS round, NULL AS figures"
+        rows = self._db.execute(f"SELECT * FROM rounds LEFT JOIN ({figures}) USING (round) ORDER BY round").fetchall()
         return [
             RoundRecord(
                 r["round"],
@@ -729,27 +504,60 @@ class Store:
                 r["train_size"],
                 r["started"],
                 r["trained"],
-                _load(r["metrics"]),
+                load(r["metrics"]),
                 r["finished"],
                 r["words"],
+                load(r["figures"]),
             )
             for r in rows
         ]
 
+    # -- the stop set ----------------------------------------------------------------------------------------------
 
-def _dump(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    def set_stop_set(self, example_ids: Sequence[str], seed: int) -> None:
+        """Record which examples are the stop set; what was predicted of another one says nothing about it."""
+        with self._transaction():
+            kept = json.dumps({"seed": seed, "examples": list(example_ids)})
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('stop_set', ?)", (kept,))
+            self._db.execute("UPDATE stability SET predictions = NULL")
+
+    def stop_set(self) -> list[str]:
+        """The ids of the examples of the stop set, in its order; empty before it is drawn."""
+        kept: dict[str, Any] = self.meta("stop_set") or {}
+        return list(kept.get("examples", []))
+
+    def record_stability(self, number: int, figures: Mapping[str, float], predictions: bytes) -> None:
+        """Record what a round's model said of the stop set.
+
+        Args:
+            number: The round.
+            figures: By the names of `hfal.stability`.
+            predictions: As `hfal.stability.pack` gives them.
+        """
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO stability VALUES (?, ?, ?)", (number, json.dumps(dict(figures)), predictions)
+            )
+
+    def predictions(self, number: int) -> bytes | None:
+        """What `record_stability` was given for a round; `None` if it is not there, or is of another stop set."""
+        row = self._db.execute("SELECT predictions FROM stability WHERE round = ?", (number,)).fetchone()
+        return None if row is None else row["predictions"]
 
 
-def _load(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
+@contextlib.contextmanager
+def reading(run_dir: str | os.PathLike[str]) -> Iterator[Store]:
+    """What a run knows at one instant, for all that is read in a `with` block, beside a process that may be writing.
 
-
-def _split_statements(script: str) -> Iterator[str]:
-    """The statements of a script, one by one: `executescript` would commit the transaction it runs in."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
+    Raises:
+        RunDirectoryError: There is no run in `run_dir`.
+    """
+    store = Store(run_dir, read_only=True)
+    try:
+        copied = store.copy()
+    finally:
+        store.close()
+    try:
+        yield copied
+    finally:
+        copied.close()

@@ -1,0 +1,90 @@
+"""The data of a comparison: the pool and the held-out examples, drawn once and read by every run."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+
+from hfal.data import load_data
+from hfal.errors import ArgumentError
+from hfal.evaluation.plan import DATA_DIR
+from hfal.options import ActiveLearningArguments
+
+
+@dataclass(frozen=True)
+class SharedData:
+    """What the runs have in common.
+
+    Attributes:
+        options: The options that say where the data is, and what is in it.
+        cost: What the whole pool costs, in the unit of the sizes: examples or words.
+        parts: The pool as `train`, the held-out examples as `test`.
+    """
+
+    options: dict[str, Any]
+    cost: int
+    parts: datasets.DatasetDict
+
+    def save(self, out: Path) -> None:
+        """Write it to `OUT/data`; half of it is never there."""
+        if (out / DATA_DIR).exists():
+            return
+        part = out / f"{DATA_DIR}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        self.parts.save_to_disk(str(part))
+        os.replace(part, out / DATA_DIR)
+
+
+def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> SharedData:
+    """What `OUT/data` has, or else what the options say.
+
+    Args:
+        al: The options of every run; `task`, `text` and `labels` are filled in from the data.
+        out: The result directory.
+        seed: Seeds the draw of the pool and the held-out examples.
+
+    Raises:
+        ArgumentError: The data does not fit the options, or lacks labels.
+        FileNotFoundError: There is no such data.
+    """
+    folder = (out / DATA_DIR).absolute()
+    if folder.exists():
+        parts = datasets.load_from_disk(str(folder))
+        al.data, al.split, al.eval_split, al.data_config = str(folder), "train", "test", None
+        al.pool_size = al.eval_size = al.data_filter = None
+        load_data(al, out, seed)  # which fills in what the data says
+    else:
+        with tempfile.TemporaryDirectory() as nothing:
+            pool, evaluation = load_data(al, nothing, seed)
+        assert evaluation is not None
+        columns = list(dict.fromkeys([*al.text, *filter(None, [al.label, al.id])]))
+        parts = datasets.DatasetDict(train=pool.select_columns(columns), test=evaluation.select_columns(columns))
+    from hfal.tasks import make_task  # which loads torch: what is wrong with the data has been said by now
+
+    task = make_task(al.task, parts["train"], al.text, al.label, al.labels)
+    missing = np.flatnonzero(~task.given())
+    if len(missing):
+        first = parts["train"][int(missing[0])][al.text[0]]
+        raise ArgumentError(
+            f"{len(missing)} of {len(parts['train'])} examples have no label in column {al.label!r} (the first is "
+            f"{str(first)[:60]!r}): a comparison needs all of them; leave these rows out of the data"
+        )
+    if al.unit == "words" and task.words is None:
+        raise ArgumentError("--unit is words, which is for token classification: leave it out to count examples")
+    cost = len(parts["train"]) if al.unit == "examples" or task.words is None else int(task.words.sum())
+    options = {
+        "data": str(folder),
+        "task": al.task,
+        "split": "train",
+        "eval_split": "test",
+        "text": list(al.text),
+        "label": al.label,
+        "labels": list(al.labels or []),
+        "embeddings_dir": str(folder / "embeddings"),
+    }
+    return SharedData(options, cost, parts)
