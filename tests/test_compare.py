@@ -391,5 +391,5 @@ def test_entities_and_sets_of_labels(
     summary = json.loads((folder / "out" / "summary.json").read_text("utf-8"))
     assert (summary["metric"], summary["unit"]) == (metric, "words" if of_words else "labels")
     store = Store(folder / "out" / "runs" / "full" / "seed-42", read_only=True)
-    assert [record.labels for record in store.rounds()] == [60]
+    assert [record.labels for record in store.rounds()] == [store.meta("plan")["pool_size"]]
     store.close()
