@@ -144,7 +144,7 @@ def without_times(record: RoundRecord) -> RoundRecord:
 
 @pytest.mark.parametrize(
     ("kind", "pauses_at"),
-    [("texts", None), ("texts", 2), ("sets", 2), ("words", None), ("raw text", 2)],
+    [("texts", None), ("texts", 2), ("sets", 2), ("words", None), pytest.param("raw text", 2, marks=pytest.mark.slow)],
     ids=lambda value: {None: "after its last round", 2: "with an open query"}.get(value, value),
 )
 def test_the_same_queries_as_a_run_that_was_never_exported(tmp_path, reviews, make_trainer, kind, pauses_at) -> None:

@@ -135,6 +135,7 @@ def test_strategies_get_the_embeddings_and_what_goes_into_the_head(pool, make_fr
     np.testing.assert_allclose(seen[0].features, x, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["margin+kmeans", "badge", "bald", "kcenter"])
 def test_strategies_and_starts_work_with_it(pool, make_frozen_trainer, strategy: str) -> None:
     active = ActiveLearningCallback(
@@ -234,6 +235,7 @@ def test_a_head_learns_entities_and_pads_nothing_into_its_logits(news: Pool, mak
     torch.testing.assert_close(again.classifier.weight, head.classifier.weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strategy", "embeddings"), [("mnlp", "model"), ("mnlp+kmeans", "entities")])
 def test_strategies_for_entities_work_with_it(news: Pool, make_tagger, strategy: str, embeddings: str) -> None:
     active = ActiveLearningCallback(
@@ -300,6 +302,7 @@ def test_hfal_run_freezes_the_encoder_and_goes_on(hfal: Callable[..., Result], f
     store.close()
 
 
+@pytest.mark.slow
 def test_hfal_run_freezes_the_encoder_for_sets_of_labels(hfal: Callable[..., Result], folder: Path) -> None:
     run = ["run", "--data", "reviews.jsonl", "--label", "topics", "--labels", "both,none", "--eval_size", "20"]
     done = hfal(*run, "--model", MODEL, "--freeze_encoder", "--query_size", "8", "--use_cpu", "--rounds", "2")

@@ -78,6 +78,7 @@ def test_what_a_run_holds_out_is_left_out_with_all_that_has_the_same_text(data, 
         load_texts(options(data), str(tmp_path / "nowhere"), 7)
 
 
+@pytest.mark.slow
 def test_the_model_it_leaves_is_what_a_classifier_and_another_pre_training_begin_with(encoder, data, tmp_path, capsys):
     given = ["--data", data, "--label", "label", "--labels", "negative,positive", *QUICK]
     pretrain([*given, "--model", encoder, "--output_dir", str(tmp_path / "model"), "--eval_size", "20"])
@@ -132,6 +133,7 @@ def test_pairs_are_one_input_and_words_stay_words(tokenizer, sentences):
     assert tokenize_texts(words, tokenizer, 32, of_words=True)["input_ids"][:] == expected
 
 
+@pytest.mark.slow
 def test_sentences_of_entities_are_pre_trained_on_too(encoder, tmp_path):
     given = ["--data", CONLL, "--text", "tokens", "--label", "ner_tags", "--pool_size", "30", "--model", encoder]
     pretrain([*given, *QUICK, "--output_dir", str(tmp_path / "model")])

@@ -180,6 +180,7 @@ def test_it_is_off_by_default_and_nobody_sure_is_the_same_as_off(start, tmp_path
     assert not list((tmp_path / str({"self_training": None})).glob("rounds/*/*.parquet"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "asked_of"), [("random", 290), (Subset("margin", 100), 100), ("kmeans", 290), ("bald", 290)]
 )
@@ -194,6 +195,7 @@ def test_whatever_the_strategy_needs_its_pass_says_what_the_labels_are(start, st
     assert used(active.pool, 2)
 
 
+@pytest.mark.slow
 def test_a_round_without_a_query_is_asked_when_the_next_one_needs_it(start, reviews):
     """The budget is spent, and late answers bring another round; what was skipped is not trained on."""
     data = reviews.select(range(60))

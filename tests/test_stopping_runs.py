@@ -132,6 +132,7 @@ def test_the_target_may_be_a_part_of_what_stops(run):
     assert active.pool.store.meta("ended")["reason"] == "the budget is spent"
 
 
+@pytest.mark.slow
 def test_of_sets_every_label_is_decided_by_its_threshold(tmp_path, tokenizer, make_trainer):
     data = load_split(CONLL, "train[:60]").select_columns(["text", "entity_types"])
     data = data.map(lambda batch: tokenizer(batch["text"], truncation=True, max_length=32), batched=True)

@@ -8,7 +8,7 @@ Movie-review sentences, TREC's six coarse question types and SMS spam, all-MiniL
 from and 1,000 others to evaluate on, the same for all. Each method, number of labels and seed is a run of the recipe
 with one round; started again, what is there is not run again. scikit-learn's logistic regression with C=10 gets the
 embeddings of the very labels that the frozen head has. Prints the macro-F1, mean and deviation over the seeds, and the
-seconds of CPU of a run.
+median seconds of CPU of a run.
 """
 
 import argparse
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from hfal.recipes.text_classification import main as run_recipe
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
@@ -31,6 +30,7 @@ from hfal.config import parse_arguments
 from hfal.data import load_data
 from hfal.frozen import add_embeddings, embeddings_of
 from hfal.options import ActiveLearningArguments
+from hfal.recipes.text_classification import main as run_recipe
 from hfal.references import resolve_path
 from hfal.store import Store
 from hfal.training import RoundTrainingArguments
@@ -144,7 +144,7 @@ def main() -> None:
             scores = [one["f1_macro"] for one in found]
             cells.append(f"{np.mean(scores):.3f} ± {np.std(scores, ddof=1) if len(scores) > 1 else 0:.3f}")
             seconds += [one["seconds"] for one in found]
-        print(f"| {method} | {' | '.join(cells)} | {np.mean(seconds):.1f} |", flush=True)
+        print(f"| {method} | {' | '.join(cells)} | {np.median(seconds):.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,7 @@ def test_a_run_gets_the_options_of_all_but_its_own_strategy_start_and_seed() -> 
         "disable_tqdm": True,
         "strategy": "margin",
         "seed_strategy": "kmeans",
+        "record_stability": True,
     }
     full = run_options({**given, "budget": 100, "candidates": 50}, Cell(FULL, None, 42), data, 500)
     assert (full["seed_size"], full["rounds"], full["strategy"], full["seed_strategy"]) == (500, 1, "random", "random")

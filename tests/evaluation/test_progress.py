@@ -1,6 +1,7 @@
 """How far a comparison is, and how long the rest takes."""
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -58,9 +59,7 @@ def test_rounds_of_earlier_sessions_are_no_measure() -> None:
 def test_words_are_counted_where_they_are_the_unit() -> None:
     forecast = Forecast({A: [100, 300]}, of_words=True)
     rounds = [record(1, 5, 2.0), record(2, 6, 4.0)]
-    rounds = [
-        RoundRecord(*list(r.__dict__.values())[:-1], words=words) for r, words in zip(rounds, (100, 200), strict=True)
-    ]
+    rounds = [replace(r, words=words) for r, words in zip(rounds, (100, 200), strict=True)]
     assert forecast.seconds_left({A: rounds[:2]}, [], 1) == pytest.approx(0.0)
     forecast.learn(rounds, seconds=6.0)
     assert forecast.seconds_left({}, [A], 1) == pytest.approx(2.0 + 6.0)
