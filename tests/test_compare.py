@@ -339,18 +339,18 @@ def rounds_begun(out: Path) -> int:
 
 @pytest.mark.slow
 def test_killed_again_and_again_and_started_again_the_report_is_the_same(folder: Path) -> None:
-    argv = [HFAL, *SMALL, "--strategies", "random,margin,badge", "--seeds", "2", "--workers", "2"]
+    argv = [HFAL, *SMALL, "--strategies", "random,margin,badge", "--seeds", "1", "--workers", "2"]
     env = environment(folder)
     subprocess.run([*argv, "--output_dir", "whole"], env=env, check=True, capture_output=True)
     rng, kills = random.Random(5), 0
-    for begun in (1, 5, 9, 13):
+    for begun in (1, 4, 7):
         process = subprocess.Popen([*argv, "--output_dir", "killed"], env=env, stderr=subprocess.DEVNULL)
         while rounds_begun(folder / "killed") < begun and process.poll() is None:
             time.sleep(0.05)
         time.sleep(rng.uniform(0, 1))
         process.kill()
         kills += process.wait() == -signal.SIGKILL
-    assert kills >= 2  # on a busy machine the last ones may come too late
+    assert kills >= 2  # on a busy machine the last one may come too late
     done = subprocess.run([HFAL, "compare", "killed"], env=env, check=True, capture_output=True, text=True)
     assert "; 0 are finished" not in done.stderr
     assert queries(folder / "killed") == queries(folder / "whole")
@@ -391,5 +391,5 @@ def test_entities_and_sets_of_labels(
     summary = json.loads((folder / "out" / "summary.json").read_text("utf-8"))
     assert (summary["metric"], summary["unit"]) == (metric, "words" if of_words else "labels")
     store = Store(folder / "out" / "runs" / "full" / "seed-42", read_only=True)
-    assert [record.labels for record in store.rounds()] == [60]
+    assert [record.labels for record in store.rounds()] == [store.meta("plan")["pool_size"]]
     store.close()
