@@ -22,7 +22,8 @@ from hfal.processes import gather, is_main, on_main, rank_and_size
 from hfal.records import RoundRecord
 from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
 from hfal.self_training import SelfTraining
-from hfal.stopping import Criterion, Target, parse_stop
+from hfal.stop_expressions import parse_stop
+from hfal.stopping import Criterion, Target
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 from hfal.strategies.selection import SelectFunction
 

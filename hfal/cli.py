@@ -340,13 +340,10 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
     from hfal.hub import hub_name
     from hfal.hub_client import check_can_publish
     from hfal.references import resolve_model
-    from hfal.stopping import parse_stop
 
     if al.export is not None and hub_name(al.export):  # what cannot be is found before anything is asked
         check_can_publish()
-    if al.stop is not None:
-        target = None if al.target_metric is None or al.target is None else (al.target_metric, al.target)
-        parse_stop(str(al.stop), metric="accuracy", budget=al.budget, unit=al.unit, target=target)
+    al.criterion("accuracy")
     datasets.disable_progress_bars()
     pool, _ = load_data(al, str(options.output_dir), options.seed)
     if len(pool) > _BIG:

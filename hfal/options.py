@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hfal.pool import Pool
+    from hfal.stopping import Criterion
 
 logger = logging.getLogger(__name__)
 
@@ -297,6 +298,22 @@ class ActiveLearningArguments:
             pool.run_dir,
         )
         return annotator, holdout
+
+    def criterion(self, usual: str) -> "Criterion | None":
+        """What `stop` stands for, with what other options say where it leaves something out.
+
+        Args:
+            usual: The metric that `plateau` looks at where it does not say.
+
+        Raises:
+            ArgumentError: It cannot be read.
+        """
+        from hfal.stop_expressions import parse_stop
+
+        if self.stop is None:
+            return None
+        target = None if self.target_metric is None or self.target is None else (self.target_metric, self.target)
+        return parse_stop(str(self.stop), metric=usual, budget=self.budget, unit=self.unit, target=target)
 
     def callback_options(self) -> dict[str, Any]:
         """Those of the options that `ActiveLearningCallback` takes by the same name."""

@@ -17,7 +17,7 @@ from hfal.pool import Pool
 from hfal.processes import is_main
 from hfal.publication import describe_rows
 from hfal.records import RoundRecord
-from hfal.stopping import Criterion, metric_value, parse_stop
+from hfal.stopping import Criterion, metric_value
 from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
 
 
@@ -82,14 +82,13 @@ def make_stop(al: ActiveLearningArguments, metrics: Sequence[str], usual: str) -
         ArgumentError: It cannot be read, or it or `--target_metric` names a metric that there is not, which would be
             found when the first round has been paid for.
     """
-    target = None if al.target_metric is None or al.target is None else (al.target_metric, al.target)
-    stop = al.stop and parse_stop(str(al.stop), metric=usual, budget=al.budget, unit=al.unit, target=target)
+    stop = al.criterion(usual)
     known = {f"eval_{name}": 0.0 for name in metrics}
     if al.target_metric:
         metric_value(known, al.target_metric)
-    for name in stop.metrics if stop else []:
+    for name in [] if stop is None else stop.metrics:
         metric_value(known, name, f"stop={al.stop!r}: metric")
-    return stop or None
+    return stop
 
 
 def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: str) -> None:

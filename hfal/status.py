@@ -10,7 +10,8 @@ from hfal.evaluation.plan import failures, grid, is_finished, rounds_of
 from hfal.evaluation.results import read_options
 from hfal.parsing import CONFIG_NAME
 from hfal.records import DATASET, Query, RoundRecord
-from hfal.stopping import NEVER, Target, parse_stop
+from hfal.stop_expressions import NEVER, parse_stop
+from hfal.stopping import Target
 from hfal.store import Store
 
 

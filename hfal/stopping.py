@@ -5,30 +5,25 @@ end there, or nothing. So a run that was killed stops where one that was not wou
 finished run where any other criterion would have ended it.
 """
 
-import ast
-import difflib
 import keyword
 import math
-import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
-from functools import reduce
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from hfal.errors import ArgumentError
 from hfal.records import RoundRecord
 
 
-NEVER = "none"
-"""The expression of no criterion, with which a run goes on that one had ended."""
-
 History = Sequence[RoundRecord]
 """The finished rounds, first to last."""
 
 
-class Criterion:
+class Criterion(ABC):
     """What a criterion is: `a | b` stops where either does, `a & b` where both do; `str` gives it as an expression."""
 
+    @abstractmethod
     def reason(self, history: History) -> str | None:
         """Why the run should end after the last of these rounds; `None` if it should go on.
 
@@ -36,7 +31,6 @@ class Criterion:
             history: All finished rounds, first to last. What a round lacks, a metric or a figure, meets no criterion;
                 nor does NaN.
         """
-        raise NotImplementedError
 
     def parts(self) -> Iterator["Criterion"]:
         """The criteria that it is joined of; itself if it is a single one."""
@@ -112,7 +106,7 @@ class AllOf(_Joined):
         return "; ".join(reasons) if len(reasons) == len(self.criteria) else None
 
 
-class _Single(Criterion):
+class Named(Criterion):
     """A criterion with a name of its own."""
 
     name: ClassVar[str]
@@ -156,7 +150,7 @@ def _check_metric(name: str, metric: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Budget(_Single):
+class Budget(Named):
     """Stops after the first round for which so many labels had been bought, the holdout's included.
 
     The callback's own `budget` is a limit that is never exceeded; this only looks at what is behind.
@@ -187,7 +181,7 @@ class Budget(_Single):
 
 
 @dataclass(frozen=True)
-class Target(_Single):
+class Target(Named):
     """Stops when a metric reaches a value; falls to it, where the metric's name ends in `loss`.
 
     Args:
@@ -210,13 +204,13 @@ class Target(_Single):
 
     def reason(self, history: History) -> str | None:
         """See `Criterion.reason`."""
-        found = _metric(history[-1], self.metric) if history else math.nan
+        found = metric_of(history[-1], self.metric) if history else math.nan
         reached = found <= self.value if _is_loss(self.metric) else found >= self.value  # NaN reaches no target
         return f"{self.metric} is {found:.4f}, the target was {self.value}" if reached else None
 
 
 @dataclass(frozen=True)
-class Plateau(_Single):
+class Plateau(Named):
     """Stops when the best of the last rounds is hardly better than the best of all rounds before them.
 
     A single bad round does not stop the run, nor does a single lucky one keep it going for long.
@@ -245,8 +239,8 @@ class Plateau(_Single):
     def reason(self, history: History) -> str | None:
         """See `Criterion.reason`; rounds without the metric, or in which it is NaN, do not count."""
         sign = -1 if _is_loss(self.metric) else 1
-        values = [sign * value for record in history if not math.isnan(value := _metric(record, self.metric))]
-        if len(values) <= self.rounds or math.isnan(_metric(history[-1], self.metric)):
+        values = [sign * value for record in history if not math.isnan(value := metric_of(record, self.metric))]
+        if len(values) <= self.rounds or math.isnan(metric_of(history[-1], self.metric)):
             return None
         gained = max(values[-self.rounds :]) - max(values[: -self.rounds])
         if gained > self.gain + 1e-9:  # 0.81 - 0.80 is a little more than 0.01
@@ -259,24 +253,26 @@ def _is_loss(metric: str) -> bool:
     return metric.endswith("loss")
 
 
-def _metric(record: RoundRecord, name: str) -> float:
+def metric_of(record: RoundRecord, name: str) -> float:
     """A metric of a round, by its name with or without `eval_`; NaN if the round does not have it."""
-    metrics = record.metrics or {}
-    value = metrics.get(name, metrics.get(f"eval_{name}"))
+    value = _find(record.metrics or {}, name)
     return math.nan if value is None else float(value)
+
+
+def _find(metrics: Mapping[str, Any], name: str) -> Any:
+    return metrics.get(name, metrics.get(f"eval_{name}"))
 
 
 # -- what the model says of the stop set ---------------------------------------------------------------------------
 
 
-class _OfStopSet(_Single):
+class _OfStopSet(Named):
     """Stops when a figure of the stop set was on the right side of a bound in each of the last rounds.
 
     In the papers that average over a window it is their mean that has to be. Here it is each, which is never earlier.
     """
 
     figure: ClassVar[str]
-    most: float
     rounds: int
 
     @property
@@ -284,16 +280,18 @@ class _OfStopSet(_Single):
         """It does."""
         return True
 
+    @abstractmethod
     def _holds(self, value: float) -> bool:
-        return value <= self.most
+        """Whether a figure is on the right side of the bound; NaN is on no side."""
 
+    @abstractmethod
     def _said(self, value: float, number: int) -> str:
-        raise NotImplementedError
+        """What there is to say of the figure of a round."""
 
     def reason(self, history: History) -> str | None:
         """See `Criterion.reason`."""
         recent = [(record.stability or {}).get(self.figure, math.nan) for record in history[-self.rounds :]]
-        if len(recent) < self.rounds or not all(map(self._holds, recent)):  # NaN is on no side
+        if len(recent) < self.rounds or not all(map(self._holds, recent)):
             return None
         for_rounds = f" for {self.rounds} rounds" if self.rounds > 1 else ""
         return f"{self._said(recent[-1], history[-1].number)}{for_rounds}"
@@ -327,8 +325,21 @@ class Kappa(_OfStopSet):
         return f"kappa between rounds {number - 1} and {number} is {value:.3f}, at least {self.least}"
 
 
+class _AtMost(_OfStopSet):
+    """Stops when a figure from 0 to 1 was at most so much."""
+
+    most: float
+
+    def __post_init__(self) -> None:
+        _check_number(f"{self.name}: most", self.most, 0, 1)
+        _check_whole(f"{self.name}: rounds", self.rounds)
+
+    def _holds(self, value: float) -> bool:
+        return value <= self.most
+
+
 @dataclass(frozen=True)
-class Uncertainty(_OfStopSet):
+class Uncertainty(_AtMost):
     """Stops when the model is certain: the mean entropy of its predictions, as a share of the largest there can be.
 
     Zhu, Wang & Hovy, "Multi-Criteria-Based Strategy to Stop Active Learning for Data Annotation" (COLING 2008); Zhu,
@@ -345,16 +356,12 @@ class Uncertainty(_OfStopSet):
     name: ClassVar[str] = "uncertainty"
     figure: ClassVar[str] = "uncertainty"
 
-    def __post_init__(self) -> None:
-        _check_number("uncertainty: most", self.most, 0, 1)
-        _check_whole("uncertainty: rounds", self.rounds)
-
     def _said(self, value: float, number: int) -> str:
         return f"the mean uncertainty after round {number} is {value:.3f}, at most {self.most}"
 
 
 @dataclass(frozen=True)
-class Change(_OfStopSet):
+class Change(_AtMost):
     """Stops when few examples get another prediction than in the round before.
 
     Zhu, Wang & Hovy (COLING 2008): classification change. There no example at all may change, `change(0, rounds=1)`,
@@ -371,16 +378,12 @@ class Change(_OfStopSet):
     name: ClassVar[str] = "change"
     figure: ClassVar[str] = "changed"
 
-    def __post_init__(self) -> None:
-        _check_number("change: most", self.most, 0, 1)
-        _check_whole("change: rounds", self.rounds)
-
     def _said(self, value: float, number: int) -> str:
         return f"the share of predictions that changed in round {number} is {value:.4f}, at most {self.most}"
 
 
 @dataclass(frozen=True)
-class FChange(_OfStopSet):
+class FChange(_AtMost):
     """Stops when the F measure is predicted to change little: what the round before would have, were this one right.
 
     Altschuler & Bloodgood, "Stopping Active Learning based on Predicted Change of F Measure for Text Classification"
@@ -396,10 +399,6 @@ class FChange(_OfStopSet):
     name: ClassVar[str] = "f_change"
     figure: ClassVar[str] = "f_change"
 
-    def __post_init__(self) -> None:
-        _check_number("f_change: most", self.most, 0, 1)
-        _check_whole("f_change: rounds", self.rounds)
-
     def _said(self, value: float, number: int) -> str:
         return (
             f"the predicted change of F between rounds {number - 1} and {number} is {value:.4f}, at most {self.most}"
@@ -410,7 +409,7 @@ def _rounds(count: int) -> str:
     return f"the last {count} rounds" if count > 1 else "the last round"
 
 
-CRITERIA: dict[str, type[_Single]] = {
+CRITERIA: dict[str, type[Named]] = {
     cls.name: cls for cls in (Budget, Target, Plateau, Kappa, Uncertainty, Change, FChange)
 }
 """The criteria by the names that they have in an expression."""
@@ -427,7 +426,7 @@ def metric_value(metrics: Mapping[str, Any], name: str, argument: str = "target_
     Raises:
         ValueError: There is no such metric; the message names those there are.
     """
-    value = metrics.get(name, metrics.get(f"eval_{name}"))
+    value = _find(metrics, name)
     if value is None:
         raise ArgumentError(
             f"{argument}={name!r} is no metric of the Trainer; it gave: {', '.join(metrics) or 'none'}"
@@ -456,106 +455,3 @@ def replay(criteria: Iterable[Criterion], history: History) -> dict[Criterion, i
         )
         for criterion in criteria
     }
-
-
-# -- expressions ---------------------------------------------------------------------------------------------------
-
-
-def parse_stop(
-    text: str,
-    *,
-    metric: str | None = None,
-    budget: int | None = None,
-    unit: str = "examples",
-    target: tuple[str, float] | None = None,
-) -> Criterion | None:
-    """The criterion that an expression stands for: `"kappa or (budget(300) and plateau(accuracy, 0.01))"`.
-
-    Args:
-        text: Names of `CRITERIA`, with or without arguments, joined by `and`, `or` and parentheses; or `"none"`.
-        metric: What `plateau` looks at where it does not say.
-        budget: What `budget` stands for without arguments.
-        unit: In what that is counted.
-        target: Metric and value that `target` stands for without arguments.
-
-    Returns:
-        The criterion; `None` for `"none"`.
-
-    Raises:
-        ArgumentError: It is no such expression; the message says what is wrong, and names what there is.
-    """
-    if text.strip() == NEVER:
-        return None
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise _unreadable(text, "it is no expression") from None
-    usual: dict[str, Callable[[], Criterion]] = {}
-    if metric is not None:
-        usual["plateau"] = lambda: Plateau(metric)
-    if budget is not None:
-        usual["budget"] = lambda: Budget(budget, unit)
-    if target is not None:
-        usual["target"] = lambda: Target(*target)
-    return _criterion(tree, text, usual, metric)
-
-
-def _criterion(
-    node: ast.expr, text: str, usual: Mapping[str, Callable[[], Criterion]], metric: str | None
-) -> Criterion:
-    if isinstance(node, ast.BoolOp):
-        criteria = [_criterion(value, text, usual, metric) for value in node.values]
-        return reduce(operator.or_ if isinstance(node.op, ast.Or) else operator.and_, criteria)
-    if isinstance(node, ast.Name) and node.id in usual:
-        return usual[node.id]()
-    call = ast.Call(node, [], []) if isinstance(node, ast.Name) else node
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-        raise _unreadable(text, f"{ast.unparse(node)!r} is no criterion")
-    name = call.func.id
-    if name not in CRITERIA:
-        near = difflib.get_close_matches(name, CRITERIA, n=1)
-        raise _unreadable(text, f"there is no criterion {name!r}{f' (did you mean {near[0]!r}?)' if near else ''}")
-    try:
-        given = [_value(argument) for argument in call.args]
-        named = {str(argument.arg): _value(argument.value) for argument in call.keywords}
-        if name == Plateau.name and not given and metric is not None:
-            named = {"metric": metric, **named}
-        return _called(CRITERIA[name], given, named)
-    except ArgumentError as error:
-        raise ArgumentError(f"stop={text!r}: {error}") from None
-
-
-def _called(cls: type[_Single], given: Sequence[Any], named: Mapping[str, Any]) -> Criterion:
-    options = fields(cls)  # type: ignore[arg-type]
-    shown = ", ".join(o.name if o.default is MISSING else f"{o.name}={o.default}" for o in options)
-    free = [option.name for option in options[len(given) :]]
-    wrong = [name for name in named if name not in free]
-    if len(given) > len(options) or wrong:
-        what = f"{wrong[0]!r} is no argument of it, or given twice" if wrong else f"{len(given)} arguments"
-        raise ArgumentError(f"{cls.name}: {what}; expected {cls.name}({shown})")
-    missing = [o.name for o in options[len(given) :] if o.default is MISSING and o.name not in named]
-    if missing:
-        instead = {"budget": " (or the option budget)", "target": " (or the options target_metric and target)"}
-        what = f"{' and '.join(missing)}{instead.get(cls.name, '')}"
-        raise ArgumentError(f"{cls.name} needs {what}: {cls.name}({shown})")
-    return cls(*given, **named)
-
-
-def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Name):  # the name of a metric, or a unit
-        return node.id
-    negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
-    inner = node.operand if isinstance(node, ast.UnaryOp) and negative else node
-    if isinstance(inner, ast.Constant) and type(inner.value) in ((int, float) if negative else (int, float, str)):
-        return -inner.value if negative else inner.value  # type: ignore[operator]
-    raise ArgumentError(
-        f"{ast.unparse(node)!r} is neither a number nor a name (quote a name that has other characters than letters, "
-        "digits and _)"
-    )
-
-
-def _unreadable(text: str, problem: str) -> ArgumentError:
-    return ArgumentError(
-        f"stop={text!r}: {problem}; expected criteria joined by and/or, such as 'kappa or (budget(300) and "
-        f"plateau(accuracy, 0.01))'. There are {', '.join(CRITERIA)}; and {NEVER!r}"
-    )

@@ -8,6 +8,7 @@ import pytest
 
 from hfal.evaluation.stopping_table import stopping_rows, stopping_table, usual_criteria
 from hfal.records import RoundRecord
+from hfal.stop_expressions import parse_stop
 from hfal.stopping import (
     CRITERIA,
     Budget,
@@ -18,7 +19,6 @@ from hfal.stopping import (
     Plateau,
     Target,
     Uncertainty,
-    parse_stop,
     replay,
 )
 from hfal.store import Store

@@ -12,7 +12,6 @@ from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.options import CompareOptions
 from hfal.options import ActiveLearningArguments
 from hfal.records import RoundRecord
-from hfal.stopping import parse_stop
 from hfal.store import Store
 from hfal.tags import entity_types
 
@@ -92,8 +91,7 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
     for name, instead in _INSTEAD.items():
         if given.get(name) not in (None, False):
             raise ArgumentError(f"--{name} is {given[name]!r}, but this is a comparison: leave it out; {instead}")
-    if al.stop is not None:
-        parse_stop(al.stop, metric=options.metric or "accuracy", budget=al.budget, unit=al.unit)
+    al.criterion(options.metric or "accuracy")
     if al.annotator not in (None, "simulated"):
         raise ArgumentError(f"--annotator is {al.annotator!r}, but the labels that the data has answer: leave it out")
     for name, least in {"seeds": 1, "workers": 1, "full_runs": 0}.items():

@@ -14,7 +14,7 @@ from hfal.evaluation.results import Results, read_results
 from hfal.evaluation.statistics import Interval, standard_error_of_share
 from hfal.evaluation.stopping_table import stopping_table, usual_criteria
 from hfal.evaluation.summary import Arm, Cost, Reach, Summary, Target, summarize
-from hfal.stopping import parse_stop
+from hfal.stop_expressions import parse_stop
 
 
 NO_PICTURES = "There are no pictures: they need matplotlib (pip install 'hfal[plots]')."

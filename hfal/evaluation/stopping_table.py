@@ -9,7 +9,7 @@ import numpy as np
 
 from hfal.evaluation.curves import bought, metric_names
 from hfal.records import RoundRecord
-from hfal.stopping import Change, Criterion, FChange, Kappa, Plateau, Uncertainty, metric_value, replay
+from hfal.stopping import Change, Criterion, FChange, Kappa, Plateau, Uncertainty, metric_of, metric_value, replay
 from hfal.store import Store
 
 
@@ -107,9 +107,9 @@ def _row(
     there, last, best, cost, in_all = [], [], [], [], []
     for history, end in zip(runs, ends, strict=True):
         record = next((record for record in history if record.number == end), history[-1])
-        values = [_value(r, metric) for r in history]
+        values = [metric_of(r, metric) for r in history]
         known = [value for value in values if not math.isnan(value)]
-        there.append(_value(record, metric))
+        there.append(metric_of(record, metric))
         last.append(values[-1])
         best.append((min if metric.endswith("loss") else max)(known, default=math.nan))
         cost.append(bought(record))
@@ -124,8 +124,3 @@ def _row(
         from_best=float(np.mean(np.subtract(there, best))),
         saved=float(np.mean(np.subtract(in_all, cost) / np.maximum(in_all, 1))),
     )
-
-
-def _value(record: RoundRecord, metric: str) -> float:
-    metrics = record.metrics or {}
-    return float(metrics.get(metric, metrics.get(f"eval_{metric}", math.nan)))
