@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import datasets
 import pyarrow as pa
 
+from hfal.errors import ArgumentError
+
 
 ROWS_AT_A_TIME = 10_000
 
@@ -12,6 +14,18 @@ ROWS_AT_A_TIME = 10_000
 def tables_of(dataset: datasets.Dataset, *names: str) -> Iterator[pa.Table]:
     """The named columns, some thousand rows at a time."""
     yield from dataset.select_columns(list(names)).with_format("arrow").iter(ROWS_AT_A_TIME)
+
+
+def check_free(dataset: datasets.Dataset, name: str) -> None:
+    """Refuse a data set that has a column of a name that hfal is about to use.
+
+    Raises:
+        ArgumentError: It has.
+    """
+    if name in dataset.column_names:
+        raise ArgumentError(
+            f"the data has a column {name!r} already, the name of the one that is made here: rename yours"
+        )
 
 
 def cells_of(dataset: datasets.Dataset, column: str) -> Iterator[pa.Array]:

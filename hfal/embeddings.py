@@ -14,6 +14,7 @@ import torch
 from hfal.identity import hash_texts
 from hfal.pool import Pool
 from hfal.references import resolve_model
+from hfal.scratch import computed_once
 from hfal.spans import plain_text
 from hfal.weights import hash_weights
 
@@ -80,12 +81,7 @@ def embeddings_file(
         model = _load(os.fspath(model))
     texts = dataset.select_columns(list(text_columns))
     path = Path(folder, f"{_fingerprint(model, hash_texts(texts, text_columns, of_words=True))}.npy")
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.stem}-{os.getpid()}.part")  # several runs may compute the same at a time
-        _compute(texts, model, part, progress)
-        os.replace(part, path)
-    return path
+    return computed_once(path, lambda part: _compute(texts, model, part, progress))
 
 
 @lru_cache(maxsize=1)

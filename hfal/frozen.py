@@ -15,8 +15,8 @@ import torch
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput, TokenClassifierOutput
 
+from hfal.columns import check_free
 from hfal.embeddings import embeddings_file
-from hfal.errors import ArgumentError
 from hfal.labels import LABEL_COLUMNS
 from hfal.pool import EMBEDDING, STATES
 from hfal.processes import on_main
@@ -56,7 +56,27 @@ class FrozenEncoderConfig(PreTrainedConfig):
         self.encoder_layer = encoder_layer
 
 
-class FrozenEncoderForSequenceClassification(PreTrainedModel):
+class _Head(PreTrainedModel):
+    """Dropout and one layer, which gives every class the same probability before it is trained."""
+
+    config_class = FrozenEncoderConfig
+    base_model_prefix = "encoder"
+
+    def __init__(self, config: FrozenEncoderConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.encoder = _Frozen()
+        self.dropout = torch.nn.Dropout(config.classifier_dropout)
+        self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def _init_weights(self, module: torch.nn.Module) -> None:
+        if isinstance(module, torch.nn.Linear):
+            torch.nn.init.zeros_(module.weight)
+            torch.nn.init.zeros_(module.bias)
+
+
+class FrozenEncoderForSequenceClassification(_Head):
     """A linear classifier of sentence embeddings: dropout and one layer.
 
     For new texts it takes what the encoder says of them:
@@ -66,17 +86,7 @@ class FrozenEncoderForSequenceClassification(PreTrainedModel):
         logits = head(torch.from_numpy(encoder.encode(texts))).logits
     """
 
-    config_class = FrozenEncoderConfig
-    base_model_prefix = "encoder"
     main_input_name = EMBEDDING
-
-    def __init__(self, config: FrozenEncoderConfig):
-        super().__init__(config)
-        self.num_labels = config.num_labels
-        self.encoder = _Frozen()
-        self.dropout = torch.nn.Dropout(config.classifier_dropout)
-        self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
-        self.post_init()
 
     @classmethod
     def on(cls, dataset: datasets.Dataset, encoder: str, **options: Any) -> "FrozenEncoderForSequenceClassification":
@@ -90,11 +100,6 @@ class FrozenEncoderForSequenceClassification(PreTrainedModel):
         size = dataset.features[EMBEDDING].length
         name = in_full(encoder)
         return cls(FrozenEncoderConfig(size, encoder_name_or_path=name, name_or_path=name, **options))
-
-    def _init_weights(self, module: torch.nn.Module) -> None:
-        if isinstance(module, torch.nn.Linear):
-            torch.nn.init.zeros_(module.weight)
-            torch.nn.init.zeros_(module.bias)
 
     def forward(self, embedding: torch.Tensor, labels: torch.Tensor | None = None) -> SequenceClassifierOutput:
         """Classify texts.
@@ -114,7 +119,7 @@ class FrozenEncoderForSequenceClassification(PreTrainedModel):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
-class FrozenEncoderForTokenClassification(PreTrainedModel):
+class FrozenEncoderForTokenClassification(_Head):
     """A linear classifier of the states of tokens: dropout and one layer.
 
     For new texts it takes what the encoder says of their tokens:
@@ -127,19 +132,7 @@ class FrozenEncoderForTokenClassification(PreTrainedModel):
         logits = head(states, tokens["attention_mask"]).logits
     """
 
-    config_class = FrozenEncoderConfig
-    base_model_prefix = "encoder"
     main_input_name = STATES
-
-    def __init__(self, config: FrozenEncoderConfig):
-        super().__init__(config)
-        self.num_labels = config.num_labels
-        self.encoder = _Frozen()
-        self.dropout = torch.nn.Dropout(config.classifier_dropout)
-        self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
-        self.post_init()
-
-    _init_weights = FrozenEncoderForSequenceClassification._init_weights
 
     @classmethod
     def on(cls, dataset: datasets.Dataset, encoder: str, **options: Any) -> "FrozenEncoderForTokenClassification":
@@ -200,10 +193,7 @@ def add_embeddings(
     Raises:
         ArgumentError: The data has a column of this name.
     """
-    if EMBEDDING in dataset.column_names:
-        raise ArgumentError(
-            f"the data has a column {EMBEDDING!r} already, the name of the one that is made here: rename yours"
-        )
+    check_free(dataset, EMBEDDING)
     file = on_main(lambda: embeddings_file(dataset, text_columns, model, folder, progress=len(dataset) > _MANY))
     rows = np.load(file, mmap_mode="r", allow_pickle=False)
     column = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])  # mapped, not copied

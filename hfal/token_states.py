@@ -13,12 +13,12 @@ import torch
 from tqdm.auto import tqdm
 from transformers import AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from hfal.columns import tables_of
-from hfal.errors import ArgumentError
+from hfal.columns import check_free, tables_of
 from hfal.pool import STATES
 from hfal.processes import on_main
 from hfal.references import resolve_model
 from hfal.scoring import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, forward_columns, plan_batches
+from hfal.scratch import computed_once
 from hfal.weights import hash_weights
 
 
@@ -36,10 +36,7 @@ def add_token_states(dataset: datasets.Dataset, model: str, folder: str | os.Pat
     Raises:
         ArgumentError: The data has a column of this name.
     """
-    if STATES in dataset.column_names:
-        raise ArgumentError(
-            f"the data has a column {STATES!r} already, the name of the one that is made here: rename yours"
-        )
+    check_free(dataset, STATES)
     states = np.load(on_main(lambda: states_file(dataset, model, folder)), mmap_mode="r", allow_pickle=False)
     offsets = np.concatenate([[0], np.cumsum(_lengths(dataset))]) * states.shape[1]
     column = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(states.reshape(-1)))  # mapped
@@ -76,17 +73,13 @@ def states_file(dataset: datasets.Dataset, model: str, folder: str | os.PathLike
     encoder, tokenizer = _load(model)
     digest = hashlib.blake2b(f"layer {middle_layer(encoder.config)}".encode(), digest_size=16)
     hash_weights(encoder, digest)
-    digest.update(_lengths(dataset).tobytes())
+    lengths = _lengths(dataset)
+    digest.update(lengths.tobytes())
     for table in tables_of(dataset, "input_ids"):
         for chunk in table["input_ids"].chunks:
             digest.update(chunk.flatten().to_numpy().tobytes())
     path = Path(folder, f"{digest.hexdigest()}.npy")
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.stem}-{os.getpid()}.part")  # several runs may compute the same at a time
-        _compute(dataset, encoder, tokenizer, part)
-        os.replace(part, path)
-    return path
+    return computed_once(path, lambda part: _compute(dataset, lengths, encoder, tokenizer, part))
 
 
 def middle_layer(config: PreTrainedConfig) -> int:
@@ -113,9 +106,12 @@ def _lengths(dataset: datasets.Dataset) -> np.ndarray:
 
 
 def _compute(
-    dataset: datasets.Dataset, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path: Path
+    dataset: datasets.Dataset,
+    lengths: np.ndarray,
+    encoder: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    path: Path,
 ) -> None:
-    lengths = _lengths(dataset)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     budget = CPU_TOKEN_BUDGET if device.type == "cpu" else ACCELERATOR_TOKEN_BUDGET
