@@ -103,7 +103,7 @@ def draw_bands(summary: Summary, path: str | os.PathLike[str]) -> None:
             _set_axes(panel, summary, limits)
         if base:
             _name_in_panel(axes[0], base)
-        _only_outer_labels(axes, list(places.values()))
+        _only_outer_labels(axes, list(places.values()), [arm.start for arms in starts.values() for arm in arms])
         _save(figure, path)
 
 
@@ -200,7 +200,7 @@ def _panels(
     rows, columns = 1 + max(row for row, _ in places), 1 + max(column for _, column in places)
     bottom = 0.55
     step_x = width + right + (0.75 if right > 0.5 else 0.1)
-    step_y = height + (0.95 if right > 0.5 else 0.6)
+    step_y = height + (0.95 if right > 0.5 else 0.7)
     wide = left + (columns - 1) * step_x + width + right
     high = bottom + (rows - 1) * step_y + height + top
     figure = Figure(figsize=(wide, high))
@@ -307,13 +307,14 @@ def _name_in_panel(panel: Any, base: Arm) -> None:
     )
 
 
-def _only_outer_labels(axes: Sequence[Any], places: Sequence[tuple[int, int]]) -> None:
-    """Name the axes only where no panel is to the left, or below."""
+def _only_outer_labels(axes: Sequence[Any], places: Sequence[tuple[int, int]], starts: Sequence[str]) -> None:
+    """Name the axes only where no panel is to the left, or none of the same start below."""
+    start_at = dict(zip(places, starts, strict=True))
     for panel, (row, column) in zip(axes, places, strict=True):
         if column:
             panel.set_ylabel("")
             panel.tick_params(labelleft=False)
-        if (row + 1, column) in places:
+        if start_at.get((row + 1, column)) == start_at[row, column]:
             panel.set_xlabel("")
             panel.tick_params(labelbottom=False)
 

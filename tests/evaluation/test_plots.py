@@ -108,6 +108,21 @@ def test_bands_and_differences(summary: Summary, tmp_path: Path) -> None:
     )
 
 
+def test_each_start_has_its_axis_named_below_each_of_its_columns(tmp_path: Path) -> None:
+    strategies = ["random", *(f"strategy{i}" for i in range(4))]
+    write_options(tmp_path, {**OPTIONS, "strategies": strategies, "seeds": 1, "starts": ["random", "kmeans"]})
+    for strategy in strategies:
+        for start in ("random", "kmeans"):
+            make_run(tmp_path / "runs" / strategy / start / "seed-7", [0.5, 0.9, 0.9, 0.9])
+    draw_bands(summarize(read_results(tmp_path)), tmp_path / "bands.svg")
+    columns: dict[str, list[float]] = {}
+    for text, _, y in texts(tmp_path / "bands.svg"):
+        columns.setdefault(text, []).append(y)
+    assert len(columns["labels bought"]) == 3 + 3  # four panels after the random start, five after the other one
+    lowest = max(y for text, (y, *_) in columns.items() if text.endswith("/random"))
+    assert sum(y > lowest for y in columns["labels bought"]) > 3
+
+
 def test_the_same_numbers_give_the_same_picture(summary: Summary, tmp_path: Path) -> None:
     for name in ("one.svg", "two.svg"):
         draw_bands(summary, tmp_path / name)
