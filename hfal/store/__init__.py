@@ -24,7 +24,16 @@ from hfal.errors import AnnotationError, ArgumentError, RunDirectoryBusyError, R
 from hfal.label_sets import check_label_set
 from hfal.records import DATASET, Answer, Query, RoundRecord, Texts
 from hfal.spans import words_of
-from hfal.store.rows import dump, insert_answer, insert_query, insert_texts, load, read_queries
+from hfal.store.rows import (
+    insert_answer,
+    insert_query,
+    insert_round,
+    insert_texts,
+    load,
+    read_answers,
+    read_queries,
+    read_rounds,
+)
 from hfal.store.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, set_schema
 from hfal.tags import check_tags
 
@@ -336,23 +345,13 @@ class Store:
 
     def answers(self, until: int | None = None, example_id: str | None = None) -> list[Answer]:
         """The log, oldest first; up to and including answer number `until`, and of one example, if these are given."""
-        rows = self._db.execute(
-            "SELECT * FROM answers WHERE answer <= ? AND (? IS NULL OR example_id = ?) ORDER BY answer",
-            (_LARGEST_INTEGER if until is None else until, example_id, example_id),
+        return read_answers(
+            self._db,
+            "answer <= ? AND (? IS NULL OR example_id = ?)",
+            _LARGEST_INTEGER if until is None else until,
+            example_id,
+            example_id,
         )
-        return [
-            Answer(
-                r["example_id"],
-                load(r["label"]),
-                r["action"],
-                r["annotator"],
-                r["query"],
-                r["time"],
-                r["answer"],
-                r["comment"],
-            )
-            for r in rows
-        ]
 
     def last_answer(self) -> int:
         """Number of the newest answer; 0 if there is none."""
@@ -419,28 +418,8 @@ class Store:
             self._db.executemany("INSERT INTO meta VALUES (?, ?)", [(key, json.dumps(v)) for key, v in meta.items()])
             for query in queries:
                 insert_query(self._db, query, query.time, query.number, query.closed)
-            self._db.executemany(
-                "INSERT INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        r.number,
-                        r.seed,
-                        r.answers_seen,
-                        r.labels,
-                        r.words,
-                        r.train_size,
-                        r.started,
-                        r.trained,
-                        dump(r.metrics),
-                        r.finished,
-                    )
-                    for r in rounds
-                ],
-            )
-            self._db.executemany(
-                "INSERT INTO stability VALUES (?, ?, NULL)",
-                [(r.number, json.dumps(r.stability)) for r in rounds if r.stability is not None],
-            )
+            for record in rounds:
+                insert_round(self._db, record)
             for answer, content, texts in answers:
                 insert_texts(self._db, answer.example_id, content, texts)
                 insert_answer(self._db, answer, content)
@@ -488,29 +467,11 @@ class Store:
 
     def round(self, number: int) -> RoundRecord | None:
         """The record of one round, or `None` if it has not begun."""
-        return next((record for record in self.rounds() if record.number == number), None)
+        return next(iter(read_rounds(self._db, "round = ?", number)), None)
 
     def rounds(self) -> list[RoundRecord]:
         """All rounds that have begun, first to last."""
-        known = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'stability'").fetchone()
-        figures = "SELECT round, figures FROM stability" if known else "SELECT NULL AS round, NULL AS figures"
-        rows = self._db.execute(f"SELECT * FROM rounds LEFT JOIN ({figures}) USING (round) ORDER BY round").fetchall()
-        return [
-            RoundRecord(
-                r["round"],
-                r["seed"],
-                r["answers_seen"],
-                r["labels"],
-                r["train_size"],
-                r["started"],
-                r["trained"],
-                load(r["metrics"]),
-                r["finished"],
-                r["words"],
-                load(r["figures"]),
-            )
-            for r in rows
-        ]
+        return read_rounds(self._db, "TRUE")
 
     # -- the stop set ----------------------------------------------------------------------------------------------
 

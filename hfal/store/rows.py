@@ -1,10 +1,10 @@
-"""Queries, answers and texts as rows of the tables. Who writes has a transaction open."""
+"""Queries, answers, texts and rounds as rows of the tables. Who writes has a transaction open."""
 
 import json
 import sqlite3
 from typing import Any
 
-from hfal.records import Answer, Queried, Query, Texts
+from hfal.records import Answer, Queried, Query, RoundRecord, Texts
 
 
 def insert_query(
@@ -86,6 +86,70 @@ def insert_answer(db: sqlite3.Connection, answer: Answer, content: str) -> int |
             content,
         ),
     ).lastrowid
+
+
+def read_answers(db: sqlite3.Connection, condition: str, *values: Any) -> list[Answer]:
+    """The answers of which an SQL condition holds, oldest first."""
+    rows = db.execute(f"SELECT * FROM answers WHERE {condition} ORDER BY answer", values)
+    return [
+        Answer(
+            example_id=row["example_id"],
+            label=load(row["label"]),
+            action=row["action"],
+            annotator=row["annotator"],
+            query=row["query"],
+            time=row["time"],
+            number=row["answer"],
+            comment=row["comment"],
+        )
+        for row in rows
+    ]
+
+
+def insert_round(db: sqlite3.Connection, record: RoundRecord) -> None:
+    """Write a round as it was, but for the predictions of its model."""
+    db.execute(
+        "INSERT INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            record.number,
+            record.seed,
+            record.answers_seen,
+            record.labels,
+            record.words,
+            record.train_size,
+            record.started,
+            record.trained,
+            dump(record.metrics),
+            record.finished,
+        ),
+    )
+    if record.stability is not None:
+        db.execute("INSERT INTO stability VALUES (?, ?, NULL)", (record.number, dump(record.stability)))
+
+
+def read_rounds(db: sqlite3.Connection, condition: str, *values: Any) -> list[RoundRecord]:
+    """The rounds of which an SQL condition holds, first to last."""
+    known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'stability'").fetchone()  # since schema 4
+    figures = "SELECT round, figures FROM stability" if known else "SELECT NULL AS round, NULL AS figures"
+    rows = db.execute(
+        f"SELECT * FROM rounds LEFT JOIN ({figures}) USING (round) WHERE {condition} ORDER BY round", values
+    )
+    return [
+        RoundRecord(
+            number=row["round"],
+            seed=row["seed"],
+            answers_seen=row["answers_seen"],
+            labels=row["labels"],
+            train_size=row["train_size"],
+            started=row["started"],
+            trained=row["trained"],
+            metrics=load(row["metrics"]),
+            finished=row["finished"],
+            words=row["words"],
+            stability=load(row["figures"]),
+        )
+        for row in rows
+    ]
 
 
 def insert_texts(db: sqlite3.Connection, example_id: str, content: str, texts: Texts) -> None:
