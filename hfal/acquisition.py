@@ -10,12 +10,10 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from transformers import TrainingArguments
 
-from hfal.draws import Draw, committee, mc_dropout
+from hfal.draws import Draw, check_committee, committee, mc_dropout
 from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
@@ -24,20 +22,10 @@ from hfal.records import Queried, Query, RoundRecord
 from hfal.references import in_full, resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
 from hfal.scratch import rows_of
-from hfal.self_training import (
-    PREDICTION_SIGNALS,
-    SelfTraining,
-    confident,
-    predictions_path,
-    pseudo_labels_path,
-    read_predictions,
-    repetitions,
-    write_predictions,
-)
-from hfal.stability import STOP_SET_SIZE, UNCERTAINTY, compare, pack, unpack
+from hfal.self_training import PREDICTION_SIGNALS, SelfTraining, keep_predictions, pseudo_labels
+from hfal.stop_set import is_measured, record_predictions, stop_set
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
-from hfal.strategies.scores import required_parameters
 from hfal.strategies.selection import LABELED_SIGNALS, SelectFunction
 
 
@@ -130,7 +118,7 @@ class Acquisition:
                 f"self_training={self_training.weight} is for text classification, but the pool is one of "
                 f"{pool.task.name}: leave it out"
             )
-        _check_committee(committee, pool.label_names)
+        check_committee(committee, pool.label_names)
         needs_embeddings = (seeds is not None and bool(seeds.needs)) or any(
             "embeddings" in (s.needs if s.among is None else s.needs | s.among.needs) for s in strategies.values()
         )
@@ -305,9 +293,10 @@ class Acquisition:
             round_number: The round that trained the model.
             args: As for `propose`.
         """
-        if not self.record_stability or on_main(lambda: self._is_measured(round_number)):
+        pool, task = self.pool, self.pool.task
+        if not self.record_stability or on_main(lambda: is_measured(pool.store, round_number)):
             return
-        task, rows = self.pool.task, on_main(self._stop_set)
+        rows = on_main(lambda: stop_set(pool, self._rng(6), self.seed))
         try:
             arrays = self._scoring(model, collate_fn, args)(
                 rows, task.prediction_signals, task.prediction_score, "stop set"
@@ -315,33 +304,7 @@ class Acquisition:
         except NonFiniteOutputError as error:
             logger.warning("round %d: %s of the stop set, so nothing is recorded of it", round_number, error)
             return
-
-        def record() -> None:
-            store = self.pool.store
-            predictions, uncertainty = task.predictions(arrays)
-            before = store.predictions(round_number - 1)
-            figures = {} if before is None else compare(unpack(before), predictions, task.f_measure)
-            store.record_stability(round_number, {**figures, UNCERTAINTY: uncertainty}, pack(predictions))
-
-        on_main(record)
-
-    def _is_measured(self, round_number: int) -> bool:
-        record = self.pool.store.round(round_number)
-        return record is not None and record.stability is not None
-
-    def _stop_set(self) -> np.ndarray:
-        """The rows of the stop set. It is drawn when it is first needed, but from all of the pool, labeled or not."""
-        kept = self.pool.store.stop_set()
-        with contextlib.suppress(KeyError):
-            if kept:
-                return self.pool.positions(kept)
-        if kept:
-            logger.warning("examples of the stop set are gone from the data, so another one is drawn")
-        ids = sorted(self.pool.ids.to_pylist())
-        places = self._rng(6).choice(len(ids), min(STOP_SET_SIZE, len(ids)), replace=False)
-        kept = [ids[place] for place in np.sort(places)]
-        self.pool.store.set_stop_set(kept, self.seed)
-        return self.pool.positions(kept)
+        on_main(lambda: record_predictions(pool.store, task, round_number, arrays))
 
     # -- a round's query -------------------------------------------------------------------------------------------
 
@@ -427,7 +390,7 @@ class Acquisition:
             with self._draws(strategy, model, round_number, others) as draws:
                 arrays = run(np.concatenate([positions, behind]), keep, "scoring", draws)
         if self.self_training is not None:  # on the disk before the query, for the next round
-            on_main(lambda: self._keep_predictions(round_number, positions, arrays))
+            on_main(lambda: keep_predictions(self.pool, round_number, positions, arrays))
 
         def select() -> tuple[np.ndarray, np.ndarray | None]:
             at, known = positions, self._known(needs, positions, arrays)
@@ -521,41 +484,16 @@ class Acquisition:
         arrays = {name: np.empty(0, np.float32) for name in PREDICTION_SIGNALS}
         if len(positions):
             arrays = self._scoring(model, collate_fn, args)(positions, PREDICTION_SIGNALS, None, "predicting")
-        on_main(lambda: self._keep_predictions(round_number, positions, arrays))
-
-    def _keep_predictions(self, round_number: int, positions: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write down what a pass gave for some examples, which are the first rows of its arrays."""
-        classes = arrays["predictions"][: len(positions)].astype(np.int64)
-        table = {
-            "id": self.pool.ids.take(pa.array(positions)),
-            "label": pa.array(self.pool.label_names).take(pa.array(classes)),
-            "confidence": arrays["confidences"][: len(positions)],
-        }
-        write_predictions(predictions_path(self.pool.run_dir, round_number), pa.table(table))
+        on_main(lambda: keep_predictions(self.pool, round_number, positions, arrays))
 
     def pseudo_labels(self, record: RoundRecord) -> tuple[dict[str, str], np.ndarray]:
-        """What a round trains on beside labels, written down, and how often each label is repeated for that.
+        """What a round trains on beside labels: see `hfal.self_training.pseudo_labels`.
 
         Args:
             record: The round; `predict` or `propose` has kept what the model of the one before says.
-
-        Returns:
-            Label names by id, in the order of the ids, and int64[labels].
         """
         assert self.self_training is not None
-        weight, rng = self.self_training.weight, self._rng(7, record.number)
-        table = read_predictions(predictions_path(self.pool.run_dir, record.number - 1)).sort_by("id")
-        free = self.pool.ids.take(pa.array(self.pool.unanswered_positions(record.answers_seen)))
-        table = table.filter(pc.is_in(table["id"], value_set=free))
-        classes = pc.index_in(table["label"], value_set=pa.array(self.pool.label_names)).to_numpy()
-        labels = len(self.pool.training_labels(record.answers_seen))
-        most = max(int(labels / (weight * len(self.pool.label_names))), 1)
-        taken = confident(classes, table["confidence"].to_numpy(), self.self_training.threshold, most, rng)
-        table = table.take(pa.array(taken))
-        write_predictions(pseudo_labels_path(self.pool.run_dir, record.number), table)
-        logger.info("round %d: %d confident predictions join %d labels", record.number, len(table), labels)
-        found = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
-        return found, repetitions(labels, weight, rng) if found else np.ones(labels, np.int64)
+        return pseudo_labels(self.pool, self.self_training, record, self._rng(7, record.number))
 
     # -- signals ---------------------------------------------------------------------------------------------------
 
@@ -601,7 +539,7 @@ class Acquisition:
         """The committee without this round's model."""
         if callable(self.committee):
             found = self.committee(round_number)
-            _check_committee(found, self.pool.label_names)
+            check_committee(found, self.pool.label_names)
             return found
         if not isinstance(self.committee, int):
             assert self.committee is not None
@@ -670,36 +608,6 @@ class Acquisition:
 @cache
 def _versions() -> dict[str, str]:
     return {package: version(package) for package in _PACKAGES}
-
-
-def _check_committee(members: Any, label_names: Sequence[str]) -> None:
-    """Find out now what would otherwise fail when the first round has been paid for."""
-    if members is None or isinstance(members, int):
-        return
-    if isinstance(members, torch.nn.Module) or not (callable(members) or isinstance(members, list | tuple)):
-        raise ArgumentError(
-            f"committee is a {type(members).__name__}, expected a number of rounds, a list of models, or a function "
-            "that gives a list of models for the number of a round"
-        )
-    if callable(members):
-        if len(required_parameters(members)) != 1:
-            raise ArgumentError(
-                f"committee takes {len(required_parameters(members))} arguments, expected one: committee(round_number)"
-            )
-        return
-    if not members:
-        raise ArgumentError("committee is empty, expected at least one model beside the one that is trained")
-    for member in members:
-        if not isinstance(member, torch.nn.Module):
-            raise ArgumentError(f"a member of the committee is a {type(member).__name__}, expected a model")
-        config = getattr(member, "config", None)
-        names = [str(name) for _, name in sorted((getattr(config, "id2label", None) or {}).items())]
-        in_another_order = set(names) == set(label_names) and names != list(label_names)
-        if getattr(config, "num_labels", len(label_names)) != len(label_names) or in_another_order:
-            raise ArgumentError(
-                f"a member of the committee has the labels {', '.join(names)}, the pool has "
-                f"{', '.join(label_names)}: expected the same in the same order"
-            )
 
 
 def _model_name(model: torch.nn.Module) -> str:

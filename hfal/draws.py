@@ -15,6 +15,7 @@ import torch
 
 from hfal.errors import ArgumentError
 from hfal.scoring import eval_mode
+from hfal.strategies.scores import required_parameters
 
 
 Draw = Callable[..., Any]
@@ -130,3 +131,33 @@ def _call_other(model: torch.nn.Module, **inputs: Any) -> Any:
 
 def _call_with(model: torch.nn.Module, tensors: dict[str, torch.Tensor], **inputs: Any) -> Any:
     return torch.func.functional_call(model, tensors, (), inputs)
+
+
+def check_committee(members: Any, label_names: Sequence[str]) -> None:
+    """Find out now what would otherwise fail when the first round has been paid for."""
+    if members is None or isinstance(members, int):
+        return
+    if isinstance(members, torch.nn.Module) or not (callable(members) or isinstance(members, list | tuple)):
+        raise ArgumentError(
+            f"committee is a {type(members).__name__}, expected a number of rounds, a list of models, or a function "
+            "that gives a list of models for the number of a round"
+        )
+    if callable(members):
+        if len(required_parameters(members)) != 1:
+            raise ArgumentError(
+                f"committee takes {len(required_parameters(members))} arguments, expected one: committee(round_number)"
+            )
+        return
+    if not members:
+        raise ArgumentError("committee is empty, expected at least one model beside the one that is trained")
+    for member in members:
+        if not isinstance(member, torch.nn.Module):
+            raise ArgumentError(f"a member of the committee is a {type(member).__name__}, expected a model")
+        config = getattr(member, "config", None)
+        names = [str(name) for _, name in sorted((getattr(config, "id2label", None) or {}).items())]
+        in_another_order = set(names) == set(label_names) and names != list(label_names)
+        if getattr(config, "num_labels", len(label_names)) != len(label_names) or in_another_order:
+            raise ArgumentError(
+                f"a member of the committee has the labels {', '.join(names)}, the pool has "
+                f"{', '.join(label_names)}: expected the same in the same order"
+            )

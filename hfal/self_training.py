@@ -9,17 +9,24 @@ a training set with each label `1 / weight` times and each prediction once, the 
 the weighted loss, whatever the model, the loss and the Trainer are.
 """
 
+import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hfal.errors import ArgumentError
+from hfal.pool import Pool
+from hfal.records import RoundRecord
 from hfal.weights import round_folder
 
+
+logger = logging.getLogger(__name__)
 
 PREDICTION_SIGNALS = frozenset({"predictions", "confidences"})
 """What a scoring pass has to keep for it: two numbers for each example."""
@@ -80,6 +87,52 @@ def repetitions(labels: int, weight: float, rng: np.random.Generator) -> np.ndar
     return int(whole) + (rng.random(labels) < part)
 
 
+def keep_predictions(pool: Pool, round_number: int, positions: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write down what a round's model says of unlabeled examples, for the next round.
+
+    Args:
+        pool: The pool.
+        round_number: The round.
+        positions: The examples, int64[n].
+        arrays: `PREDICTION_SIGNALS` as a pass gives them; its first rows are those of these examples.
+    """
+    classes = arrays["predictions"][: len(positions)].astype(np.int64)
+    table = {
+        "id": pool.ids.take(pa.array(positions)),
+        "label": pa.array(pool.label_names).take(pa.array(classes)),
+        "confidence": arrays["confidences"][: len(positions)],
+    }
+    _write(predictions_path(pool.run_dir, round_number), pa.table(table))
+
+
+def pseudo_labels(
+    pool: Pool, settings: SelfTraining, record: RoundRecord, rng: np.random.Generator
+) -> tuple[dict[str, str], np.ndarray]:
+    """What a round trains on beside labels, written down, and how often each label is repeated for that.
+
+    Args:
+        pool: The pool.
+        settings: How much such a label counts, and from which confidence on.
+        record: The round; `keep_predictions` has kept what the model of the one before says.
+        rng: For the choice among more than are taken.
+
+    Returns:
+        Label names by id, in the order of the ids, and int64[labels].
+    """
+    table = pq.read_table(predictions_path(pool.run_dir, record.number - 1)).sort_by("id")
+    free = pool.ids.take(pa.array(pool.unanswered_positions(record.answers_seen)))
+    table = table.filter(pc.is_in(table["id"], value_set=free))
+    classes = pc.index_in(table["label"], value_set=pa.array(pool.label_names)).to_numpy()
+    labels = len(pool.training_labels(record.answers_seen))
+    most = max(int(labels / (settings.weight * len(pool.label_names))), 1)
+    taken = confident(classes, table["confidence"].to_numpy(), settings.threshold, most, rng)
+    table = table.take(pa.array(taken))
+    _write(pseudo_labels_path(pool.run_dir, record.number), table)
+    logger.info("round %d: %d confident predictions join %d labels", record.number, len(table), labels)
+    found = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
+    return found, repetitions(labels, settings.weight, rng) if found else np.ones(labels, np.int64)
+
+
 def predictions_path(run_dir: Path, round_number: int) -> Path:
     """Where the predictions of a round's model are until the next round is over."""
     return round_folder(run_dir, round_number) / "predictions.parquet"
@@ -90,25 +143,15 @@ def pseudo_labels_path(run_dir: Path, round_number: int) -> Path:
     return round_folder(run_dir, round_number) / "pseudo_labels.parquet"
 
 
-def write_predictions(path: Path, table: pa.Table) -> None:
-    """Write predictions so that the file is there whole or not at all.
-
-    Args:
-        path: The file.
-        table: Columns `id`, `label` (its name) and `confidence` (the model's probability for it).
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part)
-    os.replace(part, path)
-
-
-def read_predictions(path: Path) -> pa.Table:
-    """Read what `write_predictions` has written."""
-    return pq.read_table(path)
-
-
 def forget_predictions(run_dir: Path, round_number: int) -> None:
     """Remove the predictions that no later round needs: those of the rounds before this one, which is over."""
     for before in range(1, round_number):
         predictions_path(run_dir, before).unlink(missing_ok=True)
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    """Write a table so that the file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    pq.write_table(table, part)
+    os.replace(part, path)

@@ -14,9 +14,6 @@ import numpy as np
 from hfal.tags import entities
 
 
-STOP_SET_SIZE = 1000
-"""How many examples there are in a stop set, or as many as the pool has."""
-
 KAPPA, CHANGED, F_CHANGE, UNCERTAINTY = "kappa", "changed", "f_change", "uncertainty"
 """The figures by name."""
 
