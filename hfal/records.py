@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -123,3 +124,8 @@ class RoundRecord:
     finished: str | None
     words: int | None = None
     stability: dict[str, float] | None = None
+
+
+def seconds_between(begin: str, end: str) -> float:
+    """The seconds from one time to another, both in ISO 8601 as records have them."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()

@@ -44,12 +44,13 @@ def describe_comparison(out: str | os.PathLike[str]) -> str:
     run_dirs = {cell: cell.run_dir(Path(out)) for cell in cells}
     finished = {cell for cell in cells if is_finished(run_dirs[cell])}
     failed = failures(Path(out), cells)
-    under_way = [c for c in cells if c not in finished and c not in failed and rounds_of(run_dirs[c])]
+    begun = {c: len(rounds_of(run_dirs[c])) for c in cells if c not in finished and c not in failed}
+    under_way = {cell: rounds for cell, rounds in begun.items() if rounds}
     lines = [
         f"Comparison in {Path(out).absolute()}",
         f"Strategies {', '.join(options.strategies)}; starts {', '.join(options.starts)}; {options.seeds} seeds",
         f"{len(finished)} of {len(cells)} runs are finished; failed: {len(failed)}; under way: {len(under_way)}",
-        *(f"{cell}: {len(rounds_of(run_dirs[cell]))} rounds have begun" for cell in under_way),
+        *(f"{cell}: {rounds} rounds have begun" for cell, rounds in under_way.items()),
         *(f"{cell} has failed: {problem}" for cell, problem in failed.items()),
         "",
         f"Finished. The report: {Path(out, 'report.md')}"

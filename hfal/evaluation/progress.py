@@ -5,13 +5,12 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TextIO
 
 import numpy as np
 
 from hfal.evaluation.plan import Cell
-from hfal.records import RoundRecord
+from hfal.records import RoundRecord, seconds_between
 from hfal.store import utc_now
 
 
@@ -95,14 +94,10 @@ class Forecast:
 
     def _measure(self, records: Sequence[RoundRecord]) -> list[tuple[float, float]]:
         return [
-            (float((r.words if self._of_words else r.labels) or 0), _seconds(r.started, r.finished))
+            (float((r.words if self._of_words else r.labels) or 0), seconds_between(r.started, r.finished))
             for r in records
             if r.finished is not None and r.started >= self._since
         ]
-
-
-def _seconds(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 class ProgressLine:

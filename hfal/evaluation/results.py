@@ -4,7 +4,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from hfal.evaluation.curves import bought
 from hfal.evaluation.facts import kept_facts
 from hfal.evaluation.options import COMPARE_NAME, CompareOptions
 from hfal.evaluation.plan import DATA_DIR, FULL, Cell, failures, grid
-from hfal.records import DATASET, RoundRecord
+from hfal.records import DATASET, RoundRecord, seconds_between
 from hfal.spans import words_of
 from hfal.store import Store
 
@@ -245,6 +244,7 @@ def _rounds(store: Store, records: Sequence[RoundRecord], metric: str) -> tuple[
         answers = store.current_answers(record.answers_seen)
         labeled = [i for i, a in answers.items() if a.label is not None and a.annotator != DATASET]
         trained = record.trained or record.finished
+        assert trained is not None
         results.append(
             RoundResult(
                 number=record.number,
@@ -252,14 +252,8 @@ def _rounds(store: Store, records: Sequence[RoundRecord], metric: str) -> tuple[
                 labels=record.labels,
                 words=sum(words.get(example_id, 0) for example_id in labeled),
                 value=float((record.metrics or {})[f"eval_{metric}"]),
-                training=_seconds(record.started, trained),
-                scoring=_seconds(trained, asked[record.number]) if record.number in asked else 0.0,
+                training=seconds_between(record.started, trained),
+                scoring=seconds_between(trained, asked.get(record.number) or trained),
             )
         )
     return tuple(results)
-
-
-def _seconds(begin: str | None, end: str | None) -> float:
-    assert begin is not None
-    assert end is not None
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
