@@ -48,7 +48,7 @@ def describe_comparison(out: str | os.PathLike[str]) -> str:
     under_way = {cell: rounds for cell, rounds in begun.items() if rounds}
     lines = [
         f"Comparison in {Path(out).absolute()}",
-        f"Strategies {', '.join(options.strategies)}; starts {', '.join(options.starts)}; {options.seeds} seeds",
+        f"{', '.join('/'.join(pair) for pair in options.pairs)}; {options.seeds} seeds",
         f"{len(finished)} of {len(cells)} runs are finished; failed: {len(failed)}; under way: {len(under_way)}",
         *(f"{cell}: {rounds} rounds have begun" for cell, rounds in under_way.items()),
         *(f"{cell} has failed: {problem}" for cell, problem in failed.items()),

@@ -178,7 +178,7 @@ def test_what_the_comparison_was_started_with_is_kept(made: Grid) -> None:
 def test_status_says_how_far_a_comparison_is(made: Grid, tmp_path: Path) -> None:
     status = hfal("status", made.out)
     assert (status.code, status.stderr) == (0, "")
-    assert "\nStrategies random, margin; starts random; 2 seeds\n" in status.stdout
+    assert "\nrandom/random, margin/random; 2 seeds\n" in status.stdout
     assert "\n4 of 5 runs are finished; failed: 1; under way: 0\n" in status.stdout
     assert "\nrandom/random/seed 43 has failed: RunDirectoryError: " in status.stdout
     assert status.stdout.endswith(f"\nNext: hfal compare {made.out}\n")
@@ -191,6 +191,7 @@ def test_status_says_how_far_a_comparison_is(made: Grid, tmp_path: Path) -> None
     [
         (["--seeds", "1"], "--seeds is 1, but .* began with 2, and the grid can grow, but not shrink"),
         (["--strategies", "random"], r"--strategies is \['random'\], .* but not shrink"),
+        (["--arms", "random/random"], r"--arms is \['random/random'\], but .* began with None, and .* but not shrink"),
         (["--query_size", "7"], "--query_size is 7, but .* began with 6, and all of its runs have to be alike"),
         (["--weight_decay", "0.1"], "--weight_decay is 0.1, but .* began with 0.0"),
         (["--eval_size", "20"], "--eval_size is 20, but .* began with 30"),
@@ -243,7 +244,7 @@ def test_what_is_finished_stays_when_the_grid_grows_and_what_has_failed_is_tried
         (["--strategies", "random,margn"], "--strategies has 'margn': unknown strategy .* Did you mean 'margin'"),
         (["--strategies", "random,mnlp"], "--strategies has 'mnlp': strategy 'mnlp' is for token_classification"),
         (["--starts", "random,kmeans"], "--starts has 'kmeans', which needs embeddings.*--embeddings"),
-        (["--comparison", "badge/random"], "--comparison is 'badge/random', which is not in the grid"),
+        (["--comparison", "badge/random"], "--comparison is 'badge/random', which is not among"),
         (["--metric", "loss"], "--metric is 'loss', expected one of accuracy"),
         (["--eval_size", "90"], "--eval_size is 90 of 90 rows"),
         (["--unit", "words"], "--unit is words, which is for token classification"),

@@ -40,7 +40,7 @@ from hfal.parsing import default_of, options_of, parse_values, read_yaml
 
 
 _KEPT = "# What is compared; `hfal compare OUT` goes on with it."
-_MAY_GROW = ("strategies", "starts", "seeds", "full_runs")
+_MAY_GROW = ("strategies", "starts", "arms", "seeds", "full_runs")
 _MAY_CHANGE = ("workers", "seconds_per_label", "seconds_per_word", "hourly_rate", "output_dir", "stop")
 _WHY_NOT = {
     **dict.fromkeys(_MAY_GROW, "the grid can grow, but not shrink"),
@@ -171,16 +171,21 @@ def _check_changes(out: Path, options: Mapping[str, Any], given: Mapping[str, An
         if name in _MAY_CHANGE:
             continue
         was, becomes = before.get(name, default_of(option)), now.get(name, default_of(option))
-        if name in _MAY_GROW:
-            shrinks = not set(was) <= set(becomes) if isinstance(was, list) else becomes < was
-            if not shrinks:
-                continue
+        if name in _MAY_GROW and not _shrinks(was, becomes):
+            continue
         if was != becomes:
             why_not = _WHY_NOT.get(name, "all of its runs have to be alike")
             raise ArgumentError(
                 f"--{name} is {becomes!r}, but the comparison in {out} began with {was!r}, and {why_not}: leave it as "
                 "it was, or begin another comparison with another --output_dir"
             )
+
+
+def _shrinks(was: Any, becomes: Any) -> bool:
+    """Whether an option of the grid leaves out what was in it: a number, or a list, where none stands for all."""
+    if isinstance(was, int):
+        return bool(becomes < was)
+    return becomes is not None and (was is None or not set(was) <= set(becomes))
 
 
 def _check_with_torch(

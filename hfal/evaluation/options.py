@@ -21,6 +21,13 @@ class CompareOptions:
         default_factory=lambda: ["random"],
         metadata={"help": "How the seed sets are picked, as seed_strategy of hfal run.", "metavar": "NAME,NAME"},
     )
+    arms: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Only these of the strategies and starts. Default: every strategy after every start.",
+            "metavar": "STRATEGY/START,...",
+        },
+    )
     seeds: int = field(
         default=5,
         metadata={
@@ -61,9 +68,15 @@ class CompareOptions:
         default=1, metadata={"help": "Processes that train at a time; each has its part of the machine's cores."}
     )
 
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The strategies and starts that are compared, in the order of the grid."""
+        pairs = [(strategy, start) for start in self.starts for strategy in self.strategies]
+        return [pair for pair in pairs if self.arms is None or "/".join(pair) in self.arms]
+
 
 GROUPS = {
-    "what is compared": "strategies starts seeds full_runs",
+    "what is compared": "strategies starts arms seeds full_runs",
     "the report": "comparison baseline metric seconds_per_label seconds_per_word hourly_rate",
     "work": "workers",
 }

@@ -4,7 +4,7 @@ Nothing here loads torch.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def grid(options: CompareOptions, first_seed: int) -> list[Cell]:
     cells = []
     for number in range(options.seeds):
         seed = first_seed + number
-        cells += [Cell(strategy, start, seed) for start in options.starts for strategy in options.strategies]
+        cells += [Cell(strategy, start, seed) for strategy, start in options.pairs]
         if number < options.full_runs:
             cells.append(Cell(FULL, None, seed))
     return cells
@@ -103,21 +103,32 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
             raise ArgumentError(f"--{name} is {value}, expected a positive number, or nothing")
     if options.full_runs > options.seeds:
         raise ArgumentError(f"--full_runs is {options.full_runs}, but there are {options.seeds} --seeds: lower it")
-    for name in ("strategies", "starts"):
-        twice = [item for item in getattr(options, name) if getattr(options, name).count(item) > 1]
+    for name in ("strategies", "starts", "arms"):
+        items = getattr(options, name) or []
+        twice = [item for item in items if items.count(item) > 1]
         if twice:
             raise ArgumentError(f"--{name} has {twice[0]!r} twice: leave one out")
     choices = ActiveLearningArguments.__dataclass_fields__["seed_strategy"].metadata["choices"]
     for start in options.starts:
         if start not in choices:
             raise ArgumentError(f"--starts has {start!r}, expected some of {', '.join(choices)}")
-    names = [f"{strategy}/{start}" for strategy in options.strategies for start in options.starts]
+    in_grid = ["/".join(pair) for pair in replace(options, arms=None).pairs]
+    for arm in options.arms or []:
+        if arm not in in_grid:
+            raise ArgumentError(
+                f"--arms has {arm!r}, which is not in the grid of strategies and starts: name some of "
+                f"{', '.join(in_grid)}, or add to --strategies and --starts"
+            )
+    if options.arms == []:
+        raise ArgumentError("--arms is empty, expected some of the strategies and starts, or nothing for all of them")
+    names = ["/".join(pair) for pair in options.pairs]
     for name in ("comparison", "baseline"):
         value = getattr(options, name)
         if value is not None and value not in names:
+            more = "--strategies and --starts" if options.arms is None else "--arms"
             raise ArgumentError(
-                f"--{name} is {value!r}, which is not in the grid of strategies and starts: name one of "
-                f"{', '.join(names)}, or add to --strategies and --starts"
+                f"--{name} is {value!r}, which is not among the strategies and starts that are compared: name one of "
+                f"{', '.join(names)}, or add to {more}"
             )
     if options.comparison == options.baseline:
         raise ArgumentError(f"--comparison is {options.comparison!r}, which is the baseline itself: name another one")

@@ -324,11 +324,14 @@ def _limits(results: Results, summary: Summary) -> list[Block]:
 def _setup(results: Results, summary: Summary) -> list[Block]:
     options, facts, versions = results.options, results.facts, results.versions
     size = "" if results.pool_size is None else f", a pool of {results.pool_size:,}"
+    grid = f"Strategies: {', '.join(options.strategies)}; starts: {', '.join(options.starts)}"
+    if options.arms is not None:
+        grid = f"Arms: {', '.join('/'.join(pair) for pair in options.pairs)}"
     held_out = "" if results.held_out_size is None else f", evaluated on {results.held_out_size:,} others"
     items = [
         f"Data: {results.settings.get('data', 'not recorded')}{size}{held_out}; labels were revealed query by query.",
-        f"Strategies: {', '.join(options.strategies)}; starts: {', '.join(options.starts)}; {options.seeds} seeds, "
-        f"of which all strategies share the seed set of each start; {options.full_runs} on all data.",
+        f"{grid}; {options.seeds} seeds, of which all strategies share the seed set of each start; "
+        f"{options.full_runs} on all data.",
     ]
     if summary.points:
         items.append(f"Purchases: {', '.join(map(_count, summary.points))} {summary.unit}. Metric: {summary.metric}.")

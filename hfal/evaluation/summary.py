@@ -168,7 +168,7 @@ class Summary:
 def summarize(results: Results) -> Summary:
     """The numbers of what has been finished."""
     options = results.options
-    names = [(strategy, start) for start in options.starts for strategy in options.strategies]
+    names = options.pairs
     runs = {name: found for name in names if (found := results.of(*name))}
     points = common_points([run.costs for of_arm in runs.values() for run in of_arm])
     full = tuple(run.values[-1] for run in results.full)

@@ -46,6 +46,14 @@ def test_the_grid_is_made_seed_by_seed() -> None:
     ]
 
 
+def test_arms_choose_from_the_grid() -> None:
+    arms = ["margin/kmeans", "random/random"]
+    options = CompareOptions(
+        strategies=["random", "margin"], starts=["random", "kmeans"], arms=arms, seeds=1, full_runs=0
+    )
+    assert [str(cell) for cell in grid(options, 7)] == ["random/random/seed 7", "margin/kmeans/seed 7"]
+
+
 def test_every_run_has_a_directory_of_its_own() -> None:
     cells = [Cell("margin+kmeans", "kmeans", 42), Cell(FULL, None, 42)]
     folders = [cell.run_dir(Path("out")) for cell in cells]
@@ -118,9 +126,13 @@ def test_options_that_fit_pass() -> None:
         (
             {"comparison": "badge/random"},
             {},
-            r"--comparison is 'badge/random'.*not in the grid.*margin\+kmeans/",
+            r"--comparison is 'badge/random'.*not among.*margin\+kmeans/.*add to --strategies and --starts",
         ),
-        ({"strategies": ["margin", "badge"]}, {}, "--baseline is 'random/random', which is not in the grid"),
+        ({"strategies": ["margin", "badge"]}, {}, "--baseline is 'random/random', which is not among"),
+        ({"arms": ["random/random", "margin/random"]}, {}, r"--arms has 'margin/random', which is not in the grid"),
+        ({"arms": ["margin+kmeans/random"]}, {}, "--baseline is 'random/random', which is not among.*add to --arms"),
+        ({"arms": ["random/random", "random/random"]}, {}, "--arms has 'random/random' twice"),
+        ({"arms": []}, {}, "--arms is empty"),
         ({"comparison": "random/random"}, {}, "--comparison is 'random/random', which is the baseline itself"),
     ],
     ids=str,

@@ -112,6 +112,14 @@ def test_a_rate_by_the_word_and_no_rate(changed: Path) -> None:
     assert summarize(read_results(changed)).arms[1].cost.minutes is None
 
 
+def test_arms_that_were_left_out_are_not_reported(changed: Path) -> None:
+    write_options(changed, {**OPTIONS, "starts": ["random", "kmeans"], "arms": ["random/random", "margin/kmeans"]})
+    (changed / "runs" / "margin" / "random").rename(changed / "runs" / "margin" / "kmeans")
+    summary = summarize(read_results(changed))
+    assert [arm.name for arm in summary.arms] == ["random/random", "margin/kmeans"]
+    assert summary.unfinished == ()
+
+
 def test_runs_that_are_not_finished_do_not_count(changed: Path) -> None:
     runs = changed / "runs"
     shutil.rmtree(runs / "margin" / "random" / "seed-9")
