@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 COMMITTEE_OF_ROUNDS = (
     "committee= takes the models of earlier rounds, which only run() and rounds() keep: call these, or pass models"
 )
+SEED_CANDIDATES = 10_000
+"""Of so many examples at most the seed set is picked by what the model makes of them."""
 SEED_STRATEGIES = ("random", "stratified", *SEED_SELECTIONS)
 Members = Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
 """Of a committee: models, or parameters by name."""
@@ -103,11 +105,6 @@ class Acquisition:
         if isinstance(embeddings, str) and embeddings == "entities" and pool.task.words is None:
             raise ArgumentError("embeddings='entities' is for token classification: pass 'model' here")
         own_embeddings = isinstance(embeddings, str) and embeddings in _OWN_EMBEDDINGS
-        if seeds is not None and seeds.needs and own_embeddings:
-            raise ArgumentError(
-                f"seed_strategy={seeds.name!r} needs embeddings before any model is trained: pass "
-                "embeddings=<name or path of a sentence-transformers model>, or an array, or seed_strategy='random'"
-            )
         if isinstance(embeddings, np.ndarray) and (embeddings.ndim != 2 or len(embeddings) != len(pool)):
             raise ArgumentError(
                 f"embeddings has the shape {list(embeddings.shape)}, expected a row of numbers for each of the "
@@ -151,6 +148,7 @@ class Acquisition:
         self.embeddings = embeddings
         self.embeddings_dir = embeddings_dir
         self._signal = _OWN_EMBEDDINGS[embeddings] if own_embeddings else None
+        self._seed_embeddings: tuple[np.ndarray, np.ndarray] | None = None
         self.passes = passes
         self.committee = committee
         self.token_budget = token_budget
@@ -240,9 +238,49 @@ class Acquisition:
             raise ArgumentError(f"holdout={size} of {unlabeled} unlabeled {self.unit} leaves nothing to ask: lower it")
         return self._propose_at_random("holdout", size, 0)
 
+    def embed_for_seed_set(
+        self, model: torch.nn.Module, collate_fn: Callable[[list[Any]], Any], args: TrainingArguments
+    ) -> None:
+        """Keep the model's embeddings before it is trained, if the seed set has yet to be picked by these.
+
+        They are of `SEED_CANDIDATES` examples at most, so that nobody waits long for the first question.
+
+        Args:
+            model: The model as it was loaded.
+            collate_fn: The Trainer's collator.
+            args: As for `propose`.
+
+        Raises:
+            ScoringError: The model shows no hidden states, or they are not finite.
+        """
+        if self._seeds is None or not self._seeds.needs or self._signal is None or on_main(self._has_seed_set):
+            return
+        positions = on_main(self._seed_candidates)
+        if len(positions) == 0:
+            return
+        try:
+            # Not those over entities: the model finds none yet.
+            arrays = self._scoring(model, collate_fn, args)(positions, frozenset({"embeddings"}), None, "embedding")
+        except NonFiniteOutputError as error:
+            raise ScoringError(
+                f"before any training {error}: was the model loaded as it should be? (seed_strategy='random' needs "
+                "no embeddings)"
+            ) from error
+        self._seed_embeddings = positions, arrays["embeddings"]
+
+    def _seed_candidates(self) -> np.ndarray:
+        positions = self.affordable()
+        if len(positions) <= SEED_CANDIDATES:
+            return positions
+        return positions[np.sort(self._rng(8).choice(len(positions), SEED_CANDIDATES, replace=False))]
+
+    def _has_seed_set(self) -> bool:
+        asking = any(query.purpose == "seed" for query in self.pool.store.open_queries())
+        return asking or bool(self.pool.training_labels())
+
     def propose_seed_set(self) -> Query | None:
         """Record the seed set; nothing if one is still being asked, or is there already."""
-        if any(q.purpose == "seed" for q in self.pool.store.open_queries()) or self.pool.training_labels():
+        if self._has_seed_set():
             return None
         # A seed set of which every example was skipped is followed by another one.
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
@@ -251,7 +289,16 @@ class Acquisition:
             return self._propose_at_random("seed", self.seed_size, 1, attempt)
 
         seeds = self._seeds
-        known = Signals(len(positions)) if seeds is None else self._known(seeds.needs, positions)
+        if seeds is not None and seeds.needs and self._signal is not None:
+            if self._seed_embeddings is None:  # it was there when this process began, and then all of it was skipped
+                logger.info("nothing is known of what the model was before: this seed set is drawn at random")
+                return self._propose_at_random("seed", self.seed_size, 1, attempt)
+            at, rows = self._seed_embeddings
+            left = np.isin(at, positions)
+            labeled = rows[:0] if "labeled_embeddings" in seeds.needs else None  # there are none yet
+            positions, known = at[left], Signals(int(left.sum()), embeddings=rows[left], labeled_embeddings=labeled)
+        else:
+            known = Signals(len(positions)) if seeds is None else self._known(seeds.needs, positions)
 
         def pick(count: int) -> np.ndarray:
             rng = self._rng(1, attempt)
@@ -260,7 +307,9 @@ class Acquisition:
             return seeds.pick(known, count, rng)
 
         chosen = positions[self._fill(pick, self.seed_size, positions)]
-        settings = {} if seeds is None else seeds.settings
+        settings = {} if seeds is None else dict(seeds.settings)
+        if seeds is not None and seeds.needs:
+            settings["embeddings"] = _embeddings_name(self.embeddings)
         return self._record("seed", 0, self.seed_strategy, chosen, settings=settings)
 
     def _propose_at_random(self, purpose: str, size: int, *key: int) -> Query | None:

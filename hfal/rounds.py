@@ -154,9 +154,10 @@ def run_rounds(
             store.set_meta("ended", None)
             collect(store, annotator)
             acquisition.propose_holdout(plan.holdout)
-            acquisition.propose_seed_set()
 
         on_main(begin_run)
+        acquisition.embed_for_seed_set(trainer.model, trainer.data_collator, trainer.args)
+        on_main(acquisition.propose_seed_set)
         base_seed = trainer.args.seed
         epochs = trainer.args.num_train_epochs
         weights = Weights(trainer, store.run_dir, plan.retrain)

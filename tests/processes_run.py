@@ -217,6 +217,7 @@ def run(folder: Path) -> None:
         annotator=FileAnnotator() if in_file else Noted(pool),
         query_size=10 * each,
         seed_size=15 * each,
+        seed_strategy="kmeans",
         holdout=20 * each,
         unit="words" if of_words else "examples",
         record_stability=True,

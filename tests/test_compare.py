@@ -243,7 +243,6 @@ def test_what_is_finished_stays_when_the_grid_grows_and_what_has_failed_is_tried
     [
         (["--strategies", "random,margn"], "--strategies has 'margn': unknown strategy .* Did you mean 'margin'"),
         (["--strategies", "random,mnlp"], "--strategies has 'mnlp': strategy 'mnlp' is for token_classification"),
-        (["--starts", "random,kmeans"], "--starts has 'kmeans', which needs embeddings.*--embeddings"),
         (["--comparison", "badge/random"], "--comparison is 'badge/random', which is not among"),
         (["--metric", "loss"], "--metric is 'loss', expected one of accuracy"),
         (["--eval_size", "90"], "--eval_size is 90 of 90 rows"),

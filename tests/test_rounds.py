@@ -27,7 +27,7 @@ from hfal import (
     SimulatedAnnotator,
 )
 from hfal.evaluation.metrics import classification_metrics
-from hfal.strategies import entropy
+from hfal.strategies import Signals, entropy, kmeans
 from hfal.weights import last_complete_checkpoint
 
 
@@ -506,6 +506,41 @@ def test_seed_sets(make_active, make_trainer, reviews, seed_strategy):
         assert sorted(active.pool.labeled["label"][:]) == [0] * 6 + [1] * 6
 
 
+def test_what_the_model_makes_of_texts_before_it_is_trained_picks_a_seed_set(make_active, make_trainer, monkeypatch):
+    few = make_active("few", seed_strategy="kmeans", seed_size=12)
+    monkeypatch.setattr("hfal.acquisition.SEED_CANDIDATES", 50)
+    few.run(make_trainer([few]), rounds=1)
+    monkeypatch.undo()
+    active = make_active(seed_strategy="kmeans", seed_size=12, holdout=20)
+    trainer = make_trainer([active])
+    tokens = trainer.processing_class(active.pool.dataset["text"][:], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        states = trainer.model.eval().bert(**tokens).last_hidden_state
+    mask = tokens["attention_mask"][..., None]
+    embeddings = ((states * mask).sum(1) / mask.sum(1)).numpy()
+    active.run(trainer, rounds=1)
+    holdout, seed_set = active.pool.store.queries()
+    at = active.pool.positions(sorted({*active.pool.ids.to_pylist()} - {e.example_id for e in holdout.examples}))
+    rows = kmeans(Signals(280, embeddings=embeddings[at]), 12, np.random.default_rng([42, 1, 0]))
+    assert {e.example_id for e in seed_set.examples} == {active.pool.ids[int(row)].as_py() for row in at[rows]}
+    assert (seed_set.strategy, seed_set.settings) == ("kmeans", {"embeddings": "model"})
+    (of_few,) = few.pool.store.queries()
+    assert {e.example_id for e in of_few.examples} != {e.example_id for e in seed_set.examples}
+    assert len({e.example_id for e in of_few.examples}) == 12
+
+
+def test_a_model_that_is_broken_before_it_is_trained_is_found_out(make_active, make_trainer):
+    def broken():
+        model = tiny_model_init()
+        torch.nn.init.constant_(model.bert.embeddings.word_embeddings.weight, float("nan"))
+        return model
+
+    active = make_active(seed_strategy="kmeans")
+    with pytest.raises(HfalError, match=r"before any training .* was the model loaded as it should be"):
+        active.run(make_trainer([active], model_init=broken), rounds=1)
+    assert active.pool.store.queries() == []
+
+
 def test_a_seed_set_that_is_skipped_is_followed_by_another(make_active, make_trainer):
     class Choosy(SimulatedAnnotator):
         def annotate(self, query):
@@ -861,7 +896,6 @@ def test_a_target_without_anything_to_evaluate_on_or_of_an_unknown_name(make_act
         ({"holdout": -1}, "holdout=-1, expected at least 0"),
         ({"budget": 10, "holdout": 10}, "leaves nothing to train on"),
         ({"retrain": "warm"}, "retrain='warm', expected one of from_scratch, continue"),
-        ({"seed_strategy": "kmeans"}, "needs embeddings before any model"),
         ({"seed_strategy": "diverse"}, "seed_strategy='diverse'"),
         ({"target_metric": "accuracy"}, "belong together"),
         ({"strategy": "entropi"}, "Did you mean 'entropy'"),

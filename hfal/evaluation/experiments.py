@@ -194,7 +194,6 @@ def _check_with_torch(
     """Find what else cannot be; returns all options that were given, those of `TrainingArguments` too."""
     import transformers
 
-    from hfal.acquisition import SEED_SELECTIONS
     from hfal.references import resolve_model
     from hfal.running import make_strategy
     from hfal.training import RoundTrainingArguments
@@ -211,10 +210,4 @@ def _check_with_torch(
         except ArgumentError as error:
             raise ArgumentError(f"--strategies has {strategy!r}: {error}") from None
     resolve_model(al.model)
-    for start in options.starts:
-        if start in SEED_SELECTIONS and al.embeddings in ("model", "entities") and not al.freeze_encoder:
-            raise ArgumentError(
-                f"--starts has {start!r}, which needs embeddings before any model is trained: name a "
-                "sentence-transformers model with --embeddings"
-            )
     return given
