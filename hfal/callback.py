@@ -62,10 +62,11 @@ class ActiveLearningCallback(TrainerCallback):
             Examples that a round asks for, or words; 50 examples or 500 words by default.
         seed_size (`int`, *optional*):
             Examples of the seed set, which is asked before any model is trained; `query_size` by default.
-        seed_strategy (`str` or function, *optional*, defaults to `"random"`):
-            `"random"`; `"kmeans"`, `"kcenter"`, `"typiclust"` or `"probcover"` (on sentence embeddings; they need
-            `embeddings`); `"stratified"` (experiments only); or a `select(signals, k, rng)` that needs nothing but
-            embeddings, such as `ProbCover(delta=1.15)`.
+        seed_strategy (`str` or function, *optional*):
+            `"random"`; `"kmeans"`, `"kcenter"`, `"typiclust"` or `"probcover"`, by `embeddings`, which of `"model"`
+            are those that it has before it is trained, of 5,000 examples at most; `"stratified"` (experiments only);
+            or a `select(signals, k, rng)` that needs nothing but embeddings, such as `ProbCover(delta=1.15)`. By
+            default `"kmeans"` for text classification with another strategy than `"random"`, else `"random"`.
         holdout (`int`, *optional*, defaults to 0):
             Examples to draw at random, have labeled first, evaluate on, and never train on; for those who have no
             evaluation set. They count as bought. Where `eval_strategy` asks for an `eval_dataset` when the Trainer is
@@ -138,7 +139,7 @@ class ActiveLearningCallback(TrainerCallback):
         annotator: Annotator | None = None,
         query_size: int | None = None,
         seed_size: int | None = None,
-        seed_strategy: str | SelectFunction = "random",
+        seed_strategy: str | SelectFunction | None = None,
         holdout: int = 0,
         budget: int | None = None,
         unit: str = "examples",

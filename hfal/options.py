@@ -177,10 +177,11 @@ class ActiveLearningArguments:
     seed_size: int | None = field(
         default=None, metadata={"help": "Texts of the first query, or words. Default: query_size."}
     )
-    seed_strategy: str = field(
-        default="random",
+    seed_strategy: str | None = field(
+        default=None,
         metadata={
-            "help": "How the first query is picked.",
+            "help": "How the first query is picked. Default: kmeans for text classification, unless the strategy is "
+            "random; else random.",
             "choices": ["random", "stratified", "kmeans", "kcenter", "typiclust", "probcover"],
         },
     )

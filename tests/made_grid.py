@@ -19,6 +19,7 @@ MARGIN = {7: [0.50, 0.70, 0.80, 0.86], 8: [0.52, 0.72, 0.80, 0.84], 9: [0.48, 0.
 OPTIONS = {
     "data": "reviews.csv",
     "strategies": ["random", "margin"],
+    "starts": ["random"],
     "seeds": 3,
     "seed": 7,
     "comparison": "margin/random",

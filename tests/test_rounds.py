@@ -26,6 +26,7 @@ from hfal import (
     RunInterrupted,
     SimulatedAnnotator,
 )
+from hfal.errors import ScoringError
 from hfal.evaluation.metrics import classification_metrics
 from hfal.strategies import Signals, entropy, kmeans
 from hfal.weights import last_complete_checkpoint
@@ -82,7 +83,7 @@ def test_a_run_trains_queries_and_labels_round_by_round(make_active, make_traine
     assert all(0 <= r.metrics["eval_accuracy"] <= 1 for r in records)
     pool = active.pool
     assert [(q.purpose, q.round, q.strategy, len(q.examples)) for q in pool.store.queries()] == [
-        ("seed", 0, "random", 10),
+        ("seed", 0, "kmeans", 10),
         ("round", 1, "margin", 10),
         ("round", 2, "margin", 10),
     ]
@@ -506,8 +507,10 @@ def test_seed_sets(make_active, make_trainer, reviews, seed_strategy):
         assert sorted(active.pool.labeled["label"][:]) == [0] * 6 + [1] * 6
 
 
-def test_what_the_model_makes_of_texts_before_it_is_trained_picks_a_seed_set(make_active, make_trainer, monkeypatch):
-    few = make_active("few", seed_strategy="kmeans", seed_size=12)
+def test_what_the_model_makes_of_texts_before_it_is_trained_picks_a_seed_set(
+    make_active, make_trainer, monkeypatch, tmp_path
+):
+    few = make_active(tmp_path / "few", seed_strategy="kmeans", seed_size=12)
     monkeypatch.setattr("hfal.acquisition.SEED_CANDIDATES", 50)
     few.run(make_trainer([few]), rounds=1)
     monkeypatch.undo()
@@ -527,6 +530,29 @@ def test_what_the_model_makes_of_texts_before_it_is_trained_picks_a_seed_set(mak
     (of_few,) = few.pool.store.queries()
     assert {e.example_id for e in of_few.examples} != {e.example_id for e in seed_set.examples}
     assert len({e.example_id for e in of_few.examples}) == 12
+
+
+def test_a_seed_set_is_random_where_that_was_asked_for_or_nothing_else_can_be(
+    make_active, make_trainer, tmp_path, caplog
+):
+    for strategy in ("random", "kmeans", "margin"):
+        active = make_active(tmp_path / strategy, strategy=strategy)
+        assert active.acquisition.seed_strategy == ("random" if strategy == "random" else "kmeans")
+    asked_for = make_active(tmp_path / "asked for", seed_strategy="kmeans")
+    with pytest.raises(ScoringError, match="has no base_model to take embeddings from"):
+        asked_for.run(make_trainer([asked_for], model_init=without_hidden_states), rounds=1)
+    active = make_active(tmp_path / "by default")
+    active.run(make_trainer([active], model_init=without_hidden_states), rounds=1)
+    (seed_set,) = active.pool.store.queries()
+    assert (seed_set.purpose, seed_set.strategy, len(seed_set.examples)) == ("seed", "random", 10)
+    assert "the seed set is drawn at random, since embeddings are not to be had: " in caplog.text
+
+
+def without_hidden_states():
+    """A model whose base model cannot be found."""
+    model = tiny_model_init()
+    model.base_model_prefix = "nothing"
+    return model
 
 
 def test_a_model_that_is_broken_before_it_is_trained_is_found_out(make_active, make_trainer):

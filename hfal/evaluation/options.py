@@ -18,7 +18,7 @@ class CompareOptions:
         metadata={"help": "The query strategies.", "metavar": "NAME,NAME"},
     )
     starts: list[str] = field(
-        default_factory=lambda: ["random"],
+        default_factory=lambda: ["random", "kmeans"],
         metadata={"help": "How the seed sets are picked, as seed_strategy of hfal run.", "metavar": "NAME,NAME"},
     )
     arms: list[str] | None = field(
@@ -94,7 +94,7 @@ examples:
   hfal compare configs/compare_demo.yaml
       everything in a YAML file, with the names below and those of hfal run
   hfal compare --data labeled.csv --text review --label sentiment --eval_size 500 --rounds 9 --query_size 25
-      random against the default strategy, five times each
+      random against the default strategy after two kinds of start, five times each
   hfal compare runs/reviews-compare --seeds 10 --strategies random,margin+kmeans,badge
       adds seeds and strategies to what is there"""
 
