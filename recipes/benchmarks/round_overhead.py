@@ -196,6 +196,7 @@ def main() -> None:
             strategy=args.strategy,
             annotator=SimulatedAnnotator(pool),
             query_size=args.query_size,
+            seed_strategy="random",  # no pass before the first round
             seed=SEED,
         )
         trainer = Trainer(

@@ -127,7 +127,8 @@ def one_run(
         f"--data {folder} --id id --label label --labels {','.join(sorted(set(labels.values())))} --eval_split test"
     )
     given += f" --model {MODEL} --freeze_encoder --embeddings_dir {options.embeddings_dir or folder / 'embeddings'}"
-    given += f" --strategy {strategy} --query_size {options.query} --rounds {options.rounds} --seed {seed}"
+    given += f" --seed_strategy random --strategy {strategy}"
+    given += f" --query_size {options.query} --rounds {options.rounds} --seed {seed}"
     given += f" --output_dir {run_dir} --use_cpu --disable_tqdm True"
     if arm is not None:
         given += f" --self_training {arm[0]} --self_training_threshold {arm[1]}"
