@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 COMMITTEE_OF_ROUNDS = (
     "committee= takes the models of earlier rounds, which only run() and rounds() keep: call these, or pass models"
 )
-SEED_CANDIDATES = 5000
-"""Of so many examples the seed set is picked by what the model makes of them (of more only if it is large itself)."""
+SEED_TOKENS = 250_000
+"""Of examples with so many tokens the seed set is picked by what the model makes of them (of more if it is large)."""
 SEED_STRATEGIES = ("random", "stratified", *SEED_SELECTIONS)
 Members = Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
 """Of a committee: models, or parameters by name."""
@@ -243,14 +243,18 @@ class Acquisition:
         return self._propose_at_random("holdout", size, 0)
 
     def embed_for_seed_set(
-        self, model: torch.nn.Module, collate_fn: Callable[[list[Any]], Any], args: TrainingArguments
+        self,
+        untrained_model: Callable[[], torch.nn.Module],
+        collate_fn: Callable[[list[Any]], Any],
+        args: TrainingArguments,
     ) -> None:
         """Keep the model's embeddings before it is trained, if the seed set has yet to be picked by these.
 
-        They are of `SEED_CANDIDATES` examples at most, so that nobody waits long for the first question.
+        They are of some examples with `SEED_TOKENS` tokens, drawn at random, so that nobody waits long for the first
+        question.
 
         Args:
-            model: The model as it was loaded.
+            untrained_model: Gives the model with which the first round begins.
             collate_fn: The Trainer's collator.
             args: As for `propose`.
 
@@ -263,9 +267,9 @@ class Acquisition:
         positions = on_main(self._seed_candidates)
         if len(positions) == 0:
             return
+        scored = self._scoring(untrained_model(), collate_fn, args)
         try:
-            # Not those over entities: the model finds none yet.
-            arrays = self._scoring(model, collate_fn, args)(positions, frozenset({"embeddings"}), None, "embedding")
+            arrays = scored(positions, frozenset({"embeddings"}), None, "embedding the texts for the first query")
         except NonFiniteOutputError as error:
             raise ScoringError(
                 f"before any training {error}: was the model loaded as it should be? (seed_strategy='random' needs "
@@ -280,10 +284,10 @@ class Acquisition:
 
     def _seed_candidates(self) -> np.ndarray:
         positions = self.affordable()
-        most = max(SEED_CANDIDATES, 2 * round(self.seed_size / self._costs.mean()))
-        if len(positions) <= most:
-            return positions
-        return positions[np.sort(self._rng(8).choice(len(positions), most, replace=False))]
+        drawn = self._rng(8).permutation(len(positions))
+        enough = np.searchsorted(np.cumsum(self.pool.lengths[positions[drawn]]), SEED_TOKENS)
+        most = max(int(enough), 2 * round(self.seed_size / self._costs.mean()))
+        return positions[np.sort(drawn[:most])]
 
     def _has_seed_set(self) -> bool:
         asking = any(query.purpose == "seed" for query in self.pool.store.open_queries())
@@ -672,10 +676,11 @@ class Acquisition:
 
 
 def default_seed_strategy(task: str, strategy: Strategy) -> str:
-    """How a seed set is picked if nothing else is said: what `docs/study.md` has measured.
+    """How a seed set is picked if nothing else is said, by what `docs/study.md` has measured.
 
-    A start by k-means was better than a random one in text classification, and no better for entities; several labels
-    for a text were not measured. Whoever queries at random is after a random sample, so it is not touched.
+    A start by k-means was better than a random one on three sets of texts, and no better for entities; that was a head
+    on one frozen sentence encoder. Several labels for a text were not measured. Who queries at random is after a
+    random sample, and gets it.
 
     Args:
         task: The task's name.

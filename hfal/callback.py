@@ -64,9 +64,10 @@ class ActiveLearningCallback(TrainerCallback):
             Examples of the seed set, which is asked before any model is trained; `query_size` by default.
         seed_strategy (`str` or function, *optional*):
             `"random"`; `"kmeans"`, `"kcenter"`, `"typiclust"` or `"probcover"`, by `embeddings`, which of `"model"`
-            are those that it has before it is trained, of 5,000 examples at most; `"stratified"` (experiments only);
-            or a `select(signals, k, rng)` that needs nothing but embeddings, such as `ProbCover(delta=1.15)`. By
-            default `"kmeans"` for text classification with another strategy than `"random"`, else `"random"`.
+            are those that it has before it is trained (of examples with 250,000 tokens in all, if the pool has more);
+            `"stratified"` (experiments only); or a `select(signals, k, rng)` that needs nothing but embeddings, such
+            as `ProbCover(delta=1.15)`. By default `"kmeans"` for text classification with another strategy than
+            `"random"`, else `"random"`.
         holdout (`int`, *optional*, defaults to 0):
             Examples to draw at random, have labeled first, evaluate on, and never train on; for those who have no
             evaluation set. They count as bought. Where `eval_strategy` asks for an `eval_dataset` when the Trainer is

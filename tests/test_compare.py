@@ -245,6 +245,7 @@ def test_what_is_finished_stays_when_the_grid_grows_and_what_has_failed_is_tried
         (["--strategies", "random,mnlp"], "--strategies has 'mnlp': strategy 'mnlp' is for token_classification"),
         (["--comparison", "badge/random"], "--comparison is 'badge/random', which is not among"),
         (["--metric", "loss"], "--metric is 'loss', expected one of accuracy"),
+        (["--stop", "plateau(accurcy)"], r"stop='plateau\(accurcy\)': .*accurcy"),
         (["--eval_size", "90"], "--eval_size is 90 of 90 rows"),
         (["--unit", "words"], "--unit is words, which is for token classification"),
         (["--model", "./no-model"], "no-model"),

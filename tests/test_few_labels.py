@@ -1,5 +1,6 @@
 """Enough steps for few labels, and weights for rare classes: through the ordinary Trainer."""
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -39,7 +40,7 @@ def test_rounds_with_few_labels_have_more_epochs_and_the_arguments_are_put_back(
     )
     trainer = make_trainer([active, watch], num_train_epochs=2)  # in batches of 8
     active.run(trainer, rounds=3)
-    assert watch.steps == [12, 12, 18]  # 4 epochs of 3 steps, 2 epochs of 6, 2 epochs of 9
+    assert watch.steps == [10, 12, 18]  # more than 3 epochs of 3 steps, 2 epochs of 6, 2 epochs of 9
     assert trainer.args.num_train_epochs == 2
 
 
@@ -67,7 +68,7 @@ def test_steps_are_counted_as_the_trainer_does(tmp_path, reviews, examples, accu
     trainer = Trainer(tiny_model(), args, train_dataset=reviews.select(range(examples)))
     loader = trainer.get_train_dataloader()
     steps_of_epoch, steps = (trainer.set_initial_training_values(args, loader)[n] for n in (1, 6))
-    assert 20 <= steps < 20 + steps_of_epoch
+    assert steps == max(20, math.ceil(1.5 * steps_of_epoch))
     assert epochs_of(TrainingArguments(str(tmp_path), num_train_epochs=1.5), examples, 0) == 1.5
 
 

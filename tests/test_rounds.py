@@ -511,7 +511,7 @@ def test_what_the_model_makes_of_texts_before_it_is_trained_picks_a_seed_set(
     make_active, make_trainer, monkeypatch, tmp_path
 ):
     few = make_active(tmp_path / "few", seed_strategy="kmeans", seed_size=12)
-    monkeypatch.setattr("hfal.acquisition.SEED_CANDIDATES", 50)
+    monkeypatch.setattr("hfal.acquisition.SEED_TOKENS", 1200)  # some 50 examples
     few.run(make_trainer([few]), rounds=1)
     monkeypatch.undo()
     active = make_active(seed_strategy="kmeans", seed_size=12, holdout=20)
@@ -530,6 +530,21 @@ def test_what_the_model_makes_of_texts_before_it_is_trained_picks_a_seed_set(
     (of_few,) = few.pool.store.queries()
     assert {e.example_id for e in of_few.examples} != {e.example_id for e in seed_set.examples}
     assert len({e.example_id for e in of_few.examples}) == 12
+
+
+def test_a_trainer_that_was_used_before_picks_the_seed_set_of_a_fresh_one(make_active, make_trainer, tmp_path):
+    def seed_set(name: str, trainer=None) -> set[str]:
+        active = make_active(tmp_path / name, seed_size=12)
+        trainer = trainer or make_trainer(learning_rate=0.1)
+        trainer.add_callback(active)
+        active.run(trainer, rounds=1)
+        trainer.remove_callback(active)
+        used.append(trainer)
+        return {e.example_id for e in active.pool.store.queries()[0].examples}
+
+    used: list = []
+    first = seed_set("first")
+    assert seed_set("used", used[0]) == first == seed_set("fresh")
 
 
 def test_a_seed_set_is_random_where_that_was_asked_for_or_nothing_else_can_be(

@@ -29,10 +29,12 @@ from hfal.evaluation.plan import (
     failures,
     grid,
     is_finished,
+    metric_names,
     planned_costs,
     run_options,
 )
 from hfal.evaluation.progress import ProgressLine
+from hfal.evaluation.results import DEFAULT_METRICS
 from hfal.evaluation.shared_data import SharedData, read_shared_data
 from hfal.evaluation.worker import OUTPUT_NAME
 from hfal.options import ActiveLearningArguments, TrainingOptions
@@ -195,7 +197,7 @@ def _check_with_torch(
     import transformers
 
     from hfal.references import resolve_model
-    from hfal.running import make_strategy
+    from hfal.running import make_stop, make_strategy
     from hfal.training import RoundTrainingArguments
 
     transformers.utils.logging.disable_progress_bar()  # of loading weights
@@ -203,7 +205,10 @@ def _check_with_torch(
     given: dict[str, Any] = parse_arguments(types, argv, COMPARE_NAME)[1].given
     _check_changes(out, options_of(types), given)
     assert al.task is not None
-    check_metric(options.metric, al.task, al.labels or [])
+    metrics = metric_names(al.task, al.labels or [])
+    check_metric(options.metric, metrics)
+    losses = ["loss", "hamming_loss"] if al.task == "multi_label_classification" else ["loss"]
+    make_stop(al, [*losses, *metrics], usual=options.metric or DEFAULT_METRICS[al.task])
     for strategy in options.strategies:
         try:
             make_strategy(replace(al, strategy=strategy), al.task)

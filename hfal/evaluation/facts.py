@@ -17,21 +17,22 @@ FACTS_NAME = "facts.json"
 
 
 def keep_facts(out: Path, argv: Sequence[str]) -> None:
-    """Write down how a comparison was started; what an earlier start has written stays.
+    """Write down how a comparison was started; of a later start only the commit, if it is another one.
 
     Args:
         out: The result directory.
         argv: The words behind `hfal`: `["compare", "config.yaml"]`.
     """
-    path = out / FACTS_NAME
-    if path.exists():
-        return
-    facts = {
+    path, commit = out / FACTS_NAME, _commit()
+    facts = kept_facts(out) or {
         "command": shlex.join(["hfal", *argv]),
         "version": __version__,
-        "commit": _commit(),
+        "commit": commit,
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
     }
+    commits = [facts["commit"], *facts.get("later_commits", [])]
+    if commit != commits[-1]:
+        facts["later_commits"] = [*commits[1:], commit]
     part = path.with_name(f"{FACTS_NAME}.part")
     part.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
     os.replace(part, path)

@@ -8,6 +8,9 @@ from hfal.parsing import option_help, options_of
 COMPARE_NAME = "compare.yaml"
 """In the result directory: what the comparison was started with."""
 
+USUAL_COMPARISON = "margin+kmeans/kmeans"
+"""What is tested where nothing else is named."""
+
 
 @dataclass
 class CompareOptions:
@@ -41,7 +44,8 @@ class CompareOptions:
     comparison: str | None = field(
         default=None,
         metadata={
-            "help": "The one comparison that is tested, named before there are results: this against the baseline.",
+            "help": "The one comparison that is tested, named before there are results: this against the baseline. "
+            f"Default: {USUAL_COMPARISON}, if it is among what is compared.",
             "metavar": "STRATEGY/START",
         },
     )
@@ -73,6 +77,12 @@ class CompareOptions:
         """The strategies and starts that are compared, in the order of the grid."""
         pairs = [(strategy, start) for start in self.starts for strategy in self.strategies]
         return [pair for pair in pairs if self.arms is None or "/".join(pair) in self.arms]
+
+    @property
+    def tested(self) -> str | None:
+        """The strategy and start that are tested against the baseline; `None` if there is nothing to test."""
+        names = {"/".join(pair) for pair in self.pairs} - {self.baseline}
+        return self.comparison or (USUAL_COMPARISON if USUAL_COMPARISON in names else None)
 
 
 GROUPS = {

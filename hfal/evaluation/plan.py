@@ -141,17 +141,21 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
         raise ArgumentError("--rounds is missing: how many rounds each run has (or say --budget, how many labels)")
 
 
-def check_metric(metric: str | None, task: str, label_names: Sequence[str]) -> None:
-    """Find out now that the recipe for a task has no such metric, or that more of it is not better.
-
-    Raises:
-        ArgumentError: Names those that there are.
-    """
-    names = {
+def metric_names(task: str, label_names: Sequence[str]) -> list[str]:
+    """The metrics of a task's recipe of which more is better."""
+    return {
         "text_classification": ["accuracy", "f1_macro", "f1_micro"],
         "multi_label_classification": ["f1_micro", "f1_macro", "subset_accuracy", *(f"f1_{n}" for n in label_names)],
         "token_classification": ["f1", "precision", "recall", *(f"f1_{kind}" for kind in entity_types(label_names))],
     }[task]
+
+
+def check_metric(metric: str | None, names: Sequence[str]) -> None:
+    """Find out now that there is no such metric among those of `metric_names`.
+
+    Raises:
+        ArgumentError: Names those that there are.
+    """
     if metric is not None and metric.removeprefix("eval_") not in names:
         raise ArgumentError(f"--metric is {metric!r}, expected one of {', '.join(names)}")
 

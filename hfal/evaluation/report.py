@@ -339,6 +339,7 @@ def _setup(results: Results, summary: Summary) -> list[Block]:
         items.append(f"Command: {facts['command']}")
     code = [f"{name} {version}" for name, version in versions.items()]
     code += [f"commit {facts['commit']}"] if facts.get("commit") else []
+    code += [f"later commit {commit}" for commit in facts.get("later_commits", []) if commit]
     if code:
         items.append(f"Code: {', '.join(code)}.")
     if facts.get("machine"):

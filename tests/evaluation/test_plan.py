@@ -15,6 +15,7 @@ from hfal.evaluation.plan import (
     failures,
     grid,
     is_finished,
+    metric_names,
     planned_costs,
     rounds_of,
     run_options,
@@ -52,6 +53,13 @@ def test_arms_choose_from_the_grid() -> None:
         strategies=["random", "margin"], starts=["random", "kmeans"], arms=arms, seeds=1, full_runs=0
     )
     assert [str(cell) for cell in grid(options, 7)] == ["random/random/seed 7", "margin/kmeans/seed 7"]
+
+
+def test_what_is_tested_if_nothing_else_is_named() -> None:
+    assert CompareOptions().tested == "margin+kmeans/kmeans"
+    assert CompareOptions(starts=["random"]).tested is None
+    assert CompareOptions(baseline="margin+kmeans/kmeans").tested is None
+    assert CompareOptions(comparison="random/kmeans").tested == "random/kmeans"
 
 
 def test_every_run_has_a_directory_of_its_own() -> None:
@@ -151,11 +159,11 @@ def test_metrics_that_there_are_not_are_named() -> None:
         ("f1_sports", "multi_label_classification", ["sports", "money"]),
         ("f1_PER", "token_classification", tags),
     ]:
-        check_metric(metric, task, names)
+        check_metric(metric, metric_names(task, names))
     with pytest.raises(ArgumentError, match="--metric is 'loss', expected one of accuracy, f1_macro, f1_micro"):
-        check_metric("loss", "text_classification", ["no", "yes"])
+        check_metric("loss", metric_names("text_classification", ["no", "yes"]))
     with pytest.raises(ArgumentError, match="--metric is 'accuracy', expected one of f1, precision, recall, f1_PER"):
-        check_metric("accuracy", "token_classification", tags)
+        check_metric("accuracy", metric_names("token_classification", tags))
 
 
 def test_what_is_on_the_disk_says_how_far_a_run_is(tmp_path: Path) -> None:

@@ -218,9 +218,12 @@ def test_what_somebody_typed_stays_text(text: str) -> None:
     assert not re.search(r"(?<!\\)<", markdown)
 
 
-def test_facts_are_those_of_the_first_start(tmp_path: Path) -> None:
-    keep_facts(tmp_path, ["compare", "first.yaml"])
-    keep_facts(tmp_path, ["compare", "second.yaml"])
+def test_facts_are_those_of_the_first_start_and_later_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits = iter(["a1", "a1", "b2", "b2", "c3"])
+    monkeypatch.setattr("hfal.evaluation.facts._commit", lambda: next(commits))
+    for name in ("first", "second", "third", "fourth", "fifth"):
+        keep_facts(tmp_path, ["compare", f"{name}.yaml"])
     facts = json.loads((tmp_path / "facts.json").read_text("utf-8"))
     assert facts["command"] == "hfal compare first.yaml"
+    assert (facts["commit"], facts["later_commits"]) == ("a1", ["b2", "c3"])
     assert "cores" in facts["machine"]
