@@ -323,9 +323,12 @@ def figures(out: Path) -> Any:
 CLOCK = {"training", "scoring", "compute"}
 
 
-def queries(out: Path) -> dict[str, Any]:
+def queries(out: Path, but: Cell | None = None) -> dict[str, Any]:
+    """What each run asked, and what its rounds reached."""
     found = {}
     for path in sorted(out.glob("runs/**/labels.sqlite")):
+        if but and path.parent == but.run_dir(out):
+            continue
         store = Store(path.parent, read_only=True)
         asked = [[(e.example_id, e.score) for e in query.examples] for query in store.queries()]
         found[str(path.parent.relative_to(out))] = asked, [(r.labels, r.metrics) for r in store.rounds()]
@@ -338,9 +341,28 @@ def rounds_begun(out: Path) -> int:
     return sum(len(rounds_of(path.parent)) for path in stores)
 
 
+def test_killed_in_the_middle_and_started_again_it_asks_the_same(made: Grid, folder: Path) -> None:
+    argv = [HFAL, *GRID, "--seeds", "1", "--output_dir", "killed"]
+    with one_core():
+        process = subprocess.Popen(argv, env=environment(folder), stderr=subprocess.DEVNULL)
+        while rounds_begun(folder / "killed") < 2 and process.poll() is None:
+            time.sleep(0.05)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        done = hfal("compare", "killed")
+    assert done.code == 0, done.stderr
+    found, whole = queries(folder / "killed"), queries(made.out, but=BROKEN)
+    assert sorted(found) == [
+        "runs/full/seed-42",
+        "runs/margin/random/seed-42",
+        "runs/random/random/seed-42",
+    ]
+    assert found == {run: whole[run] for run in found}
+
+
 @pytest.mark.slow
 def test_killed_again_and_again_and_started_again_the_report_is_the_same(folder: Path) -> None:
-    argv = [HFAL, *SMALL, "--strategies", "random,margin,badge", "--seeds", "1", "--workers", "2"]
+    argv = [HFAL, *SMALL, "--strategies", "random,badge", "--seeds", "1", "--workers", "2"]  # after both starts
     env = environment(folder)
     subprocess.run([*argv, "--output_dir", "whole"], env=env, check=True, capture_output=True)
     rng, kills = random.Random(5), 0
@@ -386,7 +408,19 @@ def test_entities_and_sets_of_labels(
     done = hfal(
         *("compare", "--data", CONLL, "--text", "tokens" if of_words else "text", "--label", label),
         *("--pool_size", "60", "--eval_split", "valid[:40]", "--rounds", "3", *sizes),
-        *("--strategies", strategies, "--seeds", "1", "--output_dir", "out", *FAST, "--model", "./encoder"),
+        *(
+            "--strategies",
+            strategies,
+            "--starts",
+            "random",
+            "--seeds",
+            "1",
+            "--output_dir",
+            "out",
+            *FAST,
+            "--model",
+            "./encoder",
+        ),
     )
     assert done.code == 0, done.stderr
     summary = json.loads((folder / "out" / "summary.json").read_text("utf-8"))
