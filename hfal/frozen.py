@@ -25,7 +25,7 @@ from hfal.token_states import middle_layer
 from hfal.tokenization import NO_WORD
 
 
-_MANY = 2_000  # texts for which embedding takes long enough to want a progress bar
+_MANY = 500  # texts for which embedding takes long enough to want a progress bar
 
 
 class FrozenEncoderConfig(PreTrainedConfig):

@@ -247,6 +247,10 @@ def test_what_is_finished_stays_when_the_grid_grows_and_what_has_failed_is_tried
         (["--metric", "loss"], "--metric is 'loss', expected one of accuracy"),
         (["--stop", "plateau(accurcy)"], r"stop='plateau\(accurcy\)': .*accurcy"),
         (["--eval_size", "90"], "--eval_size is 90 of 90 rows"),
+        (
+            ["--rounds", "11"],
+            "--rounds is 11, but with 6 examples a query the pool of 55 examples is used up in round 10",
+        ),
         (["--unit", "words"], "--unit is words, which is for token classification"),
         (["--model", "./no-model"], "no-model"),
         (["--label", "sentimnt"], "has no column 'sentimnt'. Did you mean 'sentiment'"),

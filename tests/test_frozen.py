@@ -83,7 +83,9 @@ def test_runs_share_the_file_of_the_same_texts(tmp_path: Path) -> None:
 
 
 def test_the_trainer_trains_a_head_that_agrees_with_scikit_learn(pool, embedded, make_frozen_trainer) -> None:
-    active = ActiveLearningCallback(pool, strategy="random", annotator=SimulatedAnnotator(pool), query_size=100)
+    active = ActiveLearningCallback(
+        pool, strategy="random", annotator=SimulatedAnnotator(pool), query_size=100, min_steps=100
+    )
     test = pool.with_labels(embedded.select(range(120, 160)))
     trainer = make_frozen_trainer([active], eval_dataset=test, compute_metrics=classification_metrics)
     (record,) = active.run(trainer, rounds=1)
@@ -101,7 +103,9 @@ def test_the_trainer_trains_a_head_that_agrees_with_scikit_learn(pool, embedded,
 
 
 def test_a_saved_head_reads_new_texts(pool, make_frozen_trainer) -> None:
-    active = ActiveLearningCallback(pool, strategy="random", annotator=SimulatedAnnotator(pool), query_size=60)
+    active = ActiveLearningCallback(
+        pool, strategy="random", annotator=SimulatedAnnotator(pool), query_size=60, min_steps=100
+    )
     trainer = make_frozen_trainer([active])
     active.run(trainer, rounds=1)
     folder = pool.run_dir / "rounds" / "001" / "model"
@@ -215,7 +219,9 @@ def test_states_are_computed_once_and_again_for_other_tokens(tmp_path: Path) -> 
 
 
 def test_a_head_learns_entities_and_pads_nothing_into_its_logits(news: Pool, make_tagger) -> None:
-    active = ActiveLearningCallback(news, strategy="random", annotator=SimulatedAnnotator(news), query_size=60)
+    active = ActiveLearningCallback(
+        news, strategy="random", annotator=SimulatedAnnotator(news), query_size=60, min_steps=100
+    )
     test = news.with_labels(news.dataset)
     trainer = make_tagger([active], eval_dataset=test, compute_metrics=entity_metrics(news.label_names))
     (record,) = active.run(trainer, rounds=1)

@@ -34,7 +34,7 @@ from hfal.evaluation.plan import (
     run_options,
 )
 from hfal.evaluation.progress import ProgressLine
-from hfal.evaluation.results import DEFAULT_METRICS
+from hfal.evaluation.results import DEFAULT_METRICS, read_options
 from hfal.evaluation.shared_data import SharedData, read_shared_data
 from hfal.evaluation.worker import OUTPUT_NAME
 from hfal.options import ActiveLearningArguments, TrainingOptions
@@ -70,12 +70,16 @@ def compare(argv: Sequence[str]) -> int:
     al = ActiveLearningArguments(**{name: values[name] for name in options_of((ActiveLearningArguments,))})
     al.given = given
     out = Path(values["output_dir"] if "output_dir" in given else f"{values['output_dir']}-compare")
-    check_options(options, al, given)
+    if "comparison" not in given:
+        begun = (out / COMPARE_NAME).is_file()
+        options.comparison = read_options(out)[0].comparison if begun else options.usual_comparison
     _check_changes(out, options_of(ours), given)
+    check_options(options, al, given)
     progress.say(f"hfal {__version__}: reading {al.data}; loading torch and transformers ...")
     datasets.disable_progress_bars()
     data = read_shared_data(al, out, values["seed"])
     given = _check_with_torch(argv, options, al, out)
+    _check_rounds(al, data.cost)
     cells = grid(options, values["seed"])
     with _owned(out):
         keep_facts(out, ["compare", *argv])
@@ -170,7 +174,7 @@ def _check_changes(out: Path, options: Mapping[str, Any], given: Mapping[str, An
         return
     before, now = read_yaml(out / COMPARE_NAME, options, strict=False), portable_options(given)
     for name, option in options.items():
-        if name in _MAY_CHANGE:
+        if name in _MAY_CHANGE or (name == "comparison" and name not in given):
             continue
         was, becomes = before.get(name, default_of(option)), now.get(name, default_of(option))
         if name in _MAY_GROW and not _shrinks(was, becomes):
@@ -181,6 +185,19 @@ def _check_changes(out: Path, options: Mapping[str, Any], given: Mapping[str, An
                 f"--{name} is {becomes!r}, but the comparison in {out} began with {was!r}, and {why_not}: leave it as "
                 "it was, or begin another comparison with another --output_dir"
             )
+
+
+def _check_rounds(al: ActiveLearningArguments, pool_cost: int) -> None:
+    """Refuse more rounds than the pool has queries for."""
+    from hfal.callback import QUERY_SIZES
+
+    query_size = al.query_size or QUERY_SIZES[al.unit]
+    possible = len(planned_costs(al, pool_cost, query_size))
+    if possible < (al.rounds or 0) and not al.budget:
+        raise ArgumentError(
+            f"--rounds is {al.rounds}, but with {query_size} {al.unit} a query the pool of {pool_cost} {al.unit} is "
+            f"used up in round {possible}: lower rounds, query_size or eval_size, or take more data"
+        )
 
 
 def _shrinks(was: Any, becomes: Any) -> bool:

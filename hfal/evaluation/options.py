@@ -45,7 +45,7 @@ class CompareOptions:
         default=None,
         metadata={
             "help": "The one comparison that is tested, named before there are results: this against the baseline. "
-            f"Default: {USUAL_COMPARISON}, if it is among what is compared.",
+            f"Default: {USUAL_COMPARISON}, if it is among what is compared when the first run begins.",
             "metavar": "STRATEGY/START",
         },
     )
@@ -79,10 +79,10 @@ class CompareOptions:
         return [pair for pair in pairs if self.arms is None or "/".join(pair) in self.arms]
 
     @property
-    def tested(self) -> str | None:
-        """The strategy and start that are tested against the baseline; `None` if there is nothing to test."""
+    def usual_comparison(self) -> str | None:
+        """What to test if nothing is named; `None` if it is not among what is compared."""
         names = {"/".join(pair) for pair in self.pairs} - {self.baseline}
-        return self.comparison or (USUAL_COMPARISON if USUAL_COMPARISON in names else None)
+        return USUAL_COMPARISON if USUAL_COMPARISON in names else None
 
 
 GROUPS = {

@@ -116,7 +116,7 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
     for arm in options.arms or []:
         if arm not in in_grid:
             raise ArgumentError(
-                f"--arms has {arm!r}, which is not in the grid of strategies and starts: name some of "
+                f"--arms has {arm!r}, which is no STRATEGY/START in the grid of strategies and starts: name some of "
                 f"{', '.join(in_grid)}, or add to --strategies and --starts"
             )
     if options.arms == []:
@@ -130,6 +130,12 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
                 f"--{name} is {value!r}, which is not among the strategies and starts that are compared: name one of "
                 f"{', '.join(names)}, or add to {more}"
             )
+    for number, name in enumerate(("strategies", "starts")):
+        for item in getattr(options, name):
+            if item not in [pair[number] for pair in options.pairs]:
+                raise ArgumentError(
+                    f"--{name} has {item!r}, which is in none of --arms: add such an arm, or leave it out"
+                )
     if options.comparison == options.baseline:
         raise ArgumentError(f"--comparison is {options.comparison!r}, which is the baseline itself: name another one")
     if not al.eval_size and not al.eval_split:

@@ -195,8 +195,8 @@ def summarize(results: Results) -> Summary:
         targets=tuple(targets),
         full=full,
         full_cost=_cost(results, results.full, None) if full else None,
-        comparison=options.tested,
-        test=_test(arms, options.tested, options.baseline),
+        comparison=options.comparison,
+        test=_test(arms, options.comparison, options.baseline),
         unfinished=tuple((str(r.cell), r.state, r.note) for r in results.runs if r.state != "finished"),
     )
 

@@ -55,11 +55,10 @@ def test_arms_choose_from_the_grid() -> None:
     assert [str(cell) for cell in grid(options, 7)] == ["random/random/seed 7", "margin/kmeans/seed 7"]
 
 
-def test_what_is_tested_if_nothing_else_is_named() -> None:
-    assert CompareOptions().tested == "margin+kmeans/kmeans"
-    assert CompareOptions(starts=["random"]).tested is None
-    assert CompareOptions(baseline="margin+kmeans/kmeans").tested is None
-    assert CompareOptions(comparison="random/kmeans").tested == "random/kmeans"
+def test_what_is_tested_if_nothing_is_named() -> None:
+    assert CompareOptions().usual_comparison == "margin+kmeans/kmeans"
+    assert CompareOptions(starts=["random"]).usual_comparison is None
+    assert CompareOptions(baseline="margin+kmeans/kmeans").usual_comparison is None
 
 
 def test_every_run_has_a_directory_of_its_own() -> None:
@@ -137,10 +136,15 @@ def test_options_that_fit_pass() -> None:
             r"--comparison is 'badge/random'.*not among.*margin\+kmeans/.*add to --strategies and --starts",
         ),
         ({"strategies": ["margin", "badge"]}, {}, "--baseline is 'random/random', which is not among"),
-        ({"arms": ["random/random", "margin/random"]}, {}, r"--arms has 'margin/random', which is not in the grid"),
+        (
+            {"arms": ["random/random", "margin/random"]},
+            {},
+            r"--arms has 'margin/random', which is no STRATEGY/START in",
+        ),
         ({"arms": ["margin+kmeans/random"]}, {}, "--baseline is 'random/random', which is not among.*add to --arms"),
         ({"arms": ["random/random", "random/random"]}, {}, "--arms has 'random/random' twice"),
         ({"arms": []}, {}, "--arms is empty"),
+        ({"arms": ["random/random"]}, {}, r"--strategies has 'margin\+kmeans', which is in none of --arms"),
         ({"comparison": "random/random"}, {}, "--comparison is 'random/random', which is the baseline itself"),
     ],
     ids=str,
