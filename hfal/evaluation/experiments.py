@@ -29,7 +29,7 @@ from hfal.evaluation.plan import (
     failures,
     grid,
     is_finished,
-    metric_names,
+    metrics_of,
     planned_costs,
     run_options,
 )
@@ -79,7 +79,7 @@ def compare(argv: Sequence[str]) -> int:
     datasets.disable_progress_bars()
     data = read_shared_data(al, out, values["seed"])
     given = _check_with_torch(argv, options, al, out)
-    _check_rounds(al, data.cost)
+    costs = _costs_of_rounds(al, data.cost)
     cells = grid(options, values["seed"])
     with _owned(out):
         keep_facts(out, ["compare", *argv])
@@ -92,7 +92,7 @@ def compare(argv: Sequence[str]) -> int:
         )
         try:
             if left:
-                _make_runs(out, cells, left, options, al, given, data, progress)
+                _make_runs(out, cells, left, options, al, given, data, costs, progress)
         except KeyboardInterrupt:
             progress.say(f"Interrupted; nothing is lost. Go on with: hfal compare {shlex.quote(str(out))}")
             return 130
@@ -116,12 +116,10 @@ def _make_runs(
     al: ActiveLearningArguments,
     given: Mapping[str, Any],
     data: SharedData,
+    costs: list[int],
     progress: ProgressLine,
 ) -> None:
-    from hfal.callback import QUERY_SIZES
-
     _embed(al, data, progress)
-    costs = planned_costs(al, data.cost, al.query_size or QUERY_SIZES[al.unit])
     plans = {cell: [data.cost] if cell.strategy == FULL else costs for cell in cells}
     kept = portable_options(given)
     make_runs(
@@ -187,17 +185,18 @@ def _check_changes(out: Path, options: Mapping[str, Any], given: Mapping[str, An
             )
 
 
-def _check_rounds(al: ActiveLearningArguments, pool_cost: int) -> None:
-    """Refuse more rounds than the pool has queries for."""
+def _costs_of_rounds(al: ActiveLearningArguments, pool_cost: int) -> list[int]:
+    """What a run has bought when each of its rounds begins; refuses more rounds than the pool has queries for."""
     from hfal.callback import QUERY_SIZES
 
     query_size = al.query_size or QUERY_SIZES[al.unit]
-    possible = len(planned_costs(al, pool_cost, query_size))
-    if possible < (al.rounds or 0) and not al.budget:
+    costs = planned_costs(al, pool_cost, query_size)
+    if len(costs) < (al.rounds or 0) and not al.budget:
         raise ArgumentError(
             f"--rounds is {al.rounds}, but with {query_size} {al.unit} a query the pool of {pool_cost} {al.unit} is "
-            f"used up in round {possible}: lower rounds, query_size or eval_size, or take more data"
+            f"used up in round {len(costs)}: lower rounds, query_size or eval_size, or take more data"
         )
+    return costs
 
 
 def _shrinks(was: Any, becomes: Any) -> bool:
@@ -222,7 +221,7 @@ def _check_with_torch(
     given: dict[str, Any] = parse_arguments(types, argv, COMPARE_NAME)[1].given
     _check_changes(out, options_of(types), given)
     assert al.task is not None
-    metrics = metric_names(al.task, al.labels or [])
+    metrics = metrics_of(al.task, al.labels or [])
     check_metric(options.metric, metrics)
     losses = ["loss", "hamming_loss"] if al.task == "multi_label_classification" else ["loss"]
     make_stop(al, [*losses, *metrics], usual=options.metric or DEFAULT_METRICS[al.task])

@@ -130,12 +130,13 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
                 f"--{name} is {value!r}, which is not among the strategies and starts that are compared: name one of "
                 f"{', '.join(names)}, or add to {more}"
             )
-    for number, name in enumerate(("strategies", "starts")):
-        for item in getattr(options, name):
-            if item not in [pair[number] for pair in options.pairs]:
-                raise ArgumentError(
-                    f"--{name} has {item!r}, which is in none of --arms: add such an arm, or leave it out"
-                )
+    strategies, starts = zip(*options.pairs, strict=True)
+    for name, used in {"strategies": strategies, "starts": starts}.items():
+        unused = [item for item in getattr(options, name) if item not in used]
+        if unused:
+            raise ArgumentError(
+                f"--{name} has {unused[0]!r}, which is in none of --arms: add such an arm, or leave it out"
+            )
     if options.comparison == options.baseline:
         raise ArgumentError(f"--comparison is {options.comparison!r}, which is the baseline itself: name another one")
     if not al.eval_size and not al.eval_split:
@@ -147,7 +148,7 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
         raise ArgumentError("--rounds is missing: how many rounds each run has (or say --budget, how many labels)")
 
 
-def metric_names(task: str, label_names: Sequence[str]) -> list[str]:
+def metrics_of(task: str, label_names: Sequence[str]) -> list[str]:
     """The metrics of a task's recipe of which more is better."""
     return {
         "text_classification": ["accuracy", "f1_macro", "f1_micro"],
@@ -157,7 +158,7 @@ def metric_names(task: str, label_names: Sequence[str]) -> list[str]:
 
 
 def check_metric(metric: str | None, names: Sequence[str]) -> None:
-    """Find out now that there is no such metric among those of `metric_names`.
+    """Find out now that there is no such metric among those of `metrics_of`.
 
     Raises:
         ArgumentError: Names those that there are.

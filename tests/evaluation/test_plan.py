@@ -15,7 +15,7 @@ from hfal.evaluation.plan import (
     failures,
     grid,
     is_finished,
-    metric_names,
+    metrics_of,
     planned_costs,
     rounds_of,
     run_options,
@@ -163,11 +163,11 @@ def test_metrics_that_there_are_not_are_named() -> None:
         ("f1_sports", "multi_label_classification", ["sports", "money"]),
         ("f1_PER", "token_classification", tags),
     ]:
-        check_metric(metric, metric_names(task, names))
+        check_metric(metric, metrics_of(task, names))
     with pytest.raises(ArgumentError, match="--metric is 'loss', expected one of accuracy, f1_macro, f1_micro"):
-        check_metric("loss", metric_names("text_classification", ["no", "yes"]))
+        check_metric("loss", metrics_of("text_classification", ["no", "yes"]))
     with pytest.raises(ArgumentError, match="--metric is 'accuracy', expected one of f1, precision, recall, f1_PER"):
-        check_metric("accuracy", metric_names("token_classification", tags))
+        check_metric("accuracy", metrics_of("token_classification", tags))
 
 
 def test_what_is_on_the_disk_says_how_far_a_run_is(tmp_path: Path) -> None:

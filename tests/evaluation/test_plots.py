@@ -23,6 +23,16 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> Summary:
     return summarize(read_results(make_grid(tmp_path_factory.mktemp("grid"))))
 
 
+def summary_of_many(out: Path, others: int) -> Summary:
+    """Random and so many other strategies after two starts, whose curves are all the same."""
+    strategies = ["random", *(f"strategy{i}" for i in range(others))]
+    write_options(out, {**OPTIONS, "strategies": strategies, "seeds": 1, "starts": ["random", "kmeans"]})
+    for strategy in strategies:
+        for start in ("random", "kmeans"):
+            make_run(out / "runs" / strategy / start / "seed-7", [0.5, 0.9, 0.9, 0.9])
+    return summarize(read_results(out))
+
+
 def texts(path: Path) -> list[tuple[str, float, float]]:
     """The texts of a picture, with where they are anchored."""
     found = []
@@ -76,12 +86,8 @@ def test_lines_are_named_at_their_ends(summary: Summary, tmp_path: Path) -> None
 
 
 def test_names_of_lines_that_end_together_do_not_lie_over_each_other(tmp_path: Path) -> None:
-    strategies = ["random", *(f"strategy{i}" for i in range(8))]
-    write_options(tmp_path, {**OPTIONS, "strategies": strategies, "seeds": 1, "starts": ["random", "kmeans"]})
-    for strategy in strategies:
-        for start in ("random", "kmeans"):
-            make_run(tmp_path / "runs" / strategy / start / "seed-7", [0.5, 0.9, 0.9, 0.9])
-    draw_curves(summarize(read_results(tmp_path)), tmp_path / "curves.svg")
+    many = summary_of_many(tmp_path, 8)
+    draw_curves(many, tmp_path / "curves.svg")
     named = texts(tmp_path / "curves.svg")
     places = [(x, y) for text, x, y in named if text.startswith(("strategy", "random"))]
     assert len(places) == 2 * 9 + 1  # the baseline in both panels, and random after the other start
@@ -109,12 +115,8 @@ def test_bands_and_differences(summary: Summary, tmp_path: Path) -> None:
 
 
 def test_each_start_has_its_axis_named_below_each_of_its_columns(tmp_path: Path) -> None:
-    strategies = ["random", *(f"strategy{i}" for i in range(4))]
-    write_options(tmp_path, {**OPTIONS, "strategies": strategies, "seeds": 1, "starts": ["random", "kmeans"]})
-    for strategy in strategies:
-        for start in ("random", "kmeans"):
-            make_run(tmp_path / "runs" / strategy / start / "seed-7", [0.5, 0.9, 0.9, 0.9])
-    draw_bands(summarize(read_results(tmp_path)), tmp_path / "bands.svg")
+    many = summary_of_many(tmp_path, 4)
+    draw_bands(many, tmp_path / "bands.svg")
     columns: dict[str, list[float]] = {}
     for text, _, y in texts(tmp_path / "bands.svg"):
         columns.setdefault(text, []).append(y)
