@@ -18,6 +18,7 @@ from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.pool import Pool
 from hfal.processes import on_main, shared_failure
+from hfal.purchases import Purchases
 from hfal.records import Queried, Query, RoundRecord
 from hfal.references import in_full, resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
@@ -139,12 +140,10 @@ class Acquisition:
         self.seed_size = seed_size
         self.seed_strategy = str(seed_strategy) if seeds is None else seeds.name
         self._seeds = seeds
-        self.budget = budget
-        self.unit = unit
-        self._costs = pool.costs(unit)
+        self.purchases = Purchases(pool, unit, budget)
         for strategy in strategies.values():
             among = strategy.among
-            if among is not None and among.size * self._costs.mean() < query_size:
+            if among is not None and among.size * self.purchases.costs.mean() < query_size:
                 raise ArgumentError(
                     f"a Subset of {among.size} candidates is smaller than query_size={query_size} {unit}: raise its "
                     "size"
@@ -178,55 +177,6 @@ class Acquisition:
         names = [f"from round {number} {strategy.name}" for number, strategy in self.strategies.items()]
         return ", ".join([self.strategies[1].name, *names[1:]])
 
-    def left(self) -> int | None:
-        """How much of the budget neither answers nor open questions have taken, in `unit`; `None` without a budget."""
-        if self.budget is None:
-            return None
-        store = self.pool.store
-        answered = store.current_answers()
-        asking = [e.example_id for q in store.open_queries() for e in q.examples if e.example_id not in answered]
-        bought = store.labels_bought() if self.unit == "examples" else store.words_bought()
-        return max(self.budget - bought - int(self._costs[self.pool.positions(asking)].sum()), 0)
-
-    def affordable(self) -> np.ndarray:
-        """The unlabeled examples that may still be asked about, by position.
-
-        What is left of a budget in words buys nothing once it does not pay for an average sentence: a round for the
-        shortest ones would not be worth its training.
-        """
-        positions, left = self.pool.unlabeled_positions(), self.left()
-        if left is None or len(positions) == 0:
-            return positions
-        costs = self._costs[positions]
-        return positions[costs <= left] if left >= costs.mean() else positions[:0]
-
-    def _fill(self, pick: Callable[[int], np.ndarray], size: int, positions: np.ndarray) -> np.ndarray:
-        """Rows of `positions` for a query: in words, up to the sentence with which it reaches `size`.
-
-        Args:
-            pick: Picks so many rows of `positions`, best first.
-            size: How much to ask for, in `unit`; less if the budget does not pay for it.
-            positions: The candidates, of which the budget pays for each.
-        """
-        left = self.left()
-        size = size if left is None else min(size, left)
-        if self.unit == "examples":
-            return pick(min(size, len(positions)))
-        # How many sentences that takes is known when they are picked; half as many more than needed are too many.
-        count = min(max(round(size / self._costs[positions].mean()), 1), len(positions))
-        picked = pick(count)
-        spent = np.cumsum(self._costs[positions[picked]])
-        if spent[-1] > 1.5 * size:
-            count = max(round(count * size / spent[-1]), 1)
-            picked = pick(count)
-            spent = np.cumsum(self._costs[positions[picked]])
-        while spent[-1] < size and count < len(positions):
-            count = min(max(round(1.05 * count * size / spent[-1]), count + 1), len(positions))
-            picked = pick(count)
-            spent = np.cumsum(self._costs[positions[picked]])
-        asked = min(int(np.searchsorted(spent, size)) + 1, count)
-        return picked[: asked - 1 if left is not None and spent[asked - 1] > left else asked]
-
     # -- queries without a model -----------------------------------------------------------------------------------
 
     def propose_holdout(self, size: int) -> Query | None:
@@ -237,9 +187,11 @@ class Acquisition:
         """
         if size == 0 or any(q.purpose == "holdout" for q in self.pool.store.queries()):
             return None
-        unlabeled = int(self._costs[self.pool.unlabeled_positions()].sum())
+        unlabeled = int(self.purchases.costs[self.pool.unlabeled_positions()].sum())
         if size >= unlabeled:
-            raise ArgumentError(f"holdout={size} of {unlabeled} unlabeled {self.unit} leaves nothing to ask: lower it")
+            raise ArgumentError(
+                f"holdout={size} of {unlabeled} unlabeled {self.purchases.unit} leaves nothing to ask: lower it"
+            )
         return self._propose_at_random("holdout", size, 0)
 
     def embed_for_seed_set(
@@ -283,10 +235,10 @@ class Acquisition:
         self._seed_embeddings = positions, arrays["embeddings"]
 
     def _seed_candidates(self) -> np.ndarray:
-        positions = self.affordable()
+        positions = self.purchases.affordable()
         drawn = self._rng(8).permutation(len(positions))
         enough = np.searchsorted(np.cumsum(self.pool.lengths[positions[drawn]]), SEED_TOKENS)
-        most = max(int(enough), 2 * round(self.seed_size / self._costs.mean()))
+        most = max(int(enough), 2 * round(self.seed_size / self.purchases.costs.mean()))
         return positions[np.sort(drawn[:most])]
 
     def _has_seed_set(self) -> bool:
@@ -299,7 +251,7 @@ class Acquisition:
             return None
         # A seed set of which every example was skipped is followed by another one.
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
-        positions = self.affordable()
+        positions = self.purchases.affordable()
         if (self._seeds is None and self.seed_strategy == "random") or len(positions) == 0:
             return self._propose_at_random("seed", self.seed_size, 1, attempt)
 
@@ -316,7 +268,7 @@ class Acquisition:
                 return stratified(self.pool.given_labels()[positions], count, rng)
             return seeds.pick(known, count, rng)
 
-        chosen = positions[self._fill(pick, self.seed_size, positions)]
+        chosen = positions[self.purchases.fill(pick, self.seed_size, positions)]
         settings = {} if seeds is None else dict(seeds.settings)
         if seeds is not None and seeds.needs:
             settings["embeddings"] = _embeddings_name(self.embeddings)
@@ -334,14 +286,14 @@ class Acquisition:
         return at[left], Signals(int(left.sum()), embeddings=rows[left], labeled_embeddings=labeled)
 
     def _propose_at_random(self, purpose: str, size: int, *key: int) -> Query | None:
-        positions = self.affordable()
+        positions = self.purchases.affordable()
         if len(positions) == 0:
             return None
 
         def pick(count: int) -> np.ndarray:
             return self._rng(*key).choice(len(positions), count, replace=False)
 
-        return self._record(purpose, 0, "random", positions[self._fill(pick, size, positions)])
+        return self._record(purpose, 0, "random", positions[self.purchases.fill(pick, size, positions)])
 
     # -- the stop set ----------------------------------------------------------------------------------------------
 
@@ -406,13 +358,15 @@ class Acquisition:
             StrategyError: The strategy returned no query.
         """
         strategy, task = self.strategy_of(round_number), self.pool.task
-        positions = on_main(self.affordable)
+        positions = on_main(self.purchases.affordable)
         if len(positions) == 0:
             logger.info("nothing left to ask: %d labels bought", self.pool.labels_bought())
             return None
-        left = on_main(self.left)
-        if min(self._costs[positions].sum(), np.inf if left is None else left) < self.query_size:
-            logger.info("the query is smaller than %d %s: that is all that is left", self.query_size, self.unit)
+        left = on_main(self.purchases.left)
+        if min(self.purchases.costs[positions].sum(), np.inf if left is None else left) < self.query_size:
+            logger.info(
+                "the query is smaller than %d %s: that is all that is left", self.query_size, self.purchases.unit
+            )
         others: Members | None = None
         if strategy.draws and self.committee is not None:
             with shared_failure():
@@ -468,7 +422,7 @@ class Acquisition:
                 rows = among.pick(known, self._rng(4, round_number))
                 at, known = positions[rows], known.rows(rows)
             known = strategy.scored(known, self._rng(3, round_number))
-            picked = self._fill(
+            picked = self.purchases.fill(
                 lambda count: strategy.pick(known, count, self._rng(2, round_number)), self.query_size, at
             )
             return at[picked], None if known.scores is None else known.scores[picked]
@@ -488,7 +442,7 @@ class Acquisition:
                     **strategy.settings,
                     **({"draws": self._draws_name(others)} if strategy.draws else {}),
                     **({} if self.pool.thresholds is None else {"thresholds": dict(self.pool.thresholds)}),
-                    "unit": self.unit,
+                    "unit": self.purchases.unit,
                     "embeddings": _embeddings_name(self.embeddings),
                     "bf16_scoring": self.bf16,
                     **({} if self.self_training is None else {"self_training": asdict(self.self_training)}),

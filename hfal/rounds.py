@@ -287,7 +287,7 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
             logger.info("the run ends after round %d: %s", last.number, reason)
             store.set_meta("ended", {"reason": reason, "answer": store.last_answer()})
             return _Step(last.number, ends=True)
-        if store.query_of_round(last.number) is None and len(acquisition.affordable()):
+        if store.query_of_round(last.number) is None and len(acquisition.purchases.affordable()):
             return _Step(last.number)
     number = 1 if last is None else last.number + 1
     _check_models(acquisition, plan, number)
@@ -509,10 +509,10 @@ def _plan(acquisition: Acquisition, plan: Plan, annotator: Annotator) -> dict[st
     """What the run is to do, for those who only read the store: `hfal status`, `hfal label`."""
     return {
         "rounds": plan.rounds,
-        "budget": acquisition.budget,
+        "budget": acquisition.purchases.budget,
         "strategy": acquisition.strategy_name,
         "query_size": acquisition.query_size,
-        "unit": acquisition.unit,
+        "unit": acquisition.purchases.unit,
         "target_metric": plan.target_metric,
         "target": plan.target,
         "stop": None if plan.stop is None else str(plan.stop),
@@ -539,7 +539,7 @@ def _reason_to_stop(acquisition: Acquisition, plan: Plan, last: RoundRecord | No
         if reason is not None:
             return reason
     nothing_new = not pool.store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
-    if nothing_new and not len(acquisition.affordable()):
+    if nothing_new and not len(acquisition.purchases.affordable()):
         return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
     return None
 
