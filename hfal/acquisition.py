@@ -5,8 +5,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import cache, cached_property
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,19 +12,20 @@ import torch
 from transformers import TrainingArguments
 
 from hfal.draws import Draw, check_committee, committee, mc_dropout
-from hfal.embeddings import sentence_embeddings
 from hfal.errors import ArgumentError, DivergedError, ScoringError
+from hfal.first_queries import FirstQueries
 from hfal.pool import Pool
 from hfal.processes import on_main, shared_failure
+from hfal.provenance import model_name, record_query
 from hfal.purchases import Purchases
-from hfal.records import Queried, Query, RoundRecord
-from hfal.references import in_full, resolve_model
+from hfal.records import Query, RoundRecord
+from hfal.references import resolve_model
 from hfal.scoring import NonFiniteOutputError, forward_columns, score_examples
-from hfal.scratch import rows_of
 from hfal.self_training import PREDICTION_SIGNALS, SelfTraining, keep_predictions, pseudo_labels
+from hfal.signal_sources import SignalSources
 from hfal.stop_set import is_measured, record_predictions, stop_set
-from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
-from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
+from hfal.strategies import Strategy
+from hfal.strategies.resolve import RANDOM
 from hfal.strategies.selection import LABELED_SIGNALS, SelectFunction
 
 
@@ -35,25 +34,10 @@ logger = logging.getLogger(__name__)
 COMMITTEE_OF_ROUNDS = (
     "committee= takes the models of earlier rounds, which only run() and rounds() keep: call these, or pass models"
 )
-SEED_TOKENS = 250_000
-"""Of examples with so many tokens the seed set is picked by what the model makes of them (of more if it is large)."""
-SEED_STRATEGIES = ("random", "stratified", *SEED_SELECTIONS)
 Members = Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
 """Of a committee: models, or parameters by name."""
 Committee = int | Sequence[torch.nn.Module] | Callable[[int], Sequence[torch.nn.Module]]
 """Where a committee comes from: so many last rounds, other models, or what gives them for a round."""
-
-_OWN_EMBEDDINGS = {"model": "embeddings", "entities": "entity_embeddings"}  # to the signal that the pass computes
-_PACKAGES = (
-    "hfal",
-    "torch",
-    "transformers",
-    "datasets",
-    "accelerate",
-    "numpy",
-    "scikit-learn",
-    "sentence-transformers",
-)
 
 
 class Acquisition:
@@ -64,12 +48,11 @@ class Acquisition:
         strategies: The query strategies, by the round from which they are used.
         query_size: How much a round's query asks for, in `unit`.
         seed_size: How much the seed set asks for, in `unit`.
-        seed_strategy: One of `SEED_STRATEGIES`, or a select function that needs nothing but embeddings; `None` for
-            that of `default_seed_strategy`.
+        seed_strategy: See `FirstQueries`.
         budget: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
         unit: What sizes and budget count: `"examples"`, or `"words"` of the sentences.
-        embeddings: `"model"`, `"entities"`, a sentence-transformers model, or an array float[N, D].
-        embeddings_dir: Where embeddings of a sentence-transformers model are kept; in the run directory by default.
+        embeddings: See `SignalSources`.
+        embeddings_dir: See `SignalSources`.
         passes: Of Monte-Carlo dropout, for strategies that take draws.
         committee: Where draws come from instead: so many last rounds, other models, or what gives them for a round.
         token_budget: See `hfal.scoring.score_examples`.
@@ -77,6 +60,11 @@ class Acquisition:
         seed: Seeds every random choice, together with the round.
         record_stability: Whether `measure` records anything.
         self_training: How confident predictions join the training set, if they do.
+
+    Attributes:
+        first: Makes the queries before a model has been trained.
+        sources: Where the signals of the strategies come from.
+        purchases: What the run has bought.
     """
 
     def __init__(
@@ -99,48 +87,34 @@ class Acquisition:
         record_stability: bool = False,
         self_training: SelfTraining | None = None,
     ):
-        self._seed_strategy_is_ours = seed_strategy is None
-        if seed_strategy is None:
-            seed_strategy = default_seed_strategy(pool.task.name, strategies[1])
-        if isinstance(seed_strategy, str) and seed_strategy not in SEED_STRATEGIES:
-            raise ArgumentError(
-                f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}, or a select function"
-            )
-        seeds = None if seed_strategy in ("random", "stratified") else resolve_seed_strategy(seed_strategy)
-        if isinstance(embeddings, str) and embeddings == "entities" and pool.task.words is None:
-            raise ArgumentError("embeddings='entities' is for token classification: pass 'model' here")
-        own_embeddings = isinstance(embeddings, str) and embeddings in _OWN_EMBEDDINGS
-        if isinstance(embeddings, np.ndarray) and (embeddings.ndim != 2 or len(embeddings) != len(pool)):
-            raise ArgumentError(
-                f"embeddings has the shape {list(embeddings.shape)}, expected a row of numbers for each of the "
-                f"{len(pool)} examples of the pool"
-            )
+        self.sources = SignalSources(pool, embeddings, embeddings_dir)
+        self.purchases = Purchases(pool, unit, budget)
+        self.first = FirstQueries(
+            pool,
+            self.purchases,
+            self.sources,
+            seed_strategy=seed_strategy,
+            seed_size=seed_size,
+            strategy=strategies[1],
+            seed=seed,
+        )
         if self_training is not None and pool.task.name != "text_classification":
             raise ArgumentError(
                 f"self_training={self_training.weight} is for text classification, but the pool is one of "
                 f"{pool.task.name}: leave it out"
             )
         check_committee(committee, pool.label_names)
-        needs_embeddings = (seeds is not None and bool(seeds.needs)) or any(
+        needs_embeddings = self.first.needs_embeddings or any(
             "embeddings" in (s.needs if s.among is None else s.needs | s.among.needs) for s in strategies.values()
         )
-        if isinstance(embeddings, str) and not own_embeddings and needs_embeddings:
+        if isinstance(embeddings, str) and self.sources.own is None and needs_embeddings:
             resolve_model(embeddings)  # before anything is asked
         if committee is not None and not any(strategy.draws for strategy in strategies.values()):
             logger.warning("committee= is not used: the strategy takes no draws of the model's parameters")
 
-        if seed_strategy == "stratified" and (pool.given_labels() < 0).any():
-            raise ArgumentError(
-                "seed_strategy='stratified' needs the label of every example beforehand, as in an experiment: "
-                "pass seed_strategy='random'"
-            )
         self.pool = pool
         self.strategies = strategies
         self.query_size = query_size
-        self.seed_size = seed_size
-        self.seed_strategy = str(seed_strategy) if seeds is None else seeds.name
-        self._seeds = seeds
-        self.purchases = Purchases(pool, unit, budget)
         for strategy in strategies.values():
             among = strategy.among
             if among is not None and among.size * self.purchases.costs.mean() < query_size:
@@ -148,10 +122,6 @@ class Acquisition:
                     f"a Subset of {among.size} candidates is smaller than query_size={query_size} {unit}: raise its "
                     "size"
                 )
-        self.embeddings = embeddings
-        self.embeddings_dir = embeddings_dir
-        self._signal = _OWN_EMBEDDINGS[embeddings] if own_embeddings else None
-        self._seed_embeddings: tuple[np.ndarray, np.ndarray] | None = None
         self.passes = passes
         self.committee = committee
         self.token_budget = token_budget
@@ -159,13 +129,15 @@ class Acquisition:
         self.seed = seed
         self.record_stability = record_stability
         self.self_training = self_training
-        self.show_progress = True
 
-    @cached_property
-    def _sentence_embeddings(self) -> np.ndarray:
-        if isinstance(self.embeddings, np.ndarray):
-            return self.embeddings
-        return sentence_embeddings(self.pool, self.embeddings, self.show_progress, self.embeddings_dir)
+    @property
+    def show_progress(self) -> bool:
+        """Whether bars are shown while texts are embedded and scored."""
+        return self.sources.show_progress
+
+    @show_progress.setter
+    def show_progress(self, show: bool) -> None:
+        self.sources.show_progress = show
 
     def strategy_of(self, round_number: int) -> Strategy:
         """The strategy that makes the query of a round."""
@@ -177,33 +149,13 @@ class Acquisition:
         names = [f"from round {number} {strategy.name}" for number, strategy in self.strategies.items()]
         return ", ".join([self.strategies[1].name, *names[1:]])
 
-    # -- queries without a model -----------------------------------------------------------------------------------
-
-    def propose_holdout(self, size: int) -> Query | None:
-        """Record the query for the examples that are held out, at random; once in a run.
-
-        Raises:
-            ArgumentError: Nothing would be left to train on.
-        """
-        if size == 0 or any(q.purpose == "holdout" for q in self.pool.store.queries()):
-            return None
-        unlabeled = int(self.purchases.costs[self.pool.unlabeled_positions()].sum())
-        if size >= unlabeled:
-            raise ArgumentError(
-                f"holdout={size} of {unlabeled} unlabeled {self.purchases.unit} leaves nothing to ask: lower it"
-            )
-        return self._propose_at_random("holdout", size, 0)
-
     def embed_for_seed_set(
         self,
         untrained_model: Callable[[], torch.nn.Module],
         collate_fn: Callable[[list[Any]], Any],
         args: TrainingArguments,
     ) -> None:
-        """Keep the model's embeddings before it is trained, if the seed set has yet to be picked by these.
-
-        They are of some examples with `SEED_TOKENS` tokens, drawn at random, so that nobody waits long for the first
-        question.
+        """Make the model's embeddings before it is trained, if the seed set has yet to be picked by these.
 
         Args:
             untrained_model: Gives the model with which the first round begins.
@@ -211,89 +163,14 @@ class Acquisition:
             args: As for `propose`.
 
         Raises:
-            ScoringError: The model's outputs are not finite; or it shows no hidden states, and a start that needs them
-                was asked for.
+            ScoringError: See `FirstQueries.embed`.
         """
-        if self._seeds is None or not self._seeds.needs or self._signal is None or on_main(self._has_seed_set):
-            return
-        positions = on_main(self._seed_candidates)
+        positions = on_main(self.first.positions_to_embed)
         if len(positions) == 0:
             return
         scored = self._scoring(untrained_model(), collate_fn, args)
-        try:
-            arrays = scored(positions, frozenset({"embeddings"}), None, "embedding the texts for the first query")
-        except NonFiniteOutputError as error:
-            raise ScoringError(
-                f"before any training {error}: was the model loaded as it should be? (seed_strategy='random' needs "
-                "no embeddings)"
-            ) from error
-        except ScoringError as error:
-            if not self._seed_strategy_is_ours:
-                raise
-            logger.warning("the seed set is drawn at random, since embeddings are not to be had: %s", error)
-            return
-        self._seed_embeddings = positions, arrays["embeddings"]
-
-    def _seed_candidates(self) -> np.ndarray:
-        positions = self.purchases.affordable()
-        drawn = self._rng(8).permutation(len(positions))
-        enough = np.searchsorted(np.cumsum(self.pool.lengths[positions[drawn]]), SEED_TOKENS)
-        most = max(int(enough), 2 * round(self.seed_size / self.purchases.costs.mean()))
-        return positions[np.sort(drawn[:most])]
-
-    def _has_seed_set(self) -> bool:
-        asking = any(query.purpose == "seed" for query in self.pool.store.open_queries())
-        return asking or bool(self.pool.training_labels())
-
-    def propose_seed_set(self) -> Query | None:
-        """Record the seed set; nothing if one is still being asked, or is there already."""
-        if self._has_seed_set():
-            return None
-        # A seed set of which every example was skipped is followed by another one.
-        attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
-        positions = self.purchases.affordable()
-        if (self._seeds is None and self.seed_strategy == "random") or len(positions) == 0:
-            return self._propose_at_random("seed", self.seed_size, 1, attempt)
-
-        seeds, known = self._seeds, Signals(len(positions))
-        if seeds is not None:
-            positions, known = self._known_before_training(seeds, positions)
-        if len(positions) == 0:  # all that was embedded when this process began was skipped
-            logger.info("it is not known how alike the examples are that are left: the seed set is drawn at random")
-            return self._propose_at_random("seed", self.seed_size, 1, attempt)
-
-        def pick(count: int) -> np.ndarray:
-            rng = self._rng(1, attempt)
-            if seeds is None:
-                return stratified(self.pool.given_labels()[positions], count, rng)
-            return seeds.pick(known, count, rng)
-
-        chosen = positions[self.purchases.fill(pick, self.seed_size, positions)]
-        settings = {} if seeds is None else dict(seeds.settings)
-        if seeds is not None and seeds.needs:
-            settings["embeddings"] = _embeddings_name(self.embeddings)
-        return self._record("seed", 0, self.seed_strategy, chosen, settings=settings)
-
-    def _known_before_training(self, seeds: Strategy, positions: np.ndarray) -> tuple[np.ndarray, Signals]:
-        """The candidates of a seed set, and their signals."""
-        if not seeds.needs or self._signal is None:
-            return positions, self._known(seeds.needs, positions)
-        if self._seed_embeddings is None:
-            return positions[:0], Signals(0)
-        at, rows = self._seed_embeddings
-        left = np.isin(at, positions)
-        labeled = rows[:0] if "labeled_embeddings" in seeds.needs else None  # there are none yet
-        return at[left], Signals(int(left.sum()), embeddings=rows[left], labeled_embeddings=labeled)
-
-    def _propose_at_random(self, purpose: str, size: int, *key: int) -> Query | None:
-        positions = self.purchases.affordable()
-        if len(positions) == 0:
-            return None
-
-        def pick(count: int) -> np.ndarray:
-            return self._rng(*key).choice(len(positions), count, replace=False)
-
-        return self._record(purpose, 0, "random", positions[self.purchases.fill(pick, size, positions)])
+        title = "embedding the texts for the first query"
+        self.first.embed(positions, lambda rows: scored(rows, frozenset({"embeddings"}), None, title)["embeddings"])
 
     # -- the stop set ----------------------------------------------------------------------------------------------
 
@@ -376,9 +253,11 @@ class Acquisition:
                 logger.info("a committee of one agrees with itself: the query is drawn at random")
                 strategy = RANDOM
         needs, among = strategy.needs, strategy.among
-        if among is not None and not any(map(self._in_pass, among.needs)):  # before the model is asked
+        if among is not None and not any(map(self.sources.in_pass, among.needs)):  # before the model is asked
             before = among
-            rows = on_main(lambda: before.pick(self._known(before.needs, positions), self._rng(4, round_number)))
+            rows = on_main(
+                lambda: before.pick(self.sources.known(before.needs, positions), self._rng(4, round_number))
+            )
             positions, among = positions[rows], None
         elif among is not None:
             needs = needs | among.needs
@@ -403,12 +282,12 @@ class Acquisition:
                 ) from error
 
         # What is needed of the labeled examples comes from the same pass, behind the candidates.
-        keep = frozenset(filter(None, map(self._in_pass, needs)))
+        keep = frozenset(filter(None, map(self.sources.in_pass, needs)))
         if self.self_training is not None:
             keep |= PREDICTION_SIGNALS
         behind = positions[:0]
-        if any(map(self._in_pass, needs & set(LABELED_SIGNALS))):
-            behind = on_main(self._labeled_positions)
+        if any(map(self.sources.in_pass, needs & set(LABELED_SIGNALS))):
+            behind = on_main(self.sources.labeled_positions)
         arrays: dict[str, np.ndarray] = {}
         if keep:
             with self._draws(strategy, model, round_number, others) as draws:
@@ -417,7 +296,7 @@ class Acquisition:
             on_main(lambda: keep_predictions(self.pool, round_number, positions, arrays))
 
         def select() -> tuple[np.ndarray, np.ndarray | None]:
-            at, known = positions, self._known(needs, positions, arrays)
+            at, known = positions, self.sources.known(needs, positions, arrays)
             if among is not None:
                 rows = among.pick(known, self._rng(4, round_number))
                 at, known = positions[rows], known.rows(rows)
@@ -430,20 +309,22 @@ class Acquisition:
         chosen, scores = on_main(select)
         suggested = task.suggestions(run(chosen, task.suggestion_signals), chosen)
         return on_main(
-            lambda: self._record(
+            lambda: record_query(
+                self.pool,
                 "round",
                 round_number,
                 strategy.name,
                 chosen,
+                seed=self.seed,
                 scores=scores,
                 suggested=suggested,
-                model=_model_name(model),
+                model=model_name(model),
                 settings={
                     **strategy.settings,
                     **({"draws": self._draws_name(others)} if strategy.draws else {}),
                     **({} if self.pool.thresholds is None else {"thresholds": dict(self.pool.thresholds)}),
                     "unit": self.purchases.unit,
-                    "embeddings": _embeddings_name(self.embeddings),
+                    "embeddings": self.sources.embeddings_name,
                     "bf16_scoring": self.bf16,
                     **({} if self.self_training is None else {"self_training": asdict(self.self_training)}),
                 },
@@ -519,45 +400,7 @@ class Acquisition:
         assert self.self_training is not None
         return pseudo_labels(self.pool, self.self_training, record, self._rng(7, record.number))
 
-    # -- signals ---------------------------------------------------------------------------------------------------
-
-    def _in_pass(self, signal: str) -> str | None:
-        """What the scoring pass calls a signal; `None` if it comes from elsewhere."""
-        signal = LABELED_SIGNALS.get(signal, signal)
-        return self._signal if signal == "embeddings" else None if signal == "labels" else signal
-
-    def _labeled_positions(self) -> np.ndarray:
-        """The examples to train on, in the order of their ids."""
-        return self.pool.positions(sorted(self.pool.training_labels()))
-
-    def _known(
-        self, needs: frozenset[str], positions: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None
-    ) -> Signals:
-        """The signals of some names; called by the main process.
-
-        Args:
-            needs: Their names.
-            positions: The candidates.
-            arrays: What the pass gave for them and, behind them, for the labeled examples.
-        """
-        labeled = self._labeled_positions() if needs & {"labels", *LABELED_SIGNALS} else positions[:0]
-        found = {}
-        for name in needs:
-            of_labeled, source = name in LABELED_SIGNALS, self._in_pass(name)
-            if name == "labels":
-                found[name] = self._labels_of(labeled)
-            elif source is None:
-                rows = labeled if of_labeled else positions
-                found[name] = rows_of(self._sentence_embeddings, rows, self.pool.run_dir)
-            elif arrays is not None:
-                found[name] = arrays[source][len(positions) :] if of_labeled else arrays[source][: len(positions)]
-        return Signals(len(positions), **found)
-
-    def _labels_of(self, positions: np.ndarray) -> np.ndarray:
-        """The classes of labeled examples, int64[n]."""
-        number = {name: number for number, name in enumerate(self.pool.label_names)}
-        labels = self.pool.training_labels()
-        return np.array([number[labels[self.pool.ids[int(row)].as_py()]] for row in positions], np.int64)
+    # -- draws -----------------------------------------------------------------------------------------------------
 
     def _members(self, round_number: int, members: Callable[[int], Members] | None) -> Members:
         """The committee without this round's model."""
@@ -593,71 +436,3 @@ class Acquisition:
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, *key])
-
-    def _record(
-        self,
-        purpose: str,
-        round_number: int,
-        strategy: str,
-        chosen: np.ndarray,
-        scores: np.ndarray | None = None,
-        suggested: Sequence[tuple[Any, float]] | None = None,
-        model: str | None = None,
-        settings: Mapping[str, Any] | None = None,
-    ) -> Query:
-        examples = tuple(
-            Queried(
-                example_id=str(self.pool.ids[int(position)]),
-                content=self.pool.content(int(position)),
-                texts=texts,
-                score=None if scores is None else float(scores[rank]),
-                suggestion=None if suggested is None else suggested[rank][0],
-                confidence=None if suggested is None else suggested[rank][1],
-            )
-            for rank, (position, texts) in enumerate(zip(chosen, self.pool.texts(chosen), strict=True))
-        )
-        query = Query(
-            round=round_number,
-            purpose=purpose,
-            strategy=strategy,
-            seed=self.seed,
-            examples=examples,
-            model=model,
-            settings=settings or {},
-            versions=_versions(),
-        )
-        return self.pool.store.add_query(query)
-
-
-def default_seed_strategy(task: str, strategy: Strategy) -> str:
-    """How a seed set is picked if nothing else is said, by what `docs/study.md` has measured.
-
-    A start by k-means was better than a random one on three sets of texts, and no better for entities; that was a head
-    on one frozen sentence encoder. Several labels for a text were not measured. Who queries at random is after a
-    random sample, and gets it.
-
-    Args:
-        task: The task's name.
-        strategy: The strategy of the first query after the seed set.
-    """
-    return "kmeans" if task == "text_classification" and strategy.name != RANDOM.name else "random"
-
-
-@cache
-def _versions() -> dict[str, str]:
-    return {package: version(package) for package in _PACKAGES}
-
-
-def _model_name(model: torch.nn.Module) -> str:
-    name = getattr(getattr(model, "config", None), "name_or_path", "")
-    return f"{type(model).__name__} from {in_full(name)}" if name else type(model).__name__
-
-
-def _embeddings_name(embeddings: Any) -> str:
-    if isinstance(embeddings, str | os.PathLike):
-        name = os.fspath(embeddings)
-        return name if name in _OWN_EMBEDDINGS else in_full(name)
-    if isinstance(embeddings, np.ndarray):
-        return f"given, {embeddings.shape[1]} numbers each"
-    name = getattr(embeddings.model_card_data, "base_model", None)
-    return in_full(name) if name else type(embeddings).__name__

@@ -153,11 +153,11 @@ def run_rounds(
             store.set_meta("plan", _plan(acquisition, plan, annotator))
             store.set_meta("ended", None)
             collect(store, annotator)
-            acquisition.propose_holdout(plan.holdout)
+            acquisition.first.propose_holdout(plan.holdout)
 
         on_main(begin_run)
         acquisition.embed_for_seed_set(partial(_untrained_model, trainer), trainer.data_collator, trainer.args)
-        on_main(acquisition.propose_seed_set)
+        on_main(acquisition.first.propose_seed_set)
         base_seed = trainer.args.seed
         epochs = trainer.args.num_train_epochs
         weights = Weights(trainer, store.run_dir, plan.retrain)
@@ -295,7 +295,7 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
         # The query of a round that was cut off is asked when the round is finished, as it would have been.
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
     while not pool.training_labels():
-        if acquisition.propose_seed_set() is None:
+        if acquisition.first.propose_seed_set() is None:
             raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
     record = store.start_round(

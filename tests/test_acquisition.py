@@ -17,10 +17,10 @@ from transformers import (
 
 import hfal.acquisition
 from hfal import ActiveLearningCallback, Hybrid, Pool, ProbCover, Ranks, Schedule, Signals, Subset, TokenScore, needs
-from hfal.acquisition import default_seed_strategy
 from hfal.card import dataset_card
 from hfal.errors import ArgumentError, StrategyError
 from hfal.export import export_labels
+from hfal.first_queries import default_seed_strategy
 from hfal.records import Query
 from hfal.references import load_split
 from hfal.scratch import rows_of
@@ -346,7 +346,7 @@ def test_seed_sets_without_a_model(tmp_path, reviews, seed_strategy):
         pool = Pool(data, tmp_path / name, "text", "label")
         active = ActiveLearningCallback(pool, seed_strategy=seed_strategy, seed_size=12, embeddings=MINILM)
         with pool.store.own():
-            query = active.acquisition.propose_seed_set()
+            query = active.acquisition.first.propose_seed_set()
         found.append([e.example_id for e in query.examples])
         assert query.strategy == seed_strategy
     assert found[0] == found[1]
@@ -363,7 +363,7 @@ def test_a_select_function_may_pick_the_seed_set(tmp_path, reviews):
         pool = Pool(reviews.select(range(60)), tmp_path / name, "text", "label")
         active = ActiveLearningCallback(pool, seed_strategy=seed_strategy, seed_size=12, embeddings=embeddings)
         with pool.store.own():
-            return active.acquisition.propose_seed_set()
+            return active.acquisition.first.propose_seed_set()
 
     embeddings = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
     by_name, chosen, wide = (

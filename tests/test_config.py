@@ -441,11 +441,11 @@ def test_the_holdout_of_a_run_stays_though_its_pool_grows(tmp_path: Path, pool: 
     data = Dataset.from_dict({"text": [f"text {n}" for n in range(300)], "input_ids": [[1]] * 300})
     grown = Pool(data, pool.run_dir, "text", label_names=NAMES)
     active = ActiveLearningCallback(grown, holdout=8)
-    active.acquisition.propose_holdout(8)
+    active.acquisition.first.propose_holdout(8)
     assert settled(grown) == ("terminal", 8)
     assert settled(grown, budget=20) == ("terminal", 8)
     without = Pool(data, tmp_path / "without", "text", label_names=NAMES)
-    ActiveLearningCallback(without, query_size=5).acquisition.propose_seed_set()
+    ActiveLearningCallback(without, query_size=5).acquisition.first.propose_seed_set()
     assert settled(without) == ("terminal", 0)
 
 

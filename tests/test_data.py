@@ -224,7 +224,7 @@ ROWS = [{"text": f"text {n}", "label": n % 2} for n in range(200)]
 def begin(pool_data: Dataset, run_dir: Path) -> set[str]:
     """Have the seed set asked, as a run begins; returns its texts."""
     pool = Pool(pool_data.add_column("input_ids", [[1]] * len(pool_data)), run_dir, "text", "label")
-    query = ActiveLearningCallback(pool, query_size=10).acquisition.propose_seed_set()
+    query = ActiveLearningCallback(pool, query_size=10).acquisition.first.propose_seed_set()
     pool.store.close()
     return {example.texts["text"] for example in query.examples}
 

@@ -371,7 +371,7 @@ def test_bad_arguments(tmp_path, texts, make_trainer, caplog):
     active = ActiveLearningCallback(
         pool, strategy="bald", annotator=SimulatedAnnotator(pool), query_size=6, committee=2
     )
-    active.acquisition.propose_seed_set()
+    active.acquisition.first.propose_seed_set()
     active.annotate()
     trainer = make_trainer([active], train_dataset=pool.labeled)
     with pytest.raises(ArgumentError, match=r"only run\(\) and rounds\(\) keep"):

@@ -51,7 +51,7 @@ def test_runs_may_share_the_folder(pool, minilm, tmp_path, reviews):
     shared = tmp_path / "shared"
     for each in (pool, other):
         active = ActiveLearningCallback(each, embeddings=MODEL, embeddings_dir=shared, seed_strategy="kmeans")
-        active.acquisition.propose_seed_set()
+        active.acquisition.first.propose_seed_set()
         assert not (each.run_dir / "sentence_embeddings").exists()
     (file,) = shared.iterdir()
     assert np.load(file).shape == (40, 384)

@@ -210,7 +210,7 @@ def exported(tmp_path: Path, reviews: Dataset) -> Path:
     pool = Pool(reviews, tmp_path / "run", "text", "label")
     pool.store.set_meta("labels_are_hidden", True)
     active = ActiveLearningCallback(pool, annotator=Knowing({}), query_size=5)
-    active.acquisition.propose_seed_set()
+    active.acquisition.first.propose_seed_set()
     for number, example in enumerate(pool.store.queries()[0].examples):
         pool.record(Answer(example.example_id, NAMES[number % 2], annotator="Anna Secret", query=1))
     export_labels(pool.run_dir, tmp_path / "export", unlabeled=pool, answers=True)

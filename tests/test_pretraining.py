@@ -68,7 +68,7 @@ def test_what_a_run_holds_out_is_left_out_with_all_that_has_the_same_text(data, 
     pool_data, _ = load_data(options(data), tmp_path / "run", 7)
     pool = Pool(pool_data, tmp_path / "run", "text", "label")
     active = ActiveLearningCallback(pool, annotator=SimulatedAnnotator(pool), holdout=5)
-    active.acquisition.propose_holdout(5)
+    active.acquisition.first.propose_holdout(5)
     texts = {i: pool.texts([pool.position(i)])[0]["text"] for i in pool.store.holdout_ids()}
     pool.store.close()
     left = load_texts(options(data), str(tmp_path / "run"), 7)["text"][:]

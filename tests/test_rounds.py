@@ -511,7 +511,7 @@ def test_what_the_model_makes_of_texts_before_it_is_trained_picks_a_seed_set(
     make_active, make_trainer, monkeypatch, tmp_path
 ):
     few = make_active(tmp_path / "few", seed_strategy="kmeans", seed_size=12)
-    monkeypatch.setattr("hfal.acquisition.SEED_TOKENS", 1200)  # some 50 examples
+    monkeypatch.setattr("hfal.first_queries.SEED_TOKENS", 1200)  # some 50 examples
     few.run(make_trainer([few]), rounds=1)
     monkeypatch.undo()
     active = make_active(seed_strategy="kmeans", seed_size=12, holdout=20)
@@ -552,7 +552,7 @@ def test_a_seed_set_is_random_where_that_was_asked_for_or_nothing_else_can_be(
 ):
     for strategy in ("random", "kmeans", "margin"):
         active = make_active(tmp_path / strategy, strategy=strategy)
-        assert active.acquisition.seed_strategy == ("random" if strategy == "random" else "kmeans")
+        assert active.acquisition.first.seed_strategy == ("random" if strategy == "random" else "kmeans")
     asked_for = make_active(tmp_path / "asked for", seed_strategy="kmeans")
     with pytest.raises(ScoringError, match="has no base_model to take embeddings from"):
         asked_for.run(make_trainer([asked_for], model_init=without_hidden_states), rounds=1)
