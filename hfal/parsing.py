@@ -97,7 +97,7 @@ def parse_values(
     values = vars(parser.parse_args([]))  # which converts what YAML has as strings: 5e-5
     for name, option in options.items():
         if values[name] is dataclasses.MISSING:
-            raise ArgumentError(f"--{name} is missing: {option.metadata['help']} (hfal run --help shows examples)")
+            raise ArgumentError(f"--{name} is missing: {option.metadata['help']} (--help shows examples)")
         choices = option.metadata.get("choices")
         if choices and values[name] not in (*choices, option.default):
             raise ArgumentError(f"--{name} is {values[name]!r}, expected one of {', '.join(choices)}")
@@ -145,7 +145,7 @@ def option_parser(dataclass_types: Sequence[Any]) -> Any:
             action.required, action.default = False, dataclasses.MISSING
 
     def refuse(message: str) -> NoReturn:
-        raise ArgumentError(f"{message} (hfal run --help lists the options)")
+        raise ArgumentError(f"{message} (--help lists the options)")
 
     parser.error = refuse  # instead of printing the usage of 150 options
     return parser
@@ -185,7 +185,7 @@ def _name_of_data(reference: str, config_name: str | None) -> str:
 def unknown_option(word: str, options: Iterable[str]) -> str:
     """What to say of a word on the command line that belongs to no option."""
     if not word.startswith("-"):
-        return f"{word!r} belongs to no option; a value with spaces needs quotes (hfal run --help shows examples)"
+        return f"{word!r} belongs to no option; a value with spaces needs quotes (--help shows examples)"
     return f"unknown option {word!r}.{_nearest(word.lstrip('-'), options)}"
 
 

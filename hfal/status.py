@@ -44,13 +44,13 @@ def describe_comparison(out: str | os.PathLike[str]) -> str:
     run_dirs = {cell: cell.run_dir(Path(out)) for cell in cells}
     finished = {cell for cell in cells if is_finished(run_dirs[cell])}
     failed = failures(Path(out), cells)
-    begun = {c: len(rounds_of(run_dirs[c])) for c in cells if c not in finished and c not in failed}
-    under_way = {cell: rounds for cell, rounds in begun.items() if rounds}
+    rounds_begun = {c: len(rounds_of(run_dirs[c])) for c in cells if c not in finished and c not in failed}
+    begun = {cell: rounds for cell, rounds in rounds_begun.items() if rounds}
     lines = [
         f"Comparison in {Path(out).absolute()}",
         f"{', '.join('/'.join(pair) for pair in options.pairs)}; {options.seeds} seeds",
-        f"{len(finished)} of {len(cells)} runs are finished; failed: {len(failed)}; under way: {len(under_way)}",
-        *(f"{cell}: {rounds} rounds have begun" for cell, rounds in under_way.items()),
+        f"{len(finished)} of {len(cells)} runs are finished; failed: {len(failed)}; begun: {len(begun)}",
+        *(f"{cell}: {rounds} rounds have begun" for cell, rounds in begun.items()),
         *(f"{cell} has failed: {problem}" for cell, problem in failed.items()),
         "",
         f"Finished. The report: {Path(out, 'report.md')}"
@@ -96,9 +96,11 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
 
 def _setup(store: Store, plan: dict) -> list[str]:
     unit = "words" if plan.get("unit") == "words" else "texts"
+    starts = [query.strategy for query in store.queries() if query.purpose == "seed"]
     strategy = [f"Strategy {plan['strategy']}, {plan['query_size']} {unit} a query"] if plan else []
+    start = [f"Start: {starts[0]}"] if starts else []
     stop = [f"Stops at {plan['stop']}"] if plan.get("stop") else []
-    return [*strategy, *stop, f"Labels: {', '.join(store.meta('label_names') or [])}"]
+    return [*strategy, *start, *stop, f"Labels: {', '.join(store.meta('label_names') or [])}"]
 
 
 def _answers(store: Store) -> str:

@@ -198,7 +198,8 @@ def test_labels_come_back_in_files(hfal: Callable[..., Result], folder: Path) ->
     ):
         assert words in first.stderr
     status = hfal("status", "runs/by file").stdout
-    assert "\nStrategy margin+kmeans, 6 texts a query\nLabels: negative, positive\n0 labels bought" in status
+    assert "\nStrategy margin+kmeans, 6 texts a query\nStart: kmeans\nLabels: negative, positive\n" in status
+    assert "\n0 labels bought" in status
     assert "\nPool: 90 texts, 90 without an answer\n" in status
     assert "Query 1: 4 of 4 answers are missing\nQuery 2: 6 of 6 answers are missing" in status
     assert "No round has begun." in status
@@ -279,6 +280,7 @@ def test_status_says_what_is_there_and_what_to_do(hfal: Callable[..., Result], r
     assert status.stdout == (
         f"Run in {run_dir}\n"
         "Strategy margin+kmeans, 3 texts a query\n"
+        "Start: random\n"
         "Labels: negative, positive\n"
         "1 labels bought, 0 of them held out, 0 skipped, 1 unsure\n"
         "Pool: 20 texts, 18 without an answer; budget: 29 of 30 labels left\n"
@@ -520,7 +522,7 @@ RUN = ["--text", "review", "--labels", "negative,positive"]
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], ["--data is missing", "hfal run --help"]),
+        ([], ["--data is missing", "(--help shows examples)"]),
         (["missing.yaml"], ["there is no configuration or run directory /", "missing.yaml"]),
         (["misspelt.yaml"], ["misspelt.yaml has the unknown key 'stratgy'", "'strategy'?"]),
         (["runs"], ["runs is no run (there is no config.yaml in it)"]),

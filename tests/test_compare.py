@@ -179,7 +179,7 @@ def test_status_says_how_far_a_comparison_is(made: Grid, tmp_path: Path) -> None
     status = hfal("status", made.out)
     assert (status.code, status.stderr) == (0, "")
     assert "\nrandom/random, margin/random; 2 seeds\n" in status.stdout
-    assert "\n4 of 5 runs are finished; failed: 1; under way: 0\n" in status.stdout
+    assert "\n4 of 5 runs are finished; failed: 1; begun: 0\n" in status.stdout
     assert "\nrandom/random/seed 43 has failed: RunDirectoryError: " in status.stdout
     assert status.stdout.endswith(f"\nNext: hfal compare {made.out}\n")
     (tmp_path / "compare.yaml").write_bytes((made.out / "compare.yaml").read_bytes())
@@ -190,7 +190,7 @@ def test_status_says_how_far_a_comparison_is(made: Grid, tmp_path: Path) -> None
     ("more", "named"),
     [
         (["--seeds", "1"], "--seeds is 1, but .* began with 2, and the grid can grow, but not shrink"),
-        (["--strategies", "random"], r"--strategies is \['random'\], .* but not shrink"),
+        (["--strategies", "random"], r"--strategies is \['random'\], .* but not shrink \(margin is missing\)"),
         (["--arms", "random/random"], r"--arms is \['random/random'\], but .* began with None, and .* but not shrink"),
         (["--query_size", "7"], "--query_size is 7, but .* began with 6, and all of its runs have to be alike"),
         (["--weight_decay", "0.1"], "--weight_decay is 0.1, but .* began with 0.0"),

@@ -179,6 +179,8 @@ def _check_changes(out: Path, options: Mapping[str, Any], given: Mapping[str, An
             continue
         if was != becomes:
             why_not = _WHY_NOT.get(name, "all of its runs have to be alike")
+            if isinstance(was, list) and name in _MAY_GROW:
+                why_not += f" ({', '.join(item for item in was if item not in becomes)} is missing)"
             raise ArgumentError(
                 f"--{name} is {becomes!r}, but the comparison in {out} began with {was!r}, and {why_not}: leave it as "
                 "it was, or begin another comparison with another --output_dir"
