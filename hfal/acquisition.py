@@ -168,9 +168,14 @@ class Acquisition:
         positions = on_main(self.first.positions_to_embed)
         if len(positions) == 0:
             return
-        scored = self._scoring(untrained_model(), collate_fn, args)
-        title = "embedding the texts for the first query"
-        self.first.embed(positions, lambda rows: scored(rows, frozenset({"embeddings"}), None, title)["embeddings"])
+        model = untrained_model()
+        scored = self._scoring(model, collate_fn, args)
+
+        def embeddings_of(rows: np.ndarray) -> np.ndarray:
+            title = "embedding the texts for the first query"
+            return scored(rows, frozenset({"embeddings"}), None, title)["embeddings"]
+
+        self.first.embed(positions, embeddings_of, model_name(model), self.bf16)
 
     # -- the stop set ----------------------------------------------------------------------------------------------
 

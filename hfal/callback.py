@@ -1,4 +1,4 @@
-"""The callback on the user's own Trainer: the only room that knows Trainer events."""
+"""The callback on the user's own Trainer: all that knows Trainer events, but for the bars in `hfal.training`."""
 
 import logging
 import os
@@ -64,10 +64,10 @@ class ActiveLearningCallback(TrainerCallback):
             Examples of the seed set, which is asked before any model is trained; `query_size` by default.
         seed_strategy (`str` or function, *optional*):
             `"random"`; `"kmeans"`, `"kcenter"`, `"typiclust"` or `"probcover"`, by `embeddings`, which of `"model"`
-            are those that it has before it is trained (of examples with 250,000 tokens in all, if the pool has more);
-            `"stratified"` (experiments only); or a `select(signals, k, rng)` that needs nothing but embeddings, such
-            as `ProbCover(delta=1.15)`. By default `"kmeans"` for text classification with another strategy than
-            `"random"`, else `"random"`.
+            are those that it has before it is trained (of examples with 250,000 tokens in all, if the pool has more,
+            or of twice the seed set); `"stratified"` (experiments only); or a `select(signals, k, rng)` that needs
+            nothing but embeddings, such as `ProbCover(delta=1.15)`. By default `"kmeans"` for text classification
+            with another strategy than `"random"`, else `"random"`.
         holdout (`int`, *optional*, defaults to 0):
             Examples to draw at random, have labeled first, evaluate on, and never train on; for those who have no
             evaluation set. They count as bought. Where `eval_strategy` asks for an `eval_dataset` when the Trainer is
@@ -231,8 +231,10 @@ class ActiveLearningCallback(TrainerCallback):
         stopped, however it was, goes on where it stood; one that is finished only gives the Trainer its last model.
 
         Args:
-            trainer: The Trainer that has this callback. Its `train_dataset`, `eval_dataset`, `output_dir` and
-                `seed` are set for each round and put back at the end.
+            trainer: The Trainer that has this callback. What is set for each round is put back at the end:
+                `train_dataset`, `eval_dataset` (unless it is `pool.holdout`), `model_init`, of its arguments
+                `output_dir`, `run_name`, `seed` and, with `min_steps`, `num_train_epochs`; with `class_weights`
+                `compute_loss_func`.
             rounds: How many rounds the run has in all, earlier sessions' included; `None` for as many as it takes to
                 spend the budget, reach the target, meet `stop`, or label everything.
 

@@ -43,7 +43,14 @@ _TASKS = {
 }
 _HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
 
-_OF_NO_USE = ("output_dir", "annotator_name", "export", "export_license", "export_language")  # to run it again
+_OF_NO_USE = (  # to run it again
+    "output_dir",
+    "embeddings_dir",
+    "annotator_name",
+    "export",
+    "export_license",
+    "export_language",
+)
 _NEVER_PUBLISHED = (*_OF_NO_USE, "data_filter")
 
 _COLUMNS = {
@@ -53,12 +60,12 @@ _COLUMNS = {
     "spans": "The entities, in characters of the text",
     "al_split": "`test` for what was held out, `unlabeled` for what has no label, else `train`",
     "al_query": "The number of the query that asked for the label; empty where it came with the data, or is none",
-    "al_round": "The round whose model made that query; 0 where there was no model yet",
+    "al_round": "The round whose model made that query; 0 where none was trained yet",
     "al_rank": "The place in the query; 0 was to be asked first",
     "al_score": "The acquisition score; the higher, the sooner it was asked",
     "al_strategy": "The query strategy",
     "al_suggestion": "What the model would have answered then",
-    "al_confidence": "The model's probability for that",
+    "al_confidence": "How sure the model was of that: its probability, or the geometric mean over labels or words",
     "al_annotator": f"Who gave the label; `{DATASET}` where it came with the data",
     "al_comment": "What the annotator had to say about it",
     "al_labeled_at": "Since when the label holds (UTC)",

@@ -88,7 +88,7 @@ def export_labels(
       here), and `label`, the name of the label;
     - `al_split`: `"test"` for an example that is held out, `"unlabeled"` for one without a label, else `"train"`;
     - `al_query`, `al_round`, `al_rank`, `al_score`, `al_strategy`, `al_suggestion`, `al_confidence`: the query that
-      asked for the label, the round whose model made it (0 if there was no model yet), the example's place in it (0
+      asked for the label, the round whose model made it (0 if none was trained yet), the example's place in it (0
       was to be asked first), and what strategy and model thought of the example then; empty for a label that came
       with the data;
     - `al_annotator`, `al_comment`, `al_labeled_at`: whose answer holds, with which comment, since when (UTC); a label

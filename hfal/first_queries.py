@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,6 +23,16 @@ logger = logging.getLogger(__name__)
 SEED_TOKENS = 250_000
 """Of examples with so many tokens the seed set is picked by what the model makes of them (of more if it is large)."""
 SEED_STRATEGIES = ("random", "stratified", *SEED_SELECTIONS)
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """What a model made of the examples at some positions before it was trained, and how."""
+
+    positions: np.ndarray
+    rows: np.ndarray
+    model: str
+    bf16: bool
 
 
 class FirstQueries:
@@ -77,7 +88,7 @@ class FirstQueries:
         self.sources = sources
         self.seed_size = seed_size
         self.seed = seed
-        self._embedded: tuple[np.ndarray, np.ndarray] | None = None
+        self._embedded: _Embedded | None = None
 
     def propose_holdout(self, size: int) -> Query | None:
         """Record the query for the examples that are held out, at random; once in a run.
@@ -100,6 +111,7 @@ class FirstQueries:
         """The examples, int64[n], by whose embeddings from the scoring pass the seed set has yet to be picked.
 
         They have some `SEED_TOKENS` tokens and are drawn at random, so that nobody waits long for the first question.
+        (Embeddings of entities are of the whole text here: nobody has said yet what an entity is.)
         """
         if not self.needs_embeddings or self.sources.own is None or self._has_seed_set():
             return np.empty(0, np.int64)
@@ -109,19 +121,23 @@ class FirstQueries:
         most = max(int(enough), 2 * round(self.seed_size / self.purchases.costs.mean()))
         return positions[np.sort(drawn[:most])]
 
-    def embed(self, positions: np.ndarray, embeddings_of: Callable[[np.ndarray], np.ndarray]) -> None:
+    def embed(
+        self, positions: np.ndarray, embeddings_of: Callable[[np.ndarray], np.ndarray], model: str, bf16: bool
+    ) -> None:
         """Keep what the model makes of examples before it is trained.
 
         Args:
             positions: Those of `positions_to_embed`.
             embeddings_of: Gives their embeddings, float[n, D].
+            model: What `hfal.provenance.model_name` says of it.
+            bf16: Whether it runs under bfloat16 autocast.
 
         Raises:
             ScoringError: The model's outputs are not finite; or it shows no hidden states, and a start that needs them
                 was asked for.
         """
         try:
-            self._embedded = positions, embeddings_of(positions)
+            self._embedded = _Embedded(positions, embeddings_of(positions), model, bf16)
         except NonFiniteOutputError as error:
             raise ScoringError(
                 f"before any training {error}: was the model loaded as it should be? (seed_strategy='random' needs "
@@ -145,8 +161,9 @@ class FirstQueries:
         known = Signals(len(positions))
         if strategy is not None:
             positions, known = self._known_before_training(strategy, positions)
-        if len(positions) == 0:  # all that was embedded when this process began was skipped
-            logger.info("it is not known how alike the examples are that are left: the seed set is drawn at random")
+        if len(positions) == 0:  # nothing was embedded, or all that was when this process began was skipped
+            if self._embedded is not None:
+                logger.info("it is not known how alike the texts are that are left: the seed set is drawn at random")
             return self._propose_at_random("seed", self.seed_size, 1, attempt)
 
         def pick(count: int) -> np.ndarray:
@@ -157,9 +174,15 @@ class FirstQueries:
 
         chosen = positions[self.purchases.fill(pick, self.seed_size, positions)]
         settings = {} if strategy is None else dict(strategy.settings)
-        if self.needs_embeddings:
+        model = None
+        if self._embedded is not None:
+            model = self._embedded.model
+            settings |= {"embeddings": "model", "candidates": len(positions), "bf16_scoring": self._embedded.bf16}
+        elif self.needs_embeddings:
             settings["embeddings"] = self.sources.embeddings_name
-        return record_query(self.pool, "seed", 0, self.seed_strategy, chosen, seed=self.seed, settings=settings)
+        return record_query(
+            self.pool, "seed", 0, self.seed_strategy, chosen, seed=self.seed, model=model, settings=settings
+        )
 
     def _has_seed_set(self) -> bool:
         asking = any(query.purpose == "seed" for query in self.pool.store.open_queries())
@@ -171,7 +194,7 @@ class FirstQueries:
             return positions, self.sources.known(strategy.needs, positions)
         if self._embedded is None:
             return positions[:0], Signals(0)
-        at, rows = self._embedded
+        at, rows = self._embedded.positions, self._embedded.rows
         left = np.isin(at, positions)
         labeled = rows[:0] if "labeled_embeddings" in strategy.needs else None  # there are none yet
         return at[left], Signals(int(left.sum()), embeddings=rows[left], labeled_embeddings=labeled)

@@ -79,11 +79,7 @@ def _checked_feature(dataset: datasets.Dataset, column: str) -> datasets.ClassLa
         return inner
     kind = inner.dtype if isinstance(inner, datasets.Value) else ""
     if kind.startswith(("float", "bool")):
-        raise ArgumentError(
-            f"label_column={column!r} holds lists of {kind}: {_EXPECTED}. If they have a 1 for each label that the "
-            f"text has, write dataset = dataset.map(lambda row: {{{column!r}: [name for name, x in zip(label_names, "
-            f"row[{column!r}]) if x]}})"
-        )
+        raise ArgumentError(f"label_column={column!r} holds lists of {kind}: {_EXPECTED}. {_as_names(column)}")
     if "string" not in kind and "int" not in kind and kind != "null":
         raise ArgumentError(f"label_column={column!r} holds {feature}, {_EXPECTED}")
     return inner
@@ -98,7 +94,7 @@ def read_label_sets(dataset: datasets.Dataset, column: str | None, names: Sequen
         names: The names of all labels.
 
     Raises:
-        ArgumentError: The column has no lists of labels.
+        ArgumentError: The column has no lists of labels, or seems to have a 0 or 1 for each of two labels.
         RowError: A label is missing, none of the names, or twice in one list.
     """
     feature = None if column is None else _checked_feature(dataset, column)
@@ -130,7 +126,7 @@ def read_label_sets(dataset: datasets.Dataset, column: str | None, names: Sequen
         twice = np.flatnonzero((indices[1:] == indices[:-1]) & (rows[1:] == rows[:-1]))
         if len(twice):
             hint = (
-                "turn a list with a 0 or 1 for each label into one of those that have a 1"
+                _as_names(column)
                 if pa.types.is_integer(flat.type)
                 else "if these are tags of the words of a raw text, pass task='token_classification'"
             )
@@ -141,9 +137,24 @@ def read_label_sets(dataset: datasets.Dataset, column: str | None, names: Sequen
             )
         parts.append(indices.astype(np.int32))
         row += len(cells)
+    # Of more labels than two, a list with a 0 or 1 for each has one of these twice, and was refused above.
+    is_of_numbers = isinstance(feature, datasets.Value) and "int" in feature.dtype
+    if is_of_numbers and len(names) == 2 and given.any() and (sizes[given] == 2).all():
+        raise ArgumentError(
+            f"label_column={column!r} names both labels ({', '.join(names)}) for every text: {_EXPECTED}. "
+            f"{_as_names(column)}"
+        )
     offsets = np.zeros(len(dataset) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return LabelSetColumn(tuple(names), np.concatenate(parts), offsets, given)
+
+
+def _as_names(column: str | None) -> str:
+    """What to do about a 0 or 1 for each label."""
+    return (
+        f"If they have a 1 for each label that the text has, write dataset = dataset.map(lambda row: {{{column!r}: "
+        f"[name for name, x in zip(label_names, row[{column!r}]) if x]}})"
+    )
 
 
 def _indices(flat: pa.Array, written: Sequence[str], names: Sequence[str]) -> np.ndarray:

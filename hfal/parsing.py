@@ -145,7 +145,7 @@ def option_parser(dataclass_types: Sequence[Any]) -> Any:
             action.required, action.default = False, dataclasses.MISSING
 
     def refuse(message: str) -> NoReturn:
-        raise ArgumentError(f"{message} (--help lists the options)")
+        raise ArgumentError(f"{message} (hfal run --help-all lists all options)")
 
     parser.error = refuse  # instead of printing the usage of 150 options
     return parser

@@ -1,4 +1,4 @@
-"""The loop around `trainer.train()`: the only room that touches a Trainer's attributes.
+"""The loop around `trainer.train()`: with `hfal.weights`, all that touches a Trainer's attributes.
 
 What is on the disk says where the run stands, and the loop does whatever comes next. A killed run that is started
 again and a run that was never killed therefore take the same way:

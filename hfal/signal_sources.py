@@ -29,7 +29,7 @@ class SignalSources:
 
     Attributes:
         own: What the scoring pass calls the embeddings; `None` if they come from elsewhere.
-        show_progress: Whether a bar is shown while another model embeds the texts.
+        show_progress: Whether a bar is shown while another model embeds the texts (`Acquisition` asks it as well).
 
     Raises:
         ArgumentError: The embeddings do not fit the pool.

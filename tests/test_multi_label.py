@@ -99,7 +99,7 @@ def test_blocks_of_rows_are_read_alike():
         ([["PER"], ["LOC", None]], "row 1: a label in the list in column 'types' is missing"),
         ([[0], [0, 7]], "row 1: the label 7 in column 'types'"),
         ([[0], [-1]], "row 1: the label -1 in column 'types'"),
-        ([[1, 0, 0, 1]], "row 0: the label 'LOC' is twice .*turn a list with a 0 or 1 for each label into"),
+        ([[1, 0, 0, 1]], "row 0: the label 'LOC' is twice .*a 1 for each label .* write dataset = dataset.map"),
         ([[1.0, 0.0]], "holds lists of float64: expected a list of labels .* write dataset = dataset.map"),
         ([[{"x": 1}]], "expected a list of labels for each text"),
         ([[["PER"]]], "expected a list of labels for each text"),
@@ -108,6 +108,13 @@ def test_blocks_of_rows_are_read_alike():
 def test_labels_that_do_not_fit_are_named(labels, message, tmp_path):
     with pytest.raises(ArgumentError, match=message):
         Pool(table(labels), tmp_path / "run", "text", "types", TYPES)
+
+
+def test_a_0_or_1_for_each_of_two_labels_is_not_taken_for_both_of_them(tmp_path):
+    with pytest.raises(ArgumentError, match=r"names both labels .* write dataset = dataset.map"):
+        Pool(table([[0, 1], [1, 0]]), tmp_path / "run", "text", "types", ["PER", "LOC"])
+    pool = Pool(table([[0, 1], [1], []]), tmp_path / "run", "text", "types", ["PER", "LOC"])
+    assert pool.hidden_label(pool.ids[0].as_py()) == ["PER", "LOC"]
 
 
 @pytest.mark.parametrize(

@@ -526,7 +526,8 @@ def test_what_the_model_makes_of_texts_before_it_is_trained_picks_a_seed_set(
     at = active.pool.positions(sorted({*active.pool.ids.to_pylist()} - {e.example_id for e in holdout.examples}))
     rows = kmeans(Signals(280, embeddings=embeddings[at]), 12, np.random.default_rng([42, 1, 0]))
     assert {e.example_id for e in seed_set.examples} == {active.pool.ids[int(row)].as_py() for row in at[rows]}
-    assert (seed_set.strategy, seed_set.settings) == ("kmeans", {"embeddings": "model"})
+    how = {"embeddings": "model", "candidates": 280, "bf16_scoring": False}
+    assert (seed_set.strategy, seed_set.model, seed_set.settings) == ("kmeans", "BertForSequenceClassification", how)
     (of_few,) = few.pool.store.queries()
     assert {e.example_id for e in of_few.examples} != {e.example_id for e in seed_set.examples}
     assert len({e.example_id for e in of_few.examples}) == 12
