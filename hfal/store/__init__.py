@@ -452,9 +452,11 @@ class Store:
             self._db.execute("UPDATE rounds SET trained = ? WHERE round = ?", (utc_now(), number))
 
     def forget_training(self, number: int) -> None:
-        """Record that a round has to be trained again."""
+        """Record that a round has to be trained again, on the answers that it was trained on before."""
         with self._transaction():
-            self._db.execute("UPDATE rounds SET trained = NULL WHERE round = ?", (number,))
+            self._db.execute(
+                "UPDATE rounds SET trained = NULL, metrics = NULL, finished = NULL WHERE round = ?", (number,)
+            )
             self._db.execute("DELETE FROM stability WHERE round = ?", (number,))
 
     def finish_round(self, number: int, metrics: Mapping[str, float]) -> None:
