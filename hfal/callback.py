@@ -118,7 +118,7 @@ class ActiveLearningCallback(TrainerCallback):
         self_training_threshold (`float`, *optional*, defaults to 0.95):
             From which probability on the model is sure.
         seed (`int`, *optional*, defaults to 42):
-            Seeds every choice of hfal's. (Training is seeded by `TrainingArguments.seed` plus the round.)
+            Seeds every choice of hfal's. (Training is seeded by `TrainingArguments.seed` and the round.)
         keep_models (`int`, *optional*, defaults to 1):
             Of how many last rounds the final model stays in `run_dir/rounds`; `None` for all.
         min_steps (`int`, *optional*, defaults to 0):

@@ -304,7 +304,11 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
             raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
     record = store.start_round(
-        number, base_seed + number, pool.labels_bought(), len(pool.training_labels()), pool.words_bought()
+        number,
+        _training_seed(base_seed, number),
+        pool.labels_bought(),
+        len(pool.training_labels()),
+        pool.words_bought(),
     )
     folder = round_folder(store.run_dir, number)
     checkpoint = None if trainer.args.save_only_model else last_complete_checkpoint(folder)
@@ -314,6 +318,15 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
         record, checkpoint = replace(record, trained=None), None
     stopped_at = None if checkpoint is None else stopped_early_at(trainer, checkpoint)
     return _Step(number - 1, record=record, checkpoint=checkpoint, stopped_at=stopped_at)
+
+
+def _training_seed(base_seed: int, number: int) -> int:
+    """What seeds the training of a round: no two rounds share it, not even of runs whose seeds are neighbors.
+
+    Else the runs of a comparison would begin with the same heads, a round apart, and not be as independent as their
+    intervals take them to be.
+    """
+    return int(np.random.SeedSequence([base_seed, number]).generate_state(1)[0] >> 1)  # of 31 bits, as all take it
 
 
 def _is_of_another_model(trainer: Trainer, folder: str | Path | None) -> bool:

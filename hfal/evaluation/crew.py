@@ -1,5 +1,6 @@
 """The processes of a comparison: hands out runs to them, and watches how far these are."""
 
+import contextlib
 import multiprocessing
 import os
 import time
@@ -49,7 +50,8 @@ def make_runs(
 
     def next_job(worker: _Worker) -> None:
         worker.cell, worker.begun = waiting.popleft(), time.monotonic()
-        worker.connection.send((worker.cell.run_dir(out), dict(options_of(worker.cell))))
+        with contextlib.suppress(ConnectionError):  # a process that has died is noticed by what it does not answer
+            worker.connection.send((worker.cell.run_dir(out), dict(options_of(worker.cell))))
 
     try:
         while waiting or crew:
@@ -72,7 +74,8 @@ def make_runs(
                 if waiting:
                     next_job(worker)
                 else:
-                    worker.connection.send(None)
+                    with contextlib.suppress(ConnectionError):
+                        worker.connection.send(None)
                     worker.process.join()
                     del crew[worker.connection]
             if crew:
@@ -101,7 +104,9 @@ def _start(threads: int, cell: Cell) -> _Worker:
 def _note_death(worker: _Worker, out: Path) -> str:
     worker.process.join()
     problem = f"the process has died (exit code {worker.process.exitcode}): is there enough memory for all --workers?"
-    (worker.cell.run_dir(out) / ERROR_NAME).write_text(f"{problem}\n", "utf-8")
+    run_dir = worker.cell.run_dir(out)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / ERROR_NAME).write_text(f"{problem}\n", "utf-8")
     return problem
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import yaml
 from filelock import FileLock, Timeout
 
 from hfal import __version__
@@ -82,10 +83,13 @@ def compare(argv: Sequence[str]) -> int:
     costs = _costs_of_rounds(al, data.cost)
     cells = grid(options, values["seed"])
     with _owned(out):
-        keep_facts(out, ["compare", *argv])
-        write_options(out / COMPARE_NAME, {**asdict(options), **portable_options(given)}, _KEPT)
-        data.save(out)
         left = [cell for cell in cells if not is_finished(cell.run_dir(out))]
+        now = {**asdict(options), **portable_options(given)}
+        before = yaml.safe_load((out / COMPARE_NAME).read_text("utf-8")) if (out / COMPARE_NAME).exists() else None
+        write_options(out / COMPARE_NAME, now, _KEPT)
+        has_results = len(left) < len(cells)
+        keep_facts(out, ["compare", *argv], options.seeds, changes=before != now, has_results=has_results)
+        data.save(out)
         progress.say(
             f"{len(cells)} runs on {len(data.parts['train'])} texts, evaluated on {len(data.parts['test'])} others; "
             f"{len(cells) - len(left)} are finished; all is kept in {out}"

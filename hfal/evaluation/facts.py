@@ -16,23 +16,29 @@ FACTS_NAME = "facts.json"
 """In the result directory."""
 
 
-def keep_facts(out: Path, argv: Sequence[str]) -> None:
-    """Write down how a comparison was started; of a later start only the commit, if it is another one.
+def keep_facts(out: Path, argv: Sequence[str], seeds: int, *, changes: bool, has_results: bool) -> None:
+    """Write down how a comparison was started; of a later start what makes a difference.
 
     Args:
         out: The result directory.
-        argv: The words behind `hfal`: `["compare", "config.yaml"]`.
+        argv: The words behind `hfal`: `["compare", "config.yaml"]`. Tokens among them are left out.
+        seeds: How many there are to be.
+        changes: Whether its options are others than before.
+        has_results: Whether a run of it is finished, so that somebody may have looked at its report.
     """
-    path, commit = out / FACTS_NAME, _commit()
+    path, commit, command = out / FACTS_NAME, _commit(), shlex.join(["hfal", *_without_tokens(argv)])
     facts = kept_facts(out) or {
-        "command": shlex.join(["hfal", *argv]),
+        "command": command,
         "version": __version__,
         "commit": commit,
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
     }
-    commits = [facts["commit"], *facts.get("later_commits", [])]
-    if commit != commits[-1]:
-        facts["later_commits"] = [*commits[1:], commit]
+    if not has_results:
+        facts["seeds"] = seeds
+    for name, value in {**({"command": command} if changes else {}), "commit": commit}.items():
+        values = [facts[name], *facts.get(f"later_{name}s", [])]
+        if value != values[-1]:
+            facts[f"later_{name}s"] = [*values[1:], value]
     part = path.with_name(f"{FACTS_NAME}.part")
     part.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
     os.replace(part, path)
@@ -43,6 +49,22 @@ def kept_facts(out: Path) -> dict[str, Any]:
     path = out / FACTS_NAME
     facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return facts
+
+
+def _without_tokens(argv: Sequence[str]) -> list[str]:
+    """The words without the values of `--hub_token` and its like: the report is there to be shown."""
+    words: list[str] = []
+    for word in argv:
+        name, equals, _ = word.partition("=")
+        if words and _is_token(words[-1]) and not word.startswith("-"):
+            words.append("...")
+        else:
+            words.append(f"{name}=..." if equals and _is_token(name) else word)
+    return words
+
+
+def _is_token(word: str) -> bool:
+    return word.startswith("-") and word.endswith("token")
 
 
 def _commit() -> str | None:

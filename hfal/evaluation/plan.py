@@ -101,6 +101,11 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
         value = getattr(options, name)
         if value is not None and not value > 0:
             raise ArgumentError(f"--{name} is {value}, expected a positive number, or nothing")
+    if options.hourly_rate is not None and options.seconds_per_label is None and options.seconds_per_word is None:
+        raise ArgumentError(
+            f"--hourly_rate is {options.hourly_rate:g}, but nothing says how long a label takes: add "
+            "--seconds_per_label or --seconds_per_word"
+        )
     if options.full_runs > options.seeds:
         raise ArgumentError(f"--full_runs is {options.full_runs}, but there are {options.seeds} --seeds: lower it")
     for name in ("strategies", "starts", "arms"):
@@ -232,6 +237,7 @@ def _open(run_dir: Path) -> Store | None:
 
 
 def failures(out: Path, cells: Sequence[Cell]) -> dict[Cell, str]:
-    """The runs that have failed, with what was said."""
+    """The runs that have failed, with what was said. What failed when a run had ended is no failure of the run."""
     paths = {cell: cell.run_dir(out) / ERROR_NAME for cell in cells}
-    return {cell: path.read_text("utf-8").strip() for cell, path in paths.items() if path.is_file()}
+    said = {cell: path.read_text("utf-8").strip() for cell, path in paths.items() if path.is_file()}
+    return {cell: problem for cell, problem in said.items() if not is_finished(cell.run_dir(out))}

@@ -4,6 +4,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import yaml
@@ -12,7 +13,7 @@ from hfal.evaluation.document import Block, Bullets, Code, Heading, Paragraph, P
 from hfal.evaluation.plots import draw_bands, draw_curves, draw_differences
 from hfal.evaluation.results import Results, read_results
 from hfal.evaluation.statistics import Interval, standard_error_of_share
-from hfal.evaluation.stopping_table import stopping_table, usual_criteria
+from hfal.evaluation.stopping_table import StoppingRow, stopping_table, usual_criteria
 from hfal.evaluation.summary import Arm, Cost, Reach, Summary, Target, summarize
 from hfal.stop_expressions import parse_stop
 
@@ -42,12 +43,15 @@ def write_report(out: str | os.PathLike[str]) -> list[Path]:
     except ImportError:
         pictures = None
     title = f"Which strategy saves labels: {out.resolve().name}"
-    blocks = report_blocks(results, summary, pictures, _stopping(out, results, summary))
+    arm = _arm_to_stop(summary)
+    rows = [] if arm is None else _stopping_rows(out, results, summary, arm)
+    blocks = report_blocks(results, summary, pictures, [] if arm is None else _stopping(summary, arm, rows))
+    stopping = {"arm": arm and arm.name, "rows": [asdict(row) for row in rows]}
     paths = [out / "report.md", out / "report.html", out / "summary.json"]
     contents = [
         to_markdown(title, blocks),
         to_html(title, blocks),
-        json.dumps(summary.to_json(), indent=1, ensure_ascii=False) + "\n",
+        json.dumps({**summary.to_json(), "stopping": stopping}, indent=1, ensure_ascii=False) + "\n",
     ]
     for path, content in zip(paths, contents, strict=True):
         path.write_text(content, "utf-8")
@@ -67,8 +71,13 @@ def report_blocks(
     """
     if not summary.arms:
         text = "No run of the comparison is finished yet" if results.runs else "The comparison has no runs"
+        if any(results.of(*pair) for pair in results.options.pairs):
+            text = (
+                f"The learning curves have no stretch of {summary.unit} in common on which they could be compared "
+                "(more rounds have)"
+            )
         return [Paragraph(f"{text}, so there are no numbers."), *_setup(results, summary), *_unfinished(summary)]
-    blocks: list[Block] = [Paragraph(text) for text in _findings(summary)]
+    blocks: list[Block] = [Paragraph(text) for text in _findings(results, summary)]
     if pictures is None:
         blocks.append(Paragraph(NO_PICTURES))
     else:
@@ -92,9 +101,11 @@ def _pictures(out: Path, summary: Summary) -> list[Picture]:
         (draw_curves, "learning_curves", f"Mean {metric} over the seeds against {unit} bought{gray}{full}.")
     ]
     if any(arm.name != base for arm in summary.arms):
-        drawn.append((draw_bands, "bands", f"Each arm by itself, with the 95% band of its mean over the seeds{gray}."))
+        band = ", with the 95% band of its mean over the seeds" if _has_intervals(summary) else ""
+        drawn.append((draw_bands, "bands", f"Each arm by itself{band}{gray}."))
     if any(arm.difference for arm in summary.arms):
-        text = f"Difference in AULC from {base}: its mean over the seeds with the 95% interval; each tick is a seed."
+        interval = " with the 95% interval" if _has_intervals(summary) else ""
+        text = f"Difference in AULC from {base}: its mean over the seeds{interval}; each tick is a seed."
         drawn.append((draw_differences, "differences", text))
     pictures = []
     for draw, name, text in drawn:
@@ -106,7 +117,7 @@ def _pictures(out: Path, summary: Summary) -> list[Picture]:
 # -- the parts -----------------------------------------------------------------------------------------------------
 
 
-def _findings(summary: Summary) -> list[str]:
+def _findings(results: Results, summary: Summary) -> list[str]:
     """What a reader in a hurry has to know."""
     base, named = summary.arm(summary.baseline), summary.arm(summary.comparison)
     texts = []
@@ -132,13 +143,21 @@ def _findings(summary: Summary) -> list[str]:
             f"{summary.baseline} is {_signed(test.difference)}; Student's paired test over {test.pairs} seeds, "
             f"two-sided: p {_p(test.p)}."
         )
+        at_first = results.facts.get("seeds", results.options.seeds)
+        if at_first < results.options.seeds:
+            texts.append(
+                f"There were {at_first} seeds at first, and more were added when runs were finished. Whoever adds "
+                "seeds until p is small finds what is not there, so this p is no proof."
+            )
     elif base is not None:
         texts.append(
             f"The comparison that was named in advance, {summary.comparison} against {summary.baseline}, has less "
             "than two seeds in which both are finished, so there is no test of it."
         )
     if summary.unfinished:
-        texts.append(f"{len(summary.unfinished)} runs are not finished and do not count; they are listed at the end.")
+        count = len(summary.unfinished)
+        are = "1 run is not finished and does" if count == 1 else f"{count} runs are not finished and do"
+        texts.append(f"{are} not count; see the end.")
     return texts
 
 
@@ -174,9 +193,11 @@ def _areas(summary: Summary) -> list[Block]:
     first, last = _count(summary.points[0]), _count(summary.points[-1])
     text = (
         f"AULC is the area under the learning curve from {first} to {last} {summary.unit}, divided by its width: "
-        f"the mean {_words(summary.metric)} on the way. In brackets are 95% intervals of means over the seeds; "
-        "differences are taken within each seed."
+        f"the mean {_words(summary.metric)} on the way. "
     )
+    if _has_intervals(summary):
+        text += "In brackets are 95% intervals of means over the seeds; "
+    text += "differences are taken within each seed." if _has_intervals(summary) else "One seed has no interval."
     return [Heading("Area under the learning curve"), Paragraph(text), Table(header, rows)]
 
 
@@ -184,7 +205,8 @@ def _needed(summary: Summary) -> list[Block]:
     if not summary.targets:
         return []
     blocks: list[Block] = [Heading(f"{summary.unit.capitalize()} needed")]
-    text = f"How many {summary.unit} the mean curve took to reach a score and to hold it at the next purchase."
+    place = "point" if summary.interpolated else "purchase"
+    text = f"How many {summary.unit} the mean curve took to reach a score and to hold it at the next {place}."
     if summary.arm(summary.baseline):
         text += " In brackets: the share of the baseline's that is saved by that."
     if summary.full:
@@ -252,12 +274,13 @@ def _costs(results: Results, summary: Summary) -> list[Block]:
     return blocks
 
 
-def _stopping(out: Path, results: Results, summary: Summary) -> list[Block]:
-    """Where each criterion would have ended the runs of the arm that matters, and at what price."""
-    if not summary.arms:
-        return []
-    best = max(summary.arms, key=lambda arm: arm.area.mean)
-    arm = summary.arm(summary.comparison) or best
+def _arm_to_stop(summary: Summary) -> Arm | None:
+    """The arm that matters: the one that is tested, or else the one with the highest AULC."""
+    return summary.arm(summary.comparison) or max(summary.arms, key=lambda arm: arm.area.mean, default=None)
+
+
+def _stopping_rows(out: Path, results: Results, summary: Summary, arm: Arm) -> list[StoppingRow]:
+    """Where each criterion would have ended the runs of an arm, and at what price."""
     strategy, _, start = arm.name.rpartition("/")
     criteria = usual_criteria(summary.metric)
     if own := results.settings.get("stop"):
@@ -265,6 +288,10 @@ def _stopping(out: Path, results: Results, summary: Summary) -> list[Block]:
         named = parse_stop(own, metric=summary.metric, budget=budget, unit=unit)
         criteria += [named] if named is not None and str(named) not in map(str, criteria) else []
     run_dirs = [run.cell.run_dir(out) for run in results.of(strategy, start)]
+    return stopping_table(run_dirs, summary.metric, criteria)
+
+
+def _stopping(summary: Summary, arm: Arm, of_criteria: Sequence[StoppingRow]) -> list[Block]:
     rows = [
         [
             row.criterion,
@@ -275,7 +302,7 @@ def _stopping(out: Path, results: Results, summary: Summary) -> list[Block]:
             f"{row.from_last:+.3f}",
             f"{row.from_best:+.3f}",
         ]
-        for row in stopping_table(run_dirs, summary.metric, criteria)
+        for row in of_criteria
     ]
     header = [
         "criterion",
@@ -295,6 +322,10 @@ def _stopping(out: Path, results: Results, summary: Summary) -> list[Block]:
     return [Heading("Where each stopping criterion would have stopped"), Paragraph(text), Table(header, rows)]
 
 
+def _has_intervals(summary: Summary) -> bool:
+    return any(len(arm.seeds) > 1 for arm in summary.arms)
+
+
 def _limits(results: Results, summary: Summary) -> list[Block]:
     seeds = [len(arm.seeds) for arm in summary.arms]
     of_seeds = f"{min(seeds)}" if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
@@ -306,6 +337,11 @@ def _limits(results: Results, summary: Summary) -> list[Block]:
         "order may be another.",
         "Bands hold at each point by itself, not for all of a curve at once.",
     ]
+    if not _has_intervals(summary):
+        items = [
+            "There is one seed: with another seed set and other initial weights any order of the arms may be another. "
+            "Take more --seeds before you believe it.",
+        ]
     if results.held_out_size:
         best = max(arm.last.mean for arm in summary.arms)
         near = min(max(best, 0.0), 1.0)
@@ -334,9 +370,15 @@ def _setup(results: Results, summary: Summary) -> list[Block]:
         f"{options.full_runs} on all data.",
     ]
     if summary.points:
-        items.append(f"Purchases: {', '.join(map(_count, summary.points))} {summary.unit}. Metric: {summary.metric}.")
-    if facts.get("command"):
-        items.append(f"Command: {facts['command']}")
+        points = f"{', '.join(map(_count, summary.points))} {summary.unit}"
+        items.append(
+            f"Points: {points}; runs did not buy quite the same, and are read off here between their purchases."
+            if summary.interpolated
+            else f"Purchases: {points}."
+        )
+        items.append(f"Metric: {summary.metric}.")
+    commands = [facts["command"], *facts.get("later_commands", [])] if facts.get("command") else []
+    items += [f"{'Later command' if number else 'Command'}: {command}" for number, command in enumerate(commands)]
     code = [f"{name} {version}" for name, version in versions.items()]
     code += [f"commit {facts['commit']}"] if facts.get("commit") else []
     code += [f"later commit {commit}" for commit in facts.get("later_commits", []) if commit]

@@ -1,5 +1,6 @@
 """The data of a comparison: the pool and the held-out examples, drawn once and read by every run."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -14,6 +15,10 @@ from hfal.data import load_data
 from hfal.errors import ArgumentError
 from hfal.evaluation.plan import DATA_DIR
 from hfal.options import ActiveLearningArguments
+
+
+_SETTLED = ("task", "text", "label", "labels")
+_OPTIONS_NAME = "options.json"
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class SharedData:
         part = out / f"{DATA_DIR}.part"
         shutil.rmtree(part, ignore_errors=True)
         self.parts.save_to_disk(str(part))
+        settled = {name: self.options[name] for name in _SETTLED}
+        (part / _OPTIONS_NAME).write_text(json.dumps(settled, ensure_ascii=False), "utf-8")
         os.replace(part, out / DATA_DIR)
 
 
@@ -57,6 +64,9 @@ def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> Share
         parts = datasets.load_from_disk(str(folder))
         al.data, al.split, al.eval_split, al.data_config = str(folder), "train", "test", None
         al.pool_size = al.eval_size = al.data_filter = None
+        if (folder / _OPTIONS_NAME).is_file():  # the drawn part may have fewer labels than all of the data
+            for name, value in json.loads((folder / _OPTIONS_NAME).read_text("utf-8")).items():
+                setattr(al, name, value)
         load_data(al, out, seed)  # which fills in what the data says
     else:
         with tempfile.TemporaryDirectory() as nothing:
@@ -66,14 +76,15 @@ def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> Share
         parts = datasets.DatasetDict(train=pool.select_columns(columns), test=evaluation.select_columns(columns))
     from hfal.tasks import make_task  # which loads torch: what is wrong with the data has been said by now
 
-    task = make_task(al.task, parts["train"], al.text, al.label, al.labels)
-    missing = np.flatnonzero(~task.given())
-    if len(missing):
-        first = parts["train"][int(missing[0])][al.text[0]]
-        raise ArgumentError(
-            f"{len(missing)} of {len(parts['train'])} examples have no label in column {al.label!r} (the first is "
-            f"{str(first)[:60]!r}): a comparison needs all of them; leave these rows out of the data"
-        )
+    for part in (parts["test"], parts["train"]):
+        task = make_task(al.task, part, al.text, al.label, al.labels)
+        missing = np.flatnonzero(~task.given())
+        if len(missing):
+            first = part[int(missing[0])][al.text[0]]
+            raise ArgumentError(
+                f"{len(missing)} of {len(part)} examples have no label in column {al.label!r} (the first is "
+                f"{str(first)[:60]!r}): a comparison needs all of them; leave these rows out of the data"
+            )
     if al.unit == "words" and task.words is None:
         raise ArgumentError("--unit is words, which is for token classification: leave it out to count examples")
     cost = len(parts["train"]) if al.unit == "examples" or task.words is None else int(task.words.sum())

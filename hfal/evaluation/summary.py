@@ -133,6 +133,7 @@ class Summary:
         metric: The metric's name.
         unit: What was bought: `"labels"` or `"words"`.
         points: float[P], what had been bought at the points of the curves.
+        interpolated: Whether runs had not bought that, and their curves are read off between their purchases.
         arms: Those with finished runs, starts and strategies in the order in which they were given.
         baseline: The name of the arm that the others are compared with.
         targets: The scores to be reached.
@@ -146,6 +147,7 @@ class Summary:
     metric: str
     unit: str
     points: tuple[float, ...]
+    interpolated: bool
     arms: tuple[Arm, ...]
     baseline: str
     targets: tuple[Target, ...]
@@ -190,6 +192,7 @@ def summarize(results: Results) -> Summary:
         metric=results.metric,
         unit=results.unit,
         points=tuple(points.tolist()),
+        interpolated=any(tuple(r.costs[: len(points)]) != tuple(points) for of_arm in runs.values() for r in of_arm),
         arms=arms,
         baseline=options.baseline,
         targets=tuple(targets),

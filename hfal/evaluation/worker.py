@@ -7,6 +7,7 @@ that ends: a comparison that is killed leaves nobody behind who works on its run
 import os
 import shutil
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Mapping
@@ -41,7 +42,9 @@ def work(connection: Connection, threads: int) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         _say_into(run_dir / OUTPUT_NAME)
         _load_libraries(threads)
-        connection.send(make_run(run_dir, options))
+        problem = make_run(run_dir, options)
+        sys.stdout.flush()
+        connection.send(problem)
 
 
 def make_run(run_dir: Path, options: Mapping[str, Any]) -> str | None:
@@ -79,6 +82,7 @@ def _end_with_parent() -> None:
 
 
 def _say_into(path: Path) -> None:
+    sys.stdout.flush()  # what is in the buffer is of the run before
     output = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)

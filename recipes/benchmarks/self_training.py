@@ -2,8 +2,8 @@
 
     python recipes/benchmarks/self_training.py --data reviews sms --weights 0.5 0.2
 
-Whole runs of `recipes/text_classification.py` with a linear head on frozen all-MiniLM-L6-v2 embeddings, as many steps
-in every round with predictions as without. Pool and held-out texts are the same in all runs, and for one seed the seed
+Whole runs of `recipes/text_classification.py` with a linear head on frozen all-MiniLM-L6-v2 embeddings, 100 steps in
+every round, with predictions as without. Pool and held-out texts are the same in all runs, and for one seed the seed
 set. Printed are macro-F1, its mean over the rounds (without the first, which has no predictions yet) and its last
 value, with the paired difference to the run without self-training over the seeds and its 95% t-interval; and for each
 round how many predictions were trained on, and which part of them was right.
@@ -129,7 +129,7 @@ def one_run(
     given += f" --model {MODEL} --freeze_encoder --embeddings_dir {options.embeddings_dir or folder / 'embeddings'}"
     given += f" --seed_strategy random --strategy {strategy}"
     given += f" --query_size {options.query} --rounds {options.rounds} --seed {seed}"
-    given += f" --output_dir {run_dir} --use_cpu --disable_tqdm True"
+    given += f" --output_dir {run_dir} --use_cpu --disable_tqdm True --max_steps 100"
     if arm is not None:
         given += f" --self_training {arm[0]} --self_training_threshold {arm[1]}"
     with contextlib.redirect_stdout(io.StringIO()):

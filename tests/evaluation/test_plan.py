@@ -127,6 +127,11 @@ def test_options_that_fit_pass() -> None:
         ({"full_runs": -1}, {}, "--full_runs is -1, expected at least 0"),
         ({"seeds": 2, "full_runs": 3}, {}, "--full_runs is 3, but there are 2 --seeds"),
         ({"seconds_per_label": 0.0}, {}, r"--seconds_per_label is 0\.0, expected a positive number"),
+        (
+            {"hourly_rate": 30.0, "seconds_per_label": None},
+            {},
+            "--hourly_rate is 30, but nothing says how long a label",
+        ),
         ({"hourly_rate": float("nan")}, {}, "--hourly_rate is nan, expected a positive number"),
         ({"strategies": ["random", "margin", "random"]}, {}, "--strategies has 'random' twice"),
         ({"starts": ["random", "kmean"]}, {}, "--starts has 'kmean', expected some of random, stratified, kmeans"),
@@ -193,6 +198,10 @@ def test_failures_are_what_was_written_down(tmp_path: Path) -> None:
     cells[1].run_dir(tmp_path).mkdir(parents=True)
     (cells[1].run_dir(tmp_path) / "error.txt").write_text("DivergedError: it diverged\n")
     assert failures(tmp_path, cells) == {cells[1]: "DivergedError: it diverged"}
+    store = Store(cells[1].run_dir(tmp_path))
+    store.set_meta("ended", {"reason": "3 rounds were asked for", "answer": 8})
+    store.close()
+    assert failures(tmp_path, cells) == {}  # what failed then is no part of the run
 
 
 def test_help_shows_every_option_once() -> None:

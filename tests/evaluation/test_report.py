@@ -10,7 +10,7 @@ from pathlib import Path
 import datasets
 import pytest
 from hostile import HOSTILE
-from made_grid import OPTIONS, make_grid, make_run, write_options
+from made_grid import MARGIN, OPTIONS, RANDOM, make_grid, make_run, write_options
 
 from hfal.evaluation.document import Bullets, Code, Heading, Paragraph, Table, to_html, to_markdown
 from hfal.evaluation.facts import keep_facts
@@ -54,7 +54,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = make_grid(tmp_path_factory.mktemp("grid") / "compared")
     texts = datasets.Dataset.from_dict({"text": ["a", "b", "c", "d"] * 100})
     datasets.DatasetDict(train=texts, test=texts).save_to_disk(str(out / "data"))
-    keep_facts(out, ["compare", "my config.yaml"])
+    keep_facts(out, ["compare", "my config.yaml"], 3, changes=True, has_results=False)
     write_report(out)
     return out
 
@@ -136,10 +136,47 @@ def test_where_each_criterion_would_have_stopped(grid: Path, tmp_path: Path) -> 
     report = (out / "report.md").read_text("utf-8")
     assert "Of the runs of margin/random, all of which went on to their end" in report
     assert rows(report, "plateau(accuracy, 0.01, rounds=3)") == [["0 of 3", "40", "0%", "0.860", "+0.000", "+0.000"]]
+    stopping = json.loads((out / "summary.json").read_text("utf-8"))["stopping"]
+    assert stopping["arm"] == "margin/random"
+    (of_own,) = [row for row in stopping["rows"] if row["criterion"].endswith("budget(1000)")]
+    assert (of_own["runs"], of_own["stopped"], round(of_own["labels"], 2)) == (3, 3, 33.33)
     # With seeds 7 and 8 at 30 labels (0.80, later 0.86 and 0.84), with seed 9 in the last round (0.88).
     own = rows(report, "plateau(accuracy, 0.1, rounds=1) or budget(1000)")
     assert own == [["3 of 3", "33", "17%", "0.827", "-0.033", "-0.033"]]
     assert "kappa" not in report  # nothing was recorded of a stop set
+
+
+def test_seeds_that_were_added_when_there_were_results_are_said(grid: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(grid, tmp_path / "compared"))
+    facts = json.loads((out / "facts.json").read_text("utf-8"))
+    (out / "facts.json").write_text(json.dumps({**facts, "seeds": 2, "later_commands": ["hfal compare . --seeds 3"]}))
+    write_report(out)
+    report = (out / "report.md").read_text("utf-8")
+    assert "There were 2 seeds at first, and more were added when runs were finished." in report
+    assert "- Later command: hfal compare . --seeds 3\n" in report
+    assert "at first" not in (grid / "report.md").read_text("utf-8")
+
+
+def test_curves_without_a_stretch_in_common_are_not_taken_for_unfinished_runs(tmp_path: Path) -> None:
+    write_options(tmp_path, {**OPTIONS, "seeds": 1, "full_runs": 0, "comparison": None})
+    make_run(tmp_path / "runs" / "margin" / "random" / "seed-7", [0.5], costs=[11])
+    make_run(tmp_path / "runs" / "random" / "random" / "seed-7", [0.5], costs=[10])
+    write_report(tmp_path)
+    report = (tmp_path / "report.md").read_text("utf-8")
+    assert "The learning curves have no stretch of labels in common" in report
+    assert "is finished yet" not in report
+
+
+def test_one_seed_has_no_intervals_and_the_report_speaks_of_none(tmp_path: Path) -> None:
+    write_options(tmp_path, {**OPTIONS, "seeds": 1, "full_runs": 0, "comparison": None})
+    make_run(tmp_path / "runs" / "margin" / "random" / "seed-7", MARGIN[7])
+    make_run(tmp_path / "runs" / "random" / "random" / "seed-7", RANDOM[7])
+    write_report(tmp_path)
+    report = (tmp_path / "report.md").read_text("utf-8")
+    assert "One seed has no interval." in report
+    assert "There is one seed: " in report
+    assert "95%" not in report
+    assert " 95 %" not in report
 
 
 def test_a_grid_that_is_not_finished_says_what_is_missing(grid: Path, tmp_path: Path) -> None:
@@ -218,12 +255,19 @@ def test_what_somebody_typed_stays_text(text: str) -> None:
     assert not re.search(r"(?<!\\)<", markdown)
 
 
-def test_facts_are_those_of_the_first_start_and_later_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facts_are_those_of_the_first_start_and_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commits = iter(["a1", "a1", "b2", "b2", "c3"])
     monkeypatch.setattr("hfal.evaluation.facts._commit", lambda: next(commits))
     for name in ("first", "second", "third", "fourth", "fifth"):
-        keep_facts(tmp_path, ["compare", f"{name}.yaml"])
+        argv = ["compare", f"{name}.yaml", "--hub_token", "hf_secret", "--push-to-hub-token=hf_secret"]
+        seeds = {"first": 3, "second": 5}.get(name, 9)
+        keep_facts(
+            tmp_path, argv, seeds, changes=name in ("first", "third"), has_results=name not in ("first", "second")
+        )
     facts = json.loads((tmp_path / "facts.json").read_text("utf-8"))
-    assert facts["command"] == "hfal compare first.yaml"
+    assert "hf_secret" not in str(facts)
+    assert facts["command"] == "hfal compare first.yaml --hub_token ... --push-to-hub-token=..."
+    assert facts["later_commands"] == ["hfal compare third.yaml --hub_token ... --push-to-hub-token=..."]
+    assert facts["seeds"] == 5  # those that there were before there was a result
     assert (facts["commit"], facts["later_commits"]) == ("a1", ["b2", "c3"])
     assert "cores" in facts["machine"]
