@@ -222,7 +222,7 @@ def test_a_committee_of_the_last_rounds(tmp_path, texts, tokenizer, make_trainer
         pool, strategy=strategy, annotator=SimulatedAnnotator(pool), query_size=6, committee=3, token_budget=300
     )
     # At which each round ends somewhere else, so that they disagree.
-    trainer = make_trainer([active], learning_rate=0.1, num_train_epochs=3)
+    trainer = make_trainer([active], learning_rate=0.02, num_train_epochs=3)
     queries = {}
     for round in active.rounds(trainer, 4):
         trainer.train(resume_from_checkpoint=round.checkpoint)

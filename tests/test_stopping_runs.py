@@ -114,7 +114,8 @@ def test_what_is_recorded_is_what_plain_transformers_say_and_a_run_stops_by_it_w
     assert len(again.pool.store.rounds()) == end
     on = run("stopped", end + 1, stop="none")
     assert len(on.pool.store.rounds()) == end + 1
-    assert queries(on)[: end + 1] == queries(recorded)[: end + 1]
+    alike = queries(recorded)[: end + 1]  # the last round of that run made no query
+    assert queries(on)[: len(alike)] == alike
 
 
 def test_the_target_may_be_a_part_of_what_stops(run):
