@@ -4,6 +4,7 @@ import contextlib
 import logging
 from dataclasses import replace
 
+from hfal.annotators.file import FORMATS, FileAnnotator
 from hfal.annotators.protocol import Annotator, OpenQuery, Question
 from hfal.errors import AnswersPending
 from hfal.records import DATASET, Answer, Query
@@ -47,6 +48,24 @@ def collect(store: Store, annotator: Annotator) -> None:
     closed = [query for query in store.queries() if query.closed]
     if closed:
         _record(store, annotator, replace(open_query(store, closed[-1], may_wait=False), questions=()))
+
+
+def take_in_files(store: Store, name: str = "file") -> None:
+    """Record what is filled in so far in the files of open queries, so that nobody else is asked that again.
+
+    Args:
+        store: The run's store.
+        name: Who fills in the files.
+
+    Raises:
+        AnnotationError: The files have errors; nothing of them is recorded.
+    """
+    for query in store.open_queries():
+        for format in FORMATS:
+            annotator = FileAnnotator(format, name=name)
+            asked = open_query(store, query, may_wait=False)
+            if annotator.path(asked).exists():
+                _record(store, annotator, asked)
 
 
 def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:

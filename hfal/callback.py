@@ -313,6 +313,11 @@ class ActiveLearningCallback(TrainerCallback):
                 "self_training= adds to the training set of the next round, which only run() and rounds() make: call "
                 "these"
             )
+        for name in ("class_weights", "min_steps"):
+            if progress is None and getattr(self, name):
+                raise ArgumentError(
+                    f"{name}= is for the rounds that run() and rounds() train: call these, or leave it out"
+                )
         if progress is not None and not progress.ended:
             if progress.begun:
                 progress.begin_again()

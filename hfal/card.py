@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from hfal import __version__
-from hfal.config import kept_options
+from hfal.config import kept_options, other_options
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.curves import metric_names, plot_learning_curve, rounds_table
 from hfal.export_files import ANSWERS, SPLITS, dataset_configs
@@ -52,6 +52,7 @@ _OF_NO_USE = (  # to run it again
     "export_language",
 )
 _NEVER_PUBLISHED = (*_OF_NO_USE, "data_filter")
+_NEVER_PATHS = ("labels", "thresholds", "text", "label", "id", "stop", "strategy")  # whatever they look like
 
 _COLUMNS = {
     "id": "What the example is known by: the column of ids, or a hash of the text",
@@ -344,7 +345,9 @@ def _published_options(run_dir: str | os.PathLike[str]) -> tuple[dict[str, Any],
     tokens = {name for name in options if name.endswith("token")}
     private = {*_NEVER_PUBLISHED, *local, *tokens}
     published = {name: value for name, value in options.items() if name not in private}
-    return dict(without_paths(published)), [n for n in options if n in private.difference(_OF_NO_USE, tokens)]
+    shown = {name: value if name in _NEVER_PATHS else without_paths(value) for name, value in published.items()}
+    left_out = [name for name in options if name in private.difference(_OF_NO_USE, tokens)]
+    return shown, [*left_out, *other_options(run_dir)]
 
 
 def _languages(language: str | Sequence[str] | None) -> list[str] | None:

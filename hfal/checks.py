@@ -12,7 +12,7 @@ from hfal.pool import HOLDOUT
 from hfal.processes import rank_and_size
 from hfal.scoring import forward_columns, longest_input, without_adapters
 from hfal.tasks import LABEL_COLUMNS
-from hfal.weights import initial_model
+from hfal.weights import fits, initial_model
 
 
 def check_trainer(
@@ -55,7 +55,7 @@ def check_trainer(
             "every later round. Pass optimizer_cls_and_kwargs=, or set optim, learning_rate and lr_scheduler_type in "
             "TrainingArguments, so that each round makes its own"
         )
-    if trainer.model_init is None and trainer.state.global_step > 0 and not initial_model(pool.run_dir).exists():
+    if trainer.model_init is None and trainer.state.global_step > 0 and not fits(trainer, initial_model(pool.run_dir)):
         raise ArgumentError(
             f"retrain={retrain!r} needs weights to begin with, but the Trainer's model was trained before and "
             "there is no model_init: pass model_init= to the Trainer, or start the rounds with a new Trainer"
@@ -77,6 +77,11 @@ def check_trainer(
     if metric_wanted is not None and not holdout and trainer.eval_dataset is None:
         raise ArgumentError(f"{metric_wanted} needs an eval_dataset in the Trainer, or holdout=")
     if class_weights is not None:
+        if args.n_gpu > 1:
+            raise ArgumentError(
+                f"class_weights={class_weights!r} would weigh the loss of {args.n_gpu} GPUs in one process wrongly: "
+                "start one process for each with torchrun, or leave it out"
+            )
         if pool.task.name == "multi_label_classification":
             raise ArgumentError(
                 f"class_weights={class_weights!r} is for one label for each text, or word: leave it out"

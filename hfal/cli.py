@@ -4,6 +4,7 @@ Nothing here imports torch before `hfal run` needs it: the other commands answer
 """
 
 import argparse
+import io
 import logging
 import os
 import shlex
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         output any more, 143 after SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a label may have letters that the terminal's encoding lacks
+            stream.reconfigure(errors="backslashreplace")
     try:
         own_options = {"run": _run, "compare": _compare}.get(words[0]) if words else None
         code = _command(words) if own_options is None else own_options(words[1:])
@@ -257,7 +261,7 @@ def _examples(run_dir: str) -> "Examples":
 
 
 def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> int:
-    from hfal.annotation import ask
+    from hfal.annotation import ask, take_in_files
     from hfal.annotators import TerminalAnnotator
     from hfal.config import kept_options
     from hfal.status import next_step, unanswered
@@ -276,6 +280,7 @@ def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> 
                     f"the answers of this run are revealed by a SimulatedAnnotator, which yours would not be. "
                     f"{next_step(store, run_dir)}"
                 )
+            take_in_files(store, kept.get("annotator_name") or "file")
             asked = sum(count for _, count in unanswered(store))
             if asked:
                 ask(store, TerminalAnnotator(name, show_suggestions))

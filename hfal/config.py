@@ -157,6 +157,9 @@ def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
         kept[name] = in_full(reference)
     if kept.get("embeddings_dir"):
         kept["embeddings_dir"] = os.path.abspath(kept["embeddings_dir"])
+    export = kept.get("export")
+    if export and not export.startswith("hub:"):
+        kept["export"] = os.path.join(os.path.abspath(export), "") if export.endswith("/") else os.path.abspath(export)
     return kept
 
 
@@ -174,6 +177,14 @@ def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
     if not path.is_file():
         return {}
     return read_yaml(path, options_of((ActiveLearningArguments, TrainingOptions)), strict=False)
+
+
+def other_options(run_dir: str | os.PathLike[str]) -> list[str]:
+    """The names of the options of `TrainingArguments` that `keep_options` has written, which `kept_options` lacks."""
+    path = Path(run_dir, CONFIG_NAME)
+    kept = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
+    known = options_of((ActiveLearningArguments, TrainingOptions))
+    return [name for name in kept if name not in known] if isinstance(kept, dict) else []
 
 
 def _changes(path: Path, given: Mapping[str, Any]) -> list[str]:

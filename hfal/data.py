@@ -23,7 +23,7 @@ from hfal.label_set_columns import label_set_names_of, read_label_sets
 from hfal.label_sets import split_label_set
 from hfal.labels import label_values
 from hfal.options import ActiveLearningArguments
-from hfal.references import load_split
+from hfal.references import has_no_splits, load_split
 from hfal.spans import plain_text
 from hfal.store import Store
 from hfal.tag_columns import count_words, infer_task, is_spans, read_tags, tag_names_of
@@ -65,6 +65,12 @@ def load_data(
     """
     _check_options(al)
     data, rows, is_labeled = _load(al, al.split)
+    if al.eval_split and has_no_splits(al.data) and al.eval_split.partition("[")[0] != al.split.partition("[")[0]:
+        raise ArgumentError(
+            f"--eval_split is {al.eval_split!r}, but {al.data} has no splits, and all of it would be evaluated on and "
+            "trained on: hold some of it out with --eval_size 500, or cut it with --split 'train[:80%]' --eval_split "
+            "'train[80%:]'"
+        )
     for name, tasks in _ONLY_FOR.items():
         if name in al.given and al.task not in tasks:
             raise ArgumentError(

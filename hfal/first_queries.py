@@ -93,17 +93,21 @@ class FirstQueries:
     def propose_holdout(self, size: int) -> Query | None:
         """Record the query for the examples that are held out, at random; once in a run.
 
+        An example with the text of one that is trained on is not drawn: it would say nothing about other texts.
+
         Raises:
             ArgumentError: Nothing would be left to train on.
         """
         if size == 0 or any(q.purpose == "holdout" for q in self.pool.store.queries()):
             return None
+        positions = self.purchases.affordable()
+        positions = positions[~self.pool.has_text_of(self.sources.labeled_positions())[positions]]
         unlabeled = int(self.purchases.costs[self.pool.unlabeled_positions()].sum())
         if size >= unlabeled:
             raise ArgumentError(
                 f"holdout={size} of {unlabeled} unlabeled {self.purchases.unit} leaves nothing to ask: lower it"
             )
-        return self._propose_at_random("holdout", size, 0)
+        return self._propose_at_random("holdout", positions, size, 0)
 
     # -- the seed set ----------------------------------------------------------------------------------------------
 
@@ -156,7 +160,7 @@ class FirstQueries:
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
         strategy, positions = self._strategy, self.purchases.affordable()
         if (strategy is None and self.seed_strategy == "random") or len(positions) == 0:
-            return self._propose_at_random("seed", self.seed_size, 1, attempt)
+            return self._propose_at_random("seed", positions, self.seed_size, 1, attempt)
 
         known = Signals(len(positions))
         if strategy is not None:
@@ -164,7 +168,7 @@ class FirstQueries:
         if len(positions) == 0:  # nothing was embedded, or all that was when this process began was skipped
             if self._embedded is not None:
                 logger.info("it is not known how alike the texts are that are left: the seed set is drawn at random")
-            return self._propose_at_random("seed", self.seed_size, 1, attempt)
+            return self._propose_at_random("seed", self.purchases.affordable(), self.seed_size, 1, attempt)
 
         def pick(count: int) -> np.ndarray:
             rng = self._rng(1, attempt)
@@ -199,8 +203,7 @@ class FirstQueries:
         labeled = rows[:0] if "labeled_embeddings" in strategy.needs else None  # there are none yet
         return at[left], Signals(int(left.sum()), embeddings=rows[left], labeled_embeddings=labeled)
 
-    def _propose_at_random(self, purpose: str, size: int, *key: int) -> Query | None:
-        positions = self.purchases.affordable()
+    def _propose_at_random(self, purpose: str, positions: np.ndarray, size: int, *key: int) -> Query | None:
         if len(positions) == 0:
             return None
 

@@ -19,6 +19,7 @@ from hfal.references import DATA_SUFFIXES
 CONFIG_NAME = "config.yaml"
 """In the run directory: what the run was started with."""
 
+_NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values
 _METAVARS = {"int": "N", "float": "X", "bool": "", "list[str]": "A,B"}
 
 
@@ -239,6 +240,10 @@ def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any
         )
     if kind in ("str", "int", "float", "bool") and isinstance(value, list | dict):
         raise ArgumentError(f"{path}: {key} has {value!r}, expected one value")
+    if isinstance(value, bool) and key in _NO_IS_A_WORD:
+        return "no" if value is False else _text(path, key, value)
+    if kind == "str" and isinstance(value, bool):
+        return _text(path, key, value)  # which says what to do
     if kind == "int" and isinstance(value, float | bool):
         raise ArgumentError(f"{path}: {key} has {value!r}, expected a whole number")
     return str(value) if kind == "str" and isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -491,10 +491,15 @@ class Pool:
         if taken:
             free[self.positions(sorted(taken))] = False
         if holdout:
-            texts = np.ascontiguousarray(self._hashes[:, :8]).view(np.uint64).ravel()
-            free &= ~np.isin(texts, texts[self.positions(holdout)])
+            free &= ~self.has_text_of(self.positions(holdout))
         positions: np.ndarray = self._by_id[free[self._by_id]]
         return positions
+
+    def has_text_of(self, positions: np.ndarray) -> np.ndarray:
+        """Whether each example of the pool has the text of one of those at some positions, bool[N]."""
+        texts = np.ascontiguousarray(self._hashes[:, :8]).view(np.uint64).ravel()
+        found: np.ndarray = np.isin(texts, texts[positions])
+        return found
 
     @property
     def _labels_name(self) -> str:

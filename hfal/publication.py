@@ -3,7 +3,6 @@
 Whatever goes to the Hub is written here first, whole, so that it can be looked at before, and sent in one commit.
 """
 
-import csv
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from hfal.errors import RunDirectoryError
 from hfal.export import prepare_export, write_labels
 from hfal.export_files import ANSWERS, CARD
 from hfal.references import is_local
+from hfal.spreadsheets import csv_rows
 from hfal.store import Store, reading
 
 
@@ -172,8 +172,7 @@ def _contents(file: Path) -> tuple[int | None, list[str]]:
                 rows = [json.loads(line) for line in lines]
             return len(rows), list(rows[0])
         case ".csv":
-            with open(file, encoding="utf-8-sig", newline="") as lines:
-                header, *rest = csv.reader(lines)
+            (_, header), *rest = csv_rows(file.read_bytes().decode("utf-8-sig"))
             return len(rest), header
         case ".conll":
             return file.read_text("utf-8").count("# id = "), ["word", "tag"]

@@ -199,6 +199,12 @@ def load_split(
     return data
 
 
+def has_no_splits(reference: str) -> bool:
+    """Whether a reference is one table, which `load_split` gives whatever the split is called."""
+    path = resolve_path(reference)
+    return path is not None and (path.is_file() or (path / "dataset_info.json").exists())
+
+
 def _check_file(path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix in _SPREADSHEETS:

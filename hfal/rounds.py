@@ -10,6 +10,7 @@ again and a run that was never killed therefore take the same way:
 import contextlib
 import logging
 import random
+import re
 import secrets
 import shutil
 import signal
@@ -55,6 +56,9 @@ from hfal.weights import (
 logger = logging.getLogger(__name__)
 
 RETRAIN = ("from_scratch", "continue")
+
+# Not all that ends in `_time` or `_step`: labels may be called so, and have an F1 of their own.
+_TIMINGS = re.compile(r"epoch|step|(.*_)?(runtime|(samples|steps)_per_second|\w+_(preparation|compilation)_time)")
 
 
 @dataclass(frozen=True)
@@ -173,9 +177,8 @@ def run_rounds(
             if step.record is None:
                 weights.load_round(step.last)
                 # That round was to be the last when it was trained, and now there are to be more.
-                members = partial(weights.of_rounds_before, step.last)
-                acquisition.propose(trainer.model, trainer.data_collator, step.last, trainer.args, members)
-                acquisition.measure(trainer.model, trainer.data_collator, step.last, trainer.args)
+                propose = partial(_propose, acquisition, weights, step.last, True)
+                propose(trainer.model, trainer.data_collator, trainer.args)
                 continue
 
             record = step.record
@@ -250,7 +253,8 @@ def owned(pool: Pool) -> Iterator[None]:
 def _untrained_model(trainer: Trainer) -> torch.nn.Module:
     """The model that the first round begins with."""
     if trainer.model_init is None or trainer.state.global_step == 0:
-        return trainer.model
+        # The Trainer leaves it on the CPU where it is to be cast for evaluations.
+        return trainer.model if trainer.is_model_parallel else trainer.model.to(trainer.args.device)
     # The Trainer has been used before: that model has learned from the labels of another run.
     set_seed(trainer.args.seed)
     return trainer.call_model_init().to(trainer.args.device)
@@ -291,12 +295,14 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
         if store.query_of_round(last.number) is None and len(acquisition.purchases.affordable()):
             if not _is_of_another_model(trainer, round_folder(store.run_dir, last.number) / "model"):
                 return _Step(last.number)
+            if plan.retrain == "continue":  # refused before anything is forgotten
+                raise _cannot_continue(last.number + 1, round_folder(store.run_dir, last.number) / "model")
             logger.info("round %d is trained again: another model is to make its query", last.number)
             _forget_training(store, last.number)
             last = _last_finished(store.rounds())
     number = 1 if last is None else last.number + 1
     _check_models(trainer, acquisition, plan, number)
-    if all(record.finished for record in store.rounds()):
+    if store.round(number) is None:
         # The query of a round that was cut off is asked when the round is finished, as it would have been.
         ask(store, annotator, may_wait=trainer.args.world_size == 1)
     while not pool.training_labels():
@@ -334,6 +340,13 @@ def _is_of_another_model(trainer: Trainer, folder: str | Path | None) -> bool:
     return folder is not None and Path(folder).exists() and not fits(trainer, Path(folder))
 
 
+def _cannot_continue(number: int, before: Path) -> RunDirectoryError:
+    return RunDirectoryError(
+        f"retrain='continue' begins round {number} with the weights in {before}, which are of another model: "
+        "begin it with retrain='from_scratch'"
+    )
+
+
 def _check_models(trainer: Trainer, acquisition: Acquisition, plan: Plan, number: int) -> None:
     """See that the models of earlier rounds are there that a round takes, before anybody labels for it.
 
@@ -345,10 +358,7 @@ def _check_models(trainer: Trainer, acquisition: Acquisition, plan: Plan, number
     needed: dict[str, range] = {}
     before = round_folder(store.run_dir, number - 1) / "model"
     if plan.retrain == "continue" and _is_of_another_model(trainer, before):
-        raise RunDirectoryError(
-            f"retrain='continue' begins round {number} with the weights in {before}, which are of another model: "
-            "begin it with retrain='from_scratch'"
-        )
+        raise _cannot_continue(number, before)
     if plan.retrain == "continue" and not (record and record.trained):
         needed[f"retrain='continue' begins round {number} with"] = range(max(number - 1, 1), number)
     if isinstance(committee, int):
@@ -510,8 +520,8 @@ def _rearm_sigterm(trainer: Trainer) -> None:
 
 def without_timings(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The numbers among a Trainer's metrics that say something about the model."""
-    timings = ("_runtime", "_per_second", "_time", "epoch", "step")
-    return {k: float(v) for k, v in metrics.items() if isinstance(v, int | float) and not k.endswith(timings)}
+    numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
+    return {name: value for name, value in numbers.items() if not _TIMINGS.fullmatch(name)}
 
 
 def _evaluate(trainer: Trainer, labels: int, number: int) -> dict[str, float]:

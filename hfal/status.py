@@ -4,6 +4,8 @@ import os
 import shlex
 from pathlib import Path
 
+from hfal.annotators.display import one_line
+from hfal.annotators.file import FORMATS
 from hfal.errors import ArgumentError
 from hfal.evaluation.curves import rounds_table
 from hfal.evaluation.plan import failures, grid, is_finished, rounds_of
@@ -79,7 +81,8 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     go_on = f"hfal run {name}" if by_command else "start the script of this run again"
     plan, records = store.meta("plan") or {}, store.rounds()
     for query, _ in [] if plan.get("simulated") else unanswered(store):
-        for path in sorted(Path(run_dir).glob(f"query-{query.number:03d}.*")):
+        paths = [Path(run_dir, f"query-{query.number:03d}.{format}") for format in FORMATS]
+        for path in filter(Path.is_file, paths):
             return f"Next: fill in {path}, then {go_on}"
         return f"Next: hfal label {name}"
     why = _why_ended(store)
@@ -100,7 +103,7 @@ def _setup(store: Store, plan: dict) -> list[str]:
     strategy = [f"Strategy {plan['strategy']}, {plan['query_size']} {unit} a query"] if plan else []
     start = [f"Start: {starts[0]}"] if starts else []
     stop = [f"Stops at {plan['stop']}"] if plan.get("stop") else []
-    return [*strategy, *start, *stop, f"Labels: {', '.join(store.meta('label_names') or [])}"]
+    return [*strategy, *start, *stop, f"Labels: {', '.join(map(one_line, store.meta('label_names') or []))}"]
 
 
 def _answers(store: Store) -> str:

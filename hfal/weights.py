@@ -118,6 +118,8 @@ class Weights:
     def _load(self, folder: Path) -> None:
         if self.trainer.args.bf16_full_eval or self.trainer.args.fp16_full_eval:
             self.trainer.model.to(self._dtype)  # an evaluation has cast it for good
+            if not self.trainer.is_model_parallel:
+                self.trainer.model.to(self.trainer.args.device)  # where the Trainer would put it only to train
         load_weights(self.trainer, folder)
 
 
@@ -131,22 +133,30 @@ def fits(trainer: Trainer, folder: Path) -> bool:
     return _difference(trainer, folder) is None
 
 
-_OF_A_KIND = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
+_OF_A_KIND = ("hidden_size", "num_hidden_layers", "vocab_size", "encoder_name_or_path", "encoder_layer")
+_OF_AN_ADAPTER = ("peft_type", "r", "base_model_name_or_path")
 
 
 def _difference(trainer: Trainer, folder: Path) -> str | None:
     """How the model that was saved in a folder differs from the Trainer's, as far as its configuration says."""
     model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
-    config = getattr(model, "config", None)
-    if not (folder / "config.json").is_file() or not isinstance(config, PreTrainedConfig):
-        return None  # adapters, and models that are not of transformers
-    saved = json.loads((folder / "config.json").read_text("utf-8"))
+    adapter, config = next(iter(getattr(model, "peft_config", {}).values()), None), getattr(model, "config", None)
+    is_adapter = (folder / "adapter_config.json").is_file()
+    if is_adapter and adapter is None:
+        return "they are those of an adapter, and the Trainer's model has none"
+    if adapter is None and not isinstance(config, PreTrainedConfig):
+        return None  # no model of transformers
+    file = folder / ("adapter_config.json" if is_adapter else "config.json")
+    if not file.is_file():
+        return None
+    saved = json.loads(file.read_text("utf-8"))
     was, now = (saved.get("architectures") or [""])[0], type(model).__name__
     if was and was != now:
         return f"it is a {was}, the Trainer's a {now}"
-    for name in _OF_A_KIND:
-        if saved.get(name) is not None and getattr(config, name, None) not in (None, saved[name]):
-            return f"it has {name}={saved[name]!r}, the Trainer's {getattr(config, name)!r}"
+    for name in _OF_AN_ADAPTER if is_adapter else _OF_A_KIND:
+        is_now = getattr(adapter if is_adapter else config, name, None)
+        if saved.get(name) is not None and is_now not in (None, saved[name]):
+            return f"it has {name}={saved[name]!r}, the Trainer's {is_now!r}"
     return None
 
 

@@ -139,8 +139,9 @@ def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
         "annotator_name": SECRET_NAME,
         "data_filter": "client=secret",
         "strategy": "margin+kmeans",
-        "labels": ["negative", "positive"],
+        "labels": [".NET", "yes/no/maybe"],
         "learning_rate": 5e-5,
+        "lr_scheduler_type": "cosine",
         "output_dir": "/home/anna/run",
     }
     (tmp_path / "run" / CONFIG_NAME).write_text(f"{_KEPT}\n{yaml.safe_dump(options)}")
@@ -151,8 +152,8 @@ def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
     kept = ("embeddings", "strategy", "labels", "learning_rate")
     assert shown == {name: options[name] for name in kept}
     assert (
-        "options too, whose values are private and which it takes to run it again: `data`, `data_filter`, `model`"
-        in text
+        "options too, whose values are not shown and which it takes to run it again: "
+        "`data`, `data_filter`, `model`, `lr_scheduler_type`" in text
     )
     assert not any(secret in text for secret in [*PRIVATE, "mine.csv"])
 

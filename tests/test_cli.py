@@ -393,6 +393,22 @@ def test_label_asks_in_the_terminal_and_says_how_to_go_on(run_dir: Path, folder:
     store.close()
 
 
+def test_label_takes_in_what_is_filled_in_in_a_file_before_it_asks(hfal: Callable[..., Result], run_dir: Path) -> None:
+    rows = [
+        (name, f"text {name}", "", "", label, "") for name, label in zip("abc", ["positive", "", "skip"], strict=True)
+    ]
+    write_csv(run_dir / "query-001.csv", ["id", "text", "suggestion", "confidence", "label", "comment"], rows)
+    waiting = hfal("label", run_dir)
+    assert waiting.code == 75
+    assert "1 texts wait to be labeled" in waiting.stderr
+    answer(run_dir, Answer("b", "negative", annotator="ann"))
+    assert hfal("label", run_dir).code == 0
+    store = Store(run_dir, read_only=True)
+    found = [(a.example_id, a.label, a.annotator) for a in store.answers()]
+    assert found == [("a", "positive", "file"), ("c", None, "file"), ("b", "negative", "ann")]
+    store.close()
+
+
 def test_label_without_questions_or_without_a_run(hfal: Callable[..., Result], run_dir: Path, folder: Path) -> None:
     waiting = hfal("label", run_dir)  # pytest has no terminal
     assert waiting.code == 75

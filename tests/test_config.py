@@ -204,6 +204,12 @@ def test_value_that_transformers_refuses_is_an_error_of_ours(parse: Any) -> None
         parse(NEEDED + "save_strategy: no\n")
 
 
+def test_what_yaml_makes_of_no_is_told_from_the_word(parse: Any) -> None:
+    assert parse(NEEDED + "save_strategy: no\n")[1].save_strategy == "no"
+    with pytest.raises(ArgumentError, match="export has False, which is what YAML makes of yes, no, on and off"):
+        parse(NEEDED + "export: no\n")
+
+
 @pytest.mark.parametrize("yaml", ["", "# only a comment\n", "- model\n- data\n", "some-model\n"])
 def test_yaml_that_is_no_mapping(parse: Any, yaml: str) -> None:
     with pytest.raises(ArgumentError, match=r"config\.yaml is no mapping"):

@@ -183,6 +183,7 @@ def test_a_name_without_a_label_is_said_and_no_error(load: Any, caplog: pytest.L
         ),
         ("text\na\n", {"eval_size": 1, **BOTH}, "--eval_size needs labels: name their column with --label"),
         ("text\na\n", {"eval_split": "test", **BOTH}, "--eval_split needs labels"),
+        ("text,y\na,0\nb,1\n", {"eval_split": "test", "label": "y", **BOTH}, "has no splits, and all of it would be"),
         ("text,y\na,0\n", {"eval_split": "test", "eval_size": 1, "label": "y", **BOTH}, "leave one of them out"),
         ("text\na\n", {"pool_size": 0, **BOTH}, "--pool_size is 0, expected at least 1"),
         ("text\na\n", {"data_filter": "text", **BOTH}, "--data_filter is 'text', expected COLUMN=VALUE"),

@@ -37,9 +37,10 @@ from transformers import (
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.draws import mc_dropout
-from hfal.errors import ScoringError
+from hfal.errors import RunDirectoryError, ScoringError
 from hfal.scoring import forward_columns, score_examples
 from hfal.strategies import margin
+from hfal.weights import fits, load_weights, save_model
 
 
 @pytest.fixture(scope="module")
@@ -313,6 +314,24 @@ LORA = LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["query", "value"])
 def lora(base: Path) -> PeftModel:
     """Adapters, and the head, which PEFT adds to `modules_to_save` for this task."""
     return get_peft_model(BertForSequenceClassification.from_pretrained(base), LORA)
+
+
+def test_adapters_of_another_kind_do_not_fit(base, make_trainer, tmp_path):
+    with_lora = make_trainer(model=lora(base))
+    save_model(with_lora, tmp_path / "lora")
+    plain = make_trainer(model=BertForSequenceClassification.from_pretrained(base))
+    save_model(plain, tmp_path / "plain")
+    wider = make_trainer(
+        model=get_peft_model(plain.model, LoraConfig(task_type="SEQ_CLS", r=8, target_modules=["query"]))
+    )
+    assert fits(with_lora, tmp_path / "lora")
+    assert not fits(with_lora, tmp_path / "plain")
+    assert not fits(wider, tmp_path / "lora")
+    again = make_trainer(model=BertForSequenceClassification.from_pretrained(base))
+    assert fits(again, tmp_path / "plain")
+    assert not fits(again, tmp_path / "lora")
+    with pytest.raises(RunDirectoryError, match="has the weights of another model: they are those of an adapter"):
+        load_weights(again, tmp_path / "lora")
 
 
 def trained_part(model) -> dict[str, torch.Tensor]:

@@ -275,6 +275,10 @@ def test_labels_of_another_dataset_are_numbered_like_the_pools(tmp_path):
     for data in (swapped, strings):
         assert pool.with_labels(data)["label"][:] == [1, 0]
         assert pool.with_labels(data).features["label"].names == NAMES
+    # A collator would take a column `label` for the labels, also where another one has them.
+    both = Dataset.from_dict({"text": ["x", "y"], "label": [7, 8], "sentiment": ["positive", "negative"]})
+    other = Pool(both, tmp_path / "other", "text", "sentiment", NAMES).with_labels(both)
+    assert (other.column_names, other["labels"][:]) == (["text", "labels"], [1, 0])
     for labels in (["positive", "good"], ["positive", None]):
         with pytest.raises(ValueError, match=r"row 1 has the label .*, expected one of negative, positive"):
             pool.with_labels(Dataset.from_dict({"label": labels}))

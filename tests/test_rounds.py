@@ -1,5 +1,6 @@
 """Whole runs: an ordinary Trainer, real sentences, a BERT small enough to train in a second."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -26,8 +27,9 @@ from hfal import (
     RunInterrupted,
     SimulatedAnnotator,
 )
-from hfal.errors import ScoringError
+from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.evaluation.metrics import classification_metrics
+from hfal.rounds import without_timings
 from hfal.strategies import Signals, entropy, kmeans
 from hfal.weights import last_complete_checkpoint
 
@@ -583,6 +585,54 @@ def test_a_model_that_is_broken_before_it_is_trained_is_found_out(make_active, m
     assert active.pool.store.queries() == []
 
 
+def test_metrics_that_are_called_like_timings_are_kept():
+    metrics = {"eval_f1_time": 0.5, "eval_f1_next_step": 0.25, "eval_runtime": 3.0, "eval_steps_per_second": 2.0}
+    metrics |= {
+        "eval_test_samples_per_second": 1.0,
+        "eval_model_preparation_time": 0.1,
+        "epoch": 3.0,
+        "eval_note": "x",
+    }
+    assert without_timings(metrics) == {"eval_f1_time": 0.5, "eval_f1_next_step": 0.25}
+
+
+def test_a_round_that_was_left_unfinished_keeps_nobody_from_being_asked(make_active, make_trainer):
+    def broken(signals, k, rng):
+        raise RuntimeError("no")
+
+    for strategy in (broken, "margin"):  # each as a plain training, of which the first one fails in its query
+        active = make_active(strategy=strategy, seed_strategy="random")
+        active.acquisition.first.propose_seed_set()
+        active.annotate()
+        trainer = make_trainer([active])
+        trainer.train_dataset = active.pool.labeled
+        with pytest.raises(RuntimeError, match="no") if strategy is broken else contextlib.nullcontext():
+            trainer.train()
+    assert [record.finished is None for record in active.pool.store.rounds()] == [True, False]
+    records = active.run(make_trainer([active]), rounds=4)
+    assert [record.labels for record in records] == [10, 10, 20, 30]
+
+
+def test_a_last_round_that_diverged_is_trained_again_with_other_settings(make_active, make_trainer):
+    active = make_active()
+    active.run(make_trainer([active], learning_rate=1e30), rounds=1)
+    with pytest.raises(DivergedError):
+        active.run(make_trainer([active], learning_rate=1e30), rounds=2)
+    records = active.run(make_trainer([active]), rounds=2)
+    assert [record.labels for record in records] == [10, 20]
+
+
+@pytest.mark.parametrize("options", [{"min_steps": 5}, {"class_weights": "balanced"}])
+def test_what_only_rounds_can_do_is_refused_in_a_plain_training(make_active, make_trainer, options):
+    active = make_active(seed_strategy="random", **options)
+    active.acquisition.first.propose_seed_set()
+    active.annotate()
+    trainer = make_trainer([active])
+    trainer.train_dataset = active.pool.labeled
+    with pytest.raises(ArgumentError, match=f"{next(iter(options))}= is for the rounds"):
+        trainer.train()
+
+
 def test_a_seed_set_that_is_skipped_is_followed_by_another(make_active, make_trainer):
     class Choosy(SimulatedAnnotator):
         def annotate(self, query):
@@ -775,6 +825,20 @@ def test_labels_that_came_with_the_data_are_trained_on_but_not_bought(make_activ
     records = active.run(make_trainer([active]))
     assert [(r.labels, r.train_size) for r in records] == [(0, 50), (8, 58), (16, 66), (20, 70)]
     assert [q.purpose for q in pool.store.queries()] == ["round"] * 3
+
+
+def test_no_copy_of_a_text_that_is_trained_on_is_held_out(make_active, make_trainer, reviews):
+    texts = reviews.select([*range(40), *range(40)])
+    labels = [row["label"] if n < 20 else None for n, row in enumerate(texts)]
+    texts = texts.remove_columns("label").add_column("label", labels, feature=reviews.features["label"])
+    texts = texts.add_column("id", [str(n) for n in range(80)])
+    pool = Pool(texts, make_active().pool.run_dir / "copies", "text", "label", id_column="id")
+    active = ActiveLearningCallback(pool, annotator=FileAnnotator(), holdout=30, query_size=5)
+    with pytest.raises(AnswersPending):
+        active.run(make_trainer([active]), rounds=1)
+    (held_out,) = [query for query in pool.store.queries() if query.purpose == "holdout"]
+    assert len(held_out.examples) == 30
+    assert not {e.texts["text"] for e in held_out.examples} & set(texts["text"][:20])
 
 
 def test_a_holdout_goes_together_with_the_best_model(make_active, make_trainer):

@@ -105,6 +105,19 @@ def test_what_is_written_at_once_is_there_as_a_whole_or_not_at_all(tmp_path):
     assert [a.example_id for a in reader.answers()] == ["a", "b", "e"]
 
 
+def test_a_full_disk_is_said_and_loses_only_what_was_not_recorded(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "negative")
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {pages}")  # as SQLite finds a disk that is full
+    with pytest.raises(RunDirectoryError, match=r"cannot be written \(database or disk is full\)"):
+        store.set_meta("much", "x" * 100_000)
+    store._db.execute(f"PRAGMA max_page_count = {pages + 100}")
+    say(store, "b", "positive")
+    store.close()
+    assert [answer.label for answer in Store(tmp_path).answers()] == ["negative", "positive"]
+
+
 def test_every_commit_is_synchronous(tmp_path):
     (level,) = Store(tmp_path)._db.execute("PRAGMA synchronous").fetchone()
     assert level == 3  # EXTRA: FULL, and the folder as well

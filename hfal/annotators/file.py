@@ -28,7 +28,7 @@ from hfal.spreadsheets import column_for, csv_lines, csv_rows, restore
 
 
 _OURS = ("id", "suggestion", "confidence", "label", "comment")
-_FORMATS = ("jsonl", "csv", "conll")
+FORMATS = ("jsonl", "csv", "conll")
 _NO_TAG = "_"
 
 
@@ -67,7 +67,7 @@ class FileAnnotator:
     """
 
     def __init__(self, format: str = "jsonl", folder: str | os.PathLike[str] | None = None, name: str = "file"):
-        if format not in _FORMATS:
+        if format not in FORMATS:
             raise ArgumentError(
                 f"format={format!r}, expected 'jsonl', 'csv' or 'conll'; for a spreadsheet take 'csv', which every "
                 "one of them opens and saves"

@@ -119,13 +119,19 @@ class Store:
         if self._at_once:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:  # a full disk has ended it
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise RunDirectoryError(
+                    f"{self.path} cannot be written ({error}), and what was to be recorded now is not; all that was "
+                    "recorded before is safe"
+                ) from error
             raise
-        self._db.execute("COMMIT")
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
