@@ -253,8 +253,8 @@ def owned(pool: Pool) -> Iterator[None]:
 def _untrained_model(trainer: Trainer) -> torch.nn.Module:
     """The model that the first round begins with."""
     if trainer.model_init is None or trainer.state.global_step == 0:
-        # The Trainer leaves it on the CPU where it is to be cast for evaluations.
-        return trainer.model if trainer.is_model_parallel else trainer.model.to(trainer.args.device)
+        on_cpu = trainer.args.bf16_full_eval or trainer.args.fp16_full_eval  # where the Trainer leaves it until then
+        return trainer.model.to(trainer.args.device) if on_cpu and not trainer.is_model_parallel else trainer.model
     # The Trainer has been used before: that model has learned from the labels of another run.
     set_seed(trainer.args.seed)
     return trainer.call_model_init().to(trainer.args.device)

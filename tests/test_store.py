@@ -267,7 +267,7 @@ def test_reading_only_neither_makes_nor_changes_anything(tmp_path):
         Store(tmp_path / "nothing", read_only=True)
     assert not (tmp_path / "nothing").exists()
     Store(tmp_path).close()
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with pytest.raises(RunDirectoryError, match=r"cannot be written \(attempt to write a readonly database\)"):
         Store(tmp_path, read_only=True).set_meta("key", 1)
 
 
