@@ -4,7 +4,7 @@ import contextlib
 import logging
 from dataclasses import replace
 
-from hfal.annotators.file import FORMATS, FileAnnotator
+from hfal.annotators.file import FileAnnotator, query_files
 from hfal.annotators.protocol import Annotator, OpenQuery, Question
 from hfal.errors import AnswersPending
 from hfal.records import DATASET, Answer, Query
@@ -61,11 +61,9 @@ def take_in_files(store: Store, name: str = "file") -> None:
         AnnotationError: The files have errors; nothing of them is recorded.
     """
     for query in store.open_queries():
-        for format in FORMATS:
-            annotator = FileAnnotator(format, name=name)
-            asked = open_query(store, query, may_wait=False)
-            if annotator.path(asked).exists():
-                _record(store, annotator, asked)
+        for path in query_files(store.run_dir, query.number):
+            annotator = FileAnnotator(path.suffix.removeprefix("."), name=name)
+            _record(store, annotator, open_query(store, query, may_wait=False))
 
 
 def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:

@@ -16,6 +16,22 @@ LABEL_COLUMNS = ("label", "labels", "label_ids")
 """What the Trainer and its collators call the labels."""
 
 
+def with_label_column(
+    dataset: datasets.Dataset, known: str | None, column: str, labels: Any, feature: Any
+) -> datasets.Dataset:
+    """A data set with its labels in `column`, and in no other that a collator knows: it might take that one for them.
+
+    Args:
+        dataset: The data set.
+        known: Its own column of labels, which is removed.
+        column: What the Trainer calls the labels.
+        labels: What the Trainer takes, one for each row.
+        feature: Their type.
+    """
+    there = [name for name in {known, *LABEL_COLUMNS} if name in dataset.column_names]
+    return dataset.remove_columns(there).add_column(column, labels, feature=feature)
+
+
 def given_names(names: Sequence[str]) -> tuple[str, ...]:
     """The names that the user gives.
 

@@ -240,13 +240,13 @@ def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any
         )
     if kind in ("str", "int", "float", "bool") and isinstance(value, list | dict):
         raise ArgumentError(f"{path}: {key} has {value!r}, expected one value")
-    if isinstance(value, bool) and key in _NO_IS_A_WORD:
-        return "no" if value is False else _text(path, key, value)
-    if kind == "str" and isinstance(value, bool):
+    if value is False and key in _NO_IS_A_WORD:
+        return "no"
+    if isinstance(value, bool) and (kind == "str" or key in _NO_IS_A_WORD):
         return _text(path, key, value)  # which says what to do
     if kind == "int" and isinstance(value, float | bool):
         raise ArgumentError(f"{path}: {key} has {value!r}, expected a whole number")
-    return str(value) if kind == "str" and isinstance(value, int | float) and not isinstance(value, bool) else value
+    return str(value) if kind == "str" and isinstance(value, int | float) else value
 
 
 def _text(path: Path, key: str, value: Any) -> str:

@@ -177,8 +177,7 @@ def run_rounds(
             if step.record is None:
                 weights.load_round(step.last)
                 # That round was to be the last when it was trained, and now there are to be more.
-                propose = partial(_propose, acquisition, weights, step.last, True)
-                propose(trainer.model, trainer.data_collator, trainer.args)
+                _propose(acquisition, weights, step.last, True, trainer.model, trainer.data_collator, trainer.args)
                 continue
 
             record = step.record
@@ -295,8 +294,7 @@ def _next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator,
         if store.query_of_round(last.number) is None and len(acquisition.purchases.affordable()):
             if not _is_of_another_model(trainer, round_folder(store.run_dir, last.number) / "model"):
                 return _Step(last.number)
-            if plan.retrain == "continue":  # refused before anything is forgotten
-                raise _cannot_continue(last.number + 1, round_folder(store.run_dir, last.number) / "model")
+            _check_models(trainer, acquisition, plan, last.number + 1)  # refused before anything is forgotten
             logger.info("round %d is trained again: another model is to make its query", last.number)
             _forget_training(store, last.number)
             last = _last_finished(store.rounds())
@@ -340,13 +338,6 @@ def _is_of_another_model(trainer: Trainer, folder: str | Path | None) -> bool:
     return folder is not None and Path(folder).exists() and not fits(trainer, Path(folder))
 
 
-def _cannot_continue(number: int, before: Path) -> RunDirectoryError:
-    return RunDirectoryError(
-        f"retrain='continue' begins round {number} with the weights in {before}, which are of another model: "
-        "begin it with retrain='from_scratch'"
-    )
-
-
 def _check_models(trainer: Trainer, acquisition: Acquisition, plan: Plan, number: int) -> None:
     """See that the models of earlier rounds are there that a round takes, before anybody labels for it.
 
@@ -358,7 +349,10 @@ def _check_models(trainer: Trainer, acquisition: Acquisition, plan: Plan, number
     needed: dict[str, range] = {}
     before = round_folder(store.run_dir, number - 1) / "model"
     if plan.retrain == "continue" and _is_of_another_model(trainer, before):
-        raise _cannot_continue(number, before)
+        raise RunDirectoryError(
+            f"retrain='continue' begins round {number} with the weights in {before}, which are of another model: "
+            "begin it with retrain='from_scratch'"
+        )
     if plan.retrain == "continue" and not (record and record.trained):
         needed[f"retrain='continue' begins round {number} with"] = range(max(number - 1, 1), number)
     if isinstance(committee, int):

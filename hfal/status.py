@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from hfal.annotators.display import one_line
-from hfal.annotators.file import FORMATS
+from hfal.annotators.file import query_files
 from hfal.errors import ArgumentError
 from hfal.evaluation.curves import rounds_table
 from hfal.evaluation.plan import failures, grid, is_finished, rounds_of
@@ -81,8 +81,7 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     go_on = f"hfal run {name}" if by_command else "start the script of this run again"
     plan, records = store.meta("plan") or {}, store.rounds()
     for query, _ in [] if plan.get("simulated") else unanswered(store):
-        paths = [Path(run_dir, f"query-{query.number:03d}.{format}") for format in FORMATS]
-        for path in filter(Path.is_file, paths):
+        for path in query_files(run_dir, query.number):
             return f"Next: fill in {path}, then {go_on}"
         return f"Next: hfal label {name}"
     why = _why_ended(store)

@@ -28,7 +28,7 @@ from hfal.spreadsheets import column_for, csv_lines, csv_rows, restore
 
 
 _OURS = ("id", "suggestion", "confidence", "label", "comment")
-FORMATS = ("jsonl", "csv", "conll")
+_FORMATS = ("jsonl", "csv", "conll")
 _NO_TAG = "_"
 
 
@@ -67,7 +67,7 @@ class FileAnnotator:
     """
 
     def __init__(self, format: str = "jsonl", folder: str | os.PathLike[str] | None = None, name: str = "file"):
-        if format not in FORMATS:
+        if format not in _FORMATS:
             raise ArgumentError(
                 f"format={format!r}, expected 'jsonl', 'csv' or 'conll'; for a spreadsheet take 'csv', which every "
                 "one of them opens and saves"
@@ -79,7 +79,7 @@ class FileAnnotator:
 
     def path(self, query: OpenQuery) -> Path:
         """The file of a query."""
-        return (self.folder or query.run_dir) / f"query-{query.number:03d}.{self.format}"
+        return _path(self.folder or query.run_dir, query.number, self.format)
 
     def annotate(self, query: OpenQuery) -> Iterator[Answer]:
         """Write the query's file if there is none, and give the labels found in all files so far.
@@ -343,6 +343,15 @@ def _known_id(found: Any, query: OpenQuery) -> str | None:
             continue
         return example_id
     return None
+
+
+def query_files(folder: str | os.PathLike[str], number: int) -> list[Path]:
+    """The files of a query that are in a folder, one for each format at most."""
+    return [path for path in (_path(Path(folder), number, format) for format in _FORMATS) if path.is_file()]
+
+
+def _path(folder: Path, number: int, format: str) -> Path:
+    return folder / f"query-{number:03d}.{format}"
 
 
 def _decode(file: Path) -> str:

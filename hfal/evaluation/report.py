@@ -195,9 +195,11 @@ def _areas(summary: Summary) -> list[Block]:
         f"AULC is the area under the learning curve from {first} to {last} {summary.unit}, divided by its width: "
         f"the mean {_words(summary.metric)} on the way. "
     )
-    if _has_intervals(summary):
-        text += "In brackets are 95% intervals of means over the seeds; "
-    text += "differences are taken within each seed." if _has_intervals(summary) else "One seed has no interval."
+    text += (
+        "In brackets are 95% intervals of means over the seeds; differences are taken within each seed."
+        if _has_intervals(summary)
+        else "One seed has no interval."
+    )
     return [Heading("Area under the learning curve"), Paragraph(text), Table(header, rows)]
 
 

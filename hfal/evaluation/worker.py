@@ -43,7 +43,7 @@ def work(connection: Connection, threads: int) -> None:
         _say_into(run_dir / OUTPUT_NAME)
         _load_libraries(threads)
         problem = make_run(run_dir, options)
-        sys.stdout.flush()
+        sys.stdout.flush()  # or it would be found in what the next run said
         connection.send(problem)
 
 
@@ -82,7 +82,6 @@ def _end_with_parent() -> None:
 
 
 def _say_into(path: Path) -> None:
-    sys.stdout.flush()  # what is in the buffer is of the run before
     output = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)

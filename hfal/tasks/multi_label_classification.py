@@ -10,7 +10,7 @@ import torch
 
 from hfal.errors import ArgumentError, RowError
 from hfal.label_set_columns import label_set_names_of, read_label_sets
-from hfal.labels import LABEL_COLUMNS
+from hfal.labels import with_label_column
 from hfal.stability import f_of_sets, mean_entropy
 from hfal.tasks.outputs import finite, label_probabilities, signals_of_texts
 from hfal.tasks.whole_texts import WholeTexts
@@ -92,8 +92,7 @@ class MultiLabelClassification(WholeTexts):
             )
         rows = [sets.of(row) or [] for row in range(len(dataset))]
         labels, feature = self.training_labels(dataset.data, rows)
-        known = [name for name in {self.label_column, *LABEL_COLUMNS} if name in dataset.column_names]
-        return dataset.remove_columns(known).add_column(column, labels, feature=feature)
+        return with_label_column(dataset, self.label_column, column, labels, feature)
 
     def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[list[str], float]]:
         """The labels whose probability reaches their threshold, and how sure the model is of the whole set.

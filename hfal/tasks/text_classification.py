@@ -10,7 +10,7 @@ import pyarrow as pa
 import torch
 
 from hfal.errors import ArgumentError
-from hfal.labels import LABEL_COLUMNS, label_indices, label_names_of
+from hfal.labels import label_indices, label_names_of, with_label_column
 from hfal.stability import f_of_classes, mean_entropy
 from hfal.tasks.outputs import class_probabilities, finite, required, signals_of_texts
 from hfal.tasks.whole_texts import WholeTexts
@@ -93,9 +93,7 @@ class TextClassification(WholeTexts):
                 f"{', '.join(self.label_names)}"
             )
         feature = datasets.ClassLabel(names=list(self.label_names))
-        # Of two columns that a collator knows as labels it might take the other one.
-        known = [name for name in {self.label_column, *LABEL_COLUMNS} if name in dataset.column_names]
-        return dataset.remove_columns(known).add_column(column, indices, feature=feature)
+        return with_label_column(dataset, self.label_column, column, indices, feature)
 
     def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[str, float]]:
         """The most likely label of each example, and its probability, from probabilities float[n, C]."""

@@ -12,7 +12,7 @@ import torch
 
 from hfal.columns import cells_of
 from hfal.errors import ArgumentError, ScoringError
-from hfal.labels import LABEL_COLUMNS
+from hfal.labels import LABEL_COLUMNS, with_label_column
 from hfal.stability import f_of_entities
 from hfal.strategies.tokens import TokenScore
 from hfal.tag_columns import count_words, read_tags, tag_names_of
@@ -173,8 +173,7 @@ class TokenClassification:
         tags = [other.tags.of(row) for row in range(len(dataset))]
         rows = dataset.select_columns(["word_ids"]).with_format("arrow")[:]
         aligned, feature = self.training_labels(rows, tags)  # type: ignore[arg-type]
-        known = [name for name in (self.label_column, *LABEL_COLUMNS) if name in dataset.column_names]
-        return dataset.remove_columns(known).add_column(column, aligned, feature=feature)
+        return with_label_column(dataset, self.label_column, column, aligned, feature)
 
     def columns_to_score(self, columns: Sequence[str]) -> list[str]:
         """The columns that a scoring pass reads: those that the model takes, and which word each token is of."""
