@@ -6,6 +6,7 @@ Importing this module loads neither torch nor transformers.
 import argparse
 import dataclasses
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +20,7 @@ from hfal.references import DATA_SUFFIXES
 CONFIG_NAME = "config.yaml"
 """In the run directory: what the run was started with."""
 
+_FOLDERS = {"output_dir", "embeddings_dir", "export"}
 _NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values
 _METAVARS = {"int": "N", "float": "X", "bool": "", "list[str]": "A,B"}
 
@@ -104,6 +106,9 @@ def parse_values(
             raise ArgumentError(f"--{name} is {values[name]!r}, expected one of {', '.join(choices)}")
     if "output_dir" in values and values["output_dir"] is None:
         values["output_dir"] = str(Path("runs", _name_of_data(values["data"], values["data_config"])))
+    for name in values.keys() & _FOLDERS:
+        if values[name] is not None:
+            values[name] = os.path.expanduser(str(values[name]))  # which no shell has done in a YAML file
     return values, {name: values[name] for name in given}, unknown
 
 

@@ -97,6 +97,17 @@ def test_the_run_directory_has_the_name_of_the_data(data: str, more: list[str], 
         assert args.output_dir == run_dir
 
 
+def test_a_home_directory_in_yaml(parse: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    al, args = parse(NEEDED + "output_dir: ~/runs/reviews\nembeddings_dir: ~/vectors\nexport: ~/labels.csv")
+    home = str(tmp_path)
+    assert (args.output_dir, al.embeddings_dir, al.export) == (
+        f"{home}/runs/reviews",
+        f"{home}/vectors",
+        f"{home}/labels.csv",
+    )
+
+
 @pytest.mark.parametrize(
     "words",
     [["a,b c,d"], ["a, b c ,d"], ["a", "b c", "d"], ["a,", "b c,", "d"]],
