@@ -17,10 +17,11 @@ from hfal.annotation import ask, collect
 from hfal.annotators import Annotator
 from hfal.class_weights import CLASS_WEIGHTS
 from hfal.errors import ArgumentError
+from hfal.next_step import RETRAIN, Plan
 from hfal.pool import Pool
 from hfal.processes import gather, is_main, on_main, rank_and_size
 from hfal.records import RoundRecord
-from hfal.rounds import RETRAIN, Plan, Round, RoundInProgress, owned, run_rounds, without_timings
+from hfal.rounds import Round, RoundInProgress, owned, run_rounds, without_timings
 from hfal.self_training import SelfTraining
 from hfal.stop_expressions import parse_stop
 from hfal.stopping import Criterion, Target

@@ -39,6 +39,7 @@ from transformers import (
 )
 
 import hfal.acquisition
+import hfal.next_step
 import hfal.rounds
 import hfal.weights
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
@@ -162,7 +163,7 @@ def install(clock: Clock, trainer: Trainer, active: ActiveLearningCallback) -> N
     for names, title in ((READING, "reading the store"), (WRITING, "writing the store")):
         for name in names.split():
             put(pool.store, name, title)
-    put(hfal.rounds, "ask", "annotating")
+    put(hfal.next_step, "ask", "annotating")
     put(trainer, "evaluate", EVALUATION)
     put(hfal.weights, "load_weights", "loading weights")
     put(hfal.rounds, "save_model", "saving the model")
