@@ -86,8 +86,10 @@ def plot_learning_curve(records: Sequence[RoundRecord], path: str | os.PathLike[
     figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
     axes = figure.subplots()
     axes.plot(labels, values, marker="o", color="#0072B2", linewidth=2)
-    for x, y in (points[0], points[-1]):
-        axes.annotate(f"{y:.3f}", (x, y), textcoords="offset points", xytext=(0, 9), ha="center")
+    first, second, last_but_one, last = points[0], points[:2][-1], points[-2:][0], points[-1]
+    for (x, y), (_, next_to_it) in ((first, second), (last, last_but_one)):
+        offset, side = (9, "bottom") if y >= next_to_it else (-9, "top")  # where the line does not go
+        axes.annotate(f"{y:.3f}", (x, y), textcoords="offset points", xytext=(0, offset), ha="center", va=side)
     axes.set_xlabel("labels bought" if records[0].words is None else "words bought")
     axes.set_ylabel(metric.removeprefix("eval_").replace("_", " "))
     axes.set_title(title, loc="left")
