@@ -62,15 +62,16 @@ class SelfTraining:
 
 
 def confident(
-    classes: np.ndarray, confidences: np.ndarray, threshold: float, most: int, rng: np.random.Generator
+    classes: np.ndarray, confidences: np.ndarray, threshold: float, most: int, in_all: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The rows to take, int64[m] in ascending order: at random, at most `most` of each class.
+    """The rows to take, int64[m] in ascending order: at random, at most `most` of each class and `in_all`.
 
     Args:
         classes: The class predicted for each example, int[N].
         confidences: The probability of it, float[N].
         threshold: The lowest confidence that will do.
         most: How many of each class.
+        in_all: How many of all classes.
         rng: For the choice among more.
     """
     sure = np.flatnonzero(confidences >= threshold)
@@ -78,7 +79,8 @@ def confident(
     for number in np.unique(classes[sure]):
         of_class = sure[classes[sure] == number]
         taken.append(rng.choice(of_class, min(most, len(of_class)), replace=False))
-    return np.sort(np.concatenate(taken))
+    rows = np.concatenate(taken)
+    return np.sort(rows if len(rows) <= in_all else rng.choice(rows, in_all, replace=False))
 
 
 def repetitions(labels: int, weight: float, rng: np.random.Generator) -> np.ndarray:
@@ -124,8 +126,9 @@ def pseudo_labels(
     table = table.filter(pc.is_in(table["id"], value_set=free))
     classes = pc.index_in(table["label"], value_set=pa.array(pool.label_names)).to_numpy()
     labels = len(pool.training_labels(record.answers_seen))
-    most = max(int(labels / (settings.weight * len(pool.label_names))), 1)
-    taken = confident(classes, table["confidence"].to_numpy(), settings.threshold, most, rng)
+    in_all = int(labels / settings.weight)
+    most = max(in_all // len(pool.label_names), 1)
+    taken = confident(classes, table["confidence"].to_numpy(), settings.threshold, most, in_all, rng)
     table = table.take(pa.array(taken))
     _write(pseudo_labels_path(pool.run_dir, record.number), table)
     logger.info("round %d: %d confident predictions join %d labels", record.number, len(table), labels)

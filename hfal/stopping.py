@@ -182,7 +182,7 @@ class Budget(Named):
 
 @dataclass(frozen=True)
 class Target(Named):
-    """Stops when a metric reaches a value; falls to it, where the metric's name ends in `loss`.
+    """Stops when a metric reaches a value; falls to it, where the metric is a loss (`is_loss`).
 
     Args:
         metric: Its name, with or without the Trainer's `eval_`.
@@ -205,7 +205,7 @@ class Target(Named):
     def reason(self, history: History) -> str | None:
         """See `Criterion.reason`."""
         found = metric_of(history[-1], self.metric) if history else math.nan
-        reached = found <= self.value if _is_loss(self.metric) else found >= self.value  # NaN reaches no target
+        reached = found <= self.value if is_loss(self.metric) else found >= self.value  # NaN reaches no target
         return f"{self.metric} is {found:.4f}, the target was {self.value}" if reached else None
 
 
@@ -216,7 +216,7 @@ class Plateau(Named):
     A single bad round does not stop the run, nor does a single lucky one keep it going for long.
 
     Args:
-        metric: Its name, with or without the Trainer's `eval_`; where it ends in `loss`, less is better.
+        metric: Its name, with or without the Trainer's `eval_`; of a loss (`is_loss`) less is better.
         gain: How much better counts as hardly, in units of the metric.
         rounds: How many last rounds.
     """
@@ -238,7 +238,7 @@ class Plateau(Named):
 
     def reason(self, history: History) -> str | None:
         """See `Criterion.reason`; rounds without the metric, or in which it is NaN, do not count."""
-        sign = -1 if _is_loss(self.metric) else 1
+        sign = -1 if is_loss(self.metric) else 1
         values = [sign * value for record in history if not math.isnan(value := metric_of(record, self.metric))]
         if len(values) <= self.rounds or math.isnan(metric_of(history[-1], self.metric)):
             return None
@@ -249,8 +249,10 @@ class Plateau(Named):
         return f"{self.metric} has {said} in {_rounds(self.rounds)}, at most {self.gain}"
 
 
-def _is_loss(metric: str) -> bool:
-    return metric.endswith("loss")
+def is_loss(metric: str) -> bool:
+    """Whether less of a metric is better: `loss`, `hamming_loss`, but not `f1_data_loss`, the F1 of such a label."""
+    name = metric.removeprefix("eval_")
+    return (name == "loss" or name.endswith("_loss")) and not name.startswith("f1_")
 
 
 def metric_of(record: RoundRecord, name: str) -> float:
@@ -434,7 +436,7 @@ def metric_value(metrics: Mapping[str, Any], name: str, argument: str = "target_
     return float(value)
 
 
-def replay(criteria: Iterable[Criterion], history: History) -> dict[Criterion, int | None]:
+def replay(criteria: Iterable[Criterion], history: History) -> list[int | None]:
     """Where each criterion would have ended a run, had it been asked after every round.
 
     Args:
@@ -442,10 +444,10 @@ def replay(criteria: Iterable[Criterion], history: History) -> dict[Criterion, i
         history: The finished rounds, first to last.
 
     Returns:
-        Criterion to the number of the round after which it would have ended the run, or `None` if it never would.
+        For each criterion the number of the round after which it would have ended the run; `None` if it never would.
     """
-    return {
-        criterion: next(
+    return [
+        next(
             (
                 record.number
                 for end, record in enumerate(history, start=1)
@@ -454,4 +456,4 @@ def replay(criteria: Iterable[Criterion], history: History) -> dict[Criterion, i
             None,
         )
         for criterion in criteria
-    }
+    ]

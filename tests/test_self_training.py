@@ -58,7 +58,7 @@ def test_the_sure_ones_are_taken_at_random_and_no_class_drowns_another():
     classes, confidences = rng.integers(3, size=400), rng.random(400).astype(np.float32)
     confidences[classes == 2] *= 0.9  # of which few are sure
     sure = confidences >= 0.85
-    taken = [confident(classes, confidences, 0.85, 12, np.random.default_rng(seed)) for seed in range(200)]
+    taken = [confident(classes, confidences, 0.85, 12, 400, np.random.default_rng(seed)) for seed in range(200)]
     few = int((sure & (classes == 2)).sum())
     assert 0 < few < 12
     for rows in taken:
@@ -68,7 +68,15 @@ def test_the_sure_ones_are_taken_at_random_and_no_class_drowns_another():
     often = np.bincount(np.concatenate(taken), minlength=400)[sure & (classes == 0)]
     expected = 200 * 12 / len(often)  # each as likely as any other
     assert abs(often - expected).max() < 5 * np.sqrt(expected)
-    assert not len(confident(classes, confidences, 0.9999999, 12, rng))
+    assert not len(confident(classes, confidences, 0.9999999, 12, 400, rng))
+
+
+def test_where_there_are_more_classes_than_labels_no_more_are_taken_than_weigh_as_much_as_the_labels():
+    classes, confidences = np.arange(77), np.full(77, 0.99)
+    taken = [confident(classes, confidences, 0.95, 1, 50, np.random.default_rng(seed)) for seed in range(200)]
+    assert {len(set(rows.tolist())) for rows in taken} == {50}
+    often = np.bincount(np.concatenate(taken), minlength=77)
+    assert abs(often - 200 * 50 / 77).max() < 5 * np.sqrt(200 * 50 / 77 * 27 / 77)
 
 
 def test_labels_are_repeated_so_often_that_a_prediction_counts_its_weight():

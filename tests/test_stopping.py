@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 
@@ -19,6 +20,7 @@ from hfal.stopping import (
     Plateau,
     Target,
     Uncertainty,
+    is_loss,
     replay,
 )
 from hfal.store import Store
@@ -52,7 +54,7 @@ def rounds(
 
 
 def ends(criterion: Criterion, history: Sequence[RoundRecord]) -> int | None:
-    return replay([criterion], history)[criterion]
+    return replay([criterion], history)[0]
 
 
 KAPPAS = [None, 0.9, 0.995, 0.98, 0.99, 0.992, 0.991]
@@ -108,7 +110,7 @@ def test_a_criterion_ends_a_run_where_it_should(criterion, history, end):
 def test_no_criterion_stops_before_the_first_round():
     criteria = [Budget(1), Target("accuracy", 0.0), *usual_criteria("accuracy")]
     assert [criterion.reason([]) for criterion in criteria] == [None] * len(criteria)
-    assert replay(criteria, []) == dict.fromkeys(criteria)
+    assert replay(criteria, []) == [None] * len(criteria)
 
 
 def test_of_a_loss_less_is_better():
@@ -118,6 +120,32 @@ def test_of_a_loss_less_is_better():
     assert ends(Target("loss", 0.5), history) == 2
     assert ends(Plateau("loss", 0.06, 2), history) == 4
     assert ends(Plateau("loss", 0.01, 2), history) == 5
+
+
+@pytest.mark.parametrize("metric", ["f1_data_loss", "eval_f1_data_loss", "f1_weight loss", "eval_f1_loss"])
+def test_the_f1_of_a_label_whose_name_ends_in_loss_is_no_loss(metric):
+    history = rounds(range(5))
+    name = f"eval_{metric.removeprefix('eval_')}"
+    for record, f1 in zip(history, [0.3, 0.5, 0.6, 0.7, 0.8], strict=True):
+        record.metrics[name] = f1
+    assert replay([Target(metric, 0.75), Plateau(metric, 0.01, 1)], history) == [5, None]
+    (row,) = stopping_rows([history], metric, [Target(metric, 0.55)])
+    assert (row.metric, row.from_best) == (0.6, pytest.approx(-0.2))
+    assert [is_loss(n) for n in ("loss", "eval_loss", "eval_hamming_loss", "gloss", metric)] == [True] * 3 + [
+        False
+    ] * 2
+
+
+def test_a_criterion_of_ones_own_may_be_an_ordinary_dataclass():
+    @dataclass
+    class Mine(Criterion):
+        labels: int
+
+        def reason(self, history):
+            return "enough" if history and history[-1].labels >= self.labels else None
+
+    table = stopping_rows([rounds([0.3, 0.5, 0.6])], "accuracy", [Mine(20), Mine(20) & Budget(30)])
+    assert [(row.stopped, row.labels) for row in table] == [(1, 20.0), (1, 30.0)]
 
 
 def test_the_reason_says_what_was_seen_and_what_was_wanted():

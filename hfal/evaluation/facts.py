@@ -1,4 +1,4 @@
-"""How a comparison was made: its command, version, commit and machine, written down when it begins."""
+"""How a comparison was made: its command, commit and machine, written down when it begins."""
 
 import json
 import os
@@ -8,8 +8,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from hfal import __version__
 
 
 FACTS_NAME = "facts.json"
@@ -29,7 +27,6 @@ def keep_facts(out: Path, argv: Sequence[str], seeds: int, *, changes: bool, has
     path, commit, command = out / FACTS_NAME, _commit(), shlex.join(["hfal", *_without_tokens(argv)])
     facts = kept_facts(out) or {
         "command": command,
-        "version": __version__,
         "commit": commit,
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
     }

@@ -340,9 +340,12 @@ def _limits(results: Results, summary: Summary) -> list[Block]:
         "Bands hold at each point by itself, not for all of a curve at once.",
     ]
     if not _has_intervals(summary):
+        planned = results.options.seeds
+        how_many = "There is one seed" if planned == 1 else f"One seed of {planned} is finished so far"
+        then = "Take more --seeds" if planned == 1 else "Wait for the others"
         items = [
-            "There is one seed: with another seed set and other initial weights any order of the arms may be another. "
-            "Take more --seeds before you believe it.",
+            f"{how_many}: with another seed set and other initial weights any order of the arms may be another. "
+            f"{then} before you believe it.",
         ]
     if results.held_out_size:
         best = max(arm.last.mean for arm in summary.arms)

@@ -16,6 +16,7 @@ from hfal.evaluation.options import COMPARE_NAME, CompareOptions
 from hfal.evaluation.plan import DATA_DIR, FULL, Cell, failures, grid
 from hfal.records import DATASET, RoundRecord, seconds_between
 from hfal.spans import words_of
+from hfal.stopping import is_loss
 from hfal.store import Store
 
 
@@ -137,7 +138,7 @@ def read_results(out: str | os.PathLike[str]) -> Results:
     setup = _setup([cell.run_dir(out) for cell in cells])
     task = setup.get("task") or settings.get("task") or "text_classification"
     metric = (options.metric or DEFAULT_METRICS[task]).removeprefix("eval_")
-    if metric.endswith("loss"):
+    if is_loss(metric):
         raise ArgumentError(f"metric={metric!r}: expected one of which more is better; less of a loss is better")
     runs = tuple(_read_run(cell, cell.run_dir(out), metric, failed.get(cell)) for cell in cells)
     return Results(

@@ -9,7 +9,18 @@ import numpy as np
 
 from hfal.evaluation.curves import bought, metric_names
 from hfal.records import RoundRecord
-from hfal.stopping import Change, Criterion, FChange, Kappa, Plateau, Uncertainty, metric_of, metric_value, replay
+from hfal.stopping import (
+    Change,
+    Criterion,
+    FChange,
+    Kappa,
+    Plateau,
+    Uncertainty,
+    is_loss,
+    metric_of,
+    metric_value,
+    replay,
+)
 from hfal.store import Store
 
 
@@ -98,7 +109,9 @@ def stopping_rows(
     recorded = any(record.stability for history in runs for record in history)
     criteria = [criterion for criterion in criteria if recorded or not criterion.needs_stability]
     ends = [replay(criteria, history) for history in runs]
-    return [_row(criterion, runs, [end[criterion] for end in ends], metric) for criterion in criteria if runs]
+    return [
+        _row(criterion, runs, [end[place] for end in ends], metric) for place, criterion in enumerate(criteria) if runs
+    ]
 
 
 def _row(
@@ -111,7 +124,7 @@ def _row(
         known = [value for value in values if not math.isnan(value)]
         there.append(metric_of(record, metric))
         last.append(values[-1])
-        best.append((min if metric.endswith("loss") else max)(known, default=math.nan))
+        best.append((min if is_loss(metric) else max)(known, default=math.nan))
         cost.append(bought(record))
         in_all.append(bought(history[-1]))  # nothing, where all labels came with the data
     return StoppingRow(

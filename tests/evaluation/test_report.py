@@ -177,6 +177,9 @@ def test_one_seed_has_no_intervals_and_the_report_speaks_of_none(tmp_path: Path)
     assert "There is one seed: " in report
     assert "95%" not in report
     assert " 95 %" not in report
+    write_options(tmp_path, {**OPTIONS, "seeds": 5, "full_runs": 0, "comparison": None})
+    write_report(tmp_path)
+    assert "- One seed of 5 is finished so far: " in (tmp_path / "report.md").read_text("utf-8")
 
 
 def test_a_grid_that_is_not_finished_says_what_is_missing(grid: Path, tmp_path: Path) -> None:
