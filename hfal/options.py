@@ -92,7 +92,7 @@ class ActiveLearningArguments:
         default=False,
         metadata={
             "help": "Train only a linear head, on the model's embeddings of the texts, which are computed once: "
-            "better with few labels, and a round takes a second."
+            "a round takes a second."
         },
     )
     max_length: int = field(default=128, metadata={"help": "Tokens after which a text is cut."})

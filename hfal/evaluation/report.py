@@ -288,7 +288,9 @@ def _stopping_rows(out: Path, results: Results, summary: Summary, arm: Arm) -> l
     if own := results.settings.get("stop"):
         budget, unit = results.settings.get("budget"), results.settings.get("unit", "examples")
         named = parse_stop(own, metric=summary.metric, budget=budget, unit=unit)
-        criteria += [named] if named is not None and str(named) not in map(str, criteria) else []
+        for criterion in () if named is None else (*named.parts(), named):
+            if str(criterion) not in map(str, criteria):
+                criteria.append(criterion)
     run_dirs = [run.cell.run_dir(out) for run in results.of(strategy, start)]
     return stopping_table(run_dirs, summary.metric, criteria)
 

@@ -138,11 +138,13 @@ def test_where_each_criterion_would_have_stopped(grid: Path, tmp_path: Path) -> 
     assert rows(report, "plateau(accuracy, 0.01, rounds=3)") == [["0 of 3", "40", "0%", "0.860", "+0.000", "+0.000"]]
     stopping = json.loads((out / "summary.json").read_text("utf-8"))["stopping"]
     assert stopping["arm"] == "margin/random"
-    (of_own,) = [row for row in stopping["rows"] if row["criterion"].endswith("budget(1000)")]
+    (of_own,) = [row for row in stopping["rows"] if row["criterion"].endswith("or budget(1000)")]
     assert (of_own["runs"], of_own["stopped"], round(of_own["labels"], 2)) == (3, 3, 33.33)
     # With seeds 7 and 8 at 30 labels (0.80, later 0.86 and 0.84), with seed 9 in the last round (0.88).
     own = rows(report, "plateau(accuracy, 0.1, rounds=1) or budget(1000)")
     assert own == [["3 of 3", "33", "17%", "0.827", "-0.033", "-0.033"]]
+    assert rows(report, "plateau(accuracy, 0.1, rounds=1)") == own * 2  # the whole, and what it is joined of
+    assert rows(report, "budget(1000)") == [["0 of 3", "40", "0%", "0.860", "+0.000", "+0.000"]]
     assert "kappa" not in report  # nothing was recorded of a stop set
 
 
