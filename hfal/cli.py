@@ -168,7 +168,7 @@ def _command(words: list[str]) -> int:
         return _export(arguments)
     if arguments.command == "import":
         return _import(arguments.source, arguments.to, arguments.revision)
-    from hfal.evaluation.options import COMPARE_NAME
+    from hfal.parsing import COMPARE_NAME
     from hfal.status import describe_comparison, describe_run
 
     is_comparison = Path(arguments.run_dir, COMPARE_NAME).is_file()

@@ -25,7 +25,7 @@ from hfal.labels import label_values
 from hfal.options import ActiveLearningArguments
 from hfal.references import has_no_splits, load_split
 from hfal.spans import plain_text
-from hfal.store import Store
+from hfal.store import Store, check_no_comparison
 from hfal.tag_columns import count_words, infer_task, is_spans, read_tags, tag_names_of
 
 
@@ -64,6 +64,7 @@ def load_data(
         FileNotFoundError: There is no such file.
     """
     _check_options(al)
+    check_no_comparison(Path(run_dir))
     data, rows, is_labeled = _load(al, al.split)
     if al.eval_split and has_no_splits(al.data) and al.eval_split.partition("[")[0] != al.split.partition("[")[0]:
         raise ArgumentError(
@@ -105,7 +106,7 @@ def _check_options(al: ActiveLearningArguments) -> None:
         if getattr(al, name) and al.label is None:
             raise ArgumentError(
                 f"--{name} needs labels: name their column with --label (of a CoNLL file, ner_tags), or have some "
-                "texts labeled with --holdout"
+                "texts labeled with --holdout (not in a comparison)"
             )
     if al.eval_size and al.eval_split:
         raise ArgumentError("--eval_size and --eval_split are two ways to the same end: leave one of them out")
@@ -296,7 +297,8 @@ def _with_names(al: ActiveLearningArguments, data: datasets.Dataset, rows: Seque
             f"{al.data} has the label {strange[0]!r} in column {al.label!r} of "
             f"{_place(al.data, rows[pc.index(labels, strange[0]).as_py()])}, which is none of --labels "
             f"{','.join(names)}.{f' Did you mean {near[0]!r}?' if near else ''}"
-            f"{f' ({len(strange) - 1} more labels are like this)' if len(strange) > 1 else ''}"
+            f"{f' (and so are {len(strange) - 1} others)' if len(strange) > 1 else ''}"
+            f" Without --labels they are {','.join(sorted(found)[:20])}{',...' if len(found) > 20 else ''}."
         )
     unused = [name for name, label in zip(names, written, strict=True) if label not in found]
     if found and unused:

@@ -20,6 +20,9 @@ from hfal.references import DATA_SUFFIXES
 CONFIG_NAME = "config.yaml"
 """In the run directory: what the run was started with."""
 
+COMPARE_NAME = "compare.yaml"
+"""In the result directory of a comparison: what it was started with."""
+
 _FOLDERS = {"output_dir", "embeddings_dir", "export"}
 _NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values
 _METAVARS = {"int": "N", "float": "X", "bool": "", "list[str]": "A,B"}
@@ -112,6 +115,19 @@ def parse_values(
     return values, {name: values[name] for name in given}, unknown
 
 
+def _kind_of(folder: Path) -> str:
+    """What a folder is that is not what it was taken for."""
+    if (folder / COMPARE_NAME).is_file():
+        return "is a comparison: go on with hfal compare"
+    if not (folder / "labels.sqlite").exists():
+        return "is neither a run nor a comparison"
+    return (
+        "is a run: go on with hfal run"
+        if (folder / CONFIG_NAME).is_file()
+        else "was started by a script: start that again"
+    )
+
+
 def _configuration(argv: Sequence[str], config_name: str) -> tuple[Path | None, dict[str, Any], list[str]]:
     """The YAML file, if there is one; what goes before what it says; the rest of the command line."""
     rest = list(argv)
@@ -131,8 +147,7 @@ def _configuration(argv: Sequence[str], config_name: str) -> tuple[Path | None, 
         return None, {}, rest
     if path.is_dir():
         if not (path / config_name).is_file():
-            kind = "was started by a script: start that again" if (path / "labels.sqlite").exists() else "is no run"
-            raise FileNotFoundError(f"{path.absolute()} {kind} (there is no {config_name} in it)")
+            raise FileNotFoundError(f"{path.absolute()} {_kind_of(path)} (there is no {config_name} in it)")
         return path / config_name, {"output_dir": str(path)}, rest
     if not path.is_file():
         raise FileNotFoundError(f"there is no configuration or run directory {path.absolute()}")

@@ -541,7 +541,7 @@ RUN = ["--text", "review", "--labels", "negative,positive"]
         ([], ["--data is missing", "(--help shows examples)"]),
         (["missing.yaml"], ["there is no configuration or run directory /", "missing.yaml"]),
         (["misspelt.yaml"], ["misspelt.yaml has the unknown key 'stratgy'", "'strategy'?"]),
-        (["runs"], ["runs is no run (there is no config.yaml in it)"]),
+        (["runs"], ["runs is neither a run nor a comparison (there is no config.yaml in it)"]),
         (["reviews.csv", *RUN], ["--data reviews.csv"]),
         (["--data", "missing.csv", *RUN], ["missing.csv: there is no /"]),
         (["--data", "reviews.xlsx", *RUN], ["reviews.xlsx is a spreadsheet: save it as CSV"]),

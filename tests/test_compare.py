@@ -25,7 +25,9 @@ from test_cli import write_csv
 from transformers import BertModel, PreTrainedTokenizerBase
 
 from hfal.cli import main
+from hfal.errors import RunDirectoryError
 from hfal.evaluation.plan import Cell, rounds_of
+from hfal.evaluation.shared_data import changed_since
 from hfal.evaluation.worker import make_run
 from hfal.store import Store
 
@@ -275,6 +277,26 @@ def test_the_directory_of_a_run_or_one_in_use_is_left_alone(folder: Path) -> Non
     assert "out is the directory of a run" in error_line(hfal(*GRID))
     assert not (folder / "out" / "compare.yaml").exists()
     assert "there is no compare.yaml in it" in error_line(hfal("compare", "out"))
+
+
+def test_a_run_does_not_begin_among_the_files_of_a_comparison(made: Grid) -> None:
+    before = sorted(made.out.iterdir())
+    data, of_run = str(made.out / "data"), ["--text", "review", "--label", "sentiment", *FAST]
+    for argv in (["run", "--data", data, *of_run], ["run", "--data", data, "--eval_size", "30", *of_run]):
+        assert "is the directory of a comparison (hfal compare)" in error_line(hfal(*argv, "--output_dir", made.out))
+    with pytest.raises(RunDirectoryError, match="is the directory of a comparison"):
+        Store(made.out)
+    assert sorted(made.out.iterdir()) == before
+
+
+def test_data_that_was_changed_since_is_said_not_to_be_read(made: Grid, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(made.out, tmp_path / "out"))
+    source = made.out.parent / "labeled.csv"
+    assert not changed_since(out, str(source))
+    os.utime(source)
+    said = hfal("compare", out).stderr
+    assert f"reading {out / 'data'};" in said
+    assert f"{source} was changed after this comparison had begun, which goes on with the data that it began" in said
 
 
 def test_a_worker_says_what_went_wrong_and_begins_anew(folder: Path) -> None:

@@ -252,10 +252,16 @@ def test_missing_file_is_named_in_full(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "reviews.csv").touch()
     with pytest.raises(ArgumentError, match=r"reviews\.csv is no configuration.*--data reviews\.csv"):
         parse_arguments(BOTH, ["reviews.csv"])
-    with pytest.raises(FileNotFoundError, match=r"is no run \(there is no config\.yaml"):
+    with pytest.raises(FileNotFoundError, match=r"is neither a run nor a comparison \(there is no config\.yaml"):
         parse_arguments(BOTH, ["."])
     Store(tmp_path).close()
     with pytest.raises(FileNotFoundError, match="was started by a script: start that again"):
+        parse_arguments(BOTH, ["."])
+    (tmp_path / "config.yaml").touch()
+    with pytest.raises(FileNotFoundError, match=r"is a run: go on with hfal run \(there is no compare\.yaml"):
+        parse_arguments(BOTH, ["."], "compare.yaml")
+    (tmp_path / "config.yaml").rename(tmp_path / "compare.yaml")
+    with pytest.raises(FileNotFoundError, match="is a comparison: go on with hfal compare"):
         parse_arguments(BOTH, ["."])
 
 

@@ -151,11 +151,12 @@ def test_a_label_that_is_none_of_the_names_is_found_with_its_row(load: Any) -> N
     content = "text,label\na,positive\nb,negative\nc,postive\nd,neutral\n"
     assert error(load, content, label="label", **BOTH) == (
         "reviews.csv has the label 'neutral' in column 'label' of row 5 (row 1 names the columns), which is none of "
-        "--labels negative,positive. (1 more labels are like this)"
+        "--labels negative,positive. (and so are 1 others) "
+        "Without --labels they are negative,neutral,positive,postive."
     )
     found = error(load, content.replace("neutral", "positive"), label="label", **BOTH)
     assert "row 4 " in found
-    assert found.endswith("Did you mean 'positive'?")
+    assert "Did you mean 'positive'?" in found
     assert "'2' in column 'label' of row 4" in error(load, "text,label\na,0\nb,1\nc,2\n", label="label", **BOTH)
 
 

@@ -21,8 +21,9 @@ from hfal.config import parse_arguments, portable_options, write_options
 from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.evaluation.crew import make_runs
 from hfal.evaluation.facts import keep_facts
-from hfal.evaluation.options import COMPARE_NAME, CompareOptions
+from hfal.evaluation.options import CompareOptions
 from hfal.evaluation.plan import (
+    DATA_DIR,
     FULL,
     Cell,
     check_metric,
@@ -36,10 +37,10 @@ from hfal.evaluation.plan import (
 )
 from hfal.evaluation.progress import ProgressLine
 from hfal.evaluation.results import DEFAULT_METRICS, read_options
-from hfal.evaluation.shared_data import SharedData, read_shared_data
+from hfal.evaluation.shared_data import SharedData, changed_since, read_shared_data
 from hfal.evaluation.worker import OUTPUT_NAME
 from hfal.options import ActiveLearningArguments, TrainingOptions
-from hfal.parsing import default_of, options_of, parse_values, read_yaml
+from hfal.parsing import COMPARE_NAME, default_of, options_of, parse_values, read_yaml
 
 
 _KEPT = "# What is compared; `hfal compare OUT` goes on with it."
@@ -71,12 +72,20 @@ def compare(argv: Sequence[str]) -> int:
     al = ActiveLearningArguments(**{name: values[name] for name in options_of((ActiveLearningArguments,))})
     al.given = given
     out = Path(values["output_dir"] if "output_dir" in given else f"{values['output_dir']}-compare")
+    if (out / "labels.sqlite").exists():
+        raise RunDirectoryError(f"{out} is the directory of a run: name another --output_dir for the comparison")
     if "comparison" not in given:
         begun = (out / COMPARE_NAME).is_file()
         options.comparison = read_options(out)[0].comparison if begun else options.usual_comparison
     _check_changes(out, options_of(ours), given)
     check_options(options, al, given)
-    progress.say(f"hfal {__version__}: reading {al.data}; loading torch and transformers ...")
+    source = str(out / DATA_DIR) if (out / DATA_DIR).exists() else al.data
+    progress.say(f"hfal {__version__}: reading {source}; loading torch and transformers ...")
+    if changed_since(out, al.data):
+        progress.say(
+            f"{al.data} was changed after this comparison had begun, which goes on with the data that it began with, "
+            f"in {source}: for the new data begin another, with another --output_dir"
+        )
     datasets.disable_progress_bars()
     data = read_shared_data(al, out, values["seed"])
     given = _check_with_torch(argv, options, al, out)
@@ -153,8 +162,6 @@ def _embed(al: ActiveLearningArguments, data: SharedData, progress: ProgressLine
 
 @contextlib.contextmanager
 def _owned(out: Path) -> Iterator[None]:
-    if (out / "labels.sqlite").exists():
-        raise RunDirectoryError(f"{out} is the directory of a run: name another --output_dir for the comparison")
     out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / "compare.lock")
     try:

@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 from hfal.parsing import option_help, options_of
 
 
-COMPARE_NAME = "compare.yaml"
-"""In the result directory: what the comparison was started with."""
-
 USUAL_COMPARISON = "margin+kmeans/kmeans"
 """What is tested where nothing else is named."""
 

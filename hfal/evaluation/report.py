@@ -12,11 +12,13 @@ import yaml
 from hfal.evaluation.document import Block, Bullets, Code, Heading, Paragraph, Picture, Table, to_html, to_markdown
 from hfal.evaluation.plots import draw_bands, draw_curves, draw_differences
 from hfal.evaluation.results import Results, read_results
-from hfal.evaluation.statistics import Interval, standard_error_of_share
+from hfal.evaluation.statistics import Interval, PairedTest, standard_error_of_share
 from hfal.evaluation.stopping_table import StoppingRow, stopping_table, usual_criteria
 from hfal.evaluation.summary import Arm, Cost, Reach, Summary, Target, summarize
 from hfal.stop_expressions import parse_stop
 
+
+_LOOKING_BACK = 3  # rounds, as `plateau`, `kappa` and the like without arguments
 
 NO_PICTURES = "There are no pictures: they need matplotlib (pip install 'hfal[plots]')."
 
@@ -141,7 +143,7 @@ def _findings(results: Results, summary: Summary) -> list[str]:
         texts.append(
             f"The comparison that was named in advance: the AULC of {summary.comparison} minus that of "
             f"{summary.baseline} is {_signed(test.difference)}; Student's paired test over {test.pairs} seeds, "
-            f"two-sided: p {_p(test.p)}."
+            f"two-sided: p {_p(test.p)}.{_undecided(test)}"
         )
         at_first = results.facts.get("seeds", results.options.seeds)
         if at_first < results.options.seeds:
@@ -159,6 +161,12 @@ def _findings(results: Results, summary: Summary) -> list[str]:
         are = "1 run is not finished and does" if count == 1 else f"{count} runs are not finished and do"
         texts.append(f"{are} not count; see the end.")
     return texts
+
+
+def _undecided(test: PairedTest) -> str:
+    if not test.difference.low <= 0 <= test.difference.high:
+        return ""
+    return f" The interval has 0 in it: {test.pairs} seeds do not say which of the two is better."
 
 
 def _saving(summary: Summary, arm: Arm, base: Arm) -> str:
@@ -323,6 +331,11 @@ def _stopping(summary: Summary, arm: Arm, of_criteria: Sequence[StoppingRow]) ->
         "there, and of its difference to the score of the last round and to the best of all rounds. A run that a "
         "criterion does not end counts with its last round."
     )
+    if len(summary.points) <= _LOOKING_BACK + 1:
+        text += (
+            f" What looks back on {_LOOKING_BACK} rounds can hold after round {_LOOKING_BACK + 1} at the earliest: "
+            f"with {len(summary.points)} rounds this says little of it."
+        )
     return [Heading("Where each stopping criterion would have stopped"), Paragraph(text), Table(header, rows)]
 
 
@@ -349,6 +362,11 @@ def _limits(results: Results, summary: Summary) -> list[Block]:
             f"{how_many}: with another seed set and other initial weights any order of the arms may be another. "
             f"{then} before you believe it.",
         ]
+    elif any(interval.low < 0 or interval.high > 1 for arm in summary.arms for interval in (arm.area, arm.last)):
+        items.append(
+            "The intervals are Student's, which know no bounds: with few seeds they may reach below 0 or above 1, "
+            "where no score can be."
+        )
     if results.held_out_size:
         best = max(arm.last.mean for arm in summary.arms)
         near = min(max(best, 0.0), 1.0)
@@ -370,11 +388,12 @@ def _setup(results: Results, summary: Summary) -> list[Block]:
     grid = f"Strategies: {', '.join(options.strategies)}; starts: {', '.join(options.starts)}"
     if options.arms is not None:
         grid = f"Arms: {', '.join('/'.join(pair) for pair in options.pairs)}"
+    first = int(results.settings.get("seed", 42))
+    seeds = f"the seed {first}" if options.seeds == 1 else f"the seeds {first} to {first + options.seeds - 1}"
     held_out = "" if results.held_out_size is None else f", evaluated on {results.held_out_size:,} others"
     items = [
         f"Data: {results.settings.get('data', 'not recorded')}{size}{held_out}; labels were revealed query by query.",
-        f"{grid}; {options.seeds} seeds, of which all strategies share the seed set of each start; "
-        f"{options.full_runs} on all data.",
+        f"{grid}; {seeds}, of which all strategies share the seed set of each start; {options.full_runs} on all data.",
     ]
     if summary.points:
         points = f"{', '.join(map(_count, summary.points))} {summary.unit}"
@@ -385,18 +404,18 @@ def _setup(results: Results, summary: Summary) -> list[Block]:
         )
         items.append(f"Metric: {summary.metric}.")
     commands = [facts["command"], *facts.get("later_commands", [])] if facts.get("command") else []
-    items += [f"{'Later command' if number else 'Command'}: {command}" for number, command in enumerate(commands)]
     code = [f"{name} {version}" for name, version in versions.items()]
     code += [f"commit {facts['commit']}"] if facts.get("commit") else []
     code += [f"later commit {commit}" for commit in facts.get("later_commits", []) if commit]
     if code:
         items.append(f"Code: {', '.join(code)}.")
     if facts.get("machine"):
-        items.append(f"Machine: {facts['machine']}; {options.workers} runs at a time.")
+        items.append(f"Machine: {facts['machine']}; {options.workers} run{'s' * (options.workers > 1)} at a time.")
     if results.began and results.ended:
         items.append(f"Time: from {_minute(results.began)} to {_minute(results.ended)} UTC.")
     settings = yaml.safe_dump(results.settings, sort_keys=False, allow_unicode=True)
-    return [Heading("What was run"), Bullets(items), Code(settings, "yaml")]
+    code_of = [Code("\n".join(commands), "sh")] if commands else []
+    return [Heading("What was run"), Bullets(items), *code_of, Code(settings, "yaml")]
 
 
 def _unfinished(summary: Summary) -> list[Block]:

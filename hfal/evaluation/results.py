@@ -12,8 +12,9 @@ import yaml
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.evaluation.curves import bought
 from hfal.evaluation.facts import kept_facts
-from hfal.evaluation.options import COMPARE_NAME, CompareOptions
+from hfal.evaluation.options import CompareOptions
 from hfal.evaluation.plan import DATA_DIR, FULL, Cell, failures, grid
+from hfal.parsing import COMPARE_NAME
 from hfal.records import DATASET, RoundRecord, seconds_between
 from hfal.spans import words_of
 from hfal.stopping import is_loss

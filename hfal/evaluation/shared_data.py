@@ -47,6 +47,12 @@ class SharedData:
         os.replace(part, out / DATA_DIR)
 
 
+def changed_since(out: Path, data: str) -> bool:
+    """Whether the file that a comparison has drawn its data from was written to after that."""
+    drawn, source = out / DATA_DIR / _OPTIONS_NAME, Path(data).expanduser()
+    return drawn.is_file() and source.is_file() and source.stat().st_mtime > drawn.stat().st_mtime
+
+
 def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> SharedData:
     """What `OUT/data` has, or else what the options say.
 
@@ -67,10 +73,9 @@ def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> Share
         if (folder / _OPTIONS_NAME).is_file():  # the drawn part may have fewer labels than all of the data
             for name, value in json.loads((folder / _OPTIONS_NAME).read_text("utf-8")).items():
                 setattr(al, name, value)
-        load_data(al, out, seed)  # which fills in what the data says
-    else:
-        with tempfile.TemporaryDirectory() as nothing:
-            pool, evaluation = load_data(al, nothing, seed)
+    with tempfile.TemporaryDirectory() as nothing:
+        pool, evaluation = load_data(al, nothing, seed)  # which fills in what the data says
+    if not folder.exists():
         assert evaluation is not None
         columns = list(dict.fromkeys([*al.text, *filter(None, [al.label, al.id])]))
         parts = datasets.DatasetDict(train=pool.select_columns(columns), test=evaluation.select_columns(columns))
@@ -82,7 +87,7 @@ def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> Share
         if len(missing):
             first = part[int(missing[0])][al.text[0]]
             raise ArgumentError(
-                f"{len(missing)} of {len(part)} examples have no label in column {al.label!r} (the first is "
+                f"{len(missing)} of {len(part)} examples have no label in column {al.label!r} (the first begins with "
                 f"{str(first)[:60]!r}): a comparison needs all of them; leave these rows out of the data"
             )
     if al.unit == "words" and task.words is None:

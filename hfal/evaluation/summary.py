@@ -48,7 +48,8 @@ class Reach:
         cost: Labels (or words) by which the mean curve reached it; infinite where it did not.
         at_first: Whether the first purchase reached it, so that fewer labels might have done.
         by_seed: The same of each seed's own curve, in the order of the arm's seeds.
-        median: Their median; infinite where half of them or more did not reach it.
+        median: Their median, of an even number the higher of the two in the middle; infinite where half of them or
+            more did not reach it.
         saved: The share of the baseline's labels that was not needed, by the mean curves; NaN where that is not known,
             as where the baseline's first purchase may have been more than it needed.
         saved_at_least: Whether more than `saved` may have been saved: the baseline did not reach the target with all
@@ -260,7 +261,7 @@ def _reach(points: np.ndarray, curves: np.ndarray, target: Target, base: np.ndar
         cost=cost,
         at_first=cost == costs[0],
         by_seed=by_seed,
-        median=float(np.median(by_seed)),
+        median=float(np.quantile(by_seed, 0.5, method="higher")),
         saved=saved,
         saved_at_least=math.isfinite(saved) and (only_by_arm or cost == costs[0]),
     )

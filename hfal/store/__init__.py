@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.label_sets import check_label_set
+from hfal.parsing import COMPARE_NAME
 from hfal.records import DATASET, Answer, Query, RoundRecord, Texts
 from hfal.spans import words_of
 from hfal.store.rows import (
@@ -48,6 +49,18 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
+def check_no_comparison(run_dir: Path) -> None:
+    """See that a run does not begin among the files of a comparison, which could then not go on.
+
+    Raises:
+        RunDirectoryError: There is a comparison.
+    """
+    if (run_dir / COMPARE_NAME).exists():
+        raise RunDirectoryError(
+            f"{run_dir} is the directory of a comparison (hfal compare): choose another run directory"
+        )
+
+
 class Store:
     """The SQLite file of one run directory.
 
@@ -70,6 +83,7 @@ class Store:
         if read_only and not self.path.exists():
             raise RunDirectoryError(f"no run in {self.run_dir}: there is no {self.path.name}; is the path right?")
         if not read_only:
+            check_no_comparison(self.run_dir)
             self.run_dir.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.run_dir / "run.lock")
         # A killed process may leave a transaction to roll back, which SQLite does only where it may write.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hfal.errors import ArgumentError
-from hfal.evaluation.options import COMPARE_NAME, GROUPS, CompareOptions, compare_help
+from hfal.evaluation.options import GROUPS, CompareOptions, compare_help
 from hfal.evaluation.plan import (
     FULL,
     Cell,
@@ -21,6 +21,7 @@ from hfal.evaluation.plan import (
     run_options,
 )
 from hfal.options import ActiveLearningArguments
+from hfal.parsing import COMPARE_NAME
 from hfal.store import Store
 
 

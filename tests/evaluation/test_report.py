@@ -94,7 +94,8 @@ def test_the_report_says_how_far_it_goes_and_what_was_run(grid: Path) -> None:
     assert "same 400 examples. A share near 0.860 that was counted on so many has a standard error of about 0.017" in (
         report
     )
-    assert "Command: hfal compare 'my config.yaml'" in report
+    assert "\n```sh\nhfal compare 'my config.yaml'\n```\n" in report
+    assert "; the seeds 7 to 9, of which all strategies share" in report
     assert "from 2026-01-02 03:04 to 2026-01-02 03:20 UTC" in report
     assert re.search(r"Code: hfal 0\.1\.0, commit [0-9a-f]{40}", report)
     assert "```yaml\ncomparison: margin/random\n" in report
@@ -155,7 +156,7 @@ def test_seeds_that_were_added_when_there_were_results_are_said(grid: Path, tmp_
     write_report(out)
     report = (out / "report.md").read_text("utf-8")
     assert "There were 2 seeds at first, and more were added when runs were finished." in report
-    assert "- Later command: hfal compare . --seeds 3\n" in report
+    assert "\nhfal compare . --seeds 3\n```\n" in report
     assert "at first" not in (grid / "report.md").read_text("utf-8")
 
 
