@@ -168,10 +168,10 @@ def _command(words: list[str]) -> int:
         return _export(arguments)
     if arguments.command == "import":
         return _import(arguments.source, arguments.to, arguments.revision)
-    from hfal.parsing import COMPARE_NAME
+    from hfal.run_directory import has_comparison
     from hfal.status import describe_comparison, describe_run
 
-    is_comparison = Path(arguments.run_dir, COMPARE_NAME).is_file()
+    is_comparison = has_comparison(Path(arguments.run_dir))
     print(describe_comparison(arguments.run_dir) if is_comparison else describe_run(arguments.run_dir))
     return 0
 

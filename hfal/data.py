@@ -24,8 +24,9 @@ from hfal.label_sets import split_label_set
 from hfal.labels import label_values
 from hfal.options import ActiveLearningArguments
 from hfal.references import has_no_splits, load_split
+from hfal.run_directory import check_no_comparison, has_run
 from hfal.spans import plain_text
-from hfal.store import Store, check_no_comparison
+from hfal.store import Store
 from hfal.tag_columns import count_words, infer_task, is_spans, read_tags, tag_names_of
 
 
@@ -379,7 +380,7 @@ def _draw(
 
 def _settled_draw(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The draw of a run that has begun to ask."""
-    if not Path(run_dir, "labels.sqlite").exists():
+    if not has_run(Path(run_dir)):
         return None
     store = Store(run_dir, read_only=True, wait=60)
     try:

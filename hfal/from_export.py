@@ -18,6 +18,7 @@ from hfal.hub_client import said_plainly
 from hfal.parsing import CONFIG_NAME
 from hfal.records import Answer
 from hfal.references import hub_name_problem
+from hfal.run_directory import has_run
 from hfal.store import Store
 
 
@@ -152,7 +153,7 @@ def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLik
 
 
 def _check_goes_on(history: History, run_dir: Path) -> None:
-    if not (run_dir / "labels.sqlite").exists():
+    if not has_run(run_dir):
         raise RunDirectoryError(f"run_dir {run_dir} has other things in it: name a new folder")
     store = Store(run_dir, read_only=True)
     try:

@@ -15,13 +15,11 @@ import yaml
 
 from hfal.errors import ArgumentError
 from hfal.references import DATA_SUFFIXES
+from hfal.run_directory import has_comparison, has_run
 
 
 CONFIG_NAME = "config.yaml"
 """In the run directory: what the run was started with."""
-
-COMPARE_NAME = "compare.yaml"
-"""In the result directory of a comparison: what it was started with."""
 
 _FOLDERS = {"output_dir", "embeddings_dir", "export"}
 _NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values
@@ -117,9 +115,9 @@ def parse_values(
 
 def _kind_of(folder: Path) -> str:
     """What a folder is that is not what it was taken for."""
-    if (folder / COMPARE_NAME).is_file():
+    if has_comparison(folder):
         return "is a comparison: go on with hfal compare"
-    if not (folder / "labels.sqlite").exists():
+    if not has_run(folder):
         return "is neither a run nor a comparison"
     return (
         "is a run: go on with hfal run"

@@ -18,6 +18,7 @@ from hfal.data import load_data
 from hfal.errors import ArgumentError
 from hfal.options import ActiveLearningArguments
 from hfal.pool import Pool
+from hfal.run_directory import has_run
 from hfal.spans import words_of
 from hfal.training import RoundTrainingArguments
 
@@ -59,7 +60,7 @@ def load_texts(al: ActiveLearningArguments, run_dir: str | None, seed: int) -> d
         ArgumentError: The data does not fit the options.
         RunDirectoryError: `run_dir` is no run, or one of other data.
     """
-    if run_dir is not None and not Path(run_dir, "labels.sqlite").exists():
+    if run_dir is not None and not has_run(Path(run_dir)):
         raise ArgumentError(f"--run_dir is {run_dir}, which is no run: leave it out until the run has begun")
     with tempfile.TemporaryDirectory() as nowhere:  # a draw is written down where it is made
         pool, _ = load_data(al, nowhere if run_dir is None else run_dir, seed)

@@ -40,7 +40,8 @@ from hfal.evaluation.results import DEFAULT_METRICS, read_options
 from hfal.evaluation.shared_data import SharedData, changed_since, read_shared_data
 from hfal.evaluation.worker import OUTPUT_NAME
 from hfal.options import ActiveLearningArguments, TrainingOptions
-from hfal.parsing import COMPARE_NAME, default_of, options_of, parse_values, read_yaml
+from hfal.parsing import default_of, options_of, parse_values, read_yaml
+from hfal.run_directory import COMPARE_NAME, has_comparison, has_run
 
 
 _KEPT = "# What is compared; `hfal compare OUT` goes on with it."
@@ -72,10 +73,10 @@ def compare(argv: Sequence[str]) -> int:
     al = ActiveLearningArguments(**{name: values[name] for name in options_of((ActiveLearningArguments,))})
     al.given = given
     out = Path(values["output_dir"] if "output_dir" in given else f"{values['output_dir']}-compare")
-    if (out / "labels.sqlite").exists():
+    if has_run(out):
         raise RunDirectoryError(f"{out} is the directory of a run: name another --output_dir for the comparison")
     if "comparison" not in given:
-        begun = (out / COMPARE_NAME).is_file()
+        begun = has_comparison(out)
         options.comparison = read_options(out)[0].comparison if begun else options.usual_comparison
     _check_changes(out, options_of(ours), given)
     check_options(options, al, given)
@@ -179,7 +180,7 @@ def _owned(out: Path) -> Iterator[None]:
 
 def _check_changes(out: Path, options: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Refuse what would make the new runs others than those that are there; the grid may grow."""
-    if not (out / COMPARE_NAME).is_file():
+    if not has_comparison(out):
         return
     before, now = read_yaml(out / COMPARE_NAME, options, strict=False), portable_options(given)
     for name, option in options.items():

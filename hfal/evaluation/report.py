@@ -388,8 +388,8 @@ def _setup(results: Results, summary: Summary) -> list[Block]:
     grid = f"Strategies: {', '.join(options.strategies)}; starts: {', '.join(options.starts)}"
     if options.arms is not None:
         grid = f"Arms: {', '.join('/'.join(pair) for pair in options.pairs)}"
-    first = int(results.settings.get("seed", 42))
-    seeds = f"the seed {first}" if options.seeds == 1 else f"the seeds {first} to {first + options.seeds - 1}"
+    numbers = results.seeds
+    seeds = f"the seed {numbers[0]}" if len(numbers) == 1 else f"the seeds {numbers[0]} to {numbers[-1]}"
     held_out = "" if results.held_out_size is None else f", evaluated on {results.held_out_size:,} others"
     items = [
         f"Data: {results.settings.get('data', 'not recorded')}{size}{held_out}; labels were revealed query by query.",

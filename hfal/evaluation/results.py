@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from hfal.evaluation.curves import bought
 from hfal.evaluation.facts import kept_facts
 from hfal.evaluation.options import CompareOptions
 from hfal.evaluation.plan import DATA_DIR, FULL, Cell, failures, grid
-from hfal.parsing import COMPARE_NAME
 from hfal.records import DATASET, RoundRecord, seconds_between
+from hfal.run_directory import COMPARE_NAME, has_comparison, has_run
 from hfal.spans import words_of
 from hfal.stopping import is_loss
 from hfal.store import Store
@@ -120,9 +120,19 @@ class Results:
         return sorted(runs, key=lambda run: run.cell.seed)
 
     @property
+    def seeds(self) -> range:
+        """The seeds of each arm, finished or not."""
+        first = _first_seed(self.settings)
+        return range(first, first + self.options.seeds)
+
+    @property
     def full(self) -> list[RunResult]:
         """The finished runs that were trained on the whole pool, by seed."""
         return self.of(FULL, None)
+
+
+def _first_seed(settings: Mapping[str, Any]) -> int:
+    return int(settings.get("seed", 42))
 
 
 def read_results(out: str | os.PathLike[str]) -> Results:
@@ -134,7 +144,7 @@ def read_results(out: str | os.PathLike[str]) -> Results:
     """
     out = Path(out)
     options, settings = read_options(out)
-    cells = grid(options, int(settings.get("seed", 42)))
+    cells = grid(options, _first_seed(settings))
     failed = failures(out, cells)
     setup = _setup([cell.run_dir(out) for cell in cells])
     task = setup.get("task") or settings.get("task") or "text_classification"
@@ -163,10 +173,9 @@ def read_options(out: Path) -> tuple[CompareOptions, dict[str, Any]]:
     Raises:
         RunDirectoryError: There is no comparison in `out`.
     """
-    path = out / COMPARE_NAME
-    if not path.is_file():
+    if not has_comparison(out):
         raise RunDirectoryError(f"no comparison in {out.absolute()}: there is no {COMPARE_NAME}; is the path right?")
-    settings = yaml.safe_load(path.read_text("utf-8")) or {}
+    settings = yaml.safe_load((out / COMPARE_NAME).read_text("utf-8")) or {}
     names = {f.name for f in fields(CompareOptions)}
     given = {name: value for name, value in settings.items() if name in names}
     for name in ("strategies", "starts"):
@@ -203,7 +212,7 @@ def _setup(run_dirs: Sequence[Path]) -> dict[str, Any]:
 
 
 def _read_run(cell: Cell, run_dir: Path, metric: str, failure: str | None) -> RunResult:
-    if not (run_dir / "labels.sqlite").exists():
+    if not has_run(run_dir):
         return RunResult(cell, "failed" if failure else "not started", failure or "")
     try:
         store = Store(run_dir, read_only=True)

@@ -108,10 +108,8 @@ def stopping_rows(
         metric_value(dict.fromkeys(metric_names(history), 0.0), metric, "metric")
     recorded = any(record.stability for history in runs for record in history)
     criteria = [criterion for criterion in criteria if recorded or not criterion.needs_stability]
-    ends = [replay(criteria, history) for history in runs]
-    return [
-        _row(criterion, runs, [end[place] for end in ends], metric) for place, criterion in enumerate(criteria) if runs
-    ]
+    ends = zip(*(replay(criteria, history) for history in runs), strict=True)  # by criterion; nothing without runs
+    return [_row(criterion, runs, of_runs, metric) for criterion, of_runs in zip(criteria, ends, strict=False)]
 
 
 def _row(

@@ -22,8 +22,8 @@ from filelock import FileLock, Timeout
 
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.label_sets import check_label_set
-from hfal.parsing import COMPARE_NAME
 from hfal.records import DATASET, Answer, Query, RoundRecord, Texts
+from hfal.run_directory import STORE_NAME, check_no_comparison
 from hfal.spans import words_of
 from hfal.store.rows import (
     insert_answer,
@@ -49,18 +49,6 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def check_no_comparison(run_dir: Path) -> None:
-    """See that a run does not begin among the files of a comparison, which could then not go on.
-
-    Raises:
-        RunDirectoryError: There is a comparison.
-    """
-    if (run_dir / COMPARE_NAME).exists():
-        raise RunDirectoryError(
-            f"{run_dir} is the directory of a comparison (hfal compare): choose another run directory"
-        )
-
-
 class Store:
     """The SQLite file of one run directory.
 
@@ -76,7 +64,7 @@ class Store:
 
     def __init__(self, run_dir: str | os.PathLike[str], read_only: bool = False, wait: float = 0):
         self.run_dir = Path(run_dir).resolve()
-        self.path = self.run_dir / "labels.sqlite"
+        self.path = self.run_dir / STORE_NAME
         deadline = time.monotonic() + wait
         while not self._exists() and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -21,7 +21,7 @@ from hfal.evaluation.plan import (
     run_options,
 )
 from hfal.options import ActiveLearningArguments
-from hfal.parsing import COMPARE_NAME
+from hfal.run_directory import COMPARE_NAME
 from hfal.store import Store
 
 
