@@ -5,13 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
-    from hfal.annotators import Annotator, FileAnnotator, OpenQuery, Question, SimulatedAnnotator, TerminalAnnotator
-    from hfal.callback import ActiveLearningCallback
+    from hfal.annotators.base import Annotator, OpenQuery, Question
+    from hfal.annotators.file.annotator import FileAnnotator
+    from hfal.annotators.simulated import SimulatedAnnotator
+    from hfal.annotators.terminal.annotator import TerminalAnnotator
+    from hfal.data.pool import Pool
     from hfal.errors import AnswersPending, HfalError, RunInterrupted
-    from hfal.pool import Pool
-    from hfal.records import Answer, Query, RoundRecord
-    from hfal.rounds import Round
+    from hfal.export.curves import plot_learning_curve, rounds_table
+    from hfal.export.hub import push_to_hub
+    from hfal.export.labels import export_labels
+    from hfal.stopping.criteria import Budget, Change, Criterion, FChange, Kappa, Plateau, Target, Uncertainty
     from hfal.store import Store
+    from hfal.store.records import Answer, Query, RoundRecord
     from hfal.strategies import (
         Hybrid,
         LabelRank,
@@ -24,21 +29,33 @@ if TYPE_CHECKING:
         TokenScore,
         needs,
     )
-    from hfal.tokenization import tokenize_words
+    from hfal.tasks.metrics import F1, Accuracy, EntityF1, classification_metrics, entity_metrics, label_set_metrics
+    from hfal.tasks.tokenization import tokenize_words
+    from hfal.training.callback import ActiveLearningCallback
+    from hfal.training.loop import Round
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "F1",
+    "Accuracy",
     "ActiveLearningCallback",
     "Annotator",
     "Answer",
     "AnswersPending",
+    "Budget",
+    "Change",
+    "Criterion",
+    "EntityF1",
+    "FChange",
     "FileAnnotator",
     "HfalError",
     "Hybrid",
+    "Kappa",
     "LabelRank",
     "LabelScore",
     "OpenQuery",
+    "Plateau",
     "Pool",
     "ProbCover",
     "Query",
@@ -52,28 +69,44 @@ __all__ = [
     "SimulatedAnnotator",
     "Store",
     "Subset",
+    "Target",
     "TerminalAnnotator",
     "TokenScore",
+    "Uncertainty",
+    "classification_metrics",
+    "entity_metrics",
+    "export_labels",
+    "label_set_metrics",
     "needs",
+    "plot_learning_curve",
+    "push_to_hub",
+    "rounds_table",
     "tokenize_words",
 ]
 
 # Loaded when first used: `hfal status` should not wait ten seconds for torch and transformers.
 _MODULES = {
-    "hfal.annotators": [
-        "Annotator",
-        "FileAnnotator",
-        "OpenQuery",
-        "Question",
-        "SimulatedAnnotator",
-        "TerminalAnnotator",
-    ],
-    "hfal.callback": ["ActiveLearningCallback"],
+    "hfal.annotators.base": ["Annotator", "OpenQuery", "Question"],
+    "hfal.annotators.file.annotator": ["FileAnnotator"],
+    "hfal.annotators.simulated": ["SimulatedAnnotator"],
+    "hfal.annotators.terminal.annotator": ["TerminalAnnotator"],
+    "hfal.data.pool": ["Pool"],
     "hfal.errors": ["AnswersPending", "HfalError", "RunInterrupted"],
-    "hfal.pool": ["Pool"],
-    "hfal.rounds": ["Round"],
-    "hfal.records": ["Answer", "Query", "RoundRecord"],
+    "hfal.export.curves": ["plot_learning_curve", "rounds_table"],
+    "hfal.export.hub": ["push_to_hub"],
+    "hfal.export.labels": ["export_labels"],
+    "hfal.stopping.criteria": [
+        "Budget",
+        "Change",
+        "Criterion",
+        "FChange",
+        "Kappa",
+        "Plateau",
+        "Target",
+        "Uncertainty",
+    ],
     "hfal.store": ["Store"],
+    "hfal.store.records": ["Answer", "Query", "RoundRecord"],
     "hfal.strategies": [
         "Hybrid",
         "LabelRank",
@@ -86,7 +119,17 @@ _MODULES = {
         "TokenScore",
         "needs",
     ],
-    "hfal.tokenization": ["tokenize_words"],
+    "hfal.tasks.metrics": [
+        "Accuracy",
+        "EntityF1",
+        "F1",
+        "classification_metrics",
+        "entity_metrics",
+        "label_set_metrics",
+    ],
+    "hfal.tasks.tokenization": ["tokenize_words"],
+    "hfal.training.callback": ["ActiveLearningCallback"],
+    "hfal.training.loop": ["Round"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from hfal.cli import main
+from hfal.cli.main import main
 
 
 sys.exit(main())

@@ -21,18 +21,18 @@ from collections.abc import Sequence
 
 from transformers import AutoTokenizer, DataCollatorForLanguageModeling, Trainer, set_seed
 
-from hfal.config import parse_arguments
-from hfal.errors import ArgumentError
-from hfal.options import ActiveLearningArguments
-from hfal.pretraining import (
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.kept_config import parse_arguments
+from hfal.config.pretraining import (
     PretrainingArguments,
     load_masked_language_model,
     load_texts,
     save_encoder,
     tokenize_texts,
 )
-from hfal.references import resolve_model
-from hfal.running import start_logging
+from hfal.config.setup import start_logging
+from hfal.data.references import resolve_model
+from hfal.errors import ArgumentError
 
 
 def main(argv: Sequence[str] | None = None) -> None:

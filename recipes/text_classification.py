@@ -23,15 +23,20 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Pool
-from hfal.config import keep_options, parse_arguments
-from hfal.data import load_data
-from hfal.embeddings import embeddings_folder
-from hfal.evaluation.metrics import classification_metrics
-from hfal.frozen import FrozenEncoderForSequenceClassification, add_embeddings, embeddings_of, stack_rows
-from hfal.options import ActiveLearningArguments
-from hfal.references import resolve_model
-from hfal.running import export, make_annotator, make_stop, make_strategy, report, start_logging
-from hfal.training import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
+from hfal.acquisition.embeddings import embeddings_folder
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.kept_config import keep_options, parse_arguments
+from hfal.config.load_data import load_data
+from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
+from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
+from hfal.data.references import resolve_model
+from hfal.tasks.metrics import classification_metrics
+from hfal.training.frozen_encoder import (
+    FrozenEncoderForSequenceClassification,
+    add_embeddings,
+    embeddings_of,
+    stack_rows,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

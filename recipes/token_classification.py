@@ -22,17 +22,17 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Pool, tokenize_words
-from hfal.config import keep_options, parse_arguments
-from hfal.data import load_data
-from hfal.embeddings import embeddings_folder
-from hfal.evaluation.entities import entity_metrics
-from hfal.frozen import FrozenEncoderForTokenClassification, pad_states
-from hfal.options import ActiveLearningArguments
-from hfal.references import resolve_model
-from hfal.running import export, make_annotator, make_stop, make_strategy, report, start_logging
-from hfal.tags import entity_types
-from hfal.token_states import add_token_states, sentence_means
-from hfal.training import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
+from hfal.acquisition.embeddings import embeddings_folder
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.kept_config import keep_options, parse_arguments
+from hfal.config.load_data import load_data
+from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
+from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
+from hfal.data.references import resolve_model
+from hfal.tasks.metrics import entity_metrics
+from hfal.tasks.tags import entity_types
+from hfal.training.frozen_encoder import FrozenEncoderForTokenClassification, pad_states
+from hfal.training.token_states import add_token_states, sentence_means
 
 
 def main(argv: Sequence[str] | None = None) -> None:

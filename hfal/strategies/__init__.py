@@ -6,8 +6,8 @@ from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.committee import mean_kl, vote_entropy
 from hfal.strategies.diversity import ProbCover, kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
-from hfal.strategies.label_sets import LabelRank, LabelScore
-from hfal.strategies.names import SCORES, SEED_SELECTIONS, SELECTIONS
+from hfal.strategies.label_scores import LabelRank, LabelScore
+from hfal.strategies.registry import SCORES, SEED_SELECTIONS, SELECTIONS
 from hfal.strategies.resolve import (
     Strategy,
     label_set_strategy,
@@ -19,7 +19,7 @@ from hfal.strategies.seed import stratified
 from hfal.strategies.selection import Signals, needs, random, top_k
 from hfal.strategies.similarity import cal, density, neighbors
 from hfal.strategies.stochastic import power, softmax, softrank
-from hfal.strategies.tokens import TokenScore, mnlp
+from hfal.strategies.token_scores import TokenScore, mnlp
 from hfal.strategies.uncertainty import entropy, least_confidence, margin
 
 

@@ -11,12 +11,12 @@ from scipy.stats import rankdata
 
 from hfal.errors import ArgumentError, StrategyError
 from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
-from hfal.strategies.label_sets import LABEL_SCORES, LabelRank, LabelScore
-from hfal.strategies.names import SCORES, SEED_SELECTIONS, SELECTIONS, refuse_for_task, unknown_name
+from hfal.strategies.label_scores import LABEL_SCORES, LabelRank, LabelScore
+from hfal.strategies.registry import SCORES, SEED_SELECTIONS, SELECTIONS, refuse_for_task, unknown_name
 from hfal.strategies.scores import GIVEN, ScoreFunction, Stack, reads_draws, required_parameters
 from hfal.strategies.selection import SIGNALS, SelectFunction, Signals, random, top_k
 from hfal.strategies.similarity import best_distinct
-from hfal.strategies.tokens import WORD_SCORES, TokenScore
+from hfal.strategies.token_scores import WORD_SCORES, TokenScore
 
 
 _COUNTED = {1: "one", 2: "two"}
@@ -166,7 +166,7 @@ def resolve_strategy(
 
     There are three kinds of functions. `score(probabilities)` is called on each batch and gives scores of which the
     highest are asked; with a parameter named `draws` it is given several draws of the probabilities, and for token
-    classification it takes a second argument, `mask` (see `hfal.strategies.tokens`). `score(signals)`, or
+    classification it takes a second argument, `mask` (see `hfal.strategies.token_scores`). `score(signals)`, or
     `score(signals, rng)`, gives the scores of all candidates at once, from arrays. `select(signals, k, rng)` picks the
     rows itself. The latter two declare what they read with `needs`; without it they are given probabilities and
     embeddings.

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from hfal.strategies.names import SCORES, SELECTIONS
+from hfal.strategies.registry import SCORES, SELECTIONS
 from hfal.strategies.scores import reads_draws
-from hfal.strategies.tokens import WORD_SCORES, TokenScore
+from hfal.strategies.token_scores import WORD_SCORES, TokenScore
 
 
 _TASKS = {

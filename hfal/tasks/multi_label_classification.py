@@ -9,12 +9,12 @@ import pyarrow as pa
 import torch
 
 from hfal.errors import ArgumentError, RowError
-from hfal.label_set_columns import label_set_names_of, read_label_sets
-from hfal.labels import with_label_column
-from hfal.stability import f_of_sets, mean_entropy
+from hfal.tasks.label_column import with_label_column
+from hfal.tasks.label_set_column import label_set_names_of, read_label_sets
 from hfal.tasks.outputs import finite, label_probabilities, signals_of_texts
+from hfal.tasks.thresholds import thresholds_of
 from hfal.tasks.whole_texts import WholeTexts
-from hfal.thresholds import thresholds_of
+from hfal.utils.agreement import f_of_sets, mean_entropy
 
 
 class MultiLabelClassification(WholeTexts):
@@ -25,7 +25,7 @@ class MultiLabelClassification(WholeTexts):
         text_columns: Its columns with text.
         label_column: Its column with lists of labels, if it has one.
         label_names: The names that the user gives, if any.
-        thresholds: From which probability on a label is suggested; see `hfal.thresholds`.
+        thresholds: From which probability on a label is suggested; see `hfal.tasks.thresholds`.
     """
 
     name = "multi_label_classification"
@@ -116,7 +116,7 @@ class MultiLabelClassification(WholeTexts):
         return chosen
 
     def predictions(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, float]:
-        """What `hfal.stability` compares, 0 or 1 for each label, int[n, L]; and the mean uncertainty, from 0 to 1.
+        """Return the decisions to compare between rounds, 0 or 1, int[n, L], and the mean uncertainty, from 0 to 1.
 
         Args:
             arrays: `probabilities`, float[n, L].

@@ -10,10 +10,10 @@ import pyarrow as pa
 import torch
 
 from hfal.errors import ArgumentError
-from hfal.labels import label_indices, label_names_of, with_label_column
-from hfal.stability import f_of_classes, mean_entropy
+from hfal.tasks.label_column import label_indices, label_names_of, with_label_column
 from hfal.tasks.outputs import class_probabilities, finite, required, signals_of_texts
 from hfal.tasks.whole_texts import WholeTexts
+from hfal.utils.agreement import f_of_classes, mean_entropy
 
 
 class TextClassification(WholeTexts):
@@ -102,7 +102,7 @@ class TextClassification(WholeTexts):
         return [(self.label_names[c], float(probabilities[row, c])) for row, c in enumerate(best)]
 
     def predictions(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, float]:
-        """What `hfal.stability` compares, the class of each text, int[n]; and the mean uncertainty, from 0 to 1.
+        """Return the classes to compare between rounds, int[n], and the mean uncertainty, from 0 to 1.
 
         Args:
             arrays: `probabilities`, float[n, C].

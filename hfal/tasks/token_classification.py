@@ -10,15 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from hfal.columns import cells_of
 from hfal.errors import ArgumentError, ScoringError
-from hfal.labels import LABEL_COLUMNS, with_label_column
-from hfal.stability import f_of_entities
-from hfal.strategies.tokens import TokenScore
-from hfal.tag_columns import count_words, read_tags, tag_names_of
-from hfal.tags import OUTSIDE
+from hfal.strategies.token_scores import TokenScore
+from hfal.tasks.label_column import LABEL_COLUMNS, with_label_column
 from hfal.tasks.outputs import class_probabilities, finite, required, scores_of
-from hfal.tokenization import NO_WORD, first_tokens
+from hfal.tasks.tag_column import count_words, read_tags, tag_names_of
+from hfal.tasks.tags import OUTSIDE, f_of_entities
+from hfal.tasks.tokenization import NO_WORD, first_tokens
+from hfal.utils.arrow import cells_of
 
 
 logger = logging.getLogger(__name__)
@@ -228,7 +227,7 @@ class TokenClassification:
         return found
 
     def predictions(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, float]:
-        """What `hfal.stability` compares, the tag of each word, int[n, W], -1 where there is none; the uncertainty.
+        """Return the tags to compare between rounds, int[n, W], -1 where there is no word, and the mean uncertainty.
 
         That is the mean entropy of all words, from 0 to 1. Words without a token are in neither.
 

@@ -24,10 +24,10 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Answer, Pool
-from hfal.data import load_data
-from hfal.options import ActiveLearningArguments
-from hfal.references import resolve_model
-from hfal.scoring import forward_columns, score_examples
+from hfal.acquisition.scoring import forward_columns, score_examples
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.load_data import load_data
+from hfal.data.references import resolve_model
 from hfal.strategies import margin
 
 

@@ -3,9 +3,9 @@
     python recipes/benchmarks/dropout.py
 
 all-MiniLM-L6-v2 with a new head scores short movie-review sentences: BALD of T draws, and T times the margin. Both are
-`hfal.scoring.score_examples`, so both fetch, collate and copy; the draws do that once. The two are interleaved in an
-order drawn anew for each repetition. What stays of a pass is checked, too: weights, modes, hooks, and the state of all
-random number generators.
+`hfal.acquisition.scoring.score_examples`, so both fetch, collate and copy; the draws do that once. The two are
+interleaved in an order drawn anew for each repetition. What stays of a pass is checked, too: weights,
+modes, hooks, and the state of all random number generators.
 """
 
 import argparse
@@ -19,11 +19,11 @@ import torch
 import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
-from hfal.data import load_data
-from hfal.draws import mc_dropout
-from hfal.options import ActiveLearningArguments
-from hfal.references import resolve_model
-from hfal.scoring import forward_columns, score_examples
+from hfal.acquisition.draws import mc_dropout
+from hfal.acquisition.scoring import forward_columns, score_examples
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.load_data import load_data
+from hfal.data.references import resolve_model
 from hfal.strategies import bald, margin
 
 

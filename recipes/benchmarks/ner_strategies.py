@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hfal.evaluation.curves import area_under_curve
-from hfal.records import RoundRecord
+from hfal.comparison.statistics import area_under_curve
 from hfal.store import Store
+from hfal.store.records import RoundRecord
 
 
 STRATEGIES = {
@@ -37,7 +37,9 @@ OPTIONS = """
     --annotator simulated --unit words --query_size 600 --rounds 6 --keep_models 1
     --learning_rate 3e-4 --num_train_epochs 8 --use_cpu --disable_tqdm true
 """
-ONE_THREAD = "import sys, torch; torch.set_num_threads(1); from hfal.cli import main; sys.exit(main(sys.argv[1:]))"
+ONE_THREAD = (
+    "import sys, torch; torch.set_num_threads(1); from hfal.cli.main import main; sys.exit(main(sys.argv[1:]))"
+)
 
 
 def run(folder: Path, job: tuple[str, int]) -> None:

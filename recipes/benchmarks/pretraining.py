@@ -24,12 +24,12 @@ import transformers
 from scipy import stats
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PrinterCallback, Trainer
 
-from hfal.data import load_data
-from hfal.evaluation.metrics import classification_metrics
-from hfal.options import ActiveLearningArguments
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.load_data import load_data
+from hfal.config.training_arguments import RoundTrainingArguments
+from hfal.data.references import resolve_model
 from hfal.recipes.masked_language_modeling import main as pretrain
-from hfal.references import resolve_model
-from hfal.training import RoundTrainingArguments
+from hfal.tasks.metrics import classification_metrics
 
 
 DATA: dict[str, Any] = {

@@ -19,8 +19,8 @@ import torch
 import torch.distributed as dist
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding, TrainingArguments
 
-from hfal.references import load_split, resolve_model
-from hfal.scoring import score_examples
+from hfal.acquisition.scoring import score_examples
+from hfal.data.references import load_split, resolve_model
 from hfal.strategies.uncertainty import margin
 
 
@@ -68,7 +68,10 @@ def main() -> None:
                 score()
             elif rank == 0:
                 one = mock.Mock(return_value=(0, 1))
-                with mock.patch("hfal.scoring.rank_and_size", one), mock.patch("hfal.processes.rank_and_size", one):
+                with (
+                    mock.patch("hfal.acquisition.scoring.rank_and_size", one),
+                    mock.patch("hfal.utils.distributed.rank_and_size", one),
+                ):
                     score()
             dist.barrier()
             seconds[bool(alone)] = time.perf_counter() - start

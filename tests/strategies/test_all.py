@@ -7,7 +7,7 @@ import torch
 from hfal.strategies import SCORES, SELECTIONS, LabelScore, TokenScore, resolve_strategy
 from hfal.strategies.scores import call_score, reads
 from hfal.strategies.selection import Signals
-from hfal.strategies.tokens import WORD_SCORES
+from hfal.strategies.token_scores import WORD_SCORES
 
 
 TEXTS = "text_classification"

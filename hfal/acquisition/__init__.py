@@ -1,0 +1,1 @@
+"""From a model to a recorded query: signals, scoring, selection, provenance."""

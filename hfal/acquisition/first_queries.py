@@ -1,0 +1,231 @@
+"""The queries before a model has been trained: held-out examples and the seed set."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hfal.acquisition.budget import Purchases
+from hfal.acquisition.provenance import record_query
+from hfal.acquisition.scoring import NonFiniteOutputError
+from hfal.acquisition.signals import SignalSources
+from hfal.data.pool import Pool
+from hfal.errors import ArgumentError, ScoringError
+from hfal.store.records import Query
+from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
+from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
+from hfal.strategies.selection import SelectFunction
+
+
+logger = logging.getLogger(__name__)
+
+SEED_TOKENS = 250_000
+"""Of examples with so many tokens the seed set is picked by what the model makes of them (of more if it is large)."""
+SEED_STRATEGIES = ("random", "stratified", *SEED_SELECTIONS)
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """What a model made of the examples at some positions before it was trained, and how."""
+
+    positions: np.ndarray
+    rows: np.ndarray
+    model: str
+    bf16: bool
+
+
+class FirstQueries:
+    """Makes the first queries of one run.
+
+    Args:
+        pool: The pool to query.
+        purchases: What the run has bought.
+        sources: Where embeddings come from.
+        seed_strategy: One of `SEED_STRATEGIES`, or a select function that needs nothing but embeddings; `None` for
+            that of `default_seed_strategy`.
+        seed_size: How much the seed set asks for, in the unit of `purchases`.
+        strategy: The strategy of the first query after the seed set.
+        seed: Seeds every random choice.
+
+    Attributes:
+        seed_strategy: The name of the seed strategy.
+        needs_embeddings: Whether it needs any.
+
+    Raises:
+        ArgumentError: The seed strategy is unknown, or needs what there is not before a model has been trained.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        purchases: Purchases,
+        sources: SignalSources,
+        *,
+        seed_strategy: str | SelectFunction | None,
+        seed_size: int,
+        strategy: Strategy,
+        seed: int,
+    ):
+        self._strategy_is_ours = seed_strategy is None
+        if seed_strategy is None:
+            seed_strategy = default_seed_strategy(pool.task.name, strategy)
+        if isinstance(seed_strategy, str) and seed_strategy not in SEED_STRATEGIES:
+            raise ArgumentError(
+                f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}, or a select function"
+            )
+        if seed_strategy == "stratified" and (pool.given_labels() < 0).any():
+            raise ArgumentError(
+                "seed_strategy='stratified' needs the label of every example beforehand, as in an experiment: "
+                "pass seed_strategy='random'"
+            )
+        drawn = seed_strategy in ("random", "stratified")
+        self._strategy = None if drawn else resolve_seed_strategy(seed_strategy)
+        self.seed_strategy = str(seed_strategy) if self._strategy is None else self._strategy.name
+        self.needs_embeddings = self._strategy is not None and bool(self._strategy.needs)
+        self.pool = pool
+        self.purchases = purchases
+        self.sources = sources
+        self.seed_size = seed_size
+        self.seed = seed
+        self._embedded: _Embedded | None = None
+
+    def propose_holdout(self, size: int) -> Query | None:
+        """Record the query for the examples that are held out, at random; once in a run.
+
+        An example with the text of one that is trained on is not drawn: it would say nothing about other texts.
+
+        Raises:
+            ArgumentError: Nothing would be left to train on.
+        """
+        if size == 0 or any(q.purpose == "holdout" for q in self.pool.store.queries()):
+            return None
+        positions = self.purchases.affordable()
+        positions = positions[~self.pool.has_text_of(self.sources.labeled_positions())[positions]]
+        unlabeled = int(self.purchases.costs[self.pool.unlabeled_positions()].sum())
+        if size >= unlabeled:
+            raise ArgumentError(
+                f"holdout={size} of {unlabeled} unlabeled {self.purchases.unit} leaves nothing to ask: lower it"
+            )
+        return self._propose_at_random("holdout", positions, size, 0)
+
+    # -- the seed set ----------------------------------------------------------------------------------------------
+
+    def positions_to_embed(self) -> np.ndarray:
+        """The examples, int64[n], by whose embeddings from the scoring pass the seed set has yet to be picked.
+
+        They have some `SEED_TOKENS` tokens and are drawn at random, so that nobody waits long for the first question.
+        (Embeddings of entities are of the whole text here: nobody has said yet what an entity is.)
+        """
+        if not self.needs_embeddings or self.sources.own is None or self._has_seed_set():
+            return np.empty(0, np.int64)
+        positions = self.purchases.affordable()
+        drawn = self._rng(8).permutation(len(positions))
+        enough = np.searchsorted(np.cumsum(self.pool.lengths[positions[drawn]]), SEED_TOKENS)
+        most = max(int(enough), 2 * round(self.seed_size / self.purchases.costs.mean()))
+        return positions[np.sort(drawn[:most])]
+
+    def embed(
+        self, positions: np.ndarray, embeddings_of: Callable[[np.ndarray], np.ndarray], model: str, bf16: bool
+    ) -> None:
+        """Keep what the model makes of examples before it is trained.
+
+        Args:
+            positions: Those of `positions_to_embed`.
+            embeddings_of: Gives their embeddings, float[n, D].
+            model: What `hfal.acquisition.provenance.model_name` says of it.
+            bf16: Whether it runs under bfloat16 autocast.
+
+        Raises:
+            ScoringError: The model's outputs are not finite; or it shows no hidden states, and a start that needs them
+                was asked for.
+        """
+        try:
+            self._embedded = _Embedded(positions, embeddings_of(positions), model, bf16)
+        except NonFiniteOutputError as error:
+            raise ScoringError(
+                f"before any training {error}: was the model loaded as it should be? (seed_strategy='random' needs "
+                "no embeddings)"
+            ) from error
+        except ScoringError as error:
+            if not self._strategy_is_ours:
+                raise
+            logger.warning("the seed set is drawn at random, since embeddings are not to be had: %s", error)
+
+    def propose_seed_set(self) -> Query | None:
+        """Record the seed set; nothing if one is still being asked, or is there already."""
+        if self._has_seed_set():
+            return None
+        # A seed set of which every example was skipped is followed by another one.
+        attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
+        strategy, positions = self._strategy, self.purchases.affordable()
+        if (strategy is None and self.seed_strategy == "random") or len(positions) == 0:
+            return self._propose_at_random("seed", positions, self.seed_size, 1, attempt)
+
+        known = Signals(len(positions))
+        if strategy is not None:
+            positions, known = self._known_before_training(strategy, positions)
+        if len(positions) == 0:  # nothing was embedded, or all that was when this process began was skipped
+            if self._embedded is not None:
+                logger.info("it is not known how alike the texts are that are left: the seed set is drawn at random")
+            return self._propose_at_random("seed", self.purchases.affordable(), self.seed_size, 1, attempt)
+
+        def pick(count: int) -> np.ndarray:
+            rng = self._rng(1, attempt)
+            if strategy is None:
+                return stratified(self.pool.given_labels()[positions], count, rng)
+            return strategy.pick(known, count, rng)
+
+        chosen = positions[self.purchases.fill(pick, self.seed_size, positions)]
+        settings = {} if strategy is None else dict(strategy.settings)
+        model = None
+        if self._embedded is not None:
+            model = self._embedded.model
+            settings |= {"embeddings": "model", "candidates": len(positions), "bf16_scoring": self._embedded.bf16}
+        elif self.needs_embeddings:
+            settings["embeddings"] = self.sources.embeddings_name
+        return record_query(
+            self.pool, "seed", 0, self.seed_strategy, chosen, seed=self.seed, model=model, settings=settings
+        )
+
+    def _has_seed_set(self) -> bool:
+        asking = any(query.purpose == "seed" for query in self.pool.store.open_queries())
+        return asking or bool(self.pool.training_labels())
+
+    def _known_before_training(self, strategy: Strategy, positions: np.ndarray) -> tuple[np.ndarray, Signals]:
+        """The candidates of a seed set, and their signals."""
+        if not strategy.needs or self.sources.own is None:
+            return positions, self.sources.known(strategy.needs, positions)
+        if self._embedded is None:
+            return positions[:0], Signals(0)
+        at, rows = self._embedded.positions, self._embedded.rows
+        left = np.isin(at, positions)
+        labeled = rows[:0] if "labeled_embeddings" in strategy.needs else None  # there are none yet
+        return at[left], Signals(int(left.sum()), embeddings=rows[left], labeled_embeddings=labeled)
+
+    def _propose_at_random(self, purpose: str, positions: np.ndarray, size: int, *key: int) -> Query | None:
+        if len(positions) == 0:
+            return None
+
+        def pick(count: int) -> np.ndarray:
+            return self._rng(*key).choice(len(positions), count, replace=False)
+
+        chosen = positions[self.purchases.fill(pick, size, positions)]
+        return record_query(self.pool, purpose, 0, "random", chosen, seed=self.seed)
+
+    def _rng(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *key])
+
+
+def default_seed_strategy(task: str, strategy: Strategy) -> str:
+    """How a seed set is picked if nothing else is said, by what `docs/study.md` has measured.
+
+    A start by k-means was better than a random one on three sets of texts, and no better for entities; that was a head
+    on one frozen sentence encoder. Several labels for a text were not measured. Who queries at random is after a
+    random sample, and gets it.
+
+    Args:
+        task: The task's name.
+        strategy: The strategy of the first query after the seed set.
+    """
+    return "kmeans" if task == "text_classification" and strategy.name != RANDOM.name else "random"

@@ -1,0 +1,87 @@
+"""A query as it is recorded: its examples, and how it came about."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from hfal.data.pool import Pool
+from hfal.data.references import in_full
+from hfal.store.records import Queried, Query
+
+
+_PACKAGES = (
+    "hfal",
+    "torch",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "numpy",
+    "scikit-learn",
+    "sentence-transformers",
+)
+
+
+def record_query(
+    pool: Pool,
+    purpose: str,
+    round_number: int,
+    strategy: str,
+    chosen: np.ndarray,
+    *,
+    seed: int,
+    scores: np.ndarray | None = None,
+    suggested: Sequence[tuple[Any, float]] | None = None,
+    model: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Query:
+    """Put a query on the disk, with what is needed to know how it was made. Called by the main process.
+
+    Args:
+        pool: The pool, to whose store it goes.
+        purpose: `"holdout"`, `"seed"` or `"round"`.
+        round_number: The round whose model made it; 0 if there was none.
+        strategy: The strategy's name.
+        chosen: The positions in the pool, int64[k], in the order in which they are asked.
+        seed: The seed of the run.
+        scores: The acquisition scores, float[k].
+        suggested: What the model says of each, and how sure it is.
+        model: What `model_name` says of it.
+        settings: Of the strategy and of the pass.
+    """
+    examples = tuple(
+        Queried(
+            example_id=str(pool.ids[int(position)]),
+            content=pool.content(int(position)),
+            texts=texts,
+            score=None if scores is None else float(scores[rank]),
+            suggestion=None if suggested is None else suggested[rank][0],
+            confidence=None if suggested is None else suggested[rank][1],
+        )
+        for rank, (position, texts) in enumerate(zip(chosen, pool.texts(chosen), strict=True))
+    )
+    query = Query(
+        round=round_number,
+        purpose=purpose,
+        strategy=strategy,
+        seed=seed,
+        examples=examples,
+        model=model,
+        settings=settings or {},
+        versions=_versions(),
+    )
+    return pool.store.add_query(query)
+
+
+def model_name(model: torch.nn.Module) -> str:
+    """The model's class, and where its weights were first loaded from."""
+    name = getattr(getattr(model, "config", None), "name_or_path", "")
+    return f"{type(model).__name__} from {in_full(name)}" if name else type(model).__name__
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in _PACKAGES}

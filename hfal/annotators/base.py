@@ -1,0 +1,95 @@
+"""What an annotator is asked, and what it has to offer. Annotators know neither models nor strategies."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hfal.store.records import Answer, Texts
+
+
+@dataclass(frozen=True)
+class Question:
+    """One example to label: its texts by column, and what the model would say, if there was a model.
+
+    Where a text may have several labels the suggestion is a list of them. Where words are tagged there is one text, as
+    a string or in words (`hfal.tasks.spans.words_of` has the words of either), and the suggestion is a list with a tag
+    for each.
+    """
+
+    example_id: str
+    texts: Texts
+    suggestion: str | Sequence[str] | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class OpenQuery:
+    """A query as annotators see it: the questions that nobody has answered yet.
+
+    Attributes:
+        number: The query's number in its run.
+        purpose: `"holdout"`, `"seed"` or `"round"`.
+        round: The round whose model made it; 0 for the holdout and the seed set.
+        size: How many examples the query has, answered or not.
+        questions: Those without an answer, in the order in which to ask.
+        label_names: What may be answered; where words are tagged, the names of all tags.
+        run_dir: The run's folder.
+        texts_of: The texts of any example that was ever asked about, by its id; a `KeyError` for another one.
+        answers: Calls the store for what annotators have said so far and still holds, in the order in which they
+            said it; labels that came with the data are not among them.
+        labels_bought: How many labels the run has bought so far, when the query was opened.
+        budget: How many it may buy in all, if that is limited.
+        rounds: How many rounds it is to have, if that is known.
+        task: `"text_classification"`, where an answer is a name; `"multi_label_classification"`, where it is a list
+            of names, which may be empty; or `"token_classification"`, where it is a list of names with a tag for each
+            word.
+        scheme: Of the tags, as `hfal.tasks.tags.write_tags` takes it.
+        unit: What the budget counts: `"examples"` or `"words"`.
+        words_bought: How many words the sentences have that were tagged so far.
+        may_wait: Whether there is time to wait for a person. Where other processes wait for the answers there is none:
+            give the answers that are there, and leave the rest to `waiting_for`.
+    """
+
+    number: int
+    purpose: str
+    round: int
+    size: int
+    questions: tuple[Question, ...]
+    label_names: tuple[str, ...]
+    run_dir: Path
+    texts_of: Callable[[str], Texts]
+    answers: Callable[[], Sequence[Answer]]
+    labels_bought: int = 0
+    budget: int | None = None
+    rounds: int | None = None
+    task: str = "text_classification"
+    scheme: str = "IOB2"
+    unit: str = "examples"
+    words_bought: int = 0
+    may_wait: bool = True
+
+
+class Annotator(Protocol):
+    """Whoever answers queries."""
+
+    name: str
+    """Recorded with every answer that does not name its annotator itself."""
+
+    def annotate(self, query: OpenQuery) -> Iterator[Answer]:
+        """Answer as many questions as possible now.
+
+        Each answer is on the disk before the iterator is asked for the next one, so resuming after a `yield` is the
+        acknowledgement (or, where the annotator has an attribute `at_once` that is true, all are when the iterator
+        ends). Questions left out stay unanswered; answers to examples of earlier queries are welcome, and
+        a query without questions asks only for these.
+        """
+        ...
+
+    def waiting_for(self, query: OpenQuery) -> str | None:
+        """What has to happen before the questions that are still open can be answered.
+
+        Called when `annotate` ended and left some. The text ends the run, which goes on when it is started again;
+        `None` goes on without these answers: their examples return to the unlabeled ones, unless they are held out.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The annotator who fills in a file."""

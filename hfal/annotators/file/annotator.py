@@ -1,0 +1,380 @@
+"""The annotator who gets a file, fills in a column, and puts it back."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hfal.annotators.base import OpenQuery
+from hfal.annotators.file.meaning import (
+    answer_meant,
+    cell_text,
+    difference,
+    is_of_sets,
+    is_of_tags,
+    meant,
+    shown,
+    words_instead,
+)
+from hfal.errors import AnnotationError, ArgumentError
+from hfal.store.records import Answer, Texts
+from hfal.tasks.conll import Sentence, read_sentences, write_sentence
+from hfal.tasks.label_set import join_label_set, separators, word_for_none
+from hfal.tasks.spans import words_of
+from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
+
+
+_OURS = ("id", "suggestion", "confidence", "label", "comment")
+_FORMATS = ("jsonl", "csv", "conll")
+_NO_TAG = "_"
+
+
+class FileAnnotator:
+    """Writes each query to a file and reads the labels that somebody fills in.
+
+    The file `query-003.jsonl` (or `.csv`) has a row for each example: `id`, the text columns, the model's `suggestion`
+    with its `confidence`, and an empty `label` and `comment`. The run then ends with exit code 75. Fill in label
+    names, leave the file where it is, and start the run again. Rows may stay empty: the run goes on with the labels
+    that are there, and a label filled in later, or changed, is read with the next query.
+
+    - A label may differ from its name in capitals and blanks, as long as only one label can be meant.
+    - Instead of a label a row may say `skip` (it cannot be labeled) or `unsure` (the annotator cannot tell), unless a
+      label has that name. Neither is trained on or asked again.
+    - Where a text may have several labels, a label is a list of names, and `[]` is none of them. In a CSV file it is
+      one cell, `LOC | PER`, and `none` is none of them (`[]` where a label is called that); semicolons and commas do
+      as well, if they are a part of no name. An empty cell is no answer yet.
+    - A comment is recorded with the label, `skip` or `unsure` of its row, and not without one.
+    - Where words are tagged a label is a list with a tag for each word. A raw text has a column `tokens` with its
+      words; instead of their tags its label may be a list of spans (`{"start": 0, "end": 5, "label": "PER"}`), which
+      is empty where there is no entity.
+    - A CoNLL file has the words with the suggested tags, and a third column for the tags, where each `_` is to be
+      replaced. All words of a sentence have a tag, or none has, which leaves it open. Behind `# answer =` may stand
+      `accept` (the suggested tags are right), `skip` or `unsure`. `hfal.tasks.conll` says how odd words are written.
+    - A CSV file is UTF-8 with commas, which many spreadsheets change to semicolons: both are read. In it an
+      apostrophe stands before all that a spreadsheet might run as a formula; reading takes it away again.
+    - Nothing of any file is recorded while one has an error: the message lists the errors of all files with their
+      lines, and the files stay as they are. A text that is not that of its row's id is such an error, since rows may
+      have been moved against each other; where a program changed the texts, remove their column.
+
+    Args:
+        format: `"jsonl"`, or `"csv"` for a spreadsheet (not where words are tagged), or `"conll"` for columns (only
+            there).
+        folder: Where the files are; the run directory by default.
+        name: Recorded with each answer: who fills in the file.
+    """
+
+    def __init__(self, format: str = "jsonl", folder: str | os.PathLike[str] | None = None, name: str = "file"):
+        if format not in _FORMATS:
+            raise ArgumentError(
+                f"format={format!r}, expected 'jsonl', 'csv' or 'conll'; for a spreadsheet take 'csv', which every "
+                "one of them opens and saves"
+            )
+        self.format = format
+        self.folder = None if folder is None else Path(folder)
+        self.name = name
+        self._filled_in = 0  # rows of the query that was read last
+
+    def path(self, query: OpenQuery) -> Path:
+        """The file of a query."""
+        return _path(self.folder or query.run_dir, query.number, self.format)
+
+    def annotate(self, query: OpenQuery) -> Iterator[Answer]:
+        """Write the query's file if there is none, and give the labels found in all files so far.
+
+        Raises:
+            AnnotationError: Files have errors; the message lists them all.
+            ArgumentError: The answers to this query cannot be given in this format.
+        """
+        self._check_format(query)
+        path = self.path(query)
+        if query.questions and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(path, self._content(query))
+        numbers = [re.fullmatch(r"query-(\d+)", file.stem) for file in path.parent.glob(f"query-*.{self.format}")]
+        answers: dict[str, Answer] = {}  # one for each example: what the latest file says holds
+        errors: list[str] = []
+        for number, name in sorted((int(match[1]), match[0]) for match in numbers if match):
+            try:
+                found = self._read(path.with_name(f"{name}.{self.format}"), number, query)
+            except AnnotationError as error:
+                errors.append(str(error))
+                continue
+            if number <= query.number:  # those of later queries come in their turn
+                answers.update({answer.example_id: answer for answer in found})
+                self._filled_in = len(found) if number == query.number else 0
+        if errors:
+            raise AnnotationError("\n".join(errors))
+        yield from answers.values()
+
+    def waiting_for(self, query: OpenQuery) -> str | None:
+        """Nothing once some rows of the query's file are filled in; before that, the file."""
+        if self._filled_in:
+            return None
+        names = ", ".join(query.label_names)
+        words = "".join(f" or {word!r}" for word in words_instead(query))
+        rows = "rows"
+        if self.format == "conll":
+            rows = "sentences"
+            how = f"Replace each '{_NO_TAG}' in the last column with one of: {names}"
+            how += " (or write 'accept', 'skip' or 'unsure' behind '# answer =')"
+        elif is_of_tags(query):
+            how = f"Fill in the column 'label' with a list that has a tag for each word: {names} ({words[1:]})"
+            if any(isinstance(text, str) for text in query.questions[0].texts.values()):
+                how += ';\n    or with a list of spans: [{"start": 0, "end": 5, "label": ...}], where [] is no entity'
+        elif is_of_sets(query):
+            how = f"Fill in the column 'label' with {self._how_to_write_a_set(query)}"
+            how += f" ({words[4:]})" if words else ""
+        else:
+            how = f"Fill in the column 'label' with one of: {names}{f' ({words[1:]})' if words else ''}"
+        return (
+            f"{len(query.questions)} texts wait in {self.path(query)}\n"
+            f"    {how}; {rows} may stay empty.\n"
+            "    Leave the file there and start the run again."
+        )
+
+    def _how_to_write_a_set(self, query: OpenQuery) -> str:
+        names = query.label_names
+        if self.format == "jsonl":
+            return f"a list of any of: {', '.join(names)}; [] is none of them"
+        none = word_for_none(names)
+        return f"any of: {', '.join(names)}; {separators(names)[0]!r} stands between two, {none!r} is none of them"
+
+    def _check_format(self, query: OpenQuery) -> None:
+        if self.format == "csv" and is_of_tags(query):
+            raise ArgumentError("format='csv' has no place for a tag of each word: take 'jsonl' or 'conll'")
+        if self.format == "conll" and not is_of_tags(query):
+            raise ArgumentError(
+                "format='conll' is for tags of words, but here whole texts have labels: take 'jsonl' or 'csv'"
+            )
+        if self.format == "csv" and is_of_sets(query):
+            join_label_set(query.label_names, query.label_names)  # which says why where that cannot be done
+        if self.format == "conll" and _NO_TAG in query.label_names:
+            raise ArgumentError(
+                f"format='conll' has {_NO_TAG!r} where no tag is given, but a tag has that name: take 'jsonl'"
+            )
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def _content(self, query: OpenQuery) -> bytes:
+        if self.format == "conll":
+            return "".join(_sentences(query)).encode()
+        rows = []
+        for question in query.questions:
+            row: dict[str, Any] = {"id": question.example_id, **self._columns(question.texts, query)}
+            confidence = None if question.confidence is None else round(question.confidence, 4)
+            row.update(suggestion=self._suggestion(question.suggestion, query), confidence=confidence)
+            row.update(label=None, comment=None)
+            rows.append(row)
+        if self.format == "jsonl":
+            return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        lines = csv_lines(rows[0], (row.values() for row in rows))
+        return "".join(lines).encode("utf-8-sig")  # the mark by which spreadsheets know UTF-8
+
+    def _suggestion(self, suggestion: Any, query: OpenQuery) -> Any:
+        if suggestion is None or not (self.format == "csv" and is_of_sets(query)):
+            return suggestion
+        return join_label_set(suggestion, query.label_names)
+
+    def _columns(self, texts: Texts, query: OpenQuery) -> Texts:
+        """The columns that say what an example is, and that are to come back as they were."""
+        if not is_of_tags(query):
+            return {column_for(name, _OURS): text for name, text in texts.items()}
+        ((name, text),) = texts.items()
+        if self.format == "conll":
+            return {"tokens": words_of(text)}
+        if isinstance(text, str):
+            return {column_for(name, (*_OURS, "tokens")): text, "tokens": words_of(text)}
+        return {column_for(name, _OURS): text}
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def _read(self, file: Path, number: int, query: OpenQuery) -> list[Answer]:
+        problems: list[str] = []
+        answers: dict[str, Answer] = {}
+        rows = {"jsonl": self._objects, "csv": self._cells, "conll": self._sentences}[self.format]
+        for line, row in rows(file, problems):
+            where = f"line {line}"
+            example_id = _known_id(row.get("id"), query)
+            if example_id is None:
+                problems.append(f"{where}: no example has the id {shown(row.get('id'))}")
+                continue
+            texts = query.texts_of(example_id)
+            moved = self._moved(row, example_id, texts, query)
+            problems.extend(f"{where}: {problem}" for problem in moved)
+            if moved and is_of_tags(query):
+                continue  # tags of other words
+            try:
+                said = answer_meant(row.get("label"), texts, query)
+            except ArgumentError as error:
+                problems.append(f"{where}: {error}")
+                continue
+            if said is None:
+                continue
+            comment = cell_text(row.get("comment")) or None
+            if comment is not None and re.search("[\ud800-\udfff]", comment):
+                problems.append(f"{where}: the comment has half a surrogate pair, which is no text")
+                continue
+            action, label = said
+            answer = Answer(example_id, label, action, query=number, comment=comment)
+            above = answers.setdefault(example_id, answer)
+            if above != answer:
+                differs = "comment" if (above.action, above.label) == (answer.action, answer.label) else "label"
+                problems.append(f"{where}: {shown(example_id)} has another {differs} above")
+        if problems:
+            listed = "\n    ".join(problems[:20]) + (
+                "" if len(problems) <= 20 else f"\n    … {len(problems) - 20} more"
+            )
+            raise AnnotationError(
+                f"{file} has {len(problems)} error{'s' if len(problems) > 1 else ''}; nothing of it was recorded, "
+                f"the file is as it was:\n    {listed}"
+            )
+        return list(answers.values())
+
+    def _moved(self, row: dict[str, Any], example_id: str, texts: Texts, query: OpenQuery) -> list[str]:
+        """What of a row is not of the example that it names."""
+        problems = []
+        for column, text in self._columns(texts, query).items():
+            differs = None if row.get(column) is None else difference(row[column], text)
+            if differs is not None:
+                what = (
+                    f"the text in {column!r} is not the text of {shown(example_id)}"
+                    if isinstance(text, str)
+                    else f"the words are not those of {shown(example_id)} ({differs})"
+                )
+                problems.append(
+                    f"{what}; were rows moved against each other? If a program changed the texts, remove their column"
+                )
+        return problems
+
+    def _objects(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        for line, record in enumerate(_decode(file).split("\n"), start=1):  # splitlines() would cut at U+2028 too
+            if record.strip():
+                try:
+                    row = json.loads(record)
+                except json.JSONDecodeError as error:
+                    problems.append(f"line {line}: no JSON ({error.msg} at column {error.colno})")
+                except (ValueError, RecursionError) as error:
+                    problems.append(f"line {line}: no JSON ({error})")
+                else:
+                    if isinstance(row, dict) and "id" in row:
+                        yield line, row
+                    else:
+                        problems.append(f"line {line}: no JSON object with an 'id'")
+
+    def _sentences(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        for sentence in read_sentences(_decode(file), str(file), problems):
+            if any(len(columns) != 2 for columns in sentence.columns):
+                raise AnnotationError(
+                    f"{file} has lines without three columns (word, suggestion, tag), as line {sentence.line}"
+                )
+            try:
+                label = _label_in_columns(sentence)
+            except ArgumentError as error:
+                problems.append(str(error))
+            else:
+                yield sentence.line, {**sentence.comments, "tokens": sentence.words, "label": label}
+
+    def _cells(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        text = _decode(file)
+        # Spreadsheets write the separator of their country; it is what follows the first column's name.
+        header = re.match(r'"?id"?([,;\t])', text)
+        if header is None:
+            raise AnnotationError(f"{file} does not begin with the column 'id': was its first line removed or moved?")
+        rows = csv_rows(text, header[1])
+        line = 0
+        try:
+            line, columns = next(rows)
+            columns = [restore(column) for column in columns]
+            if "label" not in columns:
+                raise AnnotationError(f"{file} has no column 'label'; its columns are: {columns}")
+            for line, row in rows:
+                if any(cell.strip() for cell in row[len(columns) :]):
+                    problems.append(f"line {line}: more cells than columns; put cells with a {header[1]!r} in quotes")
+                elif any(cell.strip() for cell in row):
+                    yield line, dict(zip(columns, map(restore, row), strict=False))
+        except csv.Error as error:
+            problems.append(f"line {line + 1}: no CSV ({error}); is a quote missing?")
+
+
+def _sentences(query: OpenQuery) -> Iterator[str]:
+    """The questions of a query in columns: word, suggestion, and the tag to be filled in."""
+    for question in query.questions:
+        (text,) = question.texts.values()
+        words = words_of(text)
+        columns = [[tag, _NO_TAG] for tag in question.suggestion or [_NO_TAG] * len(words)]
+        yield write_sentence(words, columns, {"id": question.example_id, "comment": "", "answer": ""})
+
+
+def _label_in_columns(sentence: Sentence) -> str | list[str] | None:
+    """What stands behind `# answer =`, or the tags that are filled in; `None` if nothing is."""
+    answer = sentence.comments.get("answer", "")
+    word = meant(answer, ("accept", "skip", "unsure"))
+    if answer and word is None:
+        raise ArgumentError(f"line {sentence.line}: the answer {shown(answer)} is none of: accept, skip, unsure")
+    suggested, tags = ([columns[n].strip() for columns in sentence.columns] for n in (0, 1))
+    missing = [place for place, tag in enumerate(tags) if tag in ("", _NO_TAG)]
+    if len(missing) == len(tags):
+        if word != "accept":
+            return word
+        if _NO_TAG in suggested:
+            raise ArgumentError(f"line {sentence.line}: there are no suggested tags to accept")
+        return suggested
+    if word is not None:
+        raise ArgumentError(
+            f"line {sentence.line}: the sentence has tags and the answer {word!r}: leave one of them out"
+        )
+    if missing:
+        place = missing[0]
+        raise ArgumentError(
+            f"line {sentence.line + place}: {shown(sentence.words[place])} has no tag, as others of its sentence have"
+        )
+    return tags
+
+
+def _known_id(found: Any, query: OpenQuery) -> str | None:
+    """The id that a cell means: as it is, or without blanks around it."""
+    for example_id in ("" if found is None else str(found), cell_text(found)):
+        try:
+            query.texts_of(example_id)
+        except KeyError:
+            continue
+        return example_id
+    return None
+
+
+def query_files(folder: str | os.PathLike[str], number: int) -> list[Path]:
+    """The files of a query that are in a folder, one for each format at most."""
+    return [path for path in (_path(Path(folder), number, format) for format in _FORMATS) if path.is_file()]
+
+
+def _path(folder: Path, number: int, format: str) -> Path:
+    return folder / f"query-{number:03d}.{format}"
+
+
+def _decode(file: Path) -> str:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise AnnotationError(f"{file} cannot be read: {error.strerror}") from None
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise AnnotationError(
+            f"{file} is not UTF-8 (byte 0x{content[error.start]:02x} in line {line}); nothing of it was recorded. "
+            "Save it again as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
+        ) from None
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a crash."""
+    part = path.with_name(path.name + ".part")
+    with open(part, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)

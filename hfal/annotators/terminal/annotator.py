@@ -1,0 +1,119 @@
+"""The annotator who sits at a terminal: one key labels a text, or marks an entity in it.
+
+The parts: the `TerminalAnnotator` here, who knows when somebody can be asked; a `Session`, what is asked and what was
+said; and a `Screen`, which draws it and reads keys. The latter two exist for labels, for sets of them and for
+entities.
+"""
+
+import getpass
+import shlex
+import sys
+from collections.abc import Iterator
+
+from prompt_toolkit.utils import is_dumb_terminal
+
+from hfal.annotators.base import OpenQuery
+from hfal.annotators.terminal.entity_screen import EntityScreen
+from hfal.annotators.terminal.entity_session import EntitySession
+from hfal.annotators.terminal.label_screen import LabelScreen
+from hfal.annotators.terminal.label_set_screen import LabelSetScreen
+from hfal.annotators.terminal.label_set_session import LabelSetSession
+from hfal.annotators.terminal.session import LabelSession
+from hfal.errors import AnnotationError
+from hfal.store.records import Answer
+from hfal.tasks.tags import OUTSIDE
+
+
+class TerminalAnnotator:
+    """Asks the person at the terminal, one text at a time and one key per label.
+
+    Each answer is on the disk before the next text is shown. One can skip a text, say that one is not sure, undo
+    answer by answer back to the first one ever given under this name, walk back to change an answer, add comments,
+    and quit at any time; `?` shows all keys. Keys that were pressed before the first text was shown are dropped, and
+    a key held down counts once.
+
+    Where a text may have several labels, a key chooses one or takes it back, and Enter records what is chosen.
+
+    Where words are tagged, a key stands for an entity type: it asks for the numbers of the words, which are shown
+    with them, and Enter records what is marked. Only entities can be marked, not tags that every word has, such as
+    parts of speech.
+
+    The model's suggestion may sway the person; `show_suggestions=False` hides it until `h` is pressed. Enter accepts
+    it, only while it is shown and the text has no answer. Suggested entities are marked, and suggested sets of labels
+    chosen, from the start.
+
+    Where there is no time to wait, or no terminal, nobody is asked: `waiting_for` says what to do.
+
+    Args:
+        name: Recorded with each answer; by default the login name. Answers given under another name cannot be undone.
+        show_suggestions: Whether to show, at first, what the model would say.
+    """
+
+    def __init__(self, name: str | None = None, show_suggestions: bool = True):
+        self.name = _login_name() if name is None else name
+        self.show_suggestions = show_suggestions
+        self._left_at: int | None = None  # the number of the query in which the person quit, or of a later one
+
+    def annotate(self, query: OpenQuery) -> Iterator[Answer]:
+        """Ask until every question has an answer and the person closes the query, or until they quit.
+
+        Raises:
+            AnnotationError: The tags mark no entities; nothing was asked.
+        """
+        if query.questions:
+            _check_tags(query)
+        if self._left_at is not None and query.number > self._left_at:
+            self._left_at = query.number  # whoever left the query before does not want to be asked the next one now
+            return
+        self._left_at = None
+        if not (query.questions and query.may_wait and _is_terminal()):
+            return
+        screen: LabelScreen | LabelSetScreen | EntityScreen
+        if query.task == "token_classification":
+            screen = EntityScreen(EntitySession(query, self.name, self.show_suggestions))
+        elif query.task == "multi_label_classification":
+            screen = LabelSetScreen(LabelSetSession(query, self.name, self.show_suggestions))
+        else:
+            screen = LabelScreen(LabelSession(query, self.name, self.show_suggestions))
+        try:
+            yield from screen.answers()
+        finally:
+            self.show_suggestions = screen.session.suggestions_shown
+            if screen.left or screen.session.answered < query.size:
+                self._left_at = query.number
+
+    def waiting_for(self, query: OpenQuery) -> str | None:
+        """How many texts are left, and how to go on."""
+        if not query.questions:
+            return None
+        left, command = len(query.questions), f"`hfal label {shlex.quote(str(query.run_dir))}`"
+        if self._left_at is not None:
+            return (
+                f"{left} of {query.size} texts are left; all answers are saved.\n"
+                f"    Go on with {command}, or start the run again."
+            )
+        return f"{left} texts wait to be labeled: {command} in a terminal, then start the run again."
+
+
+def _check_tags(query: OpenQuery) -> None:
+    if query.task == "token_classification" and OUTSIDE not in query.label_names:
+        names = ", ".join(query.label_names[:8]) + ", ..." * (len(query.label_names) > 8)
+        raise AnnotationError(
+            f"the tags ({names}) have no {OUTSIDE!r} for words outside of entities, so that every word needs one, and "
+            "in the terminal only entities can be marked: take the file annotator (`--annotator jsonl`; in code "
+            'FileAnnotator("jsonl"))'
+        )
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser() or "terminal"
+    except (OSError, KeyError, ImportError):  # a user id without a name, as in containers
+        return "terminal"
+
+
+def _is_terminal() -> bool:
+    try:
+        return sys.stdin.isatty() and sys.stdout.isatty() and not is_dumb_terminal()
+    except (AttributeError, ValueError):  # no such stream, or a closed one
+        return False

@@ -1,0 +1,194 @@
+"""What is asked at the terminal and what was said, whatever shows it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import cast
+
+from hfal.annotators.base import OpenQuery, Question
+from hfal.annotators.terminal.layout import Sentence
+from hfal.store.records import Answer
+from hfal.tasks.tags import Entity
+from hfal.utils.visible_text import one_line
+
+
+class Session(ABC):
+    """The questions of one query, and the answers of one annotator: which text is shown, what a key means for it.
+
+    Methods that stand for a key return the answer to record, if any; `saved` is told when it is on the disk.
+    """
+
+    def __init__(self, query: OpenQuery, name: str, suggestions_shown: bool):
+        self.query = query
+        self.name = name
+        self.suggestions_shown = suggestions_shown
+        self.notice = ""
+        self._questions = {question.example_id: question for question in query.questions}
+        self.open = list(self._questions)  # to ask, in this order; first those whose answer was taken back
+        self.held = self._read()
+        self.trail = list(self.held)  # the answered examples in the order in which one walks back through them
+        self._worth_before = self._worth_held()
+        self._comments: dict[str, str | None] = {}  # typed before the answer
+        self._query_of: dict[str, int | None] = {}  # of examples whose answer was taken back
+        self.shown: str | None = self.open[0]  # the example on the screen; None when all are answered
+
+    def _read(self) -> dict[str, Answer]:
+        """My answers by example, in the order in which they were said."""
+        return {answer.example_id: answer for answer in self.query.answers() if answer.annotator == self.name}
+
+    # -- what the task makes of it ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def texts(self) -> Mapping[str, str | Sentence]:
+        """The texts that are shown."""
+
+    @abstractmethod
+    def spoken(self, answer: Answer) -> str:
+        """An answer as it is shown, on one line."""
+
+    @abstractmethod
+    def _is_known(self, question: Question) -> bool:
+        """Whether a question's suggestion is something that can be answered."""
+
+    @property
+    def marks(self) -> tuple[Entity, ...]:
+        """The entities that are marked in the text that is shown."""
+        return ()
+
+    # -- how far one is --------------------------------------------------------------------------------------------
+
+    def _worth_held(self) -> int:
+        """How much of the budget my answers have cost."""
+        labels = [answer.label for answer in self.held.values() if answer.label is not None]
+        return sum(map(len, labels)) if self.query.unit == "words" else len(labels)
+
+    @property
+    def answered(self) -> int:
+        """How many of the query's examples have an answer."""
+        return self.query.size - sum(map(self._is_of_query, self.open))
+
+    def _is_of_query(self, example_id: str) -> bool:
+        return example_id in self._questions or self._query_of.get(example_id) == self.query.number
+
+    @property
+    def bought(self) -> int:
+        """How many labels the run has now, or words that are tagged: what its budget counts."""
+        before = self.query.words_bought if self.query.unit == "words" else self.query.labels_bought
+        return before + self._worth_held() - self._worth_before
+
+    # -- the text that is shown ------------------------------------------------------------------------------------
+
+    @property
+    def answer(self) -> Answer | None:
+        """What I said about the text that is shown."""
+        return None if self.shown is None else self.held.get(self.shown)
+
+    @property
+    def comment(self) -> str | None:
+        """The comment on the text that is shown, saved or to be saved with its answer."""
+        if self.shown is None:
+            return None
+        return self.answer.comment if self.answer else self._comments.get(self.shown)
+
+    @property
+    def suggested(self) -> Question | None:
+        """The question that is shown, if a model has suggested an answer to it."""
+        question = self._questions.get(self.shown or "")
+        return question if question is not None and self._is_known(question) else None
+
+    # -- what keys do ----------------------------------------------------------------------------------------------
+
+    def say(self, action: str, label: str | list[str] | None = None) -> Answer | None:
+        """Answer the text that is shown, or change its answer."""
+        if self.shown is None:
+            return None
+        held = self.answer
+        if held is not None and held.label == label and (label is not None or held.action == action):
+            self.notice = f"That is the answer already: {self.spoken(held)}"
+            return None
+        origin = self._query_of.get(self.shown) if held is None else held.query
+        return Answer(self.shown, label, action, self.name, origin, comment=self.comment)
+
+    def undo(self) -> Answer | None:
+        """Take back what I said last."""
+        if not self.held:
+            self.notice = "There is nothing to undo."
+            return None
+        last = next(reversed(self.held.values()))
+        return Answer(last.example_id, action="undo", annotator=self.name, query=last.query)
+
+    def set_comment(self, comment: str) -> Answer | None:
+        """Comment on the text that is shown; an empty comment takes the last one away."""
+        assert self.shown is not None
+        text = " ".join(comment.split()) or None
+        held = self.answer
+        if held is None:
+            self._comments[self.shown] = text
+            self.notice = "The comment is saved with your answer." if text else ""
+            return None
+        if text == held.comment:
+            return None
+        action = "label" if held.label is not None else held.action
+        return Answer(self.shown, held.label, action, self.name, held.query, comment=text)
+
+    def saved(self, answer: Answer) -> None:
+        """An answer is on the disk: go on."""
+        example_id = answer.example_id
+        before = self.held.get(example_id)
+        if answer.action == "undo":
+            assert before is not None
+            self.held = self._read()
+            self.shown = example_id
+            self.notice = f"Taken back: {self.spoken(before)}"
+            if example_id not in self.held:
+                self._reopen(before)
+            return
+        self.held.pop(example_id, None)
+        self.held[example_id] = answer  # now the last one said
+        if before is None:
+            self.trail.append(example_id)
+            self.open.remove(example_id)
+            self.shown = self.open[0] if self.open else None
+        said_before = (
+            before is not None
+            and before.label == answer.label
+            and (answer.label is not None or before.action == answer.action)
+        )
+        self.notice = "The comment is saved." if said_before else f"Saved: {self.spoken(answer)}"
+
+    def _reopen(self, taken_back: Answer) -> None:
+        """Ask about an example again, the only answer to which was taken back."""
+        example_id = taken_back.example_id
+        self.trail.remove(example_id)
+        self.open.insert(0, example_id)
+        self._comments[example_id] = taken_back.comment
+        self._query_of[example_id] = taken_back.query
+
+    def walk(self, steps: int) -> None:
+        """Go back (-1) or forward (1) through the answered texts; after the last one comes the open one."""
+        places: list[str | None] = [*self.trail, self.open[0] if self.open else None]
+        place = places.index(self.shown) + steps
+        self.notice = "This is your first answer." if place < 0 else ""
+        self.shown = places[min(max(place, 0), len(places) - 1)]
+
+    def return_to_open(self) -> None:
+        """Show the text that is to be answered next."""
+        self.shown = self.open[0] if self.open else None
+        self.notice = ""
+
+
+class LabelSession(Session):
+    """A session in which a text gets a label."""
+
+    def texts(self) -> dict[str, str | Sentence]:
+        """The texts that are shown."""
+        assert self.shown is not None
+        question = self._questions.get(self.shown)
+        texts = self.query.texts_of(self.shown) if question is None else question.texts
+        return cast(dict[str, str | Sentence], dict(texts))  # only where words are tagged does one come in words
+
+    def spoken(self, answer: Answer) -> str:
+        """The name of the label, or what was done instead."""
+        return answer.action if answer.label is None else one_line(str(answer.label))
+
+    def _is_known(self, question: Question) -> bool:
+        return question.suggestion in self.query.label_names

@@ -1,0 +1,1 @@
+"""The command `hfal`, one file for each subcommand."""

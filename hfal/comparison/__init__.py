@@ -1,0 +1,1 @@
+"""`hfal compare`: strategies and seeds side by side on labeled data."""

@@ -1,0 +1,405 @@
+"""The options of `hfal run` and of the recipes.
+
+Importing this module loads neither torch nor transformers: `hfal run --help` need not wait for them.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    from hfal.data.pool import Pool
+    from hfal.stopping.criteria import Criterion
+
+logger = logging.getLogger(__name__)
+
+_MIN_STEPS = 100
+_HOLDOUT = {"examples": 50, "words": 1000}
+
+
+@dataclass
+class ActiveLearningArguments:
+    """What a recipe needs to know beside the `TrainingArguments`, whose `output_dir` is the run directory here.
+
+    A list is written `--labels negative,positive` or `--labels negative positive` on the command line, and as either
+    of these or as a list in YAML; an item that has a comma itself needs the list in YAML.
+    """
+
+    data: str = field(
+        metadata={
+            "help": "CSV, TSV, JSON Lines, Parquet or CoNLL file, a folder of them, package:NAME/path, or a Hub name.",
+            "metavar": "FILE",
+        }
+    )
+    task: str | None = field(
+        default=None,
+        metadata={
+            "help": "What is labeled: whole texts with one label or with several, or entities in them. Default: "
+            "entities if the data has words, or spans; several labels if it has other lists of them; else one.",
+            "choices": ["text_classification", "multi_label_classification", "token_classification"],
+        },
+    )
+    text: list[str] = field(
+        default_factory=lambda: ["text"],
+        metadata={"help": "Column with the text, or its words; two for text pairs: a,b.", "metavar": "COLUMN"},
+    )
+    label: str | None = field(
+        default=None,
+        metadata={"help": "Column with labels, tags or spans, where the data has any.", "metavar": "COLUMN"},
+    )
+    labels: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Names of the labels, or of the entity types; needed where the data does not say them.",
+            "metavar": "NAME,NAME",
+        },
+    )
+    thresholds: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "For several labels: from which probability on one is suggested, and counted by the metrics: one "
+            "number for all, or LABEL=NUMBER,LABEL=NUMBER. Default: 0.5.",
+            "metavar": "X",
+        },
+    )
+    id: str | None = field(
+        default=None, metadata={"help": "Column of unique ids; made from the text without it.", "metavar": "COLUMN"}
+    )
+    split: str = field(default="train", metadata={"help": "The split that is the pool.", "metavar": "NAME"})
+    pool_size: int | None = field(
+        default=None, metadata={"help": "Use only so many examples, drawn at random. Default: all."}
+    )
+    eval_split: str | None = field(
+        default=None, metadata={"help": "A labeled split to evaluate on.", "metavar": "NAME"}
+    )
+    eval_size: int | None = field(
+        default=None,
+        metadata={"help": "Without eval_split: evaluate on so many labeled examples, drawn at random."},
+    )
+    data_config: str | None = field(
+        default=None, metadata={"help": "Configuration of a data set on the Hub.", "metavar": "NAME"}
+    )
+    data_filter: str | None = field(
+        default=None, metadata={"help": "Keep only the rows like this.", "metavar": "COLUMN=VALUE"}
+    )
+    model: str = field(
+        default="sentence-transformers/all-MiniLM-L6-v2",
+        metadata={"help": "What is fine-tuned: Hub name, local folder, or package:NAME/path.", "metavar": "NAME"},
+    )
+    freeze_encoder: bool = field(
+        default=False,
+        metadata={
+            "help": "Train only a linear head, on the model's embeddings of the texts, which are computed once: "
+            "a round takes a second."
+        },
+    )
+    max_length: int = field(default=128, metadata={"help": "Tokens after which a text is cut."})
+    embeddings: str = field(
+        default="model",
+        metadata={
+            "help": "Where strategies get embeddings: 'model' is the one being trained (or frozen), 'entities' the "
+            "same over the entities it finds; else a sentence-transformers model (Hub name, path, package:...).",
+            "metavar": "NAME",
+        },
+    )
+    embeddings_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "Where embeddings that are computed once are kept; runs may share it. Default: the run directory.",
+            "metavar": "FOLDER",
+        },
+    )
+    token_budget: int | None = field(default=None, metadata={"help": "Tokens of a scoring batch."})
+    bf16_scoring: bool = field(default=False, metadata={"help": "Score under bfloat16 autocast."})
+    annotator: str | None = field(
+        default=None,
+        metadata={
+            "help": "Who labels: you, here or in files (csv for whole texts, conll for entities, jsonl for all), or "
+            "the labels that the data has ('simulated', an experiment). "
+            "Default: simulated if every example has a label, else terminal.",
+            "choices": ["terminal", "jsonl", "csv", "conll", "simulated"],
+        },
+    )
+    annotator_name: str | None = field(
+        default=None, metadata={"help": "Recorded with each answer: the name of who labels.", "metavar": "NAME"}
+    )
+    hide_suggestions: bool = field(
+        default=False, metadata={"help": "Do not show in the terminal what the model would answer."}
+    )
+    strategy: str = field(
+        default="margin+kmeans",
+        metadata={
+            "help": "What to ask about: a strategy of README's table, or a score and what selects by it, "
+            "entropy+kmeans.",
+            "metavar": "NAME",
+        },
+    )
+    candidates: int | None = field(
+        default=None,
+        metadata={"help": "Score only so many unlabeled texts, drawn anew at random in each round. Default: all."},
+    )
+    passes: int | None = field(
+        default=None,
+        metadata={
+            "help": "Passes of Monte-Carlo dropout, for strategies that take draws, such as bald. Default: 10, or no "
+            "pass with a committee."
+        },
+    )
+    committee: int | None = field(
+        default=None, metadata={"help": "Take these draws from the models of so many last rounds instead."}
+    )
+    aggregate: str = field(
+        default="mean",
+        metadata={
+            "help": "For entities: how the scores of words become one of their sentence: mean, max, sum, or top, the "
+            "mean of the top_words most uncertain ones. For several labels, how theirs become one of the text: mean, "
+            "max, or rank, the mean of the ranks in the pool.",
+            "choices": ["mean", "max", "sum", "top", "rank"],
+        },
+    )
+    top_words: int = field(default=3, metadata={"help": "Of --aggregate top."})
+    sure_outside: float | None = field(
+        default=None,
+        metadata={"help": "For entities: leave out words that are outside any with at least this probability."},
+    )
+    unit: str = field(
+        default="examples",
+        metadata={
+            "help": "What query_size, seed_size, holdout and budget count: texts, or, for entities, their words.",
+            "choices": ["examples", "words"],
+        },
+    )
+    query_size: int | None = field(
+        default=None, metadata={"help": "Texts that a round asks for, or words. Default: 50 texts, or 500 words."}
+    )
+    seed_size: int | None = field(
+        default=None, metadata={"help": "Texts of the first query, or words. Default: query_size."}
+    )
+    seed_strategy: str | None = field(
+        default=None,
+        metadata={
+            "help": "How the first query is picked. Default: kmeans for text classification, unless the strategy is "
+            "random; else random.",
+            "choices": ["random", "stratified", "kmeans", "kcenter", "typiclust", "probcover"],
+        },
+    )
+    holdout: int | None = field(
+        default=None,
+        metadata={
+            "help": "Have so many texts labeled first, to evaluate on. "
+            f"Default: {_HOLDOUT['examples']} (or {_HOLDOUT['words']} words), or a fifth of a small pool; 0 with a "
+            "simulated annotator or data to evaluate on."
+        },
+    )
+    rounds: int | None = field(
+        default=None,
+        metadata={
+            "help": "Rounds in all. Default: until the budget is spent, the target or stop met, or all is labeled."
+        },
+    )
+    budget: int | None = field(default=None, metadata={"help": "Labels to buy in all, or words."})
+    target_metric: str | None = field(
+        default=None, metadata={"help": "Stop when this metric reaches target.", "metavar": "NAME"}
+    )
+    target: float | None = field(default=None, metadata={"help": "Value of target_metric to stop at."})
+    stop: str | None = field(
+        default=None,
+        metadata={
+            "help": "When to stop beside that: kappa, change, f_change, uncertainty, plateau, budget, target, with "
+            "arguments if need be, joined by and/or: 'kappa(0.98) or plateau(accuracy, 0.01)'. 'none' goes on with a "
+            "run that this had ended.",
+            "metavar": "CRITERIA",
+        },
+    )
+    record_stability: bool = field(
+        default=False,
+        metadata={"help": "Record how predictions change from round to round also where stop does not need it."},
+    )
+    retrain: str = field(
+        default="from_scratch",
+        metadata={
+            "help": "How a round begins: with fresh weights or the last round's.",
+            "choices": ["from_scratch", "continue"],
+        },
+    )
+    self_training: float | None = field(
+        default=None,
+        metadata={
+            "help": "Also train on predictions that the last round's model is sure of; each counts so much beside a "
+            "label, between 0 and 1 (text classification). Default: do not."
+        },
+    )
+    self_training_threshold: float = field(
+        default=0.95, metadata={"help": "From which probability on it is sure of one."}
+    )
+    keep_models: int | None = field(default=1, metadata={"help": "Of how many last rounds to keep the model."})
+    min_steps: int | None = field(
+        default=None,
+        metadata={
+            "help": "Gradient steps of a round at least: more epochs while there are few labels. "
+            f"Default: {_MIN_STEPS}, or none where num_train_epochs or max_steps is set."
+        },
+    )
+    class_weights: str | None = field(
+        default=None,
+        metadata={
+            "help": "Train with a loss in which rare classes count as much as frequent ones.",
+            "choices": ["balanced"],
+        },
+    )
+    export: str | None = field(
+        default=None,
+        metadata={
+            "help": "Where the labels go when the run ends: hub:OWNER/NAME, a file or a folder.",
+            "metavar": "PATH",
+        },
+    )
+    export_license: str | None = field(
+        default=None,
+        metadata={"help": "On the Hub: the license of the data, as the Hub writes it, cc-by-4.0.", "metavar": "NAME"},
+    )
+    export_language: list[str] | None = field(
+        default=None,
+        metadata={"help": "On the Hub: the language or languages of the texts, in ISO 639-1, en.", "metavar": "A,B"},
+    )
+    given: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
+    """The options of both dataclasses that the YAML file or the command line has set."""
+
+    def settle(self, pool: "Pool", evaluated: bool) -> None:
+        """Decide what was left to the data: who labels, and how many examples are held out.
+
+        Args:
+            pool: The run's pool.
+            evaluated: Whether there is data to evaluate on.
+        """
+        from hfal.utils.distributed import on_main  # which loads torch
+
+        self.annotator, self.holdout = on_main(lambda: self._settled(pool, evaluated))
+
+    def _settled(self, pool: "Pool", evaluated: bool) -> tuple[str, int]:
+        annotator = self.annotator or ("simulated" if pool.store.meta("labels_are_hidden") else "terminal")
+        holdout = self.holdout
+        if holdout is None and pool.store.queries():
+            holdout = int(pool.costs(self.unit)[pool.positions(sorted(pool.store.holdout_ids()))].sum())
+        elif holdout is None and (evaluated or annotator == "simulated"):
+            holdout = 0
+        elif holdout is None:
+            sizes = [int(pool.costs(self.unit)[pool.unlabeled_positions()].sum())]
+            sizes += [] if self.budget is None else [self.budget]
+            holdout = min(_HOLDOUT[self.unit], *(size // 5 for size in sizes))
+        logger.info(
+            "%d texts in the pool, labels %s, annotator %s, %d %s held out; all is kept in %s",
+            len(pool),
+            ", ".join(pool.label_names),
+            annotator,
+            holdout,
+            "words" if self.unit == "words" else "texts",
+            pool.run_dir,
+        )
+        return annotator, holdout
+
+    def criterion(self, usual: str) -> "Criterion | None":
+        """What `stop` stands for, with what other options say where it leaves something out.
+
+        Args:
+            usual: The metric that `plateau` looks at where it does not say.
+
+        Raises:
+            ArgumentError: It cannot be read.
+        """
+        from hfal.stopping.expressions import parse_stop
+
+        if self.stop is None:
+            return None
+        target = None if self.target_metric is None or self.target is None else (self.target_metric, self.target)
+        return parse_stop(str(self.stop), metric=usual, budget=self.budget, unit=self.unit, target=target)
+
+    def callback_options(self) -> dict[str, Any]:
+        """Those of the options that `ActiveLearningCallback` takes by the same name."""
+        options = {name: getattr(self, name) for name in _CALLBACK_OPTIONS}
+        if self.min_steps is None:
+            options["min_steps"] = 0 if self.given.keys() & {"num_train_epochs", "max_steps"} else _MIN_STEPS
+        return options
+
+
+_CALLBACK_OPTIONS = (
+    "query_size",
+    "seed_size",
+    "seed_strategy",
+    "holdout",
+    "budget",
+    "unit",
+    "target_metric",
+    "target",
+    "record_stability",
+    "retrain",
+    "embeddings",
+    "embeddings_dir",
+    "passes",
+    "committee",
+    "token_budget",
+    "bf16_scoring",
+    "self_training",
+    "self_training_threshold",
+    "keep_models",
+    "min_steps",
+    "class_weights",
+)
+
+
+@dataclass
+class TrainingOptions:
+    """The training options that people change, and those whose default is not that of `TrainingArguments`.
+
+    `hfal.config.training_arguments.RoundTrainingArguments` is made of these and of `TrainingArguments`.
+    """
+
+    output_dir: str | None = field(
+        default=None,
+        metadata={"help": "The run directory. Default: runs/ and the name of the data.", "metavar": "RUN_DIR"},
+    )
+    num_train_epochs: float = field(default=10.0, metadata={"help": "Epochs of each round."})
+    learning_rate: float = field(default=1e-4, metadata={"help": "The highest learning rate, after the warm-up."})
+    warmup_steps: float = field(
+        default=0.1, metadata={"help": "Steps of warm-up; below 1, the part of all steps that it takes."}
+    )
+    per_device_train_batch_size: int = field(default=16, metadata={"help": "Examples of a training batch."})
+    per_device_eval_batch_size: int = field(default=32, metadata={"help": "Examples of an evaluation batch."})
+    bf16: bool = field(default=False, metadata={"help": "Train in bfloat16, on hardware made for it."})
+    use_cpu: bool = field(default=False, metadata={"help": "Train on the CPU though there is a GPU."})
+    seed: int = field(default=42, metadata={"help": "Seeds everything that is random."})
+    save_strategy: str = field(
+        default="no", metadata={"help": "When a round saves checkpoints: no, epoch, steps, best."}
+    )
+    logging_strategy: str = field(default="no", metadata={"help": "When the training loss is logged."})
+    report_to: list[str] = field(
+        default_factory=lambda: ["none"], metadata={"help": "Trackers: none, tensorboard, trackio, all, ..."}
+    )
+    log_level: str = field(default="error", metadata={"help": "What transformers says: error, warning, info, ..."})
+    log_level_replica: str = field(
+        default="error", metadata={"help": "The same for the processes of several that are not the main one."}
+    )
+    dataloader_pin_memory: bool = field(default=False, metadata={"help": "Whether to pin memory for a GPU."})
+
+
+GROUPS = {
+    "data": "data task text label labels thresholds id split pool_size eval_split eval_size data_config data_filter",
+    "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
+    "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
+    "sure_outside query_size seed_size seed_strategy holdout",
+    "rounds": "rounds budget unit target_metric target stop record_stability retrain self_training "
+    "self_training_threshold keep_models export export_license export_language",
+    "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "
+    "per_device_train_batch_size per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",
+}
+"""The options that `hfal run --help` shows, in its order."""
+
+
+def references_in(options: Mapping[str, Any]) -> dict[str, str]:
+    """Those of the options that name data or a model, which may be a path."""
+    found = {name: options[name] for name in ("data", "model", "embeddings") if name in options}
+    if found.get("embeddings") in ("model", "entities"):  # made by the model that is trained
+        del found["embeddings"]
+    return found

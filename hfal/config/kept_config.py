@@ -1,0 +1,198 @@
+"""What `hfal run` and the recipes are told by a YAML file and the command line, and how a run keeps it.
+
+Importing this module loads neither torch nor transformers: `hfal run --help` need not wait for them.
+"""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from hfal.config.arguments import GROUPS, ActiveLearningArguments, TrainingOptions, references_in
+from hfal.config.parser import (
+    CONFIG_NAME,
+    default_of,
+    option_help,
+    option_parser,
+    options_of,
+    parse_values,
+    read_yaml,
+    unknown_option,
+)
+from hfal.data.references import in_full
+from hfal.errors import ArgumentError
+
+
+if TYPE_CHECKING:
+    from hfal.data.pool import Pool
+
+logger = logging.getLogger(__name__)
+
+_KEPT = "# What the run was started with; `hfal run RUN_DIR` goes on with it."
+
+_USAGE = """hfal run --data FILE --text COLUMN --labels NAME,NAME [--OPTION VALUE ...]
+       hfal run CONFIG.yaml [--OPTION VALUE ...]
+       hfal run RUN_DIR [--OPTION VALUE ...]"""
+
+_DESCRIPTION = """Have texts labeled, train on them, pick the texts worth labeling next, and so on.
+The same command started again goes on where the run stands; so does `hfal run RUN_DIR`.
+
+examples:
+  hfal run --data reviews.csv --text review --labels negative,positive
+      asks in the terminal; the run is kept in runs/reviews
+  hfal run --data pairs.jsonl --text premise,hypothesis --labels yes,maybe,no --annotator csv
+      writes files to fill in with a spreadsheet
+  hfal run --data labeled.csv --text review --label sentiment --eval_size 200 --rounds 5
+      an experiment: the labels that are there are revealed one query at a time
+  hfal run --data news.jsonl --task multi_label_classification --labels sports,money,law
+      any number of labels for each text, or none
+  hfal run --data sentences.jsonl --task token_classification --labels PER,ORG,LOC
+      named entities: marks their words in the terminal
+  hfal run config.yaml --strategy entropy
+      options from a YAML file, with the names below; the command line overrides it
+  hfal run runs/reviews --rounds 8
+      goes on with the options that the run was started with, and this one"""
+
+_EPILOG = """Every option of transformers.TrainingArguments works too (--weight_decay 0.01);
+hfal run --help-all lists them. Hyphens do as well as underscores (--query-size)."""
+
+
+def help_text() -> str:
+    """What `hfal run --help` prints."""
+    options = options_of((ActiveLearningArguments, TrainingOptions))
+    return option_help("hfal run", _USAGE, _DESCRIPTION, _EPILOG, GROUPS, options)
+
+
+def parse_arguments(
+    dataclass_types: Sequence[Any], argv: Sequence[str], config_name: str = CONFIG_NAME
+) -> tuple[Any, ...]:
+    """Fill dataclasses from a YAML file and the command line, which overrides it.
+
+    Args:
+        dataclass_types: The dataclasses, each field an option.
+        argv: The command line: the path of a YAML file or of a run directory first, or after `--config`, if there is
+            one; then options.
+        config_name: The YAML file in such a directory.
+
+    Returns:
+        One object for each of the dataclasses.
+
+    Raises:
+        ArgumentError: An option is unknown (the nearest one is offered) or has a value that it cannot have, or the
+            YAML file cannot be read.
+        FileNotFoundError: There is no such YAML file or run directory.
+    """
+    if {"-h", "--help"} & set(argv):
+        print(help_text())
+        raise SystemExit(0)
+    if "--help-all" in argv:
+        print(option_parser(dataclass_types).format_help())
+        raise SystemExit(0)
+    values, given, unknown = parse_values(dataclass_types, argv, config_name=config_name)
+    if unknown:
+        raise ArgumentError(unknown_option(unknown[0], options_of(dataclass_types)))
+    objects = []
+    for cls in dataclass_types:
+        names = [f.name for f in dataclasses.fields(cls) if f.init]
+        try:
+            objects.append(cls(**{name: values[name] for name in names}))
+        except ValueError as error:
+            raise ArgumentError(f"an option has a value that it cannot have: {error}") from error
+        if cls is ActiveLearningArguments:
+            objects[-1].given = given
+    return tuple(objects)
+
+
+def read_ahead(argv: Sequence[str]) -> tuple[ActiveLearningArguments, TrainingOptions]:
+    """The options that `parse_arguments` would find, without those of `TrainingArguments`, whose import takes long.
+
+    Raises:
+        ArgumentError: As `parse_arguments` does; options that may be those of `TrainingArguments` are passed over.
+        FileNotFoundError: There is no such YAML file or run directory.
+    """
+    values, _, _ = parse_values((ActiveLearningArguments, TrainingOptions), argv, strict=False)
+    return tuple(  # type: ignore[return-value]
+        cls(**{f.name: values[f.name] for f in dataclasses.fields(cls) if f.init})
+        for cls in (ActiveLearningArguments, TrainingOptions)
+    )
+
+
+def keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
+    """Write what was given to `RUN_DIR/config.yaml`, with which `hfal run RUN_DIR` goes on, and log what changed.
+
+    Paths are written in full, so that it does not matter where the run is started again. No token is written.
+
+    Args:
+        al: What `parse_arguments` returned.
+        pool: The run's pool.
+
+    Raises:
+        RunDirectoryBusyError: Another process owns the run directory.
+    """
+    from hfal.utils.distributed import on_main  # which loads torch
+
+    on_main(lambda: _keep_options(al, pool))
+
+
+def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
+    given = portable_options(al.given)
+    path = pool.run_dir / CONFIG_NAME
+    if path.exists() and not path.read_text("utf-8").startswith(_KEPT):
+        return  # somebody's own configuration is there, and is what `hfal run RUN_DIR` goes on with
+    with pool.store.own():
+        changed = _changes(path, given)
+        if changed:
+            logger.info("changed since the last start: %s", "; ".join(changed))
+        write_options(path, given, _KEPT)
+
+
+def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that can be kept: paths in full, no token, and not the run directory, which is where they are kept."""
+    kept = {name: value for name, value in given.items() if not name.endswith("token") and name != "output_dir"}
+    for name, reference in references_in(kept).items():
+        kept[name] = in_full(reference)
+    if kept.get("embeddings_dir"):
+        kept["embeddings_dir"] = os.path.abspath(kept["embeddings_dir"])
+    export = kept.get("export")
+    if export and not export.startswith("hub:"):
+        kept["export"] = os.path.join(os.path.abspath(export), "") if export.endswith("/") else os.path.abspath(export)
+    return kept
+
+
+def write_options(path: Path, given: Mapping[str, Any], comment: str = _KEPT) -> None:
+    """Write options to a YAML file, below a comment; half of it is never there."""
+    part = path.with_name(path.name + ".part")
+    text = yaml.safe_dump(dict(given), sort_keys=False, allow_unicode=True)
+    part.write_text(f"{comment}\n{text}", "utf-8")
+    os.replace(part, path)
+
+
+def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `keep_options` has written; empty for a run of one's own script."""
+    path = Path(run_dir, CONFIG_NAME)
+    if not path.is_file():
+        return {}
+    return read_yaml(path, options_of((ActiveLearningArguments, TrainingOptions)), strict=False)
+
+
+def other_options(run_dir: str | os.PathLike[str]) -> list[str]:
+    """The names of the options of `TrainingArguments` that `keep_options` has written, which `kept_options` lacks."""
+    path = Path(run_dir, CONFIG_NAME)
+    kept = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
+    known = options_of((ActiveLearningArguments, TrainingOptions))
+    return [name for name in kept if name not in known] if isinstance(kept, dict) else []
+
+
+def _changes(path: Path, given: Mapping[str, Any]) -> list[str]:
+    options = options_of((ActiveLearningArguments, TrainingOptions))
+    try:
+        before = read_yaml(path, options, strict=False)
+    except (ArgumentError, FileNotFoundError):
+        return []  # the first start, or somebody has written something else there
+    defaults = {name: default_of(option) for name, option in options.items()}
+    then, now = {**defaults, **before}, {**defaults, **given}
+    return [f"{name} is {now[name]!r}, was {then[name]!r}" for name in options if now[name] != then[name]]

@@ -1,0 +1,273 @@
+"""Options: dataclasses that a YAML file and the command line fill.
+
+Importing this module loads neither torch nor transformers.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from hfal.data.references import DATA_SUFFIXES
+from hfal.errors import ArgumentError
+from hfal.store.run_directory import has_comparison, has_run
+
+
+CONFIG_NAME = "config.yaml"
+"""In the run directory: what the run was started with."""
+
+_FOLDERS = {"output_dir", "embeddings_dir", "export"}
+_NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values
+_METAVARS = {"int": "N", "float": "X", "bool": "", "list[str]": "A,B"}
+
+
+def option_help(
+    prog: str,
+    usage: str,
+    description: str,
+    epilog: str,
+    groups: Mapping[str, str],
+    options: Mapping[str, dataclasses.Field],
+) -> str:
+    """What `--help` prints.
+
+    Args:
+        prog: The command.
+        usage: How to call it.
+        description: What it does.
+        epilog: What stands at the end.
+        groups: Titles, and the names of the options below them.
+        options: What `options_of` returned.
+    """
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        usage=usage,
+        description=description,
+        epilog=epilog,
+        add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for title, names in groups.items():
+        group = parser.add_argument_group(title)
+        for name in names.split():
+            option = options[name]
+            choices = option.metadata.get("choices")
+            metavar = "{" + ",".join(choices) + "}" if choices else _METAVARS.get(_type(option), "WORD")
+            metavar = option.metadata.get("metavar", metavar)
+            group.add_argument(f"--{name}", metavar=metavar, help=_help_of(option))
+    return parser.format_help()
+
+
+def _help_of(option: dataclasses.Field) -> str:
+    default = default_of(option)
+    if default in (None, False, dataclasses.MISSING):
+        return str(option.metadata["help"])
+    shown = ",".join(default) if isinstance(default, list) else f"{default:g}" if _type(option) == "float" else default
+    return f"{option.metadata['help']} Default: {shown}."
+
+
+def parse_values(
+    dataclass_types: Sequence[Any], argv: Sequence[str], strict: bool = True, config_name: str = CONFIG_NAME
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """The value of every option, those that were given, and the words that belong to no option.
+
+    Args:
+        dataclass_types: The dataclasses, each field an option.
+        argv: The command line, which may begin with a YAML file or a folder.
+        strict: Whether a key of the YAML file that is no option is an error.
+        config_name: The YAML file in a folder.
+
+    Raises:
+        ArgumentError: An option has a value that it cannot have, or the YAML file cannot be read.
+        FileNotFoundError: There is no such YAML file or folder.
+    """
+    options = options_of(dataclass_types)
+    path, fixed, rest = _configuration(argv, config_name)
+    parser = option_parser(dataclass_types)
+    given = fixed if path is None else {**read_yaml(path, options, strict), **fixed}
+    # What is there already gets no default, so that what is replaced is what the command line has given.
+    nothing = object()
+    namespace, unknown = parser.parse_known_args(rest, argparse.Namespace(**dict.fromkeys(options, nothing)))
+    for name, value in vars(namespace).items():
+        if value is not nothing:
+            is_list = _type(options[name]) == "list[str]"
+            given[name] = [item for word in value for item in _split(name, word)] if is_list else value
+    parser.set_defaults(**given)
+    values = vars(parser.parse_args([]))  # which converts what YAML has as strings: 5e-5
+    for name, option in options.items():
+        if values[name] is dataclasses.MISSING:
+            raise ArgumentError(f"--{name} is missing: {option.metadata['help']} (--help shows examples)")
+        choices = option.metadata.get("choices")
+        if choices and values[name] not in (*choices, option.default):
+            raise ArgumentError(f"--{name} is {values[name]!r}, expected one of {', '.join(choices)}")
+    if "output_dir" in values and values["output_dir"] is None:
+        values["output_dir"] = str(Path("runs", _name_of_data(values["data"], values["data_config"])))
+    for name in values.keys() & _FOLDERS:
+        if values[name] is not None:
+            values[name] = os.path.expanduser(str(values[name]))  # which no shell has done in a YAML file
+    return values, {name: values[name] for name in given}, unknown
+
+
+def _kind_of(folder: Path) -> str:
+    """What a folder is that is not what it was taken for."""
+    if has_comparison(folder):
+        return "is a comparison: go on with hfal compare"
+    if not has_run(folder):
+        return "is neither a run nor a comparison"
+    return (
+        "is a run: go on with hfal run"
+        if (folder / CONFIG_NAME).is_file()
+        else "was started by a script: start that again"
+    )
+
+
+def _configuration(argv: Sequence[str], config_name: str) -> tuple[Path | None, dict[str, Any], list[str]]:
+    """The YAML file, if there is one; what goes before what it says; the rest of the command line."""
+    rest = list(argv)
+    path = None
+    if rest and not rest[0].startswith("-"):
+        path = Path(rest.pop(0))
+    else:
+        for place, word in enumerate(rest):
+            if word.startswith("--config="):
+                path = Path(rest.pop(place).partition("=")[2])
+                break
+            if word == "--config" and place + 1 < len(rest):
+                path = Path(rest[place + 1])
+                del rest[place : place + 2]
+                break
+    if path is None:
+        return None, {}, rest
+    if path.is_dir():
+        if not (path / config_name).is_file():
+            raise FileNotFoundError(f"{path.absolute()} {_kind_of(path)} (there is no {config_name} in it)")
+        return path / config_name, {"output_dir": str(path)}, rest
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no configuration or run directory {path.absolute()}")
+    if path.suffix.lower() in DATA_SUFFIXES:
+        raise ArgumentError(f"{path} is no configuration: to label what is in it, write --data {path}")
+    return path, {}, rest
+
+
+def option_parser(dataclass_types: Sequence[Any]) -> Any:
+    """The parser of the command line, whose complaints are an `ArgumentError`; what has no default is `MISSING`."""
+    from transformers import HfArgumentParser  # takes a second; torch is not imported with it
+
+    parser = HfArgumentParser(dataclass_types, prog="hfal run", allow_abbrev=False, add_help=False)
+    for action in parser._actions:
+        if action.required:
+            action.required, action.default = False, dataclasses.MISSING
+
+    def refuse(message: str) -> NoReturn:
+        raise ArgumentError(f"{message} (hfal run --help-all lists all options)")
+
+    parser.error = refuse  # instead of printing the usage of 150 options
+    return parser
+
+
+def options_of(dataclass_types: Sequence[Any]) -> dict[str, dataclasses.Field]:
+    """The options by name."""
+    return {f.name: f for cls in dataclass_types for f in dataclasses.fields(cls) if f.init}
+
+
+def default_of(option: dataclasses.Field) -> Any:
+    """The default of an option, a new list where it is one; `MISSING` if it has none."""
+    if option.default_factory is not dataclasses.MISSING:
+        return option.default_factory()
+    return option.default
+
+
+def _type(option: dataclasses.Field) -> str:
+    """The option's type in words, without `| None`; HfArgumentParser puts types in the place of what stands there."""
+    kind = option.type
+    return (kind.__name__ if isinstance(kind, type) and kind.__name__ != "list" else str(kind)).removesuffix(" | None")
+
+
+def _split(name: str, text: str) -> list[str]:
+    items = [item.strip() for item in text.strip().strip(",").split(",")]
+    if "" in items:
+        raise ArgumentError(f"--{name} has an empty item: {text!r}")
+    return items
+
+
+def _name_of_data(reference: str, config_name: str | None) -> str:
+    path = Path(reference.removeprefix("package:")).absolute()
+    name = path.stem if path.suffix.lower() in DATA_SUFFIXES else path.name
+    return f"{name}-{config_name}" if config_name else name
+
+
+def unknown_option(word: str, options: Iterable[str]) -> str:
+    """What to say of a word on the command line that belongs to no option."""
+    if not word.startswith("-"):
+        return f"{word!r} belongs to no option; a value with spaces needs quotes (--help shows examples)"
+    return f"unknown option {word!r}.{_nearest(word.lstrip('-'), options)}"
+
+
+def _nearest(name: str, options: Iterable[str]) -> str:
+    name = name.partition("=")[0].replace("-", "_")
+    if name == "run_dir":  # as it is called everywhere else
+        name = "output_dir"
+    options = list(options)
+    near = (
+        difflib.get_close_matches(name, options, n=1, cutoff=0.8)
+        or [option for option in options if name.startswith(f"{option}_")]  # text_column, as Pool has it
+        or difflib.get_close_matches(name, options, n=1, cutoff=0.55)
+    )
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool = True) -> dict[str, Any]:
+    """What a YAML file sets.
+
+    Args:
+        path: The file.
+        options: What `options_of` returned.
+        strict: Whether a key that is no option is an error; else it is left out.
+
+    Raises:
+        ArgumentError: It is no mapping of options to values that they can have.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"{path} is no valid YAML in UTF-8: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ArgumentError(f"{path} is no mapping of options to values")
+    unknown = [key for key in values if key not in options]
+    if unknown and strict:
+        raise ArgumentError(f"{path} has the unknown key {str(unknown[0])!r}.{_nearest(str(unknown[0]), options)}")
+    return {key: _checked(path, key, values[key], options[key]) for key in values if key not in unknown}
+
+
+def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any:
+    kind = _type(option)
+    if value is None:
+        if default_of(option) is not None:
+            raise ArgumentError(f"{path}: {key} is empty, but needs a value")
+        return None
+    if kind == "list[str]":
+        return (
+            [_text(path, key, item) for item in value]
+            if isinstance(value, list)
+            else _split(key, _text(path, key, value))
+        )
+    if kind in ("str", "int", "float", "bool") and isinstance(value, list | dict):
+        raise ArgumentError(f"{path}: {key} has {value!r}, expected one value")
+    if value is False and key in _NO_IS_A_WORD:
+        return "no"
+    if isinstance(value, bool) and (kind == "str" or key in _NO_IS_A_WORD):
+        return _text(path, key, value)  # which says what to do
+    if kind == "int" and isinstance(value, float | bool):
+        raise ArgumentError(f"{path}: {key} has {value!r}, expected a whole number")
+    return str(value) if kind == "str" and isinstance(value, int | float) else value
+
+
+def _text(path: Path, key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        raise ArgumentError(f"{path}: {key} has {value}, which is what YAML makes of yes, no, on and off: quote it")
+    return str(value)

@@ -1,0 +1,145 @@
+"""What the recipes share: who labels, by the option's name, and what is said in the end; and which one is run."""
+
+import gc
+import logging
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hfal.annotators.base import Annotator
+from hfal.annotators.file.annotator import FileAnnotator
+from hfal.annotators.simulated import SimulatedAnnotator
+from hfal.annotators.terminal.annotator import TerminalAnnotator
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.data.pool import Pool
+from hfal.errors import HfalError
+from hfal.export.curves import plot_learning_curve, rounds_table
+from hfal.export.hub import hub_name, push_to_hub
+from hfal.export.labels import export_labels
+from hfal.export.publication import describe_rows
+from hfal.stopping.criteria import Criterion, metric_value
+from hfal.store.records import RoundRecord
+from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
+from hfal.utils.distributed import is_main
+
+
+logger = logging.getLogger(__name__)
+
+
+def start_logging() -> None:
+    """Show what hfal has to say, of several processes once."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("hfal").setLevel(logging.INFO if is_main() else logging.WARNING)
+
+
+def run_recipe(argv: Sequence[str], task: str | None) -> None:
+    """Run the recipe for a task, that for whole texts with one label where it is not known, as its file does."""
+    if task == "token_classification":
+        from hfal.recipes.token_classification import main
+    elif task == "multi_label_classification":
+        from hfal.recipes.multi_label_classification import main
+    else:
+        from hfal.recipes.text_classification import main
+
+    if not gc.get_freeze_count():
+        # Every `train()` collects garbage, and would go through all that was imported: half a second each time.
+        gc.collect()
+        gc.freeze()
+    main(argv)
+
+
+def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
+    """Who answers the queries."""
+    if al.annotator == "simulated":
+        return SimulatedAnnotator(pool)
+    if al.annotator == "terminal":
+        return TerminalAnnotator(al.annotator_name, show_suggestions=not al.hide_suggestions)
+    return FileAnnotator(str(al.annotator), name=al.annotator_name or "file")
+
+
+def make_strategy(al: ActiveLearningArguments, task: str) -> Any:
+    """The query strategy, for `ActiveLearningCallback`.
+
+    Raises:
+        ArgumentError: There is none of this name for the task.
+    """
+    strategy: Any = al.strategy
+    if task == "token_classification":
+        strategy = token_strategy(al.strategy, al.aggregate, al.top_words, al.sure_outside)
+    elif task == "multi_label_classification":
+        strategy = label_set_strategy(al.strategy, al.aggregate)
+    resolve_strategy(strategy, task)
+    return strategy if al.candidates is None else Subset(strategy, al.candidates)
+
+
+def make_stop(al: ActiveLearningArguments, metrics: Sequence[str], usual: str) -> Criterion | None:
+    """When the run ends, for `ActiveLearningCallback`, as `--stop` says.
+
+    Args:
+        al: The options.
+        metrics: The names of all metrics that there will be.
+        usual: The metric that `plateau` looks at where it does not say.
+
+    Raises:
+        ArgumentError: It cannot be read, or it or `--target_metric` names a metric that there is not, which would be
+            found when the first round has been paid for.
+    """
+    stop = al.criterion(usual)
+    known = {f"eval_{name}": 0.0 for name in metrics}
+    if al.target_metric:
+        metric_value(known, al.target_metric)
+    for name in [] if stop is None else stop.metrics:
+        metric_value(known, name, f"stop={al.stop!r}: metric")
+    return stop
+
+
+def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: str) -> None:
+    """Print the rounds, and draw the learning curve of a metric, if it was measured.
+
+    Args:
+        records: All rounds of the run.
+        picture: Where to draw the curve.
+        metric: The metric's name, `"eval_accuracy"`.
+        title: What stands above the curve.
+    """
+    if not is_main():
+        return
+    print(f"\n{rounds_table(records)}\n")
+    if any(metric in (record.metrics or {}) for record in records):
+        try:
+            plot_learning_curve(records, picture, metric, title)
+            print(f"Learning curve: {picture}")
+        except ImportError as error:
+            print(error)
+
+
+def export(al: ActiveLearningArguments, pool: Pool) -> None:
+    """Write or publish the labels, if the options say where to.
+
+    Args:
+        al: The options.
+        pool: The run's pool.
+
+    Raises:
+        HfalError: That cannot be; the message says how to do it later.
+    """
+    if al.export is None or not is_main():
+        return
+    try:
+        repo_id = hub_name(al.export)
+        if repo_id is None:
+            if al.export_license or al.export_language:
+                logger.warning(
+                    "export_license and export_language are for the Hub: --export %s has no card", al.export
+                )
+            print(describe_rows(export_labels(pool.run_dir, al.export)))
+        else:
+            print(push_to_hub(pool.run_dir, repo_id, license=al.export_license, language=al.export_language))
+    except HfalError as error:
+        later = ["hfal", "export", str(pool.run_dir), "--to", al.export]
+        later += ["--license", al.export_license] if al.export_license else []
+        later += ["--language", *al.export_language] if al.export_language else []
+        raise HfalError(
+            f"the labels are safe in {pool.run_dir}, but were not exported: {error}. Then: {shlex.join(later)}"
+        ) from error

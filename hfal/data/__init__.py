@@ -1,0 +1,1 @@
+"""The pool, the identity of its examples, and where data comes from."""

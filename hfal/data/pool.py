@@ -1,0 +1,567 @@
+"""The pool: every example, labeled or not. The data never changes; what is known about its labels does."""
+
+import bisect
+import hashlib
+import logging
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets.table import InMemoryTable
+
+from hfal.data.identity import examples_of, hash_texts, make_ids
+from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
+from hfal.export.restore import load_export, restored
+from hfal.store import Store
+from hfal.store.records import DATASET, Answer, Texts
+from hfal.tasks.label_column import LABEL_COLUMNS
+from hfal.tasks.registry import make_task
+from hfal.tasks.spans import plain_text
+from hfal.utils.arrow import ROWS_AT_A_TIME, tables_of
+from hfal.utils.distributed import is_main, on_main, rank_and_size
+
+
+logger = logging.getLogger(__name__)
+
+HOLDOUT = "held out by hfal"
+"""Description of the held-out view, by which the loop knows it again in a Trainer's `eval_dataset`."""
+
+EMBEDDING = "embedding"
+"""The column with embeddings of the texts, for a head on a frozen encoder (`hfal.training.frozen_encoder`)."""
+
+STATES = "token_states"
+"""The same of the tokens, for entities."""
+
+UNITS = ("examples", "words")
+"""What sizes of queries, and budgets, may count."""
+
+_PATIENCE = 60  # seconds, of the other processes for the main one
+
+
+class Pool:
+    """A data set and what is known about its labels.
+
+    Args:
+        dataset (`datasets.Dataset`):
+            All examples, with their text beside the tokenized columns. It stays where it is (memory-mapped) and is
+            never changed.
+        run_dir (`str` or `os.PathLike`):
+            Where queries, answers, rounds and models are kept. The same pool with the same `run_dir` goes on.
+        text_column (`str` or sequence of `str`):
+            The column, or columns of a text pair, that annotators read. For token classification the one column with
+            sentences, in words (`List(string)`) or as raw text.
+        label_column (`str`, *optional*):
+            The column with labels: `ClassLabel`, integers, or strings; for a text that may have several a list of
+            these, which may be empty; for words a list with a tag for each, or a list of character spans (`start`,
+            `end`, `label`). Missing labels are `None` or -1. If every example has a label they stay hidden until a
+            `SimulatedAnnotator` reveals them; if only some have one, these are known from the start.
+        label_names (sequence of `str`, *optional*):
+            The labels' names; needed only where the column does not say them. Names of entity types (`PER`) stand for
+            their tags (`O`, `B-PER`, `I-PER`).
+        id_column (`str`, *optional*):
+            A column of unique ids. Without it an id is made from a hash of the text and an occurrence number, so
+            rows may be reordered and appended.
+        task (`str`, *optional*):
+            `"text_classification"`, `"multi_label_classification"` or `"token_classification"`; by default what the
+            columns are made for. Needed for raw text that has no labels yet, unless each is to get one.
+        thresholds (`float` or mapping of `str` to `float`, *optional*):
+            For multi-label classification, from which probability on a label is suggested: for all labels, or by
+            name; 0.5 by default. The attribute of this name has it for every label, for
+            `hfal.tasks.metrics.label_set_metrics`.
+
+    Raises:
+        TypeError: `dataset` is not a `datasets.Dataset`.
+        ValueError: An argument does not fit the data; the message says which and what to do.
+        RunDirectoryError: `run_dir` belongs to another pool, or a text that was queried or labeled has changed.
+    """
+
+    def __init__(
+        self,
+        dataset: datasets.Dataset,
+        run_dir: str | os.PathLike[str],
+        text_column: str | Sequence[str],
+        label_column: str | None = None,
+        label_names: Sequence[str] | None = None,
+        id_column: str | None = None,
+        task: str | None = None,
+        thresholds: float | Mapping[str, float] | None = None,
+    ):
+        if not isinstance(dataset, datasets.Dataset):
+            raise TypeError(
+                f"dataset is a {type(dataset).__name__}, expected one datasets.Dataset; "
+                "of a DatasetDict pass one split, a stream has to be loaded without streaming=True"
+            )
+        if len(dataset) == 0:
+            raise ArgumentError("dataset is empty: a pool needs at least one example")
+        self.dataset = dataset
+        self.text_columns = (text_column,) if isinstance(text_column, str) else tuple(text_column)
+        self.label_column = label_column
+        self.id_column = id_column
+        for argument, column in [*(("text_column", c) for c in self.text_columns), ("label_column", label_column)]:
+            self._check_column(argument, column)
+        self._check_column("id_column", id_column)
+        self.task = make_task(task, dataset, self.text_columns, label_column, label_names, thresholds)
+        self.label_names = self.task.label_names
+        self.thresholds = self.task.thresholds
+        self._hashes = hash_texts(dataset, self.text_columns, self.task.words is not None)
+        self.ids: pa.Array = make_ids(dataset, self._hashes, id_column)
+        self.run_dir = Path(run_dir).resolve()
+        if is_main():
+            self._check_run_directory()
+            if rank_and_size()[1] > 1 and self.store.meta("pool") != self.fingerprint:
+                with self.store.own():
+                    self.store.set_meta("pool", self.fingerprint)  # for which the others wait
+
+    @classmethod
+    def from_export(
+        cls,
+        source: str | os.PathLike[str],
+        run_dir: str | os.PathLike[str],
+        prepare: Callable[[datasets.Dataset], datasets.Dataset] | None = None,
+        thresholds: float | Mapping[str, float] | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+    ) -> "Pool":
+        """Go on where an export stopped, in a new run directory.
+
+        With the same Trainer and the same arguments of the callback, the next queries are those that the exported run
+        would have made. The export has no models: a last round that has made no query yet is trained again, and
+        where `retrain="continue"` or a committee takes models of earlier rounds, the run refuses to start until
+        `rounds/NNN/model` was copied from the run that trained them. What models said of the
+        stop set is not in it, so the first new round has no kappa, and `stop` may end the run later. Nor does it have
+        labels that nobody was shown, so a `SimulatedAnnotator` cannot answer. Called again, it opens the same run.
+
+        Args:
+            source: A folder that `export_labels(..., unlabeled=pool, answers=True)` has written, or the name of a data
+                set on the Hub with these files, also with `hub:` before it.
+            run_dir: The new run directory.
+            prepare: Gets the examples, with `id` and the text columns, and returns them with the columns that the
+                model takes: `lambda rows: rows.map(tokenize, batched=True)`.
+            thresholds: As for `Pool`.
+            revision: Of a data set on the Hub.
+            token: For the Hub.
+
+        Raises:
+            ArgumentError: `source` is no export, or lacks what it takes to go on.
+            HubError: The data set cannot be had from the Hub.
+            RunDirectoryError: `run_dir` has something else in it, or a text was edited in the export.
+        """
+        rows, history = load_export(source, revision, token)
+        dataset = rows if prepare is None else prepare(rows)
+        if not isinstance(dataset, datasets.Dataset) or len(dataset) != len(rows):
+            raise ArgumentError(f"prepare has to return a Dataset with all {len(rows)} rows; it returned {dataset!r}")
+        columns = history.text_columns
+
+        def open_in(folder: str | os.PathLike[str]) -> "Pool":
+            return cls(dataset, folder, columns, None, history.label_names, "id", history.task, thresholds)
+
+        if is_main():
+            with restored(history, rows, run_dir) as folder:
+                open_in(folder).store.close()  # which checks that the texts are those that were labeled
+        return open_in(run_dir)
+
+    @cached_property
+    def store(self) -> Store:
+        """What is known about the labels, on the disk; of several processes only the main one writes to it."""
+        if is_main():
+            return Store(self.run_dir)
+        store = Store(self.run_dir, read_only=True, wait=_PATIENCE)
+        deadline = time.monotonic() + _PATIENCE
+        while store.meta("pool") != self.fingerprint:
+            if time.monotonic() > deadline:
+                raise RunDirectoryError(
+                    f"the main process has not opened this pool in {self.run_dir} within {_PATIENCE} s: every process "
+                    "has to load, filter and shuffle the data in the same way, and to see the same run_dir"
+                )
+            time.sleep(0.05)
+        return store
+
+    def _check_column(self, argument: str, column: str | None) -> None:
+        if column is not None and column not in self.dataset.column_names:
+            raise ArgumentError(
+                f"{argument}={column!r} is no column of the dataset; it has: {', '.join(self.dataset.column_names)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __repr__(self) -> str:
+        return (
+            f"Pool({len(self)} examples, {len(self.labels())} labeled, labels {', '.join(self.label_names)}, "
+            f"run_dir={str(self.run_dir)!r})"
+        )
+
+    # -- identity --------------------------------------------------------------------------------------------------
+
+    def _check_run_directory(self) -> None:
+        task = self.store.meta("task")
+        if task is not None and task != self.task.name:
+            raise RunDirectoryError(
+                f"the run in {self.run_dir} is one of {task}, the pool of {self.task.name}: pass another run_dir"
+            )
+        recorded = self.store.contents()
+        if recorded:
+            positions = pc.index_in(pa.array(list(recorded), pa.string()), value_set=self.ids)
+            found = dict(zip(recorded, positions.to_pylist(), strict=True))
+            gone = [i for i, position in found.items() if position is None]
+            if len(gone) == len(recorded):
+                raise RunDirectoryError(
+                    f"run_dir {self.run_dir} belongs to another pool: none of the {len(recorded)} examples that were "
+                    "queried or labeled there is in this dataset; pass that run's data or another run_dir"
+                )
+            edited = [i for i, p in found.items() if p is not None and recorded[i] != self.content(p)]
+            if gone or edited:
+                texts = self.store.texts([*gone, *edited][0]).values()
+                asked = " | ".join(map(plain_text, texts))
+                raise RunDirectoryError(
+                    f"{len(gone)} examples that were queried or labeled in {self.run_dir} are gone from the dataset "
+                    f"and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}; the first "
+                    f"was {asked[:80] + '…' * (len(asked) > 80)!r}): their labels may no longer be true. Put them "
+                    "back; or start anew with another run_dir, and keep what was labeled with "
+                    f"`hfal export {shlex.quote(str(self.run_dir))} --to labels.csv`. Rows may be reordered and "
+                    "appended at any time"
+                )
+        names = self.store.meta("label_names")
+        if names is not None and names != list(self.label_names):
+            raise RunDirectoryError(
+                f"label names are {', '.join(self.label_names)}, but the run in {self.run_dir} began with "
+                f"{', '.join(names)}: pass the same label_names in the same order, or another run_dir"
+            )
+        if names is None:
+            with self.store.own():
+                self.store.set_meta("labels_are_hidden", bool(self.task.given().all()))
+                self.store.set_meta("task", self.task.name)
+                self.store.set_meta("scheme", self.task.scheme)
+                self.store.set_meta("label_names", list(self.label_names))
+        if self.store.meta("labels_are_hidden"):
+            logger.info("every example has a label: they stay hidden until a SimulatedAnnotator reveals them")
+        else:
+            self._record_given_labels()
+
+    def _record_given_labels(self) -> None:
+        given = self.task.given()
+        held = self.store.current_answers()
+        known = {*held, *(answer.example_id for answer in self.store.answers() if answer.annotator == DATASET)}
+        labeled = [int(row) for row in np.flatnonzero(given)]
+        rows = [row for row in labeled if self.ids[row].as_py() not in known]
+        names = {row: held[self.ids[row].as_py()].label for row in labeled if self.ids[row].as_py() in held}
+        contradicted = [row for row, name in names.items() if name not in (None, self.task.label_at(row))]
+        if contradicted:
+            logger.warning(
+                "%d examples have another label in column %r than the run has recorded (ids %s): what was recorded "
+                "first holds; Pool.record, or an answer in the terminal, can correct it",
+                len(contradicted),
+                self.label_column,
+                self.some_ids(contradicted),
+            )
+        if rows:
+            with self.store.own():
+                self.store.record_given(
+                    (
+                        Answer(self.ids[row].as_py(), self.task.label_at(row), annotator=DATASET),
+                        self.content(row),
+                        texts,
+                    )
+                    for start in range(0, len(rows), ROWS_AT_A_TIME)
+                    for row, texts in zip(
+                        rows[start : start + ROWS_AT_A_TIME],
+                        self.texts(rows[start : start + ROWS_AT_A_TIME]),
+                        strict=True,
+                    )
+                )
+            logger.info("%d examples of the pool came with a label", len(rows))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all texts, ids and given labels, in the order of the rows."""
+        digest = hashlib.blake2b(self._hashes.tobytes(), digest_size=16)
+        digest.update(self.task.label_bytes())
+        for chunk in pa.chunked_array([self.ids]).chunks:
+            for buffer in chunk.buffers():
+                if buffer is not None:
+                    digest.update(buffer)
+        return digest.hexdigest()
+
+    def position(self, example_id: str) -> int:
+        """The row of an example in the dataset.
+
+        Raises:
+            KeyError: No example has this id.
+        """
+        place = bisect.bisect_left(self._by_id, example_id, key=lambda row: self.ids[int(row)].as_py())
+        if place == len(self) or self.ids[int(self._by_id[place])].as_py() != example_id:
+            raise KeyError(f"no example of the pool has the id {example_id!r}")
+        return int(self._by_id[place])
+
+    def positions(self, example_ids: Sequence[str]) -> np.ndarray:
+        """The rows of examples in the dataset, int64[n], in the order of the ids.
+
+        Raises:
+            KeyError: An id is no example's.
+        """
+        found = pc.index_in(pa.array(example_ids, pa.string()), value_set=self.ids)
+        if found.null_count:
+            missing = example_ids[found.to_pylist().index(None)]
+            raise KeyError(f"no example of the pool has the id {missing!r}")
+        positions: np.ndarray = found.to_numpy(zero_copy_only=False).astype(np.int64)
+        return positions
+
+    def content(self, position: int) -> str:
+        """Hash of the text in one row, by which an edited text is noticed."""
+        return self._hashes[position].tobytes().hex()
+
+    @cached_property
+    def _by_id(self) -> np.ndarray:
+        """The rows in the order of their ids, int64[N]: what breaks ties, so that the order of rows never matters."""
+        rows: np.ndarray = pc.array_sort_indices(self.ids).to_numpy().astype(np.int64)
+        return rows
+
+    # -- texts and lengths -----------------------------------------------------------------------------------------
+
+    def texts(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str | list[str]]]:
+        """The text columns of some rows."""
+        rows = self.dataset.select_columns(list(self.text_columns)).with_format(None)[[int(p) for p in positions]]
+        return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
+
+    def examples(self) -> Iterator[tuple[str, Texts]]:
+        """Id and texts, by column, of every example, in the order of the dataset."""
+        return examples_of(self.dataset, self.text_columns, self.ids)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Number of tokens of each example, int32[N]; 1 where all that the model takes is an embedding of the text.
+
+        Raises:
+            ValueError: The dataset has no `input_ids`, or an example has no token at all.
+        """
+        if EMBEDDING in self.dataset.column_names and self.task.words is None:
+            return np.ones(len(self), np.int32)
+        if "input_ids" not in self.dataset.column_names:
+            raise ArgumentError(
+                "the pool's dataset has no column 'input_ids'; tokenize it first, and keep the text beside it:\n"
+                f"{self.task.how_to_tokenize}"
+            )
+        parts = []
+        for table in tables_of(self.dataset, "input_ids"):
+            parts.append(pc.list_value_length(table["input_ids"]).to_numpy())
+        lengths = np.concatenate(parts).astype(np.int32)
+        if (lengths == 0).any():
+            empty = np.flatnonzero(lengths == 0)
+            raise ArgumentError(
+                f"{len(empty)} examples have no token at all (ids {self.some_ids(empty)}): let the tokenizer add its "
+                "special tokens, or drop these rows"
+            )
+        self.task.check_tokens(lengths)
+        return lengths
+
+    def some_ids(self, positions: Sequence[int] | np.ndarray) -> str:
+        """The first few ids of some rows, for a message."""
+        shown = [str(self.ids[int(p)]) for p in positions[:5]]
+        return ", ".join(shown) + (", …" if len(positions) > 5 else "")
+
+    # -- labels ----------------------------------------------------------------------------------------------------
+
+    def given_labels(self) -> np.ndarray:
+        """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none.
+
+        Raises:
+            ArgumentError: An example has no single label.
+        """
+        return self.task.indices()
+
+    def with_labels(self, dataset: datasets.Dataset) -> datasets.Dataset:
+        """Another data set with labels as `labeled` has them, numbered alike: for the Trainer's `eval_dataset`.
+
+        Args:
+            dataset: Has the pool's `label_column`; where the labels are of words, tokenized as the pool's is.
+
+        Raises:
+            ArgumentError: A label is missing, or is none of the pool's.
+        """
+        if self.label_column is None or self.label_column not in dataset.column_names:
+            raise ArgumentError(f"label_column={self.label_column!r}: the dataset needs it to have labels")
+        return self.task.with_labels(dataset, self._labels_name)
+
+    def hidden_label(self, example_id: str) -> str | list[str] | None:
+        """The label, labels or tags that the data set itself gives to an example: what a simulated one reveals."""
+        return self.task.label_at(self.position(example_id))
+
+    def labels(self, until: int | None = None) -> dict[str, Any]:
+        """Example id to label, for every example that is labeled now, or was after answer number `until`."""
+        return {i: a.label for i, a in self.store.current_answers(until).items() if a.label is not None}
+
+    def training_labels(self, until: int | None = None) -> dict[str, Any]:
+        """The same without the examples that are held out: what there is to train on."""
+        holdout = self.store.holdout_ids()
+        return {i: label for i, label in self.labels(until).items() if i not in holdout}
+
+    def labels_bought(self, until: int | None = None) -> int:
+        """How many labels annotators gave, the held-out ones included; not those that came with the data."""
+        return self.store.labels_bought(until)
+
+    def costs(self, unit: str) -> np.ndarray:
+        """What a label of each example costs, int[N]: 1 where `unit` is `"examples"`, its words where it is `"words"`.
+
+        Raises:
+            ArgumentError: Labels are not of words.
+        """
+        if unit not in UNITS:
+            raise ArgumentError(f"unit={unit!r}, expected one of {', '.join(UNITS)}")
+        if unit == "examples":
+            return np.ones(len(self), np.int8)
+        if self.task.words is None:
+            raise ArgumentError("unit='words' is for token classification: count 'examples' here")
+        return self.task.words
+
+    def words_bought(self) -> int | None:
+        """How many words these labels are of, for token classification."""
+        return None if self.task.words is None else self.store.words_bought()
+
+    @property
+    def labeled(self) -> datasets.Dataset:
+        """The labeled examples, without those held out, in the order in which they were first answered.
+
+        Their label is in the pool's `label_column` if the Trainer knows that name, else in `labels`. Where a text may
+        have several it is a float for each label, 1 or 0. Tags are there for tokens, not for words: -100 on all tokens
+        but the first of each word.
+        """
+        return self.labeled_until(None)
+
+    def labeled_until(self, answer: int | None) -> datasets.Dataset:
+        """The labeled view as it was after an answer of the log, by its number."""
+        return self._labeled_view(*_columns(self.training_labels(answer)))
+
+    def labeled_with(self, pseudo_labels: Mapping[str, str], answer: int, repeats: np.ndarray) -> datasets.Dataset:
+        """The labeled view as it was after an answer of the log, and examples without a label behind it.
+
+        Args:
+            pseudo_labels: What stands for a label of these examples, by id.
+            answer: The number of the answer.
+            repeats: How often each labeled example is in the view, int[L].
+        """
+        ids, labels = _columns(self.training_labels(answer))
+        rows = np.repeat(np.arange(len(ids)), repeats)
+        return self._labeled_view(
+            [*(ids[row] for row in rows), *pseudo_labels], [*(labels[row] for row in rows), *pseudo_labels.values()]
+        )
+
+    @property
+    def holdout(self) -> datasets.Dataset:
+        """The labeled examples that are held out for evaluation and never trained on."""
+        return self.holdout_until(None)
+
+    def holdout_until(self, answer: int | None) -> datasets.Dataset:
+        """The held-out view as it was after an answer of the log, by its number."""
+        holdout = self.store.holdout_ids()
+        view = self._labeled_view(*_columns({i: v for i, v in self.labels(answer).items() if i in holdout}))
+        view.info.description = HOLDOUT
+        return view
+
+    @property
+    def unlabeled(self) -> datasets.Dataset:
+        """The examples that may still be asked about, in the order of the dataset, without any label column."""
+        positions = np.sort(self.unlabeled_positions())
+        return self.dataset.select_columns(self.columns_without_labels).select(positions)
+
+    def unlabeled_positions(self) -> np.ndarray:
+        """Rows of the examples that may still be asked about, int64[U], in the order of their ids.
+
+        That leaves out whatever is labeled, skipped, unsure, held out, part of a query that is still being asked, or
+        has the same text as a held-out example.
+        """
+        taken = set(self.store.current_answers())
+        taken.update(e.example_id for query in self.store.open_queries() for e in query.examples)
+        return self._positions_without(taken)
+
+    def unanswered_positions(self, until: int) -> np.ndarray:
+        """The same as it was after answer number `until`, with what was being asked."""
+        return self._positions_without(set(self.store.current_answers(until)))
+
+    def _positions_without(self, taken: set[str]) -> np.ndarray:
+        holdout = sorted(self.store.holdout_ids())
+        taken.update(holdout)
+        free = np.ones(len(self), bool)
+        if taken:
+            free[self.positions(sorted(taken))] = False
+        if holdout:
+            free &= ~self.has_text_of(self.positions(holdout))
+        positions: np.ndarray = self._by_id[free[self._by_id]]
+        return positions
+
+    def has_text_of(self, positions: np.ndarray) -> np.ndarray:
+        """Whether each example of the pool has the text of one of those at some positions, bool[N]."""
+        texts = np.ascontiguousarray(self._hashes[:, :8]).view(np.uint64).ravel()
+        found: np.ndarray = np.isin(texts, texts[positions])
+        return found
+
+    @property
+    def _labels_name(self) -> str:
+        return self.label_column if self.label_column in LABEL_COLUMNS else "labels"
+
+    @property
+    def columns_without_labels(self) -> list[str]:
+        """The columns of the dataset that give no label away."""
+        labels = {self.label_column, *LABEL_COLUMNS}
+        return [column for column in self.dataset.column_names if column not in labels]
+
+    def rows_to_score(self, columns: Sequence[str]) -> datasets.Dataset:
+        """The data set with only these columns, and those that say where the words are, all in the user's format."""
+        kind = self.dataset.format
+        rows = self.dataset.select_columns(self.task.columns_to_score(columns))
+        return rows.with_format(kind["type"], **kind["format_kwargs"])
+
+    def _labeled_view(self, ids: Sequence[str], labels: Sequence[Any]) -> datasets.Dataset:
+        rows = self.dataset.select_columns(self.columns_without_labels).with_format("arrow")[self.positions(ids)]
+        answers, feature = self.task.training_labels(rows, labels)
+        features = datasets.Features(
+            {**{c: self.dataset.features[c] for c in rows.column_names}, self._labels_name: feature}
+        )
+        # Built of Arrow columns: `add_column` would first copy the rows to the disk, with a progress bar.
+        view = datasets.Dataset(
+            InMemoryTable(rows.append_column(self._labels_name, answers)), datasets.DatasetInfo(features=features)
+        )
+        kind = self.dataset.format
+        return view.with_format(kind["type"], **kind["format_kwargs"])
+
+    def record(self, answer: Answer) -> Answer | None:
+        """Record one answer to any example of the pool; see `Store.record`.
+
+        Raises:
+            AnnotationError: The id is no example's, the label is none of `label_names`, or the answer is incomplete.
+        """
+        try:
+            position = self.position(answer.example_id)
+        except KeyError as error:
+            raise AnnotationError(str(error.args[0])) from None
+        return self.store.record(answer, self.content(position), self.texts([position])[0])
+
+    def push_to_hub(self, repo_id: str, *, unlabeled: bool = False, **options: Any) -> str:
+        """Publish the labels as a data set on the Hub, in one commit, with a card that says how they were made.
+
+        Args:
+            repo_id: `"owner/name"`; the owner is you or an organization.
+            unlabeled: Whether to publish the examples without a label too, as a split of their own.
+            **options: `private`, `token`, `license`, `language`, `model_repo_id`, and what `export_labels` takes
+                beside: see `hfal.export.hub.push_to_hub`, by which comments of annotators stay out.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            HfalError: As `hfal.export.hub.push_to_hub` does.
+        """
+        from hfal.export.hub import push_to_hub
+
+        return on_main(lambda: push_to_hub(self.run_dir, repo_id, unlabeled=self if unlabeled else None, **options))
+
+
+def _columns(labels: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+    return list(labels), list(labels.values())

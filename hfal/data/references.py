@@ -1,0 +1,405 @@
+"""What a user may write for a model or a data set: a Hub name, a path, or a file inside an installed package.
+
+`datasets` and `huggingface_hub`, which take seconds to load, are imported where they are needed: a misspelt path is
+found without them.
+"""
+
+import csv
+import difflib
+import hashlib
+import importlib.util
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from hfal.errors import ArgumentError, HfalError, HubUnreachableError
+from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
+from hfal.tasks.conll import read_file
+from hfal.tasks.spans import plain_text
+from hfal.tasks.tags import entity_types
+
+
+if TYPE_CHECKING:
+    import datasets
+
+logger = logging.getLogger(__name__)
+
+DATA_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", *CONLL_SUFFIXES)
+"""Of the files that `load_split` reads."""
+
+LOCAL = "(local)"
+"""What is published in the place of a path."""
+
+_PACKAGE = "package:"
+_LOADERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+_DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|"}
+_SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
+_LOCAL_HELP = (
+    "name a local folder or file instead (./my-model, reviews.csv), or one inside an installed package "
+    "(package:NAME/path/in/it)"
+)
+
+
+def resolve_path(reference: str) -> Path | None:
+    """The local path that a reference means, or `None` if it can only be a Hub name.
+
+    `package:NAME/path` is a file or folder inside an installed package, which is found without importing it.
+
+    Raises:
+        FileNotFoundError: The reference looks like a path or names a package, but nothing is there.
+    """
+    if reference.startswith(_PACKAGE):
+        name, _, inside = reference.removeprefix(_PACKAGE).partition("/")
+        spec = importlib.util.find_spec(name) if name.isidentifier() and name != "__main__" else None
+        if spec is None or not spec.submodule_search_locations:
+            raise FileNotFoundError(f"{reference}: no package {name!r} is installed; pip install the one that has it")
+        path = Path(spec.submodule_search_locations[0], inside)
+    else:
+        path = Path(reference).expanduser()
+        looks_local = reference.startswith((".", "/", "~")) or reference.count("/") > 1
+        looks_local |= path.suffix.lower() in (*DATA_SUFFIXES, *_SPREADSHEETS)
+        if not path.exists() and not looks_local:
+            return None
+    if not path.exists():
+        raise FileNotFoundError(f"{reference}: there is no {path.absolute()}")
+    return path
+
+
+def in_full(reference: str) -> str:
+    """What is to be recorded of a reference: a path in full, as which it is known in every folder; a name as it is.
+
+    `my/model` may be a folder here, and the name of a model on the Hub where nobody can see the folder.
+    """
+    if reference.startswith(_PACKAGE):
+        return reference
+    try:
+        path = resolve_path(reference)
+    except (OSError, ValueError):  # gone, or no path at all
+        return reference
+    return reference if path is None else str(path.absolute())
+
+
+def is_local(reference: str) -> bool:
+    """Whether a model or data set that is called so is on this machine only, so that its name is not published.
+
+    Everything is that `resolve_path` takes for a path, also where nothing is there, for it may be relative to another
+    folder; and paths of Windows, and `file:`. `package:NAME/path` means the same to everyone, as a Hub name does.
+    """
+    if not reference or reference.startswith(_PACKAGE):
+        return False
+    if reference.startswith(("/", "~", "./", "../")) or re.match(r"file:|[a-z]:/|[^/]*\\", reference, re.IGNORECASE):
+        return True
+    try:
+        return resolve_path(reference) is not None
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):  # longer than names of files may be, or with a zero byte
+        return False
+
+
+def without_paths(value: Any) -> Any:
+    """What JSON or YAML has, with `LOCAL` in the place of each path of this machine.
+
+    Single words stay, though a folder may be called so: they may be anything, such as the name of a strategy.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): without_paths(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_paths(inner) for inner in value]
+    return LOCAL if isinstance(value, str) and re.search(r"[/\\.]", value) and is_local(value) else value
+
+
+def hub_name_problem(name: str) -> str | None:
+    """Why no model and no data set on the Hub can be called so; `None` if one can."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def resolve_model(reference: str) -> str:
+    """What `from_pretrained` takes for a model reference: a local path, or the Hub name it is.
+
+    Raises:
+        FileNotFoundError: A local path or package file is not there or is no model, or the Hub shows no such model.
+        HubUnreachableError: It is a Hub name, is not in the cache, and the Hub cannot be reached.
+    """
+    path = resolve_path(reference)
+    if path is not None:
+        if not (path / "config.json").is_file():
+            raise FileNotFoundError(
+                f"{reference} is no model: there is no {path.absolute() / 'config.json'}; name the folder that "
+                "save_pretrained has written"
+            )
+        return str(path.absolute())  # which the model keeps as its name
+    import huggingface_hub
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+    try:
+        huggingface_hub.hf_hub_download(reference, "config.json")
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise FileNotFoundError(
+            f"{reference!r} is neither a path that exists nor a model that the Hub shows you: {_LOCAL_HELP}"
+        ) from error
+    except OSError as error:
+        raise HubUnreachableError(_unreachable("model", reference, error)) from error
+    return reference
+
+
+def load_split(
+    reference: str, split: str = "train", config_name: str | None = None, columns: Sequence[str] = ()
+) -> "datasets.Dataset":
+    """Load one split of a data set.
+
+    Of a CSV or TSV file every cell is a string as it stands there, and an empty one is `None`: neither `NA` nor `007`
+    becomes something else. The columns tell how the cells are separated.
+
+    Args:
+        reference: A CSV, TSV, JSON Lines or Parquet file, one in CoNLL's columns, a folder with such files or one
+            saved by `save_to_disk`, `package:NAME/path` for one inside an installed package, or a Hub name. CoNLL's
+            columns become `tokens`, and `ner_tags` from the last one; for whole texts there are `text`, the words
+            joined by blanks, and `entity_types`, those that are tagged in it.
+        split: The split, or a slice of it as `load_dataset` reads them (`"train[:1000]"`).
+        config_name: The configuration of a data set on the Hub (`"sst2"` of `"nyu-mll/glue"`).
+        columns: Columns that it has to have.
+
+    Raises:
+        FileNotFoundError: A local path or package file is not there, or the Hub shows no such data set.
+        HubUnreachableError: It is a Hub name, is not in the cache, and the Hub cannot be reached.
+        ArgumentError: A file cannot be read, there is no such split, or a column is missing.
+    """
+    path = resolve_path(reference)
+    if path is not None and path.is_file():
+        _check_file(path)
+    try:
+        data = _load_from_hub(reference, split, config_name) if path is None else _load_local(path, split, columns)
+    except (FileNotFoundError, HfalError):
+        raise
+    except Exception as error:  # there are as many kinds as there are readers of files
+        if isinstance(error.__cause__, HfalError):
+            raise error.__cause__ from None
+        cause = " ".join(str(error.__cause__ or error).split())
+        raise ArgumentError(f"{reference}, split {split!r}, cannot be loaded: {cause}") from error
+    for column in columns:
+        if column not in data.column_names:
+            near = difflib.get_close_matches(column, data.column_names, n=1)
+            raise ArgumentError(
+                f"{reference} has no column {column!r}.{f' Did you mean {near[0]!r}?' if near else ''} "
+                f"Its columns are: {', '.join(data.column_names)}"
+            )
+    if not len(data):
+        raise ArgumentError(f"{reference}, split {split!r}, has no rows")
+    return data
+
+
+def has_no_splits(reference: str) -> bool:
+    """Whether a reference is one table, which `load_split` gives whatever the split is called."""
+    path = resolve_path(reference)
+    return path is not None and (path.is_file() or (path / "dataset_info.json").exists())
+
+
+def _check_file(path: Path) -> None:
+    suffix = path.suffix.lower()
+    if suffix in _SPREADSHEETS:
+        raise ArgumentError(
+            f"{path} is a spreadsheet: save it as CSV (in Excel: 'CSV UTF-8'), and pass the file that this makes"
+        )
+    if suffix not in DATA_SUFFIXES:
+        raise ArgumentError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(DATA_SUFFIXES)}")
+    if not path.stat().st_size:
+        raise ArgumentError(f"{path} is empty")
+
+
+def _load_from_hub(reference: str, split: str, config_name: str | None) -> "datasets.Dataset":
+    import datasets
+
+    nowhere = f"{reference!r} is neither a path that exists nor a data set that the Hub shows you: {_LOCAL_HELP}"
+    if hub_name_problem(reference):
+        raise FileNotFoundError(nowhere)
+    try:
+        return datasets.load_dataset(reference, config_name, split=split)
+    except datasets.exceptions.DatasetNotFoundError as error:
+        raise FileNotFoundError(nowhere) from error
+    except OSError as error:
+        raise HubUnreachableError(_unreachable("data set", reference, error)) from error
+
+
+def _load_local(path: Path, split: str, columns: Sequence[str]) -> "datasets.Dataset":
+    import datasets
+
+    name = split.partition("[")[0]
+    if (path / "dataset_info.json").exists() or (path / "dataset_dict.json").exists():
+        saved = datasets.load_from_disk(str(path))
+        return _slice(saved if isinstance(saved, datasets.DatasetDict) else {name: saved}, split)
+    in_columns = [path / f"{name}{suffix}" for suffix in CONLL_SUFFIXES] if path.is_dir() else [path]
+    for file in in_columns:
+        if file.suffix.lower() in CONLL_SUFFIXES and file.is_file():
+            return _slice({name: _load_conll(file)}, split)
+    there = sorted({file.stem for file in path.glob("*") if file.suffix.lower() in CONLL_SUFFIXES})
+    if path.is_dir() and "train" in there:
+        raise ValueError(f"Unknown split {name!r}. Should be one of {there}.")
+    if path.is_dir():
+        files = datasets.load_dataset_builder(str(path)).config.data_files
+        if any(Path(file).suffix.lower() not in _DELIMITERS for part in files.values() for file in part):
+            return datasets.load_dataset(str(path), split=split)
+        if name not in files:
+            raise ValueError(f"Unknown split {name!r}. Should be one of {[str(part) for part in files]}.")
+        parts = [_load_csv(Path(file), columns) for file in files[name]]
+        return _slice({name: datasets.concatenate_datasets(parts)}, split)
+    if path.suffix.lower() in _DELIMITERS:
+        return _slice({name: _load_csv(path, columns)}, split)
+    return datasets.load_dataset(_LOADERS[path.suffix.lower()], data_files={name: str(path)}, split=split)
+
+
+def _slice(parts: "dict[str, datasets.Dataset]", split: str) -> "datasets.Dataset":
+    import datasets
+
+    sizes = {name: len(part) for name, part in parts.items()}
+    slices = datasets.ReadInstruction.from_spec(split).to_absolute(sizes)
+    if [(s.from_, s.to) for s in slices] == [(0, sizes[slices[0].splitname])]:
+        return parts[slices[0].splitname]
+    return datasets.concatenate_datasets([parts[s.splitname].select(range(s.from_, s.to)) for s in slices])
+
+
+def _load_conll(path: Path) -> "datasets.Dataset":
+    """The file in Arrow format, in the cache of `datasets`, which is used until the file changes."""
+    import datasets
+
+    first = next(_conll_rows(path), None)
+    if first is None:
+        raise ArgumentError(f"{path} has no sentences")
+    text = datasets.Value("string")
+    return datasets.Dataset.from_generator(
+        _conll_rows,
+        features=datasets.Features({name: text if name == "text" else datasets.List(text) for name in first}),
+        gen_kwargs={"path": str(path)},
+        fingerprint=_fingerprint(path, *first),
+    )
+
+
+def _conll_rows(path: str | Path) -> Iterator[dict[str, str | list[str]]]:
+    """The sentences, with what whole texts are labeled by: the words as one text, and which entity types are in it."""
+    for row in read_file(path):
+        types = {"entity_types": entity_types(row["ner_tags"])} if "ner_tags" in row else {}
+        yield {**row, "text": plain_text(row["tokens"]), **types}
+
+
+def _fingerprint(path: Path, *of_reading: object) -> str:
+    """Says which file this is, and how it is read."""
+    file = path.stat()
+    key = repr((str(path.absolute()), file.st_mtime_ns, file.st_size, *of_reading))
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+# -- CSV -----------------------------------------------------------------------------------------------------------
+
+
+def _load_csv(path: Path, columns: Sequence[str]) -> "datasets.Dataset":
+    """The file in Arrow format, in the cache of `datasets`, which is used until the file changes."""
+    import datasets
+
+    header, delimiter = _header(path, columns)
+    names = [name for name in header if name]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ArgumentError(f"{path} has {names.count(min(twice))} columns named {min(twice)!r}: rename all but one")
+    return datasets.Dataset.from_generator(
+        _csv_rows,
+        features=datasets.Features({name: datasets.Value("string") for name in names}),
+        gen_kwargs={"path": str(path), "header": tuple(header), "delimiter": delimiter},
+        fingerprint=_fingerprint(path, header, delimiter),
+    )
+
+
+def _header(path: Path, columns: Sequence[str]) -> tuple[list[str], str]:
+    """The names of the columns, and what separates the cells: that which gives the wanted columns, or else most."""
+    delimiters = _DELIMITERS[path.suffix.lower()]
+    found, errors = [], []
+    for delimiter in delimiters:
+        try:
+            _, header = next(_rows(str(path), delimiter), (0, []))
+        except ArgumentError as error:  # as of quoted names, which end where another delimiter stands
+            errors.append(error)
+            continue
+        found.append(([name.strip() for name in header], delimiter))
+    if not found:
+        raise errors[0]
+    header, delimiter = max(found, key=lambda item: (set(columns) <= set(item[0]), len(item[0])))
+    if not any(header):
+        raise ArgumentError(f"{path} has no names of columns in its first line")
+    if delimiter != delimiters[0] and len(header) > 1:
+        logger.info("%s: the cells are separated by %r", path, delimiter)
+    return header, delimiter
+
+
+def _csv_rows(path: str, header: Sequence[str], delimiter: str) -> Iterator[dict[str, str | None]]:
+    rows = _rows(path, delimiter)
+    next(rows)
+    line = 0
+    for line, row in rows:
+        if any(row[len(header) :]):
+            raise ArgumentError(
+                f"{path}, line {line}: {len(row)} cells, but the first line names {len(header)} columns; a text with "
+                f"{delimiter!r} in it needs quotes around it"
+            )
+        cells = [cell or None for cell in row] + [None] * (len(header) - len(row))
+        yield {name: cell for name, cell in zip(header, cells, strict=False) if name}
+    if not line:
+        raise ArgumentError(f"{path} has no rows below the names of its columns")
+
+
+def _rows(path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, the names of the columns first, each with the line that it begins in."""
+    with _open(path) as file:
+        limit = csv.field_size_limit(sys.maxsize)
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        line = 1
+        try:
+            for row in reader:
+                if row:
+                    yield line, row
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise ArgumentError(
+                f"{path}, the row that begins in line {line}, is no CSV ({error}): a cell that begins with a quote "
+                "ends with one, and a quote in it is written twice"
+            ) from None
+        except UnicodeDecodeError as error:
+            raise ArgumentError(_not_utf8(path, error)) from None
+        finally:
+            csv.field_size_limit(limit)
+
+
+def _open(path: str) -> TextIO:
+    with open(path, "rb") as file:
+        wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    return open(path, encoding="utf-16" if wide else "utf-8-sig", newline="")
+
+
+def _not_utf8(path: str, error: UnicodeDecodeError) -> str:
+    where = ""
+    with open(path, "rb") as file:  # the error knows its place in a part of the file only
+        for line, content in enumerate(file, start=1):
+            try:
+                content.decode()
+            except UnicodeDecodeError as found:
+                where = f" (byte 0x{content[found.start]:02x} in line {line})"
+                break
+    return f"{path} is not {error.encoding.upper()}{where}: save it again as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
+
+
+def _unreachable(what: str, reference: str, error: Exception) -> str:
+    import huggingface_hub
+
+    reason = "offline mode is on" if huggingface_hub.is_offline_mode() else f"{type(error).__name__}: {error}"
+    return (
+        f"the Hub cannot be reached for the {what} {reference!r} ({reason}), and it is not in the local cache. "
+        f"Go online, or {_LOCAL_HELP}"
+    )

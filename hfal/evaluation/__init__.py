@@ -1,1 +1,0 @@
-"""Metrics, and what the rounds of a run brought."""

@@ -1,0 +1,1 @@
+"""What others get of a run: files, pictures, cards, data sets on the Hub."""

@@ -1,0 +1,456 @@
+"""Cards: what a data set or a model on the Hub says about how it was made.
+
+The texts are templates, `templates/*.md`; what goes into them is read from the run and from the files that the
+card lies beside. Texts that somebody typed, such as names of labels, cannot become Markdown or YAML.
+"""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hfal import __version__
+from hfal.config.arguments import references_in
+from hfal.config.kept_config import kept_options, other_options
+from hfal.data.references import hub_name_problem, is_local, without_paths
+from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.export.curves import plot_learning_curve, rounds_table
+from hfal.export.files import ANSWERS, SPLITS, dataset_configs
+from hfal.export.history import OWN_NAMES, published_model, run_id
+from hfal.store import Store
+from hfal.store.learning_curve import metric_names
+from hfal.store.records import DATASET, Query, RoundRecord
+from hfal.tasks.tags import entities
+from hfal.utils.markdown import code, fenced, plain, table
+
+
+PICTURE = "learning_curve.png"
+"""The learning curve's name beside the card."""
+
+TAG = "hfal"
+"""Among a card's tags, it says that the card was made here and may be made anew."""
+
+_RUN = "<!-- hfal run {} -->"
+_TEMPLATES = Path(__file__).with_name("templates")
+_TASKS = {
+    "text_classification": "text-classification",
+    "multi_label_classification": "text-classification",
+    "token_classification": "token-classification",
+}
+_HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
+
+_OF_NO_USE = (  # to run it again
+    "output_dir",
+    "embeddings_dir",
+    "annotator_name",
+    "export",
+    "export_license",
+    "export_language",
+)
+_NEVER_PUBLISHED = (*_OF_NO_USE, "data_filter")
+_NEVER_PATHS = ("labels", "thresholds", "text", "label", "id", "stop", "strategy")  # whatever they look like
+
+_COLUMNS = {
+    "id": "What the example is known by: the column of ids, or a hash of the text",
+    "label": "What holds: a label, a list of them, or a tag for each word",
+    "tokens": "The words of the text, which the label has a tag for each of",
+    "spans": "The entities, in characters of the text",
+    "al_split": "`test` for what was held out, `unlabeled` for what has no label, else `train`",
+    "al_query": "The number of the query that asked for the label; empty where it came with the data, or is none",
+    "al_round": "The round whose model made that query; 0 where none was trained yet",
+    "al_rank": "The place in the query; 0 was to be asked first",
+    "al_score": "The acquisition score; the higher, the sooner it was asked",
+    "al_strategy": "The query strategy",
+    "al_suggestion": "What the model would have answered then",
+    "al_confidence": "How sure the model was of that: its probability, or the geometric mean over labels or words",
+    "al_annotator": f"Who gave the label; `{DATASET}` where it came with the data",
+    "al_comment": "What the annotator had to say about it",
+    "al_labeled_at": "Since when the label holds (UTC)",
+}
+_ANSWER_COLUMNS = {
+    "answer": "Its number, in the order in which the answers were given",
+    "id": "The example",
+    "annotator": f"Who gave it; `{DATASET}` where it came with the data",
+    "action": "`label`, `correct` (another label than the annotator had given), `skip` (it cannot be labeled), "
+    "`unsure` (the annotator cannot tell) or `undo` (the annotator takes the last answer back)",
+    "label": "The label, a list of them, or a tag for each word; empty but for `label` and `correct`",
+    "comment": "What the annotator had to say about it",
+    "time": "When it was given (UTC)",
+    "query": "The number of the query that had asked; empty where none had",
+}
+
+
+def dataset_card(
+    store: Store,
+    folder: str | os.PathLike[str],
+    repo_id: str,
+    license: str | None = None,
+    language: str | Sequence[str] | None = None,
+    model_repo_id: str | None = None,
+) -> str:
+    """The card of an export: how it was sampled and labeled, what is in it, and what it takes to do it again.
+
+    The Parquet files in the folder are what is described. Nothing that may be private is in it: no path, no name of an
+    annotator, no text of the data.
+
+    Args:
+        store: What the run knew when `folder` was written: see `hfal.store.reading`.
+        folder: Where `write_labels` has written `train.parquet`, `test.parquet`, `unlabeled.parquet` (splits) and
+            `answers.parquet` (another configuration), any of them; and where the learning curve may be.
+        repo_id: The data set's name on the Hub.
+        license: Its license, as the Hub writes it: `"cc-by-4.0"`.
+        language: Its language or languages, in ISO 639-1: `"en"`.
+        model_repo_id: The name of the trained model on the Hub.
+
+    Raises:
+        ArgumentError: The folder has no export.
+    """
+    from huggingface_hub import DatasetCard, DatasetCardData
+
+    folder = Path(folder)
+    splits = {split: folder / f"{split}.parquet" for split in SPLITS if (folder / f"{split}.parquet").is_file()}
+    if not splits:
+        raise ArgumentError(f"folder={os.fspath(folder)!r} has no Parquet files of an export")
+    answers = folder / f"{ANSWERS}.parquet"
+    values = _of_run(store)
+    task = store.meta("task") or "text_classification"
+    rows = {file.name: _row_count(file) for file in [*splits.values(), *([answers] if answers.is_file() else [])]}
+    labeled = sum(rows[file.name] for split, file in splits.items() if split != "unlabeled")
+    data = DatasetCardData(
+        language=_languages(language),
+        license=license,
+        size_categories=[_size_category(sum(rows[file.name] for file in splits.values()))],
+        task_categories=[_TASKS[task]],
+        task_ids=["multi-label-classification"] if task == "multi_label_classification" else None,
+        pretty_name=repo_id.rpartition("/")[2],
+        tags=["active-learning", TAG],
+        configs=dataset_configs(rows),
+    )
+    columns = _features(next(iter(splits.values())))
+    return str(
+        DatasetCard.from_template(
+            data,
+            str(_TEMPLATES / "dataset_card.md"),
+            **{**values, "holdout": values["holdout"] if "test" in splits else ""},
+            title=plain(repo_id.rpartition("/")[2]),
+            repo_id=repo_id,
+            model=model_repo_id,
+            rows=f"{labeled:,}",
+            files=_file_table(splits, answers if answers.is_file() else None, rows),
+            answers=answers.is_file(),
+            labels=_label_table(store, splits),
+            columns=_column_table(columns, _COLUMNS),
+            answer_columns=_column_table(_features(answers), _ANSWER_COLUMNS) if answers.is_file() else "",
+            provenance="al_query" in columns,
+            picture=PICTURE if (folder / PICTURE).is_file() else None,
+        )
+    )
+
+
+def model_card(
+    store: Store,
+    round_number: int,
+    repo_id: str,
+    dataset_repo_id: str,
+    language: str | Sequence[str] | None = None,
+) -> str:
+    """The card of the model that a round has trained, with a link to the data set that it was trained on.
+
+    Args:
+        store: What the run knows.
+        round_number: The round.
+        repo_id: The model's name on the Hub.
+        dataset_repo_id: The data set's.
+        language: As in `dataset_card`.
+
+    Raises:
+        RunDirectoryError: There is no such round.
+    """
+    from huggingface_hub import ModelCard, ModelCardData
+
+    record = store.round(round_number)
+    if record is None:
+        raise RunDirectoryError(f"there is no round {round_number} in {store.run_dir}")
+    task = store.meta("task") or "text_classification"
+    base = _base_model(store.run_dir)
+    data = ModelCardData(
+        language=_languages(language),
+        library_name="transformers",
+        pipeline_tag=_TASKS[task],
+        datasets=[dataset_repo_id],
+        base_model=base,
+        tags=["active-learning", TAG],
+    )
+    metrics = [(code(name.removeprefix("eval_")), f"{value:.4f}") for name, value in (record.metrics or {}).items()]
+    return str(
+        ModelCard.from_template(
+            data,
+            str(_TEMPLATES / "model_card.md"),
+            title=plain(repo_id.rpartition("/")[2]),
+            round=round_number,
+            train_size=f"{record.train_size:,}",
+            things=_things(task),
+            dataset=dataset_repo_id,
+            base_model=base,
+            labels=", ".join(map(code, store.meta("label_names") or [])),
+            metrics=table(["metric", "value"], metrics) if metrics else "",
+            versions=_versions(store.queries()),
+            version=__version__,
+            run=_RUN.format(run_id(store.answers())),
+        )
+    )
+
+
+def run_of_card(text: str) -> str | None:
+    """Return the `run_id` of the run whose export a card describes; `None` if the card does not say."""
+    found = re.search(_RUN.format(r"(\w+)"), text)
+    return found[1] if found else None
+
+
+def draw_learning_curve(store: Store, folder: str | os.PathLike[str]) -> bool:
+    """Draw the run's learning curve beside the card, if there is one and matplotlib is installed; whether it was."""
+    records, plan = store.rounds(), store.meta("plan") or {}
+    metric = _headline(records, plan)
+    if metric is None:
+        return False
+    try:
+        plot_learning_curve(records, Path(folder, PICTURE), metric, str(plan.get("strategy", "")))
+    except ImportError:
+        return False
+    return True
+
+
+def _base_model(run_dir: str | os.PathLike[str]) -> str | None:
+    """The name on the Hub of the model that the run was started with, if it has one."""
+    base: str | None = _published_options(run_dir)[0].get("model")
+    return None if base is None or hub_name_problem(base) else base
+
+
+# -- what a run says -----------------------------------------------------------------------------------------------
+
+
+def _of_run(store: Store) -> dict[str, Any]:
+    queries, records, plan = store.queries(), store.rounds(), store.meta("plan") or {}
+    current = store.current_answers()
+    holdouts = {query.strategy for query in queries if query.purpose == "holdout"}
+    metric = _headline(records, plan)
+    given = sum(answer.annotator == DATASET and answer.label is not None for answer in current.values())
+    options, left_out = _published_options(store.run_dir)
+    return {
+        "version": __version__,
+        "run": _RUN.format(run_id(store.answers())),
+        "things": _things(store.meta("task")),
+        "simulated": plan.get("simulated", False),
+        "given": given,
+        "by_strategy": any(q.strategy != "random" for q in queries if q.purpose != "holdout"),
+        "holdout": "random" if holdouts == {"random"} else "otherwise" if holdouts else "",
+        "answered": _answered(store, given),
+        "queries": _query_table(queries, set(current)),
+        "settings": _grouped("Settings of", queries, [without_paths(query.settings) for query in queries]),
+        "versions": _versions(queries),
+        "rounds": fenced(rounds_table(records), "text") if records else "",
+        "metric": plain((metric or "").removeprefix("eval_")),
+        "options": fenced(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), "yaml") if options else "",
+        "left_out": ", ".join(map(code, left_out)),
+        "plan": _planned(plan),
+    }
+
+
+def _things(task: str | None) -> str:
+    return "sentences" if task == "token_classification" else "texts"
+
+
+def _headline(records: Sequence[RoundRecord], plan: Mapping[str, Any]) -> str | None:
+    """The metric for the picture: the run's target, else the most usual one that there is."""
+    names = metric_names(records)
+    target = plan.get("target_metric") or ""
+    wanted = (target, f"eval_{target}", *_HEADLINES)
+    others = [name for name in names if not name.endswith("loss")] + names
+    return next((name for name in (*wanted, *others) if name in names), None)
+
+
+def _answered(store: Store, given: int) -> str:
+    current = store.current_answers().values()
+    people = {answer.annotator for answer in store.answers()}.difference(OWN_NAMES)
+    counts = [
+        f"{sum(a.label is not None and a.annotator != DATASET for a in current):,} labels were bought",
+        *([f"{given:,} came with the data"] if given else []),
+        f"{sum(a.action == 'skip' for a in current):,} {_things(store.meta('task'))} were skipped",
+        f"{sum(a.action == 'unsure' for a in current):,} left open by annotators who were not sure",
+    ]
+    return f"{', '.join(counts)}.{f' Annotators: {len(people)}.' if people else ''}"
+
+
+def _query_table(queries: Sequence[Query], answered: set[str]) -> str:
+    purposes = {"holdout": "held out", "seed": "first", "round": "round"}
+    header = ["query", "round", "purpose", "strategy", "asked", "answered", "seed", "model", "day"]
+    return table(
+        header,
+        [
+            (
+                str(query.number),
+                str(query.round),
+                purposes[query.purpose],
+                code(query.strategy),
+                str(len(query.examples)),
+                str(sum(e.example_id in answered for e in query.examples)),
+                str(query.seed),
+                code(published_model(query) or ""),
+                query.time[:10],
+            )
+            for query in queries
+        ],
+    )
+
+
+def _versions(queries: Sequence[Query]) -> str:
+    return _grouped("Versions, in", queries, [query.versions for query in queries])
+
+
+def _grouped(what: str, queries: Sequence[Query], values: Sequence[Mapping[str, Any]]) -> str:
+    """What the queries have in common, once for all that have it."""
+    numbers: dict[str, list[str]] = {}
+    for query, value in zip(queries, values, strict=True):
+        if value:
+            text = ", ".join(f"{k} {v if isinstance(v, str) else json.dumps(v)}" for k, v in value.items())
+            numbers.setdefault(text, []).append(str(query.number))
+    return "\n".join(
+        f"- {what} quer{'y' if len(of) == 1 else 'ies'} {', '.join(of)}: {code(text)}" for text, of in numbers.items()
+    )
+
+
+def _planned(plan: Mapping[str, Any]) -> str:
+    if not plan:
+        return ""
+    unit = "words" if plan.get("unit") == "words" else "examples"
+    budget = "" if plan.get("budget") is None else f", a budget of {plan['budget']} {unit}"
+    size = f"queries of {plan['query_size']} {unit} from a pool of {plan['pool_size']} examples"
+    return f"strategy {code(plan['strategy'])}, {size}{budget}"
+
+
+# -- what is not said ----------------------------------------------------------------------------------------------
+
+
+def _published_options(run_dir: str | os.PathLike[str]) -> tuple[dict[str, Any], list[str]]:
+    """What the run was started with, without all that says where something is, or who did it; what is missing."""
+    try:
+        options = kept_options(run_dir)
+    except ArgumentError:  # somebody's own file
+        return {}, []
+    local = {name for name, reference in references_in(options).items() if is_local(reference)}
+    tokens = {name for name in options if name.endswith("token")}
+    private = {*_NEVER_PUBLISHED, *local, *tokens}
+    published = {name: value for name, value in options.items() if name not in private}
+    shown = {name: value if name in _NEVER_PATHS else without_paths(value) for name, value in published.items()}
+    left_out = [name for name in options if name in private.difference(_OF_NO_USE, tokens)]
+    return shown, [*left_out, *other_options(run_dir)]
+
+
+def _languages(language: str | Sequence[str] | None) -> list[str] | None:
+    return [language] if isinstance(language, str) else list(language) if language else None
+
+
+# -- what the files have -------------------------------------------------------------------------------------------
+
+
+def _features(file: Path) -> dict[str, Any]:
+    """The types of a Parquet file's columns, as `datasets` reads them from it."""
+    import pyarrow.parquet as pq
+
+    features: dict[str, Any] = json.loads(pq.read_schema(file).metadata[b"huggingface"])["info"]["features"]
+    return features
+
+
+def _row_count(file: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(file).num_rows)
+
+
+def _size_category(rows: int) -> str:
+    bounds = ["1K", "10K", "100K", "1M", "10M"]
+    sizes = [1_000, 10_000, 100_000, 1_000_000, 10_000_000]
+    place = sum(rows >= size for size in sizes)
+    return "n<1K" if place == 0 else f"{bounds[place - 1]}<n<{[*bounds, '100M'][place]}"
+
+
+def _file_table(splits: Mapping[str, Path], answers: Path | None, rows: Mapping[str, int]) -> str:
+    about = {"train": "labeled", "test": "labeled, held out", "unlabeled": "without a label"}
+    lines = [(f"`{s}`", f"{rows[file.name]:,}", about[s]) for s, file in splits.items()]
+    if answers is not None:
+        lines.append((f"configuration `{ANSWERS}`", f"{rows[answers.name]:,}", "every answer that was ever given"))
+    return table(["split", "rows", ""], lines)
+
+
+def _label_table(store: Store, splits: Mapping[str, Path]) -> str:
+    """How often each label is in each split."""
+    labeled = {split: file for split, file in splits.items() if split != "unlabeled"}
+    names = list(store.meta("label_names"))
+    if store.is_of_words:
+        counts = {split: _counts_of_entities(file, names) for split, file in labeled.items()}
+        kinds = list({kind: None for of_split in counts.values() for kind in of_split})
+        return _distribution("entity type", kinds, counts)
+    counts = {split: _counts_of_labels(file, names, store.is_of_sets) for split, file in labeled.items()}
+    counted = _distribution("label", names, counts)
+    if not store.is_of_sets:
+        return counted
+    empty = ", ".join(f"{counts[split][None]:,} in `{split}`" for split in labeled)
+    return f"{counted}\n\nA text may have several of them. Texts with none: {empty}."
+
+
+def _distribution(title: str, names: Sequence[str], counts: Mapping[str, Counter]) -> str:
+    totals = {split: sum(n for name, n in of_split.items() if name is not None) for split, of_split in counts.items()}
+
+    def cell(split: str, name: str) -> str:
+        count = counts[split][name]
+        return f"{count:,} ({count / totals[split]:.1%})" if totals[split] else "0"
+
+    return table([title, *counts], [(code(name), *(cell(split, name) for split in counts)) for name in names])
+
+
+def _labels_in(file: Path) -> list[Any]:
+    import pyarrow.parquet as pq
+
+    return list(pq.read_table(file, columns=["label"])["label"].to_pylist())
+
+
+def _counts_of_labels(file: Path, names: Sequence[str], of_sets: bool) -> Counter:
+    labels = [label for label in _labels_in(file) if label is not None]
+    if not of_sets:
+        return Counter(names[label] for label in labels)
+    counts: Counter = Counter(names[label] for chosen in labels for label in chosen)
+    counts[None] = sum(not chosen for chosen in labels)
+    return counts
+
+
+def _counts_of_entities(file: Path, names: Sequence[str]) -> Counter:
+    return Counter(
+        entity.type
+        for tags in _labels_in(file)
+        if tags is not None
+        for entity in entities([names[tag] for tag in tags])
+    )
+
+
+def _column_table(features: Mapping[str, Any], about: Mapping[str, str]) -> str:
+    rows = [
+        (code(column), code(_type_name(feature)), about.get(column, "A text, as it came"))
+        for column, feature in features.items()
+    ]
+    return table(["column", "type", ""], rows)
+
+
+def _type_name(feature: Any) -> str:
+    match feature:
+        case {"_type": "List" | "Sequence", "feature": inner}:
+            return f"list of {_type_name(inner)}"
+        case {"_type": "ClassLabel", "names": names}:
+            return f"ClassLabel of {len(names)}"
+        case {"_type": "Value", "dtype": dtype}:
+            return str(dtype)
+    return "{" + ", ".join(f"{name}: {_type_name(inner)}" for name, inner in feature.items()) + "}"

@@ -1,0 +1,72 @@
+"""What the rounds of a run brought: a table, and the learning curve as a picture."""
+
+import os
+from collections.abc import Sequence
+
+from hfal.errors import ArgumentError
+from hfal.store.learning_curve import bought, metric_names
+from hfal.store.records import RoundRecord
+
+
+def rounds_table(records: Sequence[RoundRecord]) -> str:
+    """The rounds as a plain-text table: number, labels bought, size of the training set, metrics.
+
+    Where words are tagged, the labels bought are shown in sentences and in words. Where it is recorded how predictions
+    change, the last column has the kappa between each round and the one before.
+    """
+    names = metric_names(records)
+    with_kappa = any(record.stability for record in records)
+    of_words = any(record.words is not None for record in records)
+    bought = ["sentences", "words"] if of_words else ["labels"]
+    columns = [*(name.removeprefix("eval_") for name in names), *(["kappa"] if with_kappa else [])]
+    rows = [["round", *bought, "trained on", *columns]]
+    for record in records:
+        values = [(record.metrics or {}).get(name) for name in names]
+        values += [(record.stability or {}).get("kappa")] if with_kappa else []
+        row = [str(record.number), str(record.labels), *([str(record.words)] if of_words else [])]
+        if record.finished is None:
+            rows.append([*row, "(not finished)", *("" for _ in columns)])
+        else:
+            shown = ["" if value is None else f"{value:.4f}" for value in values]
+            rows.append([*row, str(record.train_size), *shown])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def plot_learning_curve(records: Sequence[RoundRecord], path: str | os.PathLike[str], metric: str, title: str) -> None:
+    """Draw a metric against the labels bought (the words, where words are tagged), and save it as a picture.
+
+    Args:
+        records: Rounds; those without the metric are left out.
+        path: Where to write it; the ending gives the format.
+        metric: The metric's name, `"eval_accuracy"`.
+        title: What stands above the curve.
+
+    Raises:
+        ImportError: matplotlib is not installed (the extra `plots`).
+        ArgumentError: No round has the metric.
+    """
+    try:
+        from matplotlib.figure import Figure  # no pyplot: no global state, no window
+    except ImportError as error:
+        raise ImportError("plot_learning_curve needs matplotlib: pip install 'hfal[plots]'") from error
+    points = [(bought(r), r.metrics[metric]) for r in records if r.metrics and metric in r.metrics]
+    if not points:
+        raise ArgumentError(
+            f"metric={metric!r}: no round has it; there are: {', '.join(metric_names(records)) or 'none'}"
+        )
+    labels, values = zip(*points, strict=True)
+    figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    axes.plot(labels, values, marker="o", color="#0072B2", linewidth=2)
+    first, second, last_but_one, last = points[0], points[:2][-1], points[-2:][0], points[-1]
+    for (x, y), (_, next_to_it) in ((first, second), (last, last_but_one)):
+        offset, side = (9, "bottom") if y >= next_to_it else (-9, "top")  # where the line does not go
+        axes.annotate(f"{y:.3f}", (x, y), textcoords="offset points", xytext=(0, offset), ha="center", va=side)
+    axes.set_xlabel("labels bought" if records[0].words is None else "words bought")
+    axes.set_ylabel(metric.removeprefix("eval_").replace("_", " "))
+    axes.set_title(title, loc="left")
+    axes.margins(y=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
+    figure.savefig(path)

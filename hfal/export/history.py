@@ -1,0 +1,199 @@
+"""How labels came about, in a form that others can read: all answers as a table, queries and rounds as JSON."""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from hfal.data.references import is_local, without_paths
+from hfal.errors import ArgumentError
+from hfal.store import Store
+from hfal.store.records import DATASET, Answer, Queried, Query, RoundRecord, Texts
+
+
+FORMAT = 1
+OWN_NAMES = (DATASET, "simulated")
+"""Annotators that are no people."""
+
+ANSWER_COLUMNS = {
+    "answer": "int64",
+    "id": "string",
+    "annotator": "string",
+    "action": "string",
+    "label": "",  # as in the other tables
+    "comment": "string",
+    "time": "timestamp[us, tz=UTC]",
+    "query": "int32",
+}
+"""Of the table of all answers, with their types."""
+
+_OF_QUERIES = ("number", "round", "purpose", "strategy", "seed", "model", "settings", "versions", "time", "closed")
+_OF_EXAMPLES = ("score", "suggestion", "confidence")
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known about the labels of a run.
+
+    Attributes:
+        task: The run's task.
+        scheme: How tags say where an entity begins; `None` but for token classification.
+        label_names: The labels' names.
+        text_columns: The columns that are texts, as they are called in the export.
+        contents: Example id to the hash of its texts, of all that was asked about or answered.
+        queries: All queries, whose examples have no texts.
+        rounds: All rounds.
+        answers: The log.
+        pool_size: How many examples the pool has; `None` if the export does not have all of them.
+    """
+
+    task: str
+    scheme: str | None
+    label_names: list[str]
+    text_columns: list[str]
+    contents: dict[str, str]
+    queries: list[Query]
+    rounds: list[RoundRecord]
+    answers: list[Answer]
+    pool_size: int | None
+
+
+def pseudonyms(answers: Iterable[Answer]) -> dict[str, str]:
+    """What annotators are called where their names stay out: `annotator-1` is who answered first."""
+    names: dict[str, str] = {name: name for name in OWN_NAMES}
+    for answer in answers:
+        names.setdefault(str(answer.annotator), f"annotator-{len(names) - len(OWN_NAMES) + 1}")
+    return names
+
+
+def run_id(answers: Sequence[Answer]) -> str:
+    """What a run is known by, which a run that goes on from an export of it has too: a hash of its first answer.
+
+    Answers are only ever added, so it stays the same; and no two runs have an answer of the same microsecond.
+    """
+    about = [(a.example_id, a.action, a.time) for a in answers[:1]]
+    return hashlib.blake2b(repr(about).encode(), digest_size=8).hexdigest()
+
+
+def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
+    """The table of all answers."""
+    return [
+        {
+            "answer": a.number,
+            "id": a.example_id,
+            "annotator": a.annotator,
+            "action": a.action,
+            "label": a.label,
+            "comment": a.comment,
+            "time": a.time,
+            "query": a.query,
+        }
+        for a in answers
+    ]
+
+
+def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None) -> dict[str, Any]:
+    """Everything about a run but its answers, as JSON has it.
+
+    Texts are left out, since they are in the tables, and so are paths.
+
+    Args:
+        store: The run's store.
+        text_columns: How the export calls the columns with texts.
+        pool_size: How many examples the export has, if it has all of the pool.
+    """
+    queries = []
+    for query in store.queries():
+        about = {name: getattr(query, name) for name in _OF_QUERIES}
+        about["model"] = published_model(query)
+        about["settings"] = without_paths(query.settings)
+        examples = [{"id": e.example_id, **{name: getattr(e, name) for name in _OF_EXAMPLES}} for e in query.examples]
+        queries.append({**about, "versions": dict(query.versions), "examples": examples})
+    return {
+        "hfal": FORMAT,
+        "task": store.meta("task") or "text_classification",
+        "scheme": store.meta("scheme"),
+        "label_names": store.meta("label_names"),
+        "text_columns": list(text_columns),
+        "pool_size": pool_size,
+        "queries": queries,
+        "rounds": [asdict(record) for record in store.rounds()],
+        "contents": store.contents(),
+    }
+
+
+def published_model(query: Query) -> str | None:
+    """Which model scored, without the path that it came from."""
+    kind, _, name = (query.model or "").partition(" from ")
+    return kind if is_local(name) else query.model
+
+
+def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]) -> History:
+    """What `history_of` and `answer_rows` have written.
+
+    Args:
+        written: The JSON.
+        answers: The table, in which labels are numbers, as a `ClassLabel` has them.
+
+    Raises:
+        ArgumentError: Another version of hfal wrote it.
+        KeyError: Something is missing in it.
+    """
+    if written["hfal"] != FORMAT:
+        raise ArgumentError(f"its history has the format {written['hfal']}, this hfal reads {FORMAT}")
+    names = written["label_names"]
+    contents = written["contents"]
+
+    def named(label: Any) -> Any:
+        return [names[i] for i in label] if isinstance(label, list) else None if label is None else names[label]
+
+    queries = [
+        Query(
+            **{name: query[name] for name in _OF_QUERIES},
+            examples=tuple(
+                Queried(e["id"], contents[e["id"]], {}, *(e[name] for name in _OF_EXAMPLES)) for e in query["examples"]
+            ),
+        )
+        for query in written["queries"]
+    ]
+    log = [
+        Answer(a["id"], named(a["label"]), a["action"], a["annotator"], a["query"], _iso(a["time"]), a["answer"], c)
+        for a in answers
+        for c in [a["comment"]]
+    ]
+    about = {name: written[name] for name in ("task", "scheme", "label_names", "text_columns", "pool_size")}
+    rounds = [RoundRecord(**{**record, "metrics": _numbers(record["metrics"])}) for record in written["rounds"]]
+    return History(**about, contents=contents, queries=queries, rounds=rounds, answers=log)
+
+
+def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
+    """The same for a run that has no model, with texts.
+
+    The last round is trained again if it has yet to make its query, or was cut off; from the same answers and the same
+    seed it comes to the same model.
+    """
+    made = {query.round for query in history.queries if query.purpose == "round"}
+    rounds = [
+        record
+        if record.finished and (record.number in made or record is not history.rounds[-1])
+        else replace(record, trained=None, metrics=None, finished=None, stability=None)
+        for record in history.rounds
+    ]
+    queries = [
+        replace(query, examples=tuple(replace(e, texts=texts_of(e.example_id)) for e in query.examples))
+        for query in history.queries
+    ]
+    return replace(history, rounds=rounds, queries=queries)
+
+
+def _numbers(metrics: Mapping[str, float | None] | None) -> dict[str, float] | None:
+    """Metrics of JSON, which has no NaN."""
+    if metrics is None:
+        return None
+    return {name: math.nan if number is None else number for name, number in metrics.items()}
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="microseconds")

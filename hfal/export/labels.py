@@ -1,0 +1,461 @@
+"""The labels of a run as a data set that can be read without hfal: each with its text and its history."""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.export.files import (
+    ANSWERS,
+    CARD,
+    FORMAT_OF_ENDING,
+    FORMATS,
+    HISTORY,
+    SPLITS,
+    WORDS,
+    WRITERS,
+    Columns,
+    Feature,
+    Row,
+    check_card,
+    check_folder,
+    dataset_configs,
+    is_earlier_export,
+    is_plain_card,
+    list_of,
+    plain_card,
+    strict_json,
+    value,
+    write_whole,
+)
+from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
+from hfal.store import Store, reading
+from hfal.store.records import DATASET, Answer, Queried, Query, Texts
+from hfal.tasks.label_set import join_label_set
+from hfal.tasks.spans import spans_from_tags, words_of
+from hfal.utils.csv_files import column_for
+
+
+logger = logging.getLogger(__name__)
+
+_SPANS = list_of({"start": value("int64"), "end": value("int64"), "label": value("string")})
+_PROVENANCE = {
+    "al_split": "string",
+    "al_query": "int32",
+    "al_round": "int32",
+    "al_rank": "int32",
+    "al_score": "float64",
+    "al_strategy": "string",
+    "al_suggestion": "string",
+    "al_confidence": "float64",
+    "al_annotator": "string",
+    "al_comment": "string",
+    "al_labeled_at": "timestamp[us, tz=UTC]",
+}
+_OURS = ("id", "label", *_PROVENANCE)
+
+_OF_RAW_TEXT = ("tokens", "spans")
+
+
+class Examples(Protocol):
+    """What has the texts of a whole pool: a `Pool`, or `hfal.data.identity.Examples`, which needs no torch."""
+
+    def examples(self) -> Iterator[tuple[str, Texts]]:
+        """Id and texts, by column, of every example."""
+        ...
+
+
+def export_labels(
+    run_dir: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    provenance: bool = True,
+    comments: bool = True,
+    annotator_names: bool = False,
+    unlabeled: Examples | None = None,
+    answers: bool = False,
+) -> dict[Path, int]:
+    """Write every example that has a label now, with its texts and where the label came from.
+
+    The run is only read: another process may be working on it. The columns are
+
+    - `id`, the text columns under their own names (with `text_` in front where one has the name of another column
+      here), and `label`, the name of the label;
+    - `al_split`: `"test"` for an example that is held out, `"unlabeled"` for one without a label, else `"train"`;
+    - `al_query`, `al_round`, `al_rank`, `al_score`, `al_strategy`, `al_suggestion`, `al_confidence`: the query that
+      asked for the label, the round whose model made it (0 if none was trained yet), the example's place in it (0
+      was to be asked first), and what strategy and model thought of the example then; empty for a label that came
+      with the data;
+    - `al_annotator`, `al_comment`, `al_labeled_at`: whose answer holds, with which comment, since when (UTC); a label
+      that came with the data has the annotator `"dataset"` and no time. People are `annotator-1`, `annotator-2`, in
+      the order of their first answers, which stays the same in later exports, unless their names are asked for.
+
+    Where a text may have several labels, `label` and `al_suggestion` are lists of them, which are empty for none.
+
+    Where words are tagged, `label` and `al_suggestion` are lists with a tag for each word. Beside a raw text are then
+    its words as `tokens`, and its entities as `spans`, a list of `{"start", "end", "label"}` in characters.
+
+    Beside these, a folder may have `unlabeled`, a split with the same columns for all that has no label, and
+    `answers`, a second configuration for `load_dataset(folder, "answers")` with the whole log: skips, corrections,
+    what was taken back, of every annotator. With the log comes `hfal.json`, with all queries, their scores and the
+    rounds. A folder that has both is what `Pool.from_export` goes on from. A `README.md` says which file is which.
+
+    Skipped and unsure examples have no label, so no row but in `unlabeled`. The rows are in the order of the first
+    answers. The formats:
+
+    - Parquet: in `datasets` the `label` is a `ClassLabel` with the run's names, or a `List` of them; the times are
+      timestamps.
+    - JSON Lines: names, ISO 8601, and `null` for a score that is infinite. Texts are unchanged in both.
+    - CoNLL (tags only): each word with its tag, and the sentence's `# id = ` before it; of odd words see
+      `hfal.tasks.conll`. Nothing else is in it.
+    - CSV (not for tags): UTF-8 with the mark by which spreadsheets know it. An apostrophe stands before all that a
+      spreadsheet might run as a formula (see `hfal.utils.csv_files`); else the texts are unchanged. A set of labels is
+      one cell, `LOC | PER` or `none` (see `hfal.tasks.label_set`). CSV has no types, so that readers guess:
+      `load_dataset("csv")` takes the texts "null" and "None" for missing unless `keep_default_na=False`, and ids such
+      as 007 for numbers.
+
+    Each file is written whole or not at all. What is there is replaced only where it can be had again, which is when
+    it is an export of this very run; any other file, such as the user's own data, is left alone, since no slip of the
+    keyboard should cost it. Remove it if it is in the way.
+
+    Args:
+        run_dir: The run directory.
+        to: A file, if it ends in `.parquet`, `.jsonl`, `.json` (JSON Lines as well), `.csv` or `.conll`; else a
+            folder for `datasets.load_dataset`, with a split `train`, and `test` if anything that is held out has a
+            label.
+        format: `"parquet"`, `"jsonl"`, `"csv"` or `"conll"` (which `load_dataset` does not read) for the files in a
+            folder; Parquet by default.
+        provenance: Whether to write the columns `al_...`. A later export does not replace a file without them, which
+            might be the user's own, but in a folder with the log.
+        comments: Whether to write what annotators had to say about an example.
+        annotator_names: Whether to write the names of annotators.
+        unlabeled: The pool, to write its unlabeled examples too. They have no label, also if the data set has one for
+            them that nobody was shown.
+        answers: Whether to write the log of answers, queries and rounds; into a folder of Parquet.
+
+    Returns:
+        The tables, with the number of rows in each.
+
+    Raises:
+        ArgumentError: `to` cannot be written, or is something else than an export of this run; or `format` is none, or
+            has no place for what is to be written; or `unlabeled` is another pool.
+        RunDirectoryError: There is no run in `run_dir`, or it has no label yet.
+    """
+    with reading(run_dir) as store:
+        return write_labels(
+            store,
+            to,
+            format,
+            provenance=provenance,
+            comments=comments,
+            annotator_names=annotator_names,
+            unlabeled=unlabeled,
+            answers=answers,
+        )
+
+
+def write_labels(
+    store: Store, to: str | os.PathLike[str], format: str | None = None, **contents: Any
+) -> dict[Path, int]:
+    """Write the labels of a run whose store is open already, so that other things can be told of the same instant.
+
+    Args:
+        store: What the run knows: see `hfal.store.reading`.
+        to: As in `export_labels`.
+        format: As in `export_labels`.
+        **contents: What else it takes.
+
+    Returns:
+        The tables, with the number of rows in each.
+
+    Raises:
+        ArgumentError: As `export_labels` does.
+        RunDirectoryError: The run has no label yet.
+    """
+    export = prepare_export(store, to, format, **contents)
+    try:
+        for file in export.files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(export.files, export.outdated)
+    except OSError as error:
+        raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
+    return export.rows
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that only has to be written.
+
+    Attributes:
+        files: What writes each file.
+        rows: The tables among them, with the number of rows in each.
+        outdated: Files of an earlier export which are in the way, or which there are no more.
+    """
+
+    files: dict[Path, Callable[[IO[bytes]], None]]
+    rows: dict[Path, int]
+    outdated: set[Path]
+
+
+def prepare_export(
+    store: Store,
+    to: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    provenance: bool = True,
+    comments: bool = True,
+    annotator_names: bool = False,
+    unlabeled: Examples | None = None,
+    answers: bool = False,
+) -> Export:
+    """Find out what `write_labels` has to write, and whether it may; nothing is written.
+
+    Args:
+        store: What the run knows.
+        to: As in `export_labels`, like all that follows.
+        format: The format of the files.
+        provenance: Whether to write the columns `al_...`.
+        comments: Whether to write comments.
+        annotator_names: Whether to write names.
+        unlabeled: The pool, to write its unlabeled examples too.
+        answers: Whether to write the log.
+
+    Raises:
+        ArgumentError: As `export_labels` does.
+        RunDirectoryError: The run has no label yet.
+    """
+    path, format, is_folder = _target(to, format)
+    _check_place(to, format, is_folder, unlabeled is not None, answers)
+    _check_kind(store, format, to)
+    everything = store.answers()
+    names = {} if annotator_names else pseudonyms(everything)
+    columns, rows, text_columns = _read(store, names, unlabeled)
+    known = {*store.contents(), *(row["id"] for row in rows)}
+    log, history = [], {}
+    if answers:
+        log = answer_rows(_renamed(everything, names))
+        history = history_of(store, text_columns.values(), len(rows) if unlabeled is not None else None)
+    if not comments:
+        rows, log = _without(rows, "al_comment"), _without(log, "comment")
+    all_columns = list(columns)
+    columns = {name: f for name, f in columns.items() if not _is_left_out(name, provenance, comments)}
+    log_columns = {name: value(dtype) if dtype else columns["label"] for name, dtype in ANSWER_COLUMNS.items()}
+    try:
+        if is_folder:
+            splits = {split: [row for row in rows if row["al_split"] == split] for split in SPLITS}
+            tables = {path / f"{split}.{format}": (columns, part) for split, part in splits.items() if part}
+            if answers:
+                tables[path / f"{ANSWERS}.parquet"] = (log_columns, log)
+            earlier = [path / f"{split}.{ending}" for split in SPLITS for ending in FORMATS]
+            earlier += [path / f"{ANSWERS}.parquet", path / HISTORY]
+            check_folder(path, earlier)
+        else:
+            tables, earlier = {path: (columns, rows)}, [path]
+        earlier = [file for file in earlier if file.exists()]
+        is_ours = path / HISTORY in earlier and is_earlier_export(path / HISTORY, [], known)
+        possible = [*_possible_columns(all_columns, is_ours), list(log_columns)]
+        for file in earlier:
+            if not is_earlier_export(file, possible, known):
+                # Whose unlabeled texts those are, only the pool knows.
+                what = "no export of this run" if file.stem != "unlabeled" or unlabeled else "may be anybody's"
+                more = "" if what.startswith("no") else "pass unlabeled= (--unlabeled) to write it anew, "
+                raise ArgumentError(
+                    f"to={os.fspath(to)!r}: {file} is there and {what}, so it is left as it is; {more}remove it or "
+                    "name another file"
+                )
+        files: dict[Path, Callable[[IO[bytes]], None]] = {
+            file: partial(_write_table, columns=of, rows=part, format=format) for file, (of, part) in tables.items()
+        }
+        if is_folder:
+            if answers:
+                text = strict_json(history, indent=1).encode("utf-8", "backslashreplace")
+                files[path / HISTORY] = partial(_write, content=text)
+            card, configs = path / CARD, dataset_configs(file.name for file in tables)
+            if (answers or unlabeled is not None) and check_card(card, configs):
+                files[card] = partial(_write, content=plain_card(configs))
+            elif is_plain_card(card) and not (answers or unlabeled is not None):
+                earlier.append(card)
+    except OSError as error:
+        raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
+    return Export(files, {file: len(part) for file, (_, part) in tables.items()}, set(earlier) - set(files))
+
+
+def _write_table(file: IO[bytes], columns: Columns, rows: Sequence[Row], format: str) -> None:
+    WRITERS[format](file, columns, rows)
+
+
+def _write(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+
+
+def _is_left_out(column: str, provenance: bool, comments: bool) -> bool:
+    return (column in _PROVENANCE and not provenance) or (column == "al_comment" and not comments)
+
+
+def _possible_columns(columns: Sequence[str], is_ours: bool) -> list[list[str]]:
+    """The columns by which an export of the run is known, by what was left out.
+
+    Without the provenance it looks like a file of the user's own, unless something beside it says whose it is.
+    """
+    choices = [(provenance, comments) for provenance in (True, False) for comments in (True, False)]
+    known = [choice for choice in choices if choice[0] or is_ours]
+    return [[name for name in columns if not _is_left_out(name, *choice)] for choice in known]
+
+
+def _without(rows: Iterable[Row], column: str) -> list[Row]:
+    return [{**row, column: None} for row in rows]
+
+
+def _renamed(answers: Iterable[Answer], names: Mapping[str, str]) -> list[Answer]:
+    """The answers, with what their annotators are called in the export."""
+    return [replace(a, annotator=names.get(str(a.annotator), a.annotator)) for a in answers]
+
+
+def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, bool]:
+    """Where to write, in which format, and whether that is a folder."""
+    if format is not None and format not in FORMATS:
+        raise ArgumentError(f"format={format!r}, expected one of: {', '.join(FORMATS)}")
+    text = os.fspath(to)
+    path = Path(text).resolve()
+    ending = path.suffix.lower()
+    if path.is_dir() or text.endswith(("/", os.sep)) or not ending[1:2].isalpha():
+        return path, format or FORMATS[0], True
+    if ending not in FORMAT_OF_ENDING:
+        raise ArgumentError(
+            f"to={text!r}: files may end in {', '.join(FORMAT_OF_ENDING)}; end the name of a folder with '/'"
+        )
+    if format not in (None, FORMAT_OF_ENDING[ending]):
+        raise ArgumentError(f"to={text!r} contradicts format={format!r}: leave the format out, or name a folder")
+    return path, FORMAT_OF_ENDING[ending], False
+
+
+def _check_place(
+    to: str | os.PathLike[str], format: str, is_folder: bool, with_unlabeled: bool, with_answers: bool
+) -> None:
+    """See that there is a place for the unlabeled examples, and for the log."""
+    for name, wanted in (("unlabeled", with_unlabeled), ("answers", with_answers)):
+        if wanted and not is_folder:
+            raise ArgumentError(f"to={os.fspath(to)!r} is one file, with no place for {name}: name a folder")
+    if with_answers and format != "parquet":
+        raise ArgumentError(f"answers are written as Parquet, so that format={format!r} does not go with them")
+    if with_unlabeled and format == "conll":
+        raise ArgumentError("a CoNLL file has no place for what is unlabeled: take Parquet or JSON Lines")
+
+
+def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
+    if format == "csv" and store.is_of_words:
+        raise ArgumentError(
+            f"to={os.fspath(to)!r}: CSV has no place for a tag of each word; take .jsonl, .parquet or .conll"
+        )
+    if format == "conll" and not store.is_of_words:
+        raise ArgumentError(
+            f"to={os.fspath(to)!r}: CoNLL files are for tags of words, but here whole texts have labels; "
+            "take .parquet, .jsonl or .csv"
+        )
+    if format == "csv" and store.is_of_sets:
+        names = store.meta("label_names")
+        join_label_set(names, names)  # which says why where that cannot be done
+
+
+# -- what is written -----------------------------------------------------------------------------------------------
+
+
+def _read(
+    store: Store, names: Mapping[str, str], unlabeled: Examples | None
+) -> tuple[dict[str, Feature], list[Row], dict[str, str]]:
+    """The columns with their types, the rows, and how each text column is called in them."""
+    current = [answer for answer in store.current_answers().values() if answer.label is not None]
+    labeled = {answer.example_id: answer for answer in _renamed(current, names)}
+    if not labeled:
+        raise RunDirectoryError(f"no labels in {store.run_dir} yet: answer a query, then export them")
+    asked: dict[str, list[tuple[int, Query, Queried]]] = {}
+    for query in store.queries():
+        for rank, example in enumerate(query.examples):
+            asked.setdefault(example.example_id, []).append((rank, query, example))
+    held_out = store.holdout_ids()
+    origins = {i: _origin(answer, asked.get(i, [])) for i, answer in labeled.items()}
+    texts_of = {i: store.texts(i) if origin is None else origin[2].texts for i, origin in origins.items()}
+    of_raw_text = _OF_RAW_TEXT if store.is_of_words and _is_raw(texts_of.values()) else ()
+
+    rows = []
+    text_columns: dict[str, str] = {}
+    features: dict[str, Feature] = {"id": value("string")}
+    for example_id, answer in labeled.items():
+        origin, texts = origins[example_id], texts_of[example_id]
+        row: Row = {"id": example_id, "label": answer.label, "al_split": SPLITS[example_id in held_out]}
+        for name, text in texts.items():
+            column = text_columns.setdefault(name, column_for(name, (*_OURS, *of_raw_text)))
+            features[column] = value("string") if isinstance(text, str) else WORDS
+            row[column] = text
+            if of_raw_text and isinstance(text, str):
+                row.update(tokens=words_of(text), spans=spans_from_tags(text, answer.label))
+        if origin is not None:
+            rank, query, example = origin
+            row.update(al_query=query.number, al_round=query.round, al_rank=rank, al_strategy=query.strategy)
+            row.update(al_score=example.score, al_suggestion=example.suggestion, al_confidence=example.confidence)
+        row.update(al_annotator=answer.annotator, al_comment=answer.comment)
+        if answer.annotator != DATASET:
+            row["al_labeled_at"] = answer.time
+        rows.append(row)
+    if unlabeled is not None:
+        rows += _unlabeled_rows(store, unlabeled, labeled, text_columns, of_raw_text)
+    for name, column in text_columns.items():
+        if name != column:
+            logger.warning(
+                "the text column %r is called %r in the export, which has a %r of its own", name, column, name
+            )
+    features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
+    label: Feature = {"names": list(store.meta("label_names")), "_type": "ClassLabel"}
+    features["label"] = list_of(label) if store.is_of_words or store.is_of_sets else label
+    features |= {column: value(dtype) for column, dtype in _PROVENANCE.items()}
+    if store.is_of_words or store.is_of_sets:
+        features["al_suggestion"] = WORDS
+    return features, rows, text_columns
+
+
+def _unlabeled_rows(
+    store: Store,
+    pool: Examples,
+    labeled: Mapping[str, Answer],
+    text_columns: Mapping[str, str],
+    of_raw_text: Sequence[str],
+) -> list[Row]:
+    """Rows for all examples that have no label."""
+    rows, missing = [], {*labeled, *store.contents()}
+    for example_id, texts in pool.examples():
+        missing.discard(example_id)
+        if example_id in labeled:
+            continue
+        if not texts.keys() <= text_columns.keys():
+            raise ArgumentError(
+                f"unlabeled has the text columns {', '.join(texts)}, the run {', '.join(text_columns)}: pass its pool"
+            )
+        row: Row = {"id": example_id, "al_split": "unlabeled"}
+        row |= {text_columns[name]: text for name, text in texts.items()}
+        for text in texts.values():
+            if of_raw_text and isinstance(text, str):
+                row["tokens"] = words_of(text)
+        rows.append(row)
+    if missing:
+        raise ArgumentError(
+            f"unlabeled is another pool: it lacks {len(missing)} examples of the run in {store.run_dir}, such as "
+            f"{min(missing)!r}"
+        )
+    return rows
+
+
+def _is_raw(texts: Iterable[Texts]) -> bool:
+    return any(isinstance(text, str) for of_one in texts for text in of_one.values())
+
+
+def _origin(answer: Answer, asked: Sequence[tuple[int, Query, Queried]]) -> tuple[int, Query, Queried] | None:
+    """The query that an answer is to: the one that it names, or the last one before that with its example."""
+    if answer.annotator == DATASET:
+        return None
+    before = [place for place in asked if answer.query is None or place[1].number <= answer.query]
+    return before[-1] if before else None

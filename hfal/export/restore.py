@@ -1,0 +1,193 @@
+"""From an export to a run directory that goes on where the export stopped."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from hfal.config.kept_config import write_options
+from hfal.config.parser import CONFIG_NAME
+from hfal.data.references import hub_name_problem
+from hfal.errors import ArgumentError, HubError, RunDirectoryError
+from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_beside
+from hfal.export.history import History, read_history, to_go_on
+from hfal.export.hub_errors import said_plainly
+from hfal.store import Store
+from hfal.store.records import Answer
+from hfal.store.run_directory import has_run
+
+
+_DATA = "data.parquet"
+_HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
+
+
+def load_export(
+    source: str | os.PathLike[str], revision: str | None = None, token: str | None = None
+) -> tuple[datasets.Dataset, History]:
+    """All examples of an export, with their ids and texts, and what is known about their labels.
+
+    Args:
+        source: A folder, or the name of a data set on the Hub, also with `hub:` before it.
+        revision: Of a data set on the Hub.
+        token: For the Hub.
+
+    Raises:
+        ArgumentError: It is no export, or one without what it takes to go on.
+        HubError: The Hub refused the token, has no such data set, failed, or cannot be reached.
+    """
+    folder = _folder(source, revision, token)
+    if not (folder / HISTORY).is_file() or not (folder / f"{ANSWERS}.parquet").is_file():
+        raise ArgumentError(
+            f"source={os.fspath(source)!r} has no {HISTORY} and {ANSWERS}.parquet, without which nobody can go on "
+            f"from it: make it with {_HOW}"
+        )
+    try:
+        # `to_pylist` of Arrow, so that labels stay numbers.
+        log = datasets.Dataset.from_parquet(str(folder / f"{ANSWERS}.parquet")).with_format("arrow")[:].to_pylist()
+        history = read_history(json.loads((folder / HISTORY).read_bytes()), log)
+    except ArgumentError as error:
+        raise ArgumentError(f"source={os.fspath(source)!r}: {error}") from None
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise ArgumentError(
+            f"source={os.fspath(source)!r} is no export of hfal, or a damaged one ({type(error).__name__}: {error})"
+        ) from error
+    files = [path for split in SPLITS if (path := folder / f"{split}.parquet").is_file()]
+    columns = ["id", *history.text_columns]
+    parts = [datasets.Dataset.from_parquet(str(path)) for path in files]
+    rows = datasets.concatenate_datasets([part.select_columns(columns) for part in parts])
+    if history.pool_size is None or len(rows) != history.pool_size:
+        lacks = "has no unlabeled examples" if history.pool_size is None else f"has {len(rows)} of the pool's examples"
+        raise ArgumentError(
+            f"source={os.fspath(source)!r} {lacks}, so there is nothing to go on with: make it with {_HOW}"
+        )
+    return rows, history
+
+
+def _folder(source: str | os.PathLike[str], revision: str | None, token: str | None) -> Path:
+    name = os.fspath(source)
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    name = name.removeprefix("hub:")
+    if hub_name_problem(name):
+        raise ArgumentError(f"source={os.fspath(source)!r} is no folder, and no name of a data set on the Hub")
+    import huggingface_hub
+
+    files = ["*.parquet", HISTORY]
+    token = token or huggingface_hub.get_token()
+    try:
+        with said_plainly(token):
+            return Path(
+                huggingface_hub.snapshot_download(
+                    name, repo_type="dataset", revision=revision, token=token, allow_patterns=files
+                )
+            )
+    except (HubError, OSError) as error:
+        kind = type(error) if isinstance(error, HubError) else ArgumentError
+        raise kind(f"source={os.fspath(source)!r} is no folder, and cannot be had from the Hub: {error}") from None
+
+
+def import_run(
+    source: str | os.PathLike[str], run_dir: str | os.PathLike[str], revision: str | None = None
+) -> tuple[int, int]:
+    """Make a run directory in which `hfal run` goes on where an export stopped: labels, texts, and options for them.
+
+    A run of one's own script goes on with `Pool.from_export` instead.
+
+    Args:
+        source: A folder, or the name of a data set on the Hub.
+        run_dir: The new run directory.
+        revision: Of a data set on the Hub.
+
+    Returns:
+        How many texts there are, and how many answers.
+
+    Raises:
+        ArgumentError: It is no export, or one without what it takes to go on.
+        RunDirectoryError: There are other things in `run_dir`.
+    """
+    rows, history = load_export(source, revision)
+    with restored(history, rows, run_dir) as folder:
+        if not (folder / CONFIG_NAME).exists():
+            rows.to_parquet(folder / _DATA)
+            data = str(Path(run_dir).resolve() / _DATA)
+            about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
+            write_options(folder / CONFIG_NAME, {"data": data, "task": history.task, **about})
+    return len(rows), len(history.answers)
+
+
+@contextlib.contextmanager
+def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLike[str]) -> Iterator[Path]:
+    """A run directory with this history, which is there when the `with` block ends well, and not at all otherwise.
+
+    One that went on from the export before is left as it is.
+
+    Yields:
+        Where it lies until then.
+
+    Raises:
+        RunDirectoryError: There are other things in `run_dir`.
+    """
+    target = Path(run_dir).resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        _check_goes_on(history, target)
+        yield target
+        return
+    part = part_beside(target)
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        store = Store(part)
+        try:
+            _fill(store, history, rows)
+        finally:
+            store.close()
+        yield part
+        os.replace(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _check_goes_on(history: History, run_dir: Path) -> None:
+    if not has_run(run_dir):
+        raise RunDirectoryError(f"run_dir {run_dir} has other things in it: name a new folder")
+    store = Store(run_dir, read_only=True)
+    try:
+        there = {_key(answer) for answer in store.answers()}
+    finally:
+        store.close()
+    missing = sum(_key(answer) not in there for answer in history.answers)
+    if missing:
+        raise RunDirectoryError(
+            f"the run in {run_dir} lacks {missing} of the {len(history.answers)} answers of the export, so it did not "
+            "go on from it: pass another run_dir"
+        )
+
+
+def _key(answer: Answer) -> tuple[Any, ...]:
+    return answer.number, answer.example_id, answer.action, answer.time
+
+
+def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
+    about = [row for row in rows.with_format("arrow")[:].to_pylist() if row["id"] in history.contents]
+    texts = {row.pop("id"): row for row in about}
+    gone = history.contents.keys() - texts.keys()
+    if gone:
+        raise ArgumentError(f"the export lacks {len(gone)} examples that were asked about, such as {min(gone)!r}")
+    history = to_go_on(history, texts.__getitem__)
+    store.restore(
+        {
+            "labels_are_hidden": False,
+            "task": history.task,
+            "scheme": history.scheme,
+            "label_names": history.label_names,
+            "exported_rounds": sum(record.finished is not None for record in history.rounds),  # which have no models
+        },
+        history.queries,
+        history.rounds,
+        [(a, history.contents[a.example_id], texts[a.example_id]) for a in history.answers],
+    )

@@ -1,0 +1,136 @@
+"""What a run knows: answers, queries and rounds, as the store gives them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+
+DATASET = "dataset"
+"""The annotator of labels that came with the data."""
+
+Texts = Mapping[str, str | Sequence[str]]
+"""The texts of an example by column; one that came in words is a list of them."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an annotator says about one example.
+
+    Args:
+        example_id: The example's id in the pool.
+        label: The label's name; of multi-label classification a list of names, of token classification a list with
+            the name of a tag for each word. `None` for `"skip"`, `"unsure"` and `"undo"`.
+        action: `"label"`, `"skip"` (it cannot be labeled, do not ask again), `"unsure"` (the annotator cannot tell; it
+            is not trained on, nor asked again by itself), `"correct"` (another label than this annotator gave before)
+            or `"undo"` (take this annotator's last answer to this example back).
+        annotator: Who says it; the annotator object's `name` where this is `None`.
+        query: The number of the query it answers, if any.
+        time: UTC time in ISO 8601, set when it is recorded.
+        number: Its place in the log, set when it is recorded.
+        comment: What the annotator has to say about it.
+    """
+
+    example_id: str
+    label: Any = None
+    action: str = "label"
+    annotator: str | None = None
+    query: int | None = None
+    time: str | None = None
+    number: int | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Queried:
+    """One example of a query, with what was known when it was picked.
+
+    Attributes:
+        example_id: The example's id in the pool.
+        content: Hash of its texts.
+        texts: Its texts by column.
+        score: Its acquisition score.
+        suggestion: The label that the model would give, or its set of labels, or its tags, one for each word.
+        confidence: The model's probability for it; of a set the geometric mean over the labels, of tags over the
+            words.
+    """
+
+    example_id: str
+    content: str
+    texts: Texts
+    score: float | None = None
+    suggestion: Any = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """A batch of examples to be labeled, in the order in which to ask, with its provenance.
+
+    Attributes:
+        round: The round whose model made it; 0 for the holdout and the seed set.
+        purpose: `"holdout"`, `"seed"` or `"round"`.
+        strategy: Name of the query strategy.
+        seed: What seeded the random choices in it.
+        examples: What to ask about, best first.
+        model: Which model scored.
+        settings: How the strategy was set up.
+        versions: The packages that made it.
+        number: Its number in the run, set when it is recorded.
+        time: UTC time in ISO 8601, set when it is recorded.
+        closed: Whether it is no longer asked, though some of its examples may have no answer.
+    """
+
+    round: int
+    purpose: str
+    strategy: str
+    seed: int
+    examples: tuple[Queried, ...]
+    model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    number: int = 0
+    time: str = ""
+    closed: bool = False
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """A round as the store knows it.
+
+    Attributes:
+        number: 1 for the round that trains on the seed set.
+        seed: What seeded its training.
+        answers_seen: Number of the last answer that it was trained on.
+        labels: Labels bought by then, those of the holdout included.
+        train_size: Examples that it was trained on.
+        started: UTC time in ISO 8601.
+        trained: When its final model was saved; `None` before.
+        metrics: What its final model reached; `None` before.
+        finished: When the round ended; `None` before.
+        words: The words of the sentences with these labels; `None` where labels are not of words.
+        stability: What its final model said of the stop set: the figures of `hfal.stopping.stability` by name;
+            `None` where that is not recorded.
+    """
+
+    number: int
+    seed: int
+    answers_seen: int
+    labels: int
+    train_size: int
+    started: str
+    trained: str | None
+    metrics: dict[str, float] | None
+    finished: str | None
+    words: int | None = None
+    stability: dict[str, float] | None = None
+
+
+def seconds_between(begin: str, end: str) -> float:
+    """The seconds from one time to another, both in ISO 8601 as records have them."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+
+
+def utc_now() -> str:
+    """The time now, UTC, ISO 8601 with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,123 @@
+"""The strategies that have a name, for each task, and what is said of a name that is none."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from hfal.errors import ArgumentError
+from hfal.strategies.bayesian import bald, batchbald, epig
+from hfal.strategies.classes import class_balanced, cluster_margin
+from hfal.strategies.committee import mean_kl, vote_entropy
+from hfal.strategies.diversity import kcenter, kmeans, probcover, typiclust
+from hfal.strategies.gradients import badge
+from hfal.strategies.label_scores import LABEL_SCORES, LabelScore
+from hfal.strategies.selection import SelectFunction, random
+from hfal.strategies.similarity import cal, density, neighbors
+from hfal.strategies.stochastic import power, softmax, softrank
+from hfal.strategies.token_scores import WORD_SCORES, TokenScore, mnlp
+from hfal.strategies.uncertainty import entropy, least_confidence, margin
+
+
+_OF_CLASSES: dict[str, Callable[..., Any]] = {
+    "entropy": entropy,
+    "least_confidence": least_confidence,
+    "margin": margin,
+    "bald": bald,
+    "vote_entropy": vote_entropy,
+    "mean_kl": mean_kl,
+    "epig": epig,
+    "cal": cal,
+}
+SCORES: dict[str, dict[str, Callable[..., Any]]] = {
+    "text_classification": _OF_CLASSES,
+    "multi_label_classification": {name: LabelScore(name) for name in LABEL_SCORES},
+    "token_classification": {**{name: TokenScore(name) for name in WORD_SCORES}, "mnlp": mnlp},
+}
+"""The scores by name, for each task."""
+
+_ON_EMBEDDINGS: dict[str, SelectFunction] = {
+    "random": random,
+    "kmeans": kmeans,
+    "kcenter": kcenter,
+    "typiclust": typiclust,
+    "probcover": probcover,
+    "density": density,
+    "power": power,
+    "softmax": softmax,
+    "softrank": softrank,
+    "neighbors": neighbors,
+}
+_ON_CLASSES: dict[str, SelectFunction] = {
+    "badge": badge,
+    "cluster_margin": cluster_margin,
+    "batchbald": batchbald,
+    "class_balanced": class_balanced,
+}
+SELECTIONS: dict[str, dict[str, SelectFunction]] = {
+    "text_classification": {**_ON_EMBEDDINGS, **_ON_CLASSES},
+    "multi_label_classification": _ON_EMBEDDINGS,
+    "token_classification": _ON_EMBEDDINGS,
+}
+"""The selections by name, for each task."""
+
+SEED_SELECTIONS = {name: _ON_EMBEDDINGS[name] for name in ("kmeans", "kcenter", "typiclust", "probcover")}
+"""Those that can pick a seed set: they need no model and no label."""
+
+_INSTEAD = {
+    "badge": "'{score}+kmeans' joins uncertainty and diversity here",
+    "cluster_margin": "'{score}+kmeans' joins uncertainty and diversity here",
+    "batchbald": "'bald+kmeans' spreads a batch here",
+    "class_balanced": "'{score}+kmeans' spreads a query here",
+    "epig": "'bald' reads the same draws here",
+    "cal": "'{score}+kmeans' looks at embeddings here",
+    "mnlp": "'least_confidence' ranks whole texts like it",
+}
+_ONE_OF_CLASSES = "it asks which one of the classes is right; '{score}' takes each label by itself"
+_INSTEAD_FOR_SETS = {
+    **dict.fromkeys(("bald", "vote_entropy", "mean_kl", "epig"), _ONE_OF_CLASSES),
+    "batchbald": "'{score}+kmeans' spreads a batch here",
+    "mnlp": "'least_confidence' is its like for sets of labels",
+}
+
+_ALSO_KNOWN_AS = {
+    "breaking_ties": "margin",
+    "contrastive": "cal",
+    "core_set": "kcenter",
+    "coreset": "kcenter",
+    "information_density": "entropy+density",
+    "kl_divergence": "mean_kl",
+    "mc_dropout": "bald",
+    "powerbald": "bald+power",
+    "qbc": "vote_entropy",
+    "query_by_committee": "vote_entropy",
+    "smallest_margin": "margin",
+}
+
+
+def refuse_for_task(strategy: str | Callable[..., Any], task: str) -> None:
+    """Refuse a strategy that other tasks have, called by its name or given as a function; say what to use instead.
+
+    Of functions these are the ones that read probabilities as those of classes of which one is right, where each label
+    has its own.
+
+    Raises:
+        ArgumentError: It is one.
+    """
+    if isinstance(strategy, str):
+        name: str | None = strategy
+        tasks = [t for t in SCORES if name in {*SCORES[t], *SELECTIONS[t]}]
+    else:
+        name = next((name for name, known in {**_OF_CLASSES, **_ON_CLASSES}.items() if strategy is known), None)
+        tasks = ["text_classification"] if name is not None and task == "multi_label_classification" else []
+    if tasks and task not in tasks:
+        table = {**_INSTEAD, **_INSTEAD_FOR_SETS} if task == "multi_label_classification" else _INSTEAD
+        instead = table.get(str(name), _ONE_OF_CLASSES).format(score=next(iter(SCORES[task])))
+        raise ArgumentError(f"strategy {name!r} is for {' and '.join(tasks)}, and this is {task}: {instead}")
+
+
+def unknown_name(what: str, name: str, known: list[str]) -> str:
+    """What to say of a name that is none, and which one may have been meant."""
+    written = name.lower().replace("-", "_")
+    near = [_ALSO_KNOWN_AS[written]] if written in _ALSO_KNOWN_AS else difflib.get_close_matches(written, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"unknown {what} {name!r}.{hint} Known are: {', '.join(sorted(known))}"

@@ -1,0 +1,168 @@
+"""What the label column of a data set says where a text may have several labels. Read as Arrow, never row by row.
+
+The column has a list for each text: of `ClassLabel`, strings or integers. An empty list says that the text has none of
+the labels; `None`, that nobody has said anything yet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hfal.errors import ArgumentError, RowError
+from hfal.tasks.label_column import given_names, names_of_feature
+from hfal.utils.arrow import cells_of
+
+
+_EXPECTED = "expected a list of labels for each text: of ClassLabel, strings or integers"
+
+
+@dataclass(frozen=True)
+class LabelSetColumn:
+    """The label sets of all texts, one after the other.
+
+    Attributes:
+        names: The names of all labels.
+        indices: Of the labels, ascending in each set, int32[S].
+        offsets: Where the set of each text begins, int64[N + 1].
+        given: Whether a text has a set, bool[N]; it may be empty.
+    """
+
+    names: tuple[str, ...]
+    indices: np.ndarray
+    offsets: np.ndarray
+    given: np.ndarray
+
+    def of(self, row: int) -> list[str] | None:
+        """The labels of one text in the order of their names, or `None`."""
+        if not self.given[row]:
+            return None
+        return [self.names[i] for i in self.indices[self.offsets[row] : self.offsets[row + 1]]]
+
+
+def label_set_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the labels: those given, else those of the column's feature or values.
+
+    Raises:
+        ArgumentError: There is no way to know them, or column and names contradict each other.
+    """
+    names = None if names is None else given_names(names)
+    inner = None if column is None else _checked_feature(dataset, column)
+    if column is None or inner is None:
+        if names is None:
+            raise ArgumentError("label_names is missing: without a column of labels the pool cannot know them")
+        return names
+    if isinstance(inner, datasets.ClassLabel):
+        return names_of_feature(inner, column, names)
+    if names is not None:
+        return names
+    values: set[Any] = set()
+    for cells in cells_of(dataset, column):
+        values.update(pc.unique(cells.flatten()).to_pylist())
+    values.discard(None)
+    if not values:
+        raise ArgumentError(f"label_names is missing: no text has a label in column {column!r}")
+    return tuple(sorted(values)) if "string" in inner.dtype else tuple(str(i) for i in range(max(values) + 1))
+
+
+def _checked_feature(dataset: datasets.Dataset, column: str) -> datasets.ClassLabel | datasets.Value | None:
+    """What the lists in a column are of, if they are of labels; `None` if there is none yet, in any row."""
+    feature = dataset.features[column]
+    if feature == datasets.Value("null"):
+        return None
+    inner = getattr(feature, "feature", None) if isinstance(feature, datasets.List | datasets.LargeList) else None
+    if isinstance(inner, datasets.ClassLabel):
+        return inner
+    kind = inner.dtype if isinstance(inner, datasets.Value) else ""
+    if kind.startswith(("float", "bool")):
+        raise ArgumentError(f"label_column={column!r} holds lists of {kind}: {_EXPECTED}. {_as_names(column)}")
+    if "string" not in kind and "int" not in kind and kind != "null":
+        raise ArgumentError(f"label_column={column!r} holds {feature}, {_EXPECTED}")
+    return inner
+
+
+def read_label_sets(dataset: datasets.Dataset, column: str | None, names: Sequence[str]) -> LabelSetColumn:
+    """The label sets of all texts.
+
+    Args:
+        dataset: The data set.
+        column: Its column with lists of labels, if it has one.
+        names: The names of all labels.
+
+    Raises:
+        ArgumentError: The column has no lists of labels, or seems to have a 0 or 1 for each of two labels.
+        RowError: A label is missing, none of the names, or twice in one list.
+    """
+    feature = None if column is None else _checked_feature(dataset, column)
+    column = None if feature is None else column
+    written = feature.names if isinstance(feature, datasets.ClassLabel) else names
+    given = np.zeros(len(dataset), bool)
+    sizes = np.zeros(len(dataset), np.int64)
+    parts = [np.empty(0, np.int32)]
+    row = 0
+    for cells in cells_of(dataset, column) if column is not None else ():
+        here = slice(row, row + len(cells))
+        given[here] = cells.is_valid().to_numpy(zero_copy_only=False)
+        sizes[here] = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False)
+        flat = cells.flatten()
+        indices = _indices(flat, written, names)
+        rows = np.repeat(np.arange(row, row + len(cells)), sizes[here])
+        wrong = np.flatnonzero(indices < 0)
+        if len(wrong):
+            value = flat[int(wrong[0])].as_py()
+            value = written[value] if isinstance(value, int) and 0 <= value < len(written) else value
+            raise RowError(
+                int(rows[wrong[0]]),
+                f"the label {value!r} in column {column!r} is none of label_names: {', '.join(names)}"
+                if value is not None
+                else f"a label in the list in column {column!r} is missing (None): leave it out; [] is none of them",
+            )
+        order = np.lexsort((indices, rows))
+        indices = indices[order]
+        twice = np.flatnonzero((indices[1:] == indices[:-1]) & (rows[1:] == rows[:-1]))
+        if len(twice):
+            hint = (
+                _as_names(column)
+                if pa.types.is_integer(flat.type)
+                else "if these are tags of the words of a raw text, pass task='token_classification'"
+            )
+            raise RowError(
+                int(rows[twice[0]]),
+                f"the label {names[indices[twice[0]]]!r} is twice in the list in column {column!r}: name each label "
+                f"once ({hint})",
+            )
+        parts.append(indices.astype(np.int32))
+        row += len(cells)
+    # Of more labels than two, a list with a 0 or 1 for each has one of these twice, and was refused above.
+    is_of_numbers = isinstance(feature, datasets.Value) and "int" in feature.dtype
+    if is_of_numbers and len(names) == 2 and given.any() and (sizes[given] == 2).all():
+        raise ArgumentError(
+            f"label_column={column!r} names both labels ({', '.join(names)}) for every text: {_EXPECTED}. "
+            f"{_as_names(column)}"
+        )
+    offsets = np.zeros(len(dataset) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return LabelSetColumn(tuple(names), np.concatenate(parts), offsets, given)
+
+
+def _as_names(column: str | None) -> str:
+    """What to do about a 0 or 1 for each label."""
+    return (
+        f"If they have a 1 for each label that the text has, write dataset = dataset.map(lambda row: {{{column!r}: "
+        f"[name for name, x in zip(label_names, row[{column!r}]) if x]}})"
+    )
+
+
+def _indices(flat: pa.Array, written: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """Indices into `names`, -1 for what is none of them; integers count what is `written`."""
+    if pa.types.is_integer(flat.type):
+        numbers = pc.fill_null(flat, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        known = (numbers >= 0) & (numbers < len(written))
+        places = np.array([*(names.index(name) if name in names else -1 for name in written), -1], np.int64)
+        return places[np.where(known, numbers, -1)]
+    found = pc.index_in(flat.cast(pa.string()), value_set=pa.array(names, pa.string()))
+    return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -1,0 +1,311 @@
+"""What the columns of a data set say about words: how many there are, and their tags. Read as Arrow, not word by word.
+
+The column of labels has either one tag for each word (`List(ClassLabel)`, integers or strings) or character spans of
+a raw text (`List` of `start`, `end`, `label`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hfal.errors import ArgumentError, RowError
+from hfal.tasks.label_column import given_names
+from hfal.tasks.spans import plain_text, tags_from_spans, word_offsets
+from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
+from hfal.utils.arrow import ROWS_AT_A_TIME, cells_of
+
+
+_SPAN = {"start", "end", "label"}
+
+
+@dataclass(frozen=True)
+class TagColumn:
+    """The tags of all sentences, one after the other.
+
+    Attributes:
+        names: The names of all tags.
+        indices: Of the tag of each word, int16[W]; -1 in sentences without tags.
+        offsets: Where the words of each sentence begin, int64[N + 1].
+        given: Whether a sentence has tags, bool[N].
+    """
+
+    names: tuple[str, ...]
+    indices: np.ndarray
+    offsets: np.ndarray
+    given: np.ndarray
+
+    def of(self, row: int) -> list[str] | None:
+        """The tags of one sentence, or `None`."""
+        if not self.given[row]:
+            return None
+        return [self.names[i] for i in self.indices[self.offsets[row] : self.offsets[row + 1]]]
+
+    @property
+    def scheme(self) -> str:
+        """The scheme in which entities are written here.
+
+        IOB1 and IOB2 have the same tags; it is IOB1 if an entity begins with I, and none with B but behind another of
+        its type.
+        """
+        scheme = scheme_of(self.names)
+        if scheme != "IOB2" or not len(self.indices):
+            return scheme
+        prefixes = np.array([*(ord(split_tag(name)[0]) for name in self.names), ord(OUTSIDE)], np.uint8)
+        kinds = entity_types(self.names)
+        types = np.array([*(-1 if n == OUTSIDE else kinds.index(split_tag(n)[1]) for n in self.names), -1])
+        prefix, kind = prefixes[self.indices], types[self.indices]
+        follows = np.zeros(len(prefix), bool)  # another word of the same type
+        follows[1:] = (prefix[:-1] != ord(OUTSIDE)) & (prefix[1:] != ord(OUTSIDE)) & (kind[1:] == kind[:-1])
+        follows[self.offsets[:-1][self.offsets[:-1] < len(follows)]] = False
+        begins_with_i = (prefix == ord("I")) & ~follows
+        begins_with_b = (prefix == ord("B")) & ~follows
+        return "IOB1" if begins_with_i.any() and not begins_with_b.any() else "IOB2"
+
+
+def infer_task(dataset: datasets.Dataset, text_columns: Sequence[str], label_column: str | None) -> str:
+    """The task that columns are made for: words or spans mean token classification, other lists sets of labels."""
+    labels = None if label_column is None else dataset.features[label_column]
+    if is_spans(labels) or any(is_list(dataset.features[column]) for column in text_columns):
+        return "token_classification"
+    return "multi_label_classification" if is_list(labels) else "text_classification"
+
+
+def is_spans(feature: Any) -> bool:
+    """Whether a column holds lists of character spans."""
+    inner = getattr(feature, "feature", None)
+    return isinstance(inner, dict) and set(inner) >= _SPAN
+
+
+def is_list(feature: Any) -> bool:
+    """Whether a column holds lists."""
+    return isinstance(feature, datasets.List | datasets.LargeList)
+
+
+def count_words(dataset: datasets.Dataset, column: str) -> np.ndarray:
+    """The number of words of each sentence, int32[N].
+
+    Raises:
+        RowError: A sentence is missing, has no words, or has a missing word.
+    """
+    counts = np.empty(len(dataset), np.int32)
+    row = 0
+    for cells in cells_of(dataset, column):
+        if cells.null_count:
+            raise RowError(row + _first(cells.is_null()), f"no sentence in column {column!r}: drop such rows")
+        if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+            found = np.array([len(word_offsets(text)) for text in cells.to_pylist()], np.int32)
+        else:
+            found = pc.list_value_length(cells).to_numpy(zero_copy_only=False)
+            words = cells.flatten()
+            if words.null_count:
+                place = int(pc.list_parent_indices(cells)[_first(words.is_null())].as_py())
+                raise RowError(row + place, f"a word in column {column!r} is missing (None): fill it in, or drop it")
+        if (found == 0).any():
+            place = int(np.flatnonzero(found == 0)[0])
+            raise RowError(
+                row + place,
+                f"the sentence in column {column!r} has no words; drop such rows: "
+                f"dataset = dataset.filter(lambda row: hfal.tasks.spans.words_of(row[{column!r}]))",
+            )
+        counts[row : row + len(found)] = found
+        row += len(found)
+    return counts
+
+
+def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of all tags: those given, else those that the column's feature, or its values, mean.
+
+    Names of entity types (`PER`) stand for their tags (`O`, `B-PER`, `I-PER`), in the scheme that the column has.
+
+    Raises:
+        ArgumentError: There is no way to know them, or column and names contradict each other.
+    """
+    names = None if names is None else list(given_names(names))
+    if column is None:
+        if names is None:
+            raise ArgumentError(
+                "label_names is missing: without a label_column the pool cannot know the entity types (PER, ORG, ...)"
+            )
+        return tuple(_with_prefixes(names, "IOB2"))
+    feature = dataset.features[column]
+    if not is_list(feature):
+        raise ArgumentError(
+            f"label_column={column!r} holds {feature}, expected a list with a tag for each word, or with character "
+            "spans (start, end, label)"
+        )
+    if is_spans(feature):
+        inner = feature.feature["label"]
+        if names is not None:
+            return tuple(_with_prefixes(names, "IOB2"))
+        if isinstance(inner, datasets.ClassLabel):
+            return tuple(tag_names(inner.names))
+        types = sorted({span["label"] for spans in _spans(dataset, column, None) for span in spans or ()})
+        return tuple(tag_names(types))
+    inner = feature.feature
+    if isinstance(inner, datasets.ClassLabel):
+        if names is not None and names not in (list(inner.names), entity_types(inner.names)):
+            raise ArgumentError(
+                f"label_names={names!r} differ from the names of column {column!r}: {inner.names!r}; "
+                "leave label_names out"
+            )
+        return tuple(inner.names)
+    values: set[Any] = set()
+    for cells in cells_of(dataset, column):
+        values.update(pc.unique(cells.flatten()).to_pylist())
+    values -= {None, -1}
+    if all(isinstance(v, str) for v in values) and (values or names):
+        scheme = scheme_of(values) if values else "IOB2"
+        if names is None:
+            types = sorted(entity_types(values))
+            names = tag_names(types, scheme)
+            return tuple(names if OUTSIDE in values or scheme != "plain" else types)  # parts of speech have no O
+        return tuple(names if values & set(names) - {OUTSIDE} else _with_prefixes(names, scheme))
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+        if names is None:
+            raise ArgumentError(
+                f"label_names is missing: column {column!r} numbers its tags; name them all in order (O, B-PER, ...)"
+            )
+        return tuple(names)
+    raise ArgumentError(f"label_column={column!r} holds {feature}, expected lists of ClassLabel, integers or strings")
+
+
+def _with_prefixes(names: Sequence[str], scheme: str) -> list[str]:
+    """The names of tags, where those of entity types were given; a type may look like a tag (`E-mail`), not all do."""
+    plain = [name for name in names if split_tag(name) == ("I", name)]
+    if plain and OUTSIDE not in names and any(name.startswith(("B-", "I-")) for name in names):
+        raise ArgumentError(
+            f"label_names={list(names)!r} mix tags and types: name either the types of entities (PER) or all tags (O, "
+            "B-PER, I-PER)"
+        )
+    are_types = OUTSIDE not in names and bool(plain)
+    return tag_names(names, "IOB2" if scheme == "plain" else scheme) if are_types else list(names)
+
+
+def read_tags(
+    dataset: datasets.Dataset, text_column: str, column: str | None, names: Sequence[str], counts: np.ndarray
+) -> TagColumn:
+    """The tags of all sentences.
+
+    Args:
+        dataset: The data set.
+        text_column: Its column with the sentences.
+        column: Its column with tags or spans, if it has one. `None`, an empty list of tags, and nothing but -1 mean
+            that there are none yet.
+        names: The names of all tags.
+        counts: The number of words of each sentence, int32[N].
+
+    Raises:
+        RowError: A sentence has more or fewer tags than words, an unknown tag, or a span that does not fit.
+    """
+    offsets = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    indices = np.full(offsets[-1], -1, np.int16)
+    given = np.zeros(len(counts), bool)
+    if column is None:
+        return TagColumn(tuple(names), indices, offsets, given)
+    feature = dataset.features[column]
+    row = 0
+    blocks = _spans_as_tags(dataset, text_column, column, names) if is_spans(feature) else cells_of(dataset, column)
+    for cells in blocks:
+        lengths = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+        flat, unknown = _indices(cells.flatten(), feature.feature, names)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        has_tag = np.concatenate([[0], np.cumsum(flat >= 0)])
+        has = has_tag[starts[1:]] > has_tag[starts[:-1]]
+        if unknown.any():
+            has |= np.isin(np.arange(len(lengths)), np.searchsorted(starts, np.flatnonzero(unknown), "right") - 1)
+        wrong = np.flatnonzero(has & (lengths != counts[row : row + len(lengths)]))
+        if len(wrong):
+            place = int(wrong[0])
+            raise RowError(
+                row + place,
+                f"{lengths[place]} tags in column {column!r} for {counts[row + place]} words: "
+                f"{_sentence(dataset, text_column, row + place)}; every word needs one tag",
+            )
+        bad = np.flatnonzero((flat < 0) & np.repeat(has, lengths))
+        if len(bad):
+            place = int(np.searchsorted(starts, bad[0], "right") - 1)
+            word = int(bad[0] - starts[place])
+            value = cells.flatten()[int(bad[0])].as_py()
+            hint = "; -100 is for tokens: pass the tags of words" if value == -100 else ""
+            raise RowError(
+                row + place,
+                f"word {word + 1} of {_sentence(dataset, text_column, row + place)} has the tag "
+                f"{value!r} in column {column!r}, which is outside label_names: {', '.join(names)}{hint}",
+            )
+        places = np.repeat(has, lengths)
+        target = np.repeat(has, counts[row : row + len(lengths)])
+        indices[offsets[row] : offsets[row + len(lengths)]][target] = flat[places]
+        given[row : row + len(lengths)] = has
+        row += len(lengths)
+    return TagColumn(tuple(names), indices, offsets, given)
+
+
+def _indices(flat: pa.Array, feature: Any, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Indices into `names`, -1 for none; and where there is a value that is none of them."""
+    if pa.types.is_integer(flat.type):
+        numbers = pc.fill_null(flat, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        unknown = (numbers < -1) | (numbers >= len(names))
+        return np.where(unknown, -1, numbers), unknown
+    found = pc.fill_null(pc.index_in(flat.cast(pa.string()), value_set=pa.array(names, pa.string())), -1)
+    indices = found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return indices, (indices < 0) & pc.is_valid(flat).to_numpy(zero_copy_only=False)
+
+
+def _spans_as_tags(
+    dataset: datasets.Dataset, text_column: str, column: str, names: Sequence[str]
+) -> Iterator[pa.ListArray]:
+    """A column of spans as one of tags, block by block; no spans at all (`None`) stay none."""
+    scheme = scheme_of(names)
+    tags: list[list[str] | None] = []
+    texts = (text for cells in cells_of(dataset, text_column) for text in cells.to_pylist())
+    for row, (text, spans) in enumerate(zip(texts, _spans(dataset, column, names), strict=True)):
+        if not isinstance(text, str):
+            raise ArgumentError(f"label_column={column!r} holds spans, which need a raw text in {text_column!r}")
+        try:
+            tags.append(None if spans is None else tags_from_spans(text, spans, scheme))
+        except ArgumentError as error:
+            raise RowError(row, f"{error}; the text is {text[:80] + '…' * (len(text) > 80)!r}") from None
+        if len(tags) == ROWS_AT_A_TIME:
+            yield pa.array(tags, pa.list_(pa.string()))
+            tags = []
+    yield pa.array(tags, pa.list_(pa.string()))
+
+
+def _spans(
+    dataset: datasets.Dataset, column: str, names: Sequence[str] | None
+) -> Iterator[list[dict[str, Any]] | None]:
+    """The spans of each row, with their label as a name."""
+    label = dataset.features[column].feature["label"]
+    class_names = label.names if isinstance(label, datasets.ClassLabel) else None
+    types = None if names is None else set(entity_types(names))
+    row = 0
+    for cells in cells_of(dataset, column):
+        for spans in cells.to_pylist():
+            for span in spans or ():
+                if span is None or span["label"] in (None, -1):
+                    raise RowError(row, f"a span in column {column!r} has no label")
+                if class_names is not None:
+                    span["label"] = class_names[span["label"]]
+                if types is not None and span["label"] not in types:
+                    raise RowError(
+                        row,
+                        f"the span {span['start']} to {span['end']} has the label {span['label']!r}, expected one of "
+                        f"{', '.join(sorted(types))}",
+                    )
+            yield spans
+            row += 1
+
+
+def _first(mask: pa.Array) -> int:
+    return int(np.flatnonzero(mask.to_numpy(zero_copy_only=False))[0])
+
+
+def _sentence(dataset: datasets.Dataset, column: str, row: int) -> str:
+    shown = plain_text(dataset[row][column])
+    return repr(shown[:80] + "…" * (len(shown) > 80))

@@ -1,0 +1,407 @@
+"""The callback on the user's own Trainer: it scores and selects when training ends."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from hfal.acquisition.queries import COMMITTEE_OF_ROUNDS, Acquisition, Committee
+from hfal.acquisition.self_training import SelfTraining
+from hfal.annotators.asking import ask, collect
+from hfal.annotators.base import Annotator
+from hfal.data.pool import Pool
+from hfal.errors import ArgumentError
+from hfal.stopping.criteria import Criterion, Target
+from hfal.stopping.expressions import parse_stop
+from hfal.store.records import RoundRecord
+from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
+from hfal.strategies.selection import SelectFunction
+from hfal.training.class_weights import CLASS_WEIGHTS
+from hfal.training.loop import Round, RoundInProgress, owned, run_rounds, without_timings
+from hfal.training.next_step import RETRAIN, Plan
+from hfal.utils.distributed import gather, is_main, on_main, rank_and_size
+
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger(__name__)
+
+_PASSES = 10
+QUERY_SIZES = {"examples": 50, "words": 500}
+"""What a round asks for by default, by the unit in which it is counted."""
+
+
+class ActiveLearningCallback(TrainerCallback):
+    """Scores the unlabeled examples when training ends, and picks the next ones to label.
+
+    Give it to a Trainer and let `run` drive the rounds, or write the loop yourself:
+
+        for round in active.rounds(trainer, 10):
+            trainer.train(resume_from_checkpoint=round.checkpoint)
+
+    Without the loop, `Trainer(train_dataset=pool.labeled, callbacks=[active]).train()` trains once and proposes one
+    query, for which `annotate` then asks.
+
+    Args:
+        pool (`Pool`):
+            The examples, and where the run is kept.
+        strategy (`str`, function or object that combines them, *optional*, defaults to `"margin+kmeans"`):
+            The query strategy: a name, a function `score(probabilities)`, `score(draws)`, `score(signals)` or
+            `select(signals, k, rng)`, or a `Hybrid`, `Ranks`, `Subset` or `Schedule`. For token classification also a
+            `TokenScore`, or a function `score(probabilities, mask)`.
+        annotator (`Annotator`, *optional*):
+            Who answers the queries. Needed for `rounds`, `run` and `annotate`.
+        query_size (`int`, *optional*):
+            Examples that a round asks for, or words; 50 examples or 500 words by default.
+        seed_size (`int`, *optional*):
+            Examples of the seed set, which is asked before any model is trained; `query_size` by default.
+        seed_strategy (`str` or function, *optional*):
+            `"random"`; `"kmeans"`, `"kcenter"`, `"typiclust"` or `"probcover"`, by `embeddings`, which of `"model"`
+            are those that it has before it is trained (of examples with 250,000 tokens in all, if the pool has more,
+            or of twice the seed set); `"stratified"` (experiments only); or a `select(signals, k, rng)` that needs
+            nothing but embeddings, such as `ProbCover(delta=1.15)`. By default `"kmeans"` for text classification
+            with another strategy than `"random"`, else `"random"`.
+        holdout (`int`, *optional*, defaults to 0):
+            Examples to draw at random, have labeled first, evaluate on, and never train on; for those who have no
+            evaluation set. They count as bought. Where `eval_strategy` asks for an `eval_dataset` when the Trainer is
+            made, pass `eval_dataset=pool.holdout`.
+        budget (`int`, *optional*):
+            How many labels may be bought in all, the seed set and the holdout included; or words.
+        unit (`str`, *optional*, defaults to `"examples"`):
+            What `query_size`, `seed_size`, `holdout` and `budget` count. With `"words"`, for token classification,
+            each is filled up to the sentence that reaches it, so that strategies that love long sentences gain nothing
+            by it; the budget is never exceeded.
+        target_metric (`str`, *optional*):
+            Stop when this metric of the evaluation (`"accuracy"`) reaches `target`.
+        target (`float`, *optional*):
+            The value to reach; to fall to, if the metric's name ends in `loss`.
+        stop (`Criterion` or `str`, *optional*):
+            When to end the run beside that: criteria of `hfal.stopping.criteria`, joined by `|` and `&`,
+            `Kappa(0.99, rounds=3) | Plateau("accuracy", 0.01, 3)`, or the same as an expression,
+            `"kappa(0.99, rounds=3) or plateau(accuracy, 0.01, 3)"`. The budget is a limit whatever it says.
+        record_stability (`bool`, *optional*, defaults to `False`):
+            Record in every round what its model says of the stop set, 1,000 examples of the pool drawn at random, and
+            how that differs from the round before. Done anyway where `stop` needs it; it takes a pass over them.
+        retrain (`str`, *optional*, defaults to `"from_scratch"`):
+            How a round begins: `"from_scratch"` with fresh weights (from `model_init`, or as they were when the
+            run began), `"continue"` with the last round's. The optimizer is new in either case.
+        embeddings (`str`, `SentenceTransformer` or array float[N, D], *optional*, defaults to `"model"`):
+            Where strategies get embeddings from: `"model"` is the one being trained, mean over tokens, in the same
+            pass as the scores; `"entities"`, for token classification, is the same over the words alone that it
+            takes for entities; a sentence-transformers model by name, path or object, computed once; or embeddings of
+            your own, a row for each example of the pool.
+        embeddings_dir (`str`, *optional*):
+            Where those of a sentence-transformers model are kept, in the run directory by default; runs on the same
+            texts may share the folder.
+        passes (`int`, *optional*, defaults to 10):
+            Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
+            any (`"bald"`, `"batchbald"`, ...).
+        committee (`int`, list of models or function, *optional*):
+            Where these draws come from instead: the models of the last `committee` rounds, this one included (so many
+            are kept; the first query is drawn at random); or this round's model and the given ones; or this round's
+            model and those that `committee(round_number)` returns, such as models trained with other seeds.
+        token_budget (`int`, *optional*):
+            Tokens of a scoring batch, padding included. 2,048 on CPU and 16,384 elsewhere by default.
+        bf16_scoring (`bool`, *optional*, defaults to `False`):
+            Score under bfloat16 autocast: faster on hardware made for it, near-ties may fall the other way.
+        self_training (`float`, *optional*):
+            Train each round but the first also on predictions that the last round's model is sure of, and let each
+            count so much beside a label, between 0 and 1 (see
+            `hfal.acquisition.self_training`). They are no labels: nothing is bought or exported. For text
+            classification, in `run` and `rounds`.
+        self_training_threshold (`float`, *optional*, defaults to 0.95):
+            From which probability on the model is sure.
+        seed (`int`, *optional*, defaults to 42):
+            Seeds every choice of hfal's. (Training is seeded by `TrainingArguments.seed` and the round.)
+        keep_models (`int`, *optional*, defaults to 1):
+            Of how many last rounds the final model stays in `run_dir/rounds`; `None` for all.
+        min_steps (`int`, *optional*, defaults to 0):
+            Train for more epochs than `num_train_epochs` where a round has so few examples that these would make fewer
+            gradient steps than this. `max_steps` of the Trainer's arguments, where it is set, goes before.
+        class_weights (`str`, *optional*):
+            `"balanced"` trains with a loss in which each class counts as much as every other, however rare it is among
+            the labeled examples; of tags, each tag. Not for multi-label classification.
+
+    Raises:
+        ValueError: An argument has a value that it cannot have; the message says which and what to do.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        strategy: str | Hybrid | Ranks | Subset | Schedule | Callable[..., Any] = "margin+kmeans",
+        annotator: Annotator | None = None,
+        query_size: int | None = None,
+        seed_size: int | None = None,
+        seed_strategy: str | SelectFunction | None = None,
+        holdout: int = 0,
+        budget: int | None = None,
+        unit: str = "examples",
+        target_metric: str | None = None,
+        target: float | None = None,
+        stop: Criterion | str | None = None,
+        record_stability: bool = False,
+        retrain: str = "from_scratch",
+        embeddings: "str | os.PathLike[str] | SentenceTransformer | np.ndarray" = "model",
+        embeddings_dir: str | os.PathLike[str] | None = None,
+        passes: int | None = None,
+        committee: Committee | None = None,
+        token_budget: int | None = None,
+        bf16_scoring: bool = False,
+        self_training: float | None = None,
+        self_training_threshold: float = 0.95,
+        seed: int = 42,
+        keep_models: int | None = 1,
+        min_steps: int = 0,
+        class_weights: str | None = None,
+    ):
+        if query_size is None:
+            query_size = QUERY_SIZES.get(unit, 1)
+        seed_size = query_size if seed_size is None else seed_size
+        smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
+        smallest["min_steps"] = 0
+        if passes is not None and not isinstance(passes, int):
+            raise ArgumentError(f"passes={passes!r}, expected a whole number")
+        for name, least in {**smallest, "passes": 2, "committee": 2}.items():
+            value = locals()[name]
+            if isinstance(value, int) and value < least:
+                raise ArgumentError(f"{name}={value}, expected at least {least}")
+        if passes is not None and committee is not None:
+            logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
+        if retrain not in RETRAIN:
+            raise ArgumentError(f"retrain={retrain!r}, expected one of {', '.join(RETRAIN)}")
+        if class_weights not in (None, *CLASS_WEIGHTS):
+            raise ArgumentError(f"class_weights={class_weights!r}, expected one of {', '.join(CLASS_WEIGHTS)}")
+        if (target_metric is None) != (target is None):
+            raise ArgumentError(
+                f"target_metric={target_metric!r} and target={target!r} belong together: pass both or none"
+            )
+        if budget is not None and budget <= holdout:
+            raise ArgumentError(
+                f"budget={budget} leaves nothing to train on after holdout={holdout}: "
+                "raise the budget or lower the holdout"
+            )
+        self.pool = pool
+        self.annotator = annotator
+        self.holdout = holdout
+        self.target_metric = target_metric
+        self.target = target
+        self.stop = _stop(stop, target_metric, target, budget, unit)
+        self.retrain = retrain
+        self.min_steps = min_steps
+        self.class_weights = class_weights
+        # A committee of this round's model and those before it needs them to be there, also after a restart.
+        self.keep_models = keep_models
+        strategies = resolve_schedule(strategy, pool.task.name, pool.task.outside)
+        self._committee_of_rounds = isinstance(committee, int) and any(s.draws for s in strategies.values())
+        if keep_models is not None and isinstance(committee, int) and self._committee_of_rounds:
+            self.keep_models = max(keep_models, committee)
+        self.acquisition = Acquisition(
+            pool,
+            strategies,
+            query_size=query_size,
+            seed_size=seed_size,
+            seed_strategy=seed_strategy,
+            budget=budget,
+            unit=unit,
+            embeddings=embeddings,
+            embeddings_dir=embeddings_dir,
+            passes=_PASSES if passes is None else passes,
+            committee=committee,
+            token_budget=token_budget,
+            bf16=bf16_scoring,
+            seed=seed,
+            record_stability=record_stability or (self.stop is not None and self.stop.needs_stability),
+            self_training=None if self_training is None else SelfTraining(self_training, self_training_threshold),
+        )
+        self._progress: RoundInProgress | None = None  # set by the loop; without it every train() is a round
+        self._sigterm = False
+
+    def rounds(self, trainer: Trainer, rounds: int | None = None) -> Iterator[Round]:
+        """The loop: have the seed set labeled, then for each round train (in the loop's body), query and annotate.
+
+        The last round queries nothing, so that no label is bought that no model was trained on. A run that was
+        stopped, however it was, goes on where it stood; one that is finished only gives the Trainer its last model.
+
+        Args:
+            trainer: The Trainer that has this callback. What is set for each round is put back at the end:
+                `train_dataset`, `eval_dataset` (unless it is `pool.holdout`), `model_init`, of its arguments
+                `output_dir`, `run_name`, `seed` and, with `min_steps`, `num_train_epochs`; with `class_weights`
+                `compute_loss_func`.
+            rounds: How many rounds the run has in all, earlier sessions' included; `None` for as many as it takes to
+                spend the budget, reach the target, meet `stop`, or label everything.
+
+        Yields:
+            `Round`: call `trainer.train(resume_from_checkpoint=round.checkpoint)` for each.
+
+        Raises:
+            AnswersPending: People have to answer first; nothing is wrong. Exit code 75 if it is not caught.
+            ValueError: The Trainer or an argument does not fit.
+            RunDirectoryBusyError: Another process works in the run directory.
+        """
+        annotator = self._required_annotator()
+        if rounds is not None and rounds < 1:
+            raise ArgumentError(f"rounds={rounds}, expected at least 1")
+        if self not in trainer.callback_handler.callbacks:
+            raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
+        plan = Plan(
+            rounds,
+            self.holdout,
+            self.target_metric,
+            self.target,
+            self.stop,
+            self.retrain,
+            self.keep_models,
+            self.min_steps,
+            self.class_weights,
+        )
+        try:
+            yield from run_rounds(trainer, self.acquisition, annotator, plan, self._begin)
+        finally:
+            self._progress = None
+
+    def run(self, trainer: Trainer, rounds: int | None = None) -> list[RoundRecord]:
+        """Drive all rounds: `for round in rounds(trainer, rounds): trainer.train(...)`.
+
+        Returns:
+            The record of every round of the run, earlier sessions' included.
+        """
+        for current in self.rounds(trainer, rounds):
+            trainer.train(resume_from_checkpoint=current.checkpoint)
+        return self.pool.store.rounds()
+
+    def annotate(self) -> None:
+        """Read late answers, and have the open queries answered now; `run` and `rounds` do it by themselves.
+
+        Raises:
+            AnswersPending: Some questions need a person.
+        """
+        annotator = self._required_annotator()
+        with owned(self.pool):
+            on_main(lambda: collect(self.pool.store, annotator))
+            on_main(lambda: ask(self.pool.store, annotator, may_wait=rank_and_size()[1] == 1))
+
+    def _required_annotator(self) -> Annotator:
+        if self.annotator is None:
+            raise ArgumentError(
+                "annotator is missing: pass ActiveLearningCallback(annotator=...), who answers the queries"
+            )
+        return self.annotator
+
+    def _begin(self, progress: RoundInProgress) -> None:
+        self._progress = progress
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Note a SIGTERM that `enable_jit_checkpoint` turns into an early, but no regular, end of the training.
+
+        After an error for want of memory `auto_find_batch_size` comes here again, and the round has to begin again.
+        """
+        progress = self._progress
+        if progress is None and self._committee_of_rounds:
+            raise ArgumentError(COMMITTEE_OF_ROUNDS)
+        if progress is None and self.acquisition.self_training is not None:
+            raise ArgumentError(
+                "self_training= adds to the training set of the next round, which only run() and rounds() make: call "
+                "these"
+            )
+        for name in ("class_weights", "min_steps"):
+            if progress is None and getattr(self, name):
+                raise ArgumentError(
+                    f"{name}= is for the rounds that run() and rounds() train: call these, or leave it out"
+                )
+        if progress is not None and not progress.ended:
+            if progress.begun:
+                progress.begin_again()
+            progress.begun = True
+        self._sigterm = False
+        if args.enable_jit_checkpoint and threading.current_thread() is threading.main_thread():
+            then = signal.getsignal(signal.SIGTERM)
+
+            def note(number: int, frame: FrameType | None) -> None:
+                self._sigterm = True
+                if callable(then):
+                    then(number, frame)
+
+            signal.signal(signal.SIGTERM, note)  # which the Trainer itself takes away when training ends
+
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: torch.nn.Module | None = None,
+        train_dataloader: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Record the round's query, made with the model just trained (the best one, where the Trainer loads it)."""
+        if model is None:
+            return
+        progress = self._progress
+        interrupted = any(gather(self._sigterm))  # of several processes, the signal may have reached one first
+        if progress is not None:
+            progress.interrupted = interrupted
+        if interrupted and state.global_step < state.max_steps:
+            logger.info("the training was interrupted: nothing is queried")
+            return
+        if progress is None:
+            self._propose_outside_of_rounds(args, state, model, train_dataloader)
+            return
+        progress.save()
+        progress.propose(model, train_dataloader.collate_fn, args)
+        progress.ended = True
+
+    def _propose_outside_of_rounds(
+        self, args: TrainingArguments, state: TrainerState, model: torch.nn.Module, train_dataloader: Any
+    ) -> None:
+        with owned(self.pool):
+            number = on_main(lambda: self._start_round(args.seed, len(train_dataloader.dataset)))
+            if number is None:
+                return
+            self.acquisition.show_progress = is_main() and not args.disable_tqdm
+            self.acquisition.propose(model, train_dataloader.collate_fn, number, args)
+            self.acquisition.measure(model, train_dataloader.collate_fn, number, args)
+            evaluations = [log for log in state.log_history if any(name.startswith("eval_") for name in log)]
+            if args.load_best_model_at_end:
+                evaluations = [log for log in evaluations if log["step"] == state.best_global_step] or evaluations
+            metrics = without_timings(evaluations[-1]) if evaluations else {}
+            on_main(lambda: self.pool.store.finish_round(number, metrics))
+
+    def _start_round(self, seed: int, train_size: int) -> int | None:
+        store = self.pool.store
+        waiting = store.open_queries()
+        if waiting:
+            logger.warning(
+                "query %d is still being asked, so no other is proposed: call annotate() first", waiting[0].number
+            )
+            return None
+        number = 1 + max((record.number for record in store.rounds()), default=0)
+        store.start_round(number, seed, self.pool.labels_bought(), train_size, self.pool.words_bought())
+        return number
+
+
+def _stop(
+    stop: Criterion | str | None, target_metric: str | None, target: float | None, budget: int | None, unit: str
+) -> Criterion | None:
+    """What ends the run, the target included; where `stop` names that very target, it decides what that counts for."""
+    reached = None if target_metric is None or target is None else Target(target_metric, target)
+    if isinstance(stop, str):
+        known = None if reached is None else (reached.metric, reached.value)
+        stop = parse_stop(stop, metric=target_metric, budget=budget, unit=unit, target=known)
+    if stop is not None and not isinstance(stop, Criterion):
+        raise TypeError(
+            f"stop is a {type(stop).__name__}, expected a criterion of hfal.stopping.criteria or an expression"
+        )
+    if stop is None or reached is None or reached in stop.parts():
+        return stop or reached
+    return reached | stop

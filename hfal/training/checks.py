@@ -1,0 +1,144 @@
+"""Whether a Trainer fits a run, found out before anything is asked or trained. Nothing of it is changed."""
+
+from typing import Any
+
+import numpy as np
+from transformers import Trainer
+
+from hfal.acquisition.draws import dropout_layers
+from hfal.acquisition.queries import Acquisition
+from hfal.acquisition.scoring import forward_columns, longest_input, without_adapters
+from hfal.data.pool import HOLDOUT
+from hfal.errors import ArgumentError
+from hfal.store.run_directory import initial_model
+from hfal.tasks.label_column import LABEL_COLUMNS
+from hfal.training.weights import fits
+from hfal.utils.distributed import rank_and_size
+
+
+def check_trainer(
+    trainer: Trainer,
+    acquisition: Acquisition,
+    *,
+    retrain: str,
+    holdout: int,
+    metric_wanted: str | None,
+    class_weights: str | None,
+) -> None:
+    """Find out now what would otherwise fail in the first round, or silently go wrong in the third.
+
+    Args:
+        trainer: The user's Trainer, which is only read.
+        acquisition: Makes the queries.
+        retrain: How a round begins.
+        holdout: How much is held out.
+        metric_wanted: The argument that needs an evaluation, if there is one: `target_metric='accuracy'`.
+        class_weights: Which weights the classes get in the loss, if any.
+
+    Raises:
+        ArgumentError: The Trainer does not fit the pool, or the other arguments.
+    """
+    pool, args = acquisition.pool, trainer.args
+    processes = rank_and_size()[1]
+    if processes != args.world_size:
+        raise ArgumentError(
+            f"{processes} processes were started, but this Trainer runs on {args.world_size} of them, so that each "
+            "would train a model of its own: pass use_cpu=True to TrainingArguments where there is no accelerator"
+        )
+    if args.world_size > 1 and (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        raise ArgumentError(
+            f"the Trainer cuts its model into {args.world_size} parts (FSDP or DeepSpeed), of which none can score: "
+            "use plain data parallelism, in which every process has the whole model"
+        )
+    if trainer.state.global_step == 0 and (trainer.optimizer is not None or trainer.lr_scheduler is not None):
+        raise ArgumentError(
+            "optimizers= was passed to the Trainer: its scheduler would run once and leave a learning rate of 0 to "
+            "every later round. Pass optimizer_cls_and_kwargs=, or set optim, learning_rate and lr_scheduler_type in "
+            "TrainingArguments, so that each round makes its own"
+        )
+    if trainer.model_init is None and trainer.state.global_step > 0 and not fits(trainer, initial_model(pool.run_dir)):
+        raise ArgumentError(
+            f"retrain={retrain!r} needs weights to begin with, but the Trainer's model was trained before and "
+            "there is no model_init: pass model_init= to the Trainer, or start the rounds with a new Trainer"
+        )
+    evaluations = trainer.eval_dataset if isinstance(trainer.eval_dataset, dict) else {"": trainer.eval_dataset}
+    if holdout and any(d is not None and not is_holdout(d) for d in evaluations.values()):
+        raise ArgumentError(
+            f"holdout={holdout} makes an evaluation set of its own, but the Trainer has an eval_dataset: "
+            "leave one of them out (or pass eval_dataset=pool.holdout, where eval_strategy asks for one)"
+        )
+    for dataset in evaluations.values():
+        for column, feature in (getattr(dataset, "features", None) or {}).items():
+            names = list(getattr(feature, "names", pool.label_names))
+            if column in LABEL_COLUMNS and names != list(pool.label_names):
+                raise ArgumentError(
+                    f"the eval_dataset numbers its labels {', '.join(names)}, the pool {', '.join(pool.label_names)}: "
+                    "cast both to the same ClassLabel"
+                )
+    if metric_wanted is not None and not holdout and trainer.eval_dataset is None:
+        raise ArgumentError(f"{metric_wanted} needs an eval_dataset in the Trainer, or holdout=")
+    if class_weights is not None:
+        if args.n_gpu > 1:
+            raise ArgumentError(
+                f"class_weights={class_weights!r} would weigh the loss of {args.n_gpu} GPUs in one process wrongly: "
+                "start one process for each with torchrun, or leave it out"
+            )
+        if pool.task.name == "multi_label_classification":
+            raise ArgumentError(
+                f"class_weights={class_weights!r} is for one label for each text, or word: leave it out"
+            )
+        if trainer.compute_loss_func is not None or type(trainer).compute_loss is not Trainer.compute_loss:
+            raise ArgumentError(
+                f"class_weights={class_weights!r} is a loss, but the Trainer has its own (compute_loss_func "
+                "or compute_loss): leave one of them out"
+            )
+    model_class = type(without_adapters(trainer.model)).__name__
+    if model_class.endswith(pool.task.wrong_model):
+        raise ArgumentError(
+            f"the model is a {model_class}, but the pool is one of {pool.task.name}, for which it "
+            f"needs a {pool.task.head}"
+        )
+    config = getattr(trainer.model, "config", None)
+    classes = getattr(config, "num_labels", len(pool.label_names))
+    if classes != len(pool.label_names):
+        raise ArgumentError(
+            f"the model has {classes} classes, but the pool has {len(pool.label_names)} label names "
+            f"({', '.join(pool.label_names)}): load the model with num_labels={len(pool.label_names)}"
+        )
+    if config is not None:
+        pool.task.check_problem_type(getattr(config, "problem_type", None))
+    if acquisition.committee is None and any(strategy.draws for strategy in acquisition.strategies.values()):
+        dropout_layers(trainer.model)
+    limit = longest_input(trainer.model)
+    too_long = np.flatnonzero(pool.lengths > (np.inf if limit is None else limit))
+    if len(too_long):
+        raise ArgumentError(
+            f"{len(too_long)} examples have more than the {limit} tokens that {type(trainer.model).__name__} can "
+            f"take (ids {pool.some_ids(too_long)}, longest {pool.lengths.max()}): tokenize with "
+            f"truncation=True, max_length={limit}"
+        )
+    columns = pool.columns_without_labels
+    if args.remove_unused_columns:
+        columns = forward_columns(trainer.model, columns)
+        if not columns:
+            raise ArgumentError(
+                f"{type(trainer.model).__name__}.forward names none of the columns "
+                f"{', '.join(pool.columns_without_labels)}, and remove_unused_columns=True leaves no other: give "
+                "the Trainer the model itself if this is a wrapper (for torch.compile, torch_compile=True in "
+                "TrainingArguments), or pass remove_unused_columns=False and a data_collator that picks columns"
+            )
+    rows = pool.rows_to_score(columns)
+    ends = [int(pool.lengths.argmin()), int(pool.lengths.argmax())]
+    try:
+        batch = pool.task.collator(trainer.data_collator, columns)([rows[row] for row in ends])
+    except Exception as error:
+        raise ArgumentError(
+            f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "
+            f"({type(error).__name__}: {error}): {pool.task.collator_hint}"
+        ) from error
+    pool.task.check_batch(batch, ends)
+
+
+def is_holdout(dataset: Any) -> bool:
+    """Whether a data set is `pool.holdout`."""
+    return getattr(getattr(dataset, "info", None), "description", None) == HOLDOUT

@@ -1,0 +1,99 @@
+"""What a run sets on the user's Trainer, and takes back."""
+
+import contextlib
+import random
+import secrets
+import signal
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import torch
+from transformers import Trainer
+from transformers.integrations import TensorBoardCallback
+from transformers.trainer_jit_checkpoint import JITCheckpointCallback
+
+from hfal.store import Store
+from hfal.training.checks import is_holdout
+from hfal.training.class_weights import WeightedLoss, balanced_weights, labels_of
+from hfal.utils.distributed import on_main
+
+
+@contextlib.contextmanager
+def put_back(trainer: Trainer) -> Iterator[None]:
+    """Leave the Trainer's attributes and the random number generators as they were found."""
+    attributes = {name: getattr(trainer, name) for name in ("train_dataset", "eval_dataset", "model_init")}
+    if is_holdout(trainer.eval_dataset):
+        del attributes["eval_dataset"]  # the view that was passed is empty, or older than the one it has at the end
+    arguments = {name: getattr(trainer.args, name) for name in ("output_dir", "seed", "num_train_epochs")}
+    generators = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    try:
+        yield
+    finally:
+        for name, value in attributes.items():
+            setattr(trainer, name, value)
+        for name, value in arguments.items():
+            setattr(trainer.args, name, value)
+        trainer.optimizer = trainer.lr_scheduler = None  # of the last round: nobody passed one
+        random.setstate(generators[0])
+        np.random.set_state(generators[1])
+        torch.set_rng_state(generators[2])
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+
+
+@contextlib.contextmanager
+def class_weights(trainer: Trainer, setting: str | None, classes: int) -> Iterator[None]:
+    """Train with a weight for each class, where that is asked for; the final evaluation is without."""
+    if setting is None:
+        yield
+        return
+    weights = balanced_weights(labels_of(trainer.train_dataset), classes)
+    trainer.compute_loss_func = WeightedLoss(weights, trainer.args.label_smoothing_factor)
+    try:
+        yield
+    finally:
+        trainer.compute_loss_func = None
+
+
+@contextlib.contextmanager
+def one_run_for_trackers(trainer: Trainer, store: Store) -> Iterator[None]:
+    """Have those who report the training show all rounds, those of earlier sessions too, as one run.
+
+    Left to themselves, Trackio makes a run of every `train()`, and TensorBoard one of the folder of the round that the
+    script was started in. A name or a folder that the user chose stays.
+    """
+    args = trainer.args
+    named = args.run_name is not None
+    callbacks = trainer.callback_handler.callbacks
+    boards = [c for c in callbacks if isinstance(c, TensorBoardCallback) and c.logging_dir is None]
+    if not named:
+        args.run_name = on_main(partial(_run_name, store))
+    for board in boards:
+        board.logging_dir = str(store.run_dir / "tensorboard")
+    try:
+        yield
+    finally:
+        if not named:
+            args.run_name = None
+        for board in boards:
+            board.logging_dir = None
+
+
+def _run_name(store: Store) -> str:
+    """What trackers know this run by: the folder's name, and what tells it from others in folders of this name."""
+    name = store.meta("run_name")
+    if name is None:
+        name = f"{store.run_dir.name}-{secrets.token_hex(3)}"
+        store.set_meta("run_name", name)
+    return str(name)
+
+
+def rearm_sigterm(trainer: Trainer) -> None:
+    """Have `enable_jit_checkpoint` work in every round: the Trainer takes its handler away after the first one."""
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, JITCheckpointCallback) and callback.jit_manager is not None:
+            handler = signal.getsignal(signal.SIGTERM)
+            if handler == callback.jit_manager._original_sigterm_handler:
+                callback.jit_manager.setup_signal_handler()

@@ -1,0 +1,234 @@
+"""Weights on the disk: what a round begins with, what it leaves, and where an interrupted one goes on.
+
+Together with `rounds`, whose loop calls it, the room that touches a Trainer's attributes.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import EarlyStoppingCallback, PreTrainedConfig, Trainer, TrainerState, set_seed
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import ExportableState
+
+from hfal.errors import RunDirectoryError
+from hfal.store.run_directory import initial_model, round_folder
+from hfal.utils.distributed import on_main, shared_failure
+
+
+logger = logging.getLogger(__name__)
+
+
+class Weights:
+    """Gives each round the weights that it begins with.
+
+    Weights come from disk, never from a copy in memory: it costs a tenth of a second, takes no second model, and is
+    the same after a restart, when the user's script has made another random head.
+    """
+
+    def __init__(self, trainer: Trainer, run_dir: Path, retrain: str):
+        self.trainer = trainer
+        self.run_dir = run_dir
+        self.retrain = retrain
+        self.in_memory: int | None = None  # the round whose final weights the Trainer's model has
+        self._dtype = next((p.dtype for p in trainer.model.parameters() if p.is_floating_point()), None)
+        self._model_init = trainer.model_init
+        if self._model_init is None and not on_main(lambda: fits(trainer, initial_model(run_dir))):
+            save_model(trainer, initial_model(run_dir))
+
+    def prepare(self, number: int) -> None:
+        """Set the Trainer's model to what this round begins with, or leave it to its `model_init`."""
+        if self.retrain == "continue" and number > 1:
+            self.trainer.model_init = None
+            self.load_round(number - 1)
+        elif self._model_init is None:
+            self._load(initial_model(self.run_dir))
+        else:
+            self.trainer.model_init = self._model_init
+        self.in_memory = None
+
+    def begin_again(self, number: int, checkpoint: str | None) -> None:
+        """Undo what was trained: out of memory, `auto_find_batch_size` begins the round again, but not its weights.
+
+        Args:
+            number: The round.
+            checkpoint: Where its training went on, if it did; the Trainer loads again what is not weights.
+        """
+        if checkpoint is not None:
+            load_weights(self.trainer, Path(checkpoint))
+            return
+        self.prepare(number)
+        set_seed(self.trainer.args.seed)
+        if self.trainer.model_init is not None:
+            self.trainer.model.load_state_dict(self.trainer.call_model_init().state_dict())
+        self.trainer.optimizer.state.clear()
+
+    def load_round(self, number: int) -> None:
+        """Give the Trainer the final model of a round, unless it has it."""
+        if self.in_memory != number:
+            self._load(round_folder(self.run_dir, number) / "model")
+            self.in_memory = number
+
+    def of_rounds_before(self, number: int, count: int) -> list[dict[str, torch.Tensor]]:
+        """The parameters and buffers of the final models of the last rounds before one, newest first.
+
+        Args:
+            number: The round, whose own weights the Trainer's model has, before and after.
+            count: How many rounds; fewer where there were not as many, or are no longer.
+
+        Returns:
+            For each round what differs from the Trainer's model, by name, on the same device.
+        """
+        wanted = range(number - 1, max(number - 1 - count, 0), -1)
+        there = [before for before in wanted if fits(self.trainer, round_folder(self.run_dir, before) / "model")]
+        if len(there) < len(wanted):
+            logger.warning("the committee is smaller: of %d earlier models %d are there", len(wanted), len(there))
+        if not there:
+            return []
+        self.load_round(number)
+        now = {name: tensor.detach().clone() for name, tensor in self._tensors()}
+        found = []
+        try:
+            for before in there:
+                self.load_round(before)
+                differing = [(n, t) for n, t in self._tensors() if not torch.equal(t, now[n])]
+                found.append({name: tensor.detach().clone() for name, tensor in differing})
+        finally:
+            self.load_round(number)
+        return found
+
+    def _tensors(self) -> list[tuple[str, torch.Tensor]]:
+        model = self.trainer.model
+        return [*model.named_parameters(), *model.named_buffers()]
+
+    def _load(self, folder: Path) -> None:
+        if self.trainer.args.bf16_full_eval or self.trainer.args.fp16_full_eval:
+            self.trainer.model.to(self._dtype)  # an evaluation has cast it for good
+            if not self.trainer.is_model_parallel:
+                self.trainer.model.to(self.trainer.args.device)  # where the Trainer would put it only to train
+        load_weights(self.trainer, folder)
+
+
+def fits(trainer: Trainer, folder: Path) -> bool:
+    """Whether a folder is there and has weights for a model like the Trainer's.
+
+    Those of another model would be loaded without complaint as far as the names agree, as those of a head alone do.
+    """
+    if not folder.exists():
+        return False
+    return _difference(trainer, folder) is None
+
+
+_OF_A_KIND = ("hidden_size", "num_hidden_layers", "vocab_size", "encoder_name_or_path", "encoder_layer")
+_OF_AN_ADAPTER = ("peft_type", "r", "base_model_name_or_path")
+
+
+def _difference(trainer: Trainer, folder: Path) -> str | None:
+    """How the model that was saved in a folder differs from the Trainer's, as far as its configuration says."""
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+    adapter, config = next(iter(getattr(model, "peft_config", {}).values()), None), getattr(model, "config", None)
+    is_adapter = (folder / "adapter_config.json").is_file()
+    if is_adapter and adapter is None:
+        return "they are those of an adapter, and the Trainer's model has none"
+    if adapter is None and not isinstance(config, PreTrainedConfig):
+        return None  # no model of transformers
+    file = folder / ("adapter_config.json" if is_adapter else "config.json")
+    if not file.is_file():
+        return None
+    saved = json.loads(file.read_text("utf-8"))
+    was, now = (saved.get("architectures") or [""])[0], type(model).__name__
+    if was and was != now:
+        return f"it is a {was}, the Trainer's a {now}"
+    for name in _OF_AN_ADAPTER if is_adapter else _OF_A_KIND:
+        is_now = getattr(adapter if is_adapter else config, name, None)
+        if saved.get(name) is not None and is_now not in (None, saved[name]):
+            return f"it has {name}={saved[name]!r}, the Trainer's {is_now!r}"
+    return None
+
+
+def load_weights(trainer: Trainer, folder: Path) -> None:
+    """Give the Trainer's model the weights of a folder.
+
+    Raises:
+        RunDirectoryError: The folder is not there, or has those of another kind of model.
+    """
+    if not folder.exists():
+        raise RunDirectoryError(
+            f"{folder} is missing: it has the weights to go on with. Was it removed, or was that round trained "
+            "outside of rounds()? Put it back, or export the labels (hfal export) and begin a new run with them"
+        )
+    difference = _difference(trainer, folder)
+    if difference is not None:
+        raise RunDirectoryError(f"{folder} has the weights of another model: {difference}")
+    trainer._load_from_checkpoint(str(folder))
+
+
+def save_model(trainer: Trainer, folder: Path) -> None:
+    """Save the Trainer's model so that the folder is there whole or not at all."""
+    part = folder.with_name(folder.name + ".part")
+    on_main(lambda: shutil.rmtree(part, ignore_errors=True))
+    # As a checkpoint is saved: without a push to the Hub, which `save_model` would make for every round.
+    with shared_failure():
+        trainer.save_model(str(part), _internal_call=True)
+
+    def put_in_place() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(part, folder)
+
+    on_main(put_in_place)
+
+
+def prune(run_dir: Path, number: int, keep_models: int | None) -> None:
+    """Remove what no restart needs: the checkpoints of finished rounds, and the models of old ones."""
+    for checkpoint in round_folder(run_dir, number).glob("checkpoint-*"):
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    if keep_models is not None:
+        for old in range(1, number - keep_models + 1):
+            shutil.rmtree(round_folder(run_dir, old) / "model", ignore_errors=True)
+
+
+def last_complete_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint of a round that was saved to its end, or `None`.
+
+    The Trainer writes `trainer_state.json` last; a folder without it, or with half of it, was cut off.
+    """
+    complete: list[tuple[int, Path]] = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        step = checkpoint.name.rpartition("-")[2]
+        if step.isdigit() and not (checkpoint / "checkpoint-is-incomplete.txt").exists():
+            with contextlib.suppress(OSError, ValueError):
+                json.loads((checkpoint / TRAINER_STATE_NAME).read_text())
+                complete.append((int(step), checkpoint))
+    return str(max(complete)[1]) if complete else None
+
+
+def restore_callbacks(trainer: Trainer, checkpoint: str) -> None:
+    """Give callbacks that count something (early stopping its patience) what they had counted.
+
+    The Trainer would not, or would replace the user's objects by new ones.
+    """
+    saved = TrainerState.load_from_json(os.path.join(checkpoint, TRAINER_STATE_NAME)).stateful_callbacks
+    for callback in trainer.callback_handler.callbacks:
+        state = saved.get(type(callback).__name__)
+        if isinstance(callback, ExportableState) and isinstance(state, dict):
+            for name, value in state["attributes"].items():
+                setattr(callback, name, value)
+
+
+def stopped_early_at(trainer: Trainer, checkpoint: str) -> str | None:
+    """Where the outcome of a training lies that early stopping had ended when this checkpoint was saved, or `None`.
+
+    Resumed, it would train on: `train()` begins by forgetting that it was told to stop.
+    """
+    state = TrainerState.load_from_json(os.path.join(checkpoint, TRAINER_STATE_NAME))
+    saved = state.stateful_callbacks.get(EarlyStoppingCallback.__name__)
+    if not isinstance(saved, dict):
+        return None
+    if saved["attributes"]["early_stopping_patience_counter"] < saved["args"]["early_stopping_patience"]:
+        return None
+    best = state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
+    return best or checkpoint

@@ -1,0 +1,312 @@
+"""What a person's file may look like, and which of its rows are the pool."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import ClassLabel, Dataset, DatasetDict
+
+from hfal import ActiveLearningCallback, Pool
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.load_data import load_data
+from hfal.errors import ArgumentError
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that loads a file with this content, as `hfal run` with these options does."""
+    monkeypatch.chdir(tmp_path)
+
+    def load(content: str | list[dict[str, Any]], seed: int = 42, **options: Any) -> tuple[Dataset, Dataset | None]:
+        if isinstance(content, str):
+            path = tmp_path / "reviews.csv"
+            path.write_text(content, encoding="utf-8")
+        else:
+            path = tmp_path / "reviews.jsonl"
+            path.write_text("".join(json.dumps(row) + "\n" for row in content), encoding="utf-8")
+        al = ActiveLearningArguments(**{"data": path.name, **options})
+        data, evaluation = load_data(al, tmp_path / "runs" / "reviews", seed)
+        load.labels = al.labels
+        return data, evaluation
+
+    return load
+
+
+def error(load: Any, content: Any, **options: Any) -> str:
+    with pytest.raises(ArgumentError) as caught:
+        load(content, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+BOTH = {"labels": ["negative", "positive"]}
+
+
+# -- texts ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_without_a_text_is_named_as_a_spreadsheet_counts_it(load: Any) -> None:
+    found = error(load, 'text,x\ngood,1\n"two\nlines",1\n,1\nbad,1\n  ,1\n', **BOTH)
+    assert found.startswith(
+        "reviews.csv has no text in column 'text' of row 4 (row 1 names the columns); so it is in 1 "
+    )
+    filtered = error(load, "text,x\ngood,1\n,0\n,1\n", data_filter="x=1", **BOTH)
+    assert "row 4 (" in filtered  # of the file, not of what the filter left
+    assert "more" not in filtered
+
+    rows = [{"text": "good"}, {"text": None}]
+    assert "no text in column 'text' of row 2: fill it in, or delete the row" in error(load, rows, **BOTH)
+    assert "no text in column 'text' of row 1:" in error(load, [{"text": " \t"}, {"text": "good"}], **BOTH)
+
+
+def test_one_text_of_a_pair_may_be_blank_but_not_both(load: Any) -> None:
+    rows = [{"a": "good", "b": ""}, {"a": "", "b": "bad"}]
+    assert load(rows, text=["a", "b"], **BOTH)[0]["b"][:] == ["", "bad"]
+    assert "row 3:" in error(load, [*rows, {"a": "", "b": " "}], text=["a", "b"], **BOTH)
+    assert "column 'b' of row 3:" in error(load, [*rows, {"a": "x", "b": None}], text=["a", "b"], **BOTH)
+
+
+def test_words_that_mean_nothing_to_pandas_are_texts_and_labels(load: Any) -> None:
+    data, _ = load("text,label\nNA,None\nnull,NA\nnan,None\n", label="label", labels=["NA", "None"])
+    assert data["text"][:] == ["NA", "null", "nan"]
+    assert data["label"][:] == [1, 0, 1]
+
+
+def test_a_column_of_numbers_is_not_the_text(load: Any) -> None:
+    assert "column 'stars' of reviews.csv holds nothing but numbers" in error(
+        load, "stars,text\n4,good\n1.5,bad\n", text=["stars"], **BOTH
+    )
+    data, _ = load("year,text\n1999,good\n2001,007\n", text=["year", "text"], **BOTH)  # beside a text they may be
+    assert data.to_dict() == {"year": ["1999", "2001"], "text": ["good", "007"]}
+    rows = [{"stars": 4, "text": "good"}]
+    assert error(load, rows, text=["stars"], **BOTH) == (
+        "column 'stars' of reviews.jsonl holds int64, not text; the columns of text are: text"
+    )
+
+
+# -- labels --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cells", "names", "labels", "indices"),
+    [
+        (["b", "a", "", "b"], None, ["a", "b"], [1, 0, None, 1]),
+        (["b", "a", "", "b"], ["b", "a"], ["b", "a"], [0, 1, None, 0]),
+        (["1", "0", "", "1"], ["negative", "positive"], ["negative", "positive"], [1, 0, None, 1]),
+        (["1", "0", "", "1"], None, ["0", "1"], [1, 0, None, 1]),
+        (["10", "2", "9", "2"], None, ["2", "9", "10"], [2, 0, 1, 0]),
+        (["1", "3", "2", ""], ["1", "2", "3"], ["1", "2", "3"], [0, 2, 1, None]),  # names, which do not begin at 0
+        (["-1", "0", "1", ""], None, ["-1", "0", "1"], [0, 1, 2, None]),
+        (["-1", "0", "1", ""], ["-1", "0", "1"], ["-1", "0", "1"], [0, 1, 2, None]),
+        ([" a", "b ", " ", "a"], ["a", "b"], ["a", "b"], [0, 1, None, 0]),
+        (["True", "False", "", ""], None, ["False", "True"], [1, 0, None, None]),
+    ],
+)
+def test_labels_of_a_csv_file(load: Any, cells: list[str], names: Any, labels: list[str], indices: list[Any]) -> None:
+    content = "text,label\n" + "".join(f"text {row},{cell}\n" for row, cell in enumerate(cells))
+    data, _ = load(content, label="label", labels=names)
+    assert load.labels == labels
+    assert data.features["label"] == ClassLabel(names=labels)
+    assert data["label"][:] == indices
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "labels", "indices"),
+    [
+        ([1, 0, None, -1], ["negative", "positive"], ["negative", "positive"], [1, 0, None, None]),
+        ([1, 2, None, -1], None, ["1", "2"], [0, 1, None, None]),
+        ([-1, 0, 1, None], ["-1", "0", "1"], ["-1", "0", "1"], [0, 1, 2, None]),
+        ([5, 1, 3, 1], ["1", "2", "3", "4", "5"], ["1", "2", "3", "4", "5"], [4, 0, 2, 0]),
+        ([True, False, None, True], None, ["false", "true"], [1, 0, None, 1]),
+        (["b", "a", None, ""], None, ["a", "b"], [1, 0, None, None]),
+    ],
+)
+def test_labels_of_json_lines(load: Any, values: list[Any], names: Any, labels: list[str], indices: list[Any]) -> None:
+    data, _ = load([{"text": f"text {n}", "y": value} for n, value in enumerate(values)], label="y", labels=names)
+    assert (load.labels, data.features["y"]) == (labels, ClassLabel(names=labels))
+    assert data["y"][:] == indices
+
+
+def test_labels_of_a_data_set_that_names_them(tmp_path: Path) -> None:
+    rows = Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]})
+    rows = rows.cast_column("label", ClassLabel(names=["good", "bad"]))
+    DatasetDict(train=rows, test=rows.select([0, 1])).save_to_disk(tmp_path / "saved")
+    al = ActiveLearningArguments(data=str(tmp_path / "saved"), label="label", eval_split="test")
+    data, evaluation = load_data(al, tmp_path / "run", 42)
+    assert al.labels == ["good", "bad"]
+    assert (data["label"][:], evaluation["label"][:]) == ([1, 0, -1], [1, 0])
+    al = ActiveLearningArguments(data=str(tmp_path / "saved"), label="label", labels=["bad", "good"])
+    data, _ = load_data(al, tmp_path / "run", 42)
+    assert data["label"][:] == [0, 1, None]  # by name
+
+
+def test_a_label_that_is_none_of_the_names_is_found_with_its_row(load: Any) -> None:
+    content = "text,label\na,positive\nb,negative\nc,postive\nd,neutral\n"
+    assert error(load, content, label="label", **BOTH) == (
+        "reviews.csv has the label 'neutral' in column 'label' of row 5 (row 1 names the columns), which is none of "
+        "--labels negative,positive. (and so are 1 others) "
+        "Without --labels they are negative,neutral,positive,postive."
+    )
+    found = error(load, content.replace("neutral", "positive"), label="label", **BOTH)
+    assert "row 4 " in found
+    assert "Did you mean 'positive'?" in found
+    assert "'2' in column 'label' of row 4" in error(load, "text,label\na,0\nb,1\nc,2\n", label="label", **BOTH)
+
+
+def test_a_name_without_a_label_is_said_and_no_error(load: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="hfal")
+    load("text,label\na,positive\nb,negative\n", label="label", labels=["negative", "neutral", "positive"])
+    assert [record.getMessage() for record in caplog.records] == ["no row of reviews.csv has the label neutral"]
+    caplog.clear()
+    load("text,label\na,\nb,\n", label="label", **BOTH)  # nothing is labeled yet
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("text\na\n", {}, "--labels is missing: name the labels"),
+        ("text\na\n", {"labels": ["spam"]}, "--labels is spam, expected two or more different names .*--label"),
+        ("text\na\n", {"labels": ["a", "b", "a"]}, "--labels is a,b,a, expected two or more different names"),
+        ("text,y\na,spam\nb,spam\n", {"label": "y"}, "column 'y' of reviews.csv has only the label 'spam': name all"),
+        ("text,y\na,\nb,\n", {"label": "y"}, "column 'y' of reviews.csv has no label: name all there are to be"),
+        (
+            "text,y\n" + "".join(f"text {n},price {n}\n" for n in range(60)),
+            {"label": "y"},
+            "has 60 different labels, 'price 0' for one",
+        ),
+        ("text\na\n", {"eval_size": 1, **BOTH}, "--eval_size needs labels: name their column with --label"),
+        ("text\na\n", {"eval_split": "test", **BOTH}, "--eval_split needs labels"),
+        ("text,y\na,0\nb,1\n", {"eval_split": "test", "label": "y", **BOTH}, "has no splits, and all of it would be"),
+        ("text,y\na,0\n", {"eval_split": "test", "eval_size": 1, "label": "y", **BOTH}, "leave one of them out"),
+        ("text\na\n", {"pool_size": 0, **BOTH}, "--pool_size is 0, expected at least 1"),
+        ("text\na\n", {"data_filter": "text", **BOTH}, "--data_filter is 'text', expected COLUMN=VALUE"),
+        (
+            "text\na\n",
+            {"data_filter": "text=b", **BOTH},
+            "--data_filter is 'text=b', but no row of reviews.csv is like",
+        ),
+        ("text\na\n", {"data_filter": "txt=b", **BOTH}, "no column 'txt'. Did you mean 'text'"),
+        ("text\na\n", {"id": "number", **BOTH}, "no column 'number'"),
+        (
+            "text,y\na,0\nb,1\nc,\n",
+            {"eval_size": 3, "label": "y"},
+            "--eval_size is 3, but of the 3 rows only 2 have a",
+        ),
+        ("text,y\na,0\nb,1\n", {"eval_size": 2, "label": "y"}, "--eval_size is 2 of 2 rows, which leaves none to ask"),
+    ],
+    ids=str,
+)
+def test_options_that_do_not_fit_the_data(load: Any, content: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message.replace("(", r"\(")):
+        load(content, **options)
+
+
+def test_labels_that_are_no_labels(load: Any) -> None:
+    rows = [{"text": "a", "y": [0, 1]}]
+    message = error(load, rows, label="y", task="text_classification", **BOTH)
+    assert "column 'y' of reviews.jsonl holds lists, expected the names of labels" in message
+    assert "say --task multi_label_classification" in message
+    rows = [{"text": "a", "y": 0.5}]
+    assert "column 'y' of reviews.jsonl holds float64" in error(load, rows, label="y", **BOTH)
+
+
+# -- the draw ------------------------------------------------------------------------------------------------------
+
+ROWS = [{"text": f"text {n}", "label": n % 2} for n in range(200)]
+
+
+def begin(pool_data: Dataset, run_dir: Path) -> set[str]:
+    """Have the seed set asked, as a run begins; returns its texts."""
+    pool = Pool(pool_data.add_column("input_ids", [[1]] * len(pool_data)), run_dir, "text", "label")
+    query = ActiveLearningCallback(pool, query_size=10).acquisition.first.propose_seed_set()
+    pool.store.close()
+    return {example.texts["text"] for example in query.examples}
+
+
+def test_rows_that_are_appended_join_the_pool_and_change_no_draw(load: Any, tmp_path: Path) -> None:
+    options = {"label": "label", "pool_size": 100, "eval_size": 40}
+    data, evaluation = load(ROWS, **options)
+    assert (len(data), len(evaluation)) == (100, 40)
+    assert not set(data["text"]) & set(evaluation["text"])
+    asked = begin(data, tmp_path / "runs" / "reviews")
+
+    new = [{"text": f"new {n}", "label": n % 2} for n in range(200)]
+    for rows in (ROWS + new, new + ROWS[::-1]):
+        grown, same = load(rows, **options)
+        assert set(same["text"]) == set(evaluation["text"])  # the metrics stay comparable
+        assert set(data["text"]) < set(grown["text"])
+        assert asked < set(grown["text"])
+        joined = len(set(grown["text"]) - set(data["text"]))
+        assert 100 < joined < 160  # about 140 of the 200: what the hash of the last row lets in
+    assert len(load(ROWS + new, seed=7, **options)[0]) == len(grown)  # nor does another seed change them
+
+
+def test_without_sizes_all_new_rows_join(load: Any, tmp_path: Path) -> None:
+    data, evaluation = load(ROWS[:100], label="label")
+    assert (len(data), evaluation) == (100, None)
+    begin(data, tmp_path / "runs" / "reviews")
+    assert load(ROWS, label="label")[0]["text"][:] == [row["text"] for row in ROWS]
+
+
+def test_sizes_are_settled_when_the_first_query_is_made(load: Any, tmp_path: Path) -> None:
+    load(ROWS, label="label", eval_size=40)
+    data, evaluation = load(ROWS, label="label", eval_size=20)  # nothing was asked yet
+    assert len(evaluation) == 20
+    begin(data, tmp_path / "runs" / "reviews")
+    for options, words in (
+        ({"eval_size": 40}, "--eval_size is 40, but the run in"),
+        ({}, "began with 20, and which rows these are is settled"),
+        ({"eval_size": 20, "pool_size": 50}, "--pool_size is 50"),
+    ):
+        assert words in error(load, ROWS, label="label", **options)
+    assert len(load(ROWS, label="label", eval_size=20)[1]) == 20
+
+
+def test_a_run_that_began_without_a_draw_gets_none_later(load: Any, tmp_path: Path) -> None:
+    begin(load(ROWS, label="label")[0], tmp_path / "runs" / "reviews")
+    assert "--eval_size is 40, but the run" in error(load, ROWS, label="label", eval_size=40)
+
+
+def test_the_same_text_is_on_one_side(load: Any) -> None:
+    rows = [{"text": f"text {n // 4}", "label": n % 2} for n in range(200)]
+    data, evaluation = load(rows, label="label", eval_size=50)
+    assert len(evaluation) in range(50, 54)
+    assert len(data) + len(evaluation) == 200
+    assert not set(data["text"]) & set(evaluation["text"])
+
+
+def test_only_labeled_rows_are_evaluated_on(load: Any) -> None:
+    rows = [{**row, "label": row["label"] if n % 3 else None} for n, row in enumerate(ROWS)]
+    data, evaluation = load(rows, label="label", eval_size=50, pool_size=140)
+    assert (len(data), len(evaluation)) == (140, 50)
+    assert None not in evaluation["label"][:]
+    assert data["label"][:].count(None) > 50
+
+
+def test_an_unlabeled_copy_of_an_evaluated_text_is_neither_evaluated_on_nor_asked(load: Any) -> None:
+    rows = [{**row, "label": label} for row in ROWS for label in (row["label"], None)]
+    data, evaluation = load(rows, label="label", eval_size=50)
+    assert len(evaluation) == 50
+    assert None not in evaluation["label"][:]
+    assert len(data) == 300
+    assert not set(data["text"]) & set(evaluation["text"])
+
+
+def test_another_seed_draws_other_rows(load: Any, tmp_path: Path) -> None:
+    one, two = (load(ROWS, seed=seed, label="label", eval_size=40)[1]["text"][:] for seed in (1, 2))
+    assert len(set(one) & set(two)) < 20
+    assert load(ROWS[::-1], seed=1, label="label", eval_size=40)[1]["text"][::-1] == one
+
+
+def test_text_pairs_are_drawn_by_both_texts(load: Any) -> None:
+    rows = [{"a": "the same in all rows", "b": row["text"], "label": row["label"]} for row in ROWS]
+    data, evaluation = load(rows, text=["a", "b"], label="label", eval_size=40, pool_size=100)
+    assert (len(data), len(evaluation)) == (100, 40)

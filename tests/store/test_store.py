@@ -1,0 +1,353 @@
+"""The store: what is acknowledged is on the disk, the answers are a log, and foreign files are refused."""
+
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hfal.errors import AnnotationError, RunDirectoryBusyError, RunDirectoryError
+from hfal.store import Store
+from hfal.store.records import Answer, Queried, Query
+
+
+def a_query(*ids: str, round_number: int = 1) -> Query:
+    examples = tuple(Queried(i, f"content of {i}", {"text": f"text of {i}"}, 0.5, "positive", 0.75) for i in ids)
+    return Query(
+        round_number,
+        "round",
+        "margin+kmeans",
+        42,
+        examples,
+        "BertForSequenceClassification",
+        {"candidate_factor": 10},
+        {"hfal": "0.1.0"},
+    )
+
+
+def say(store: Store, example_id: str, label: str | None, action: str = "label", annotator: str = "ann") -> None:
+    store.set_meta("label_names", ["negative", "positive"])
+    store.record(Answer(example_id, label, action, annotator), "content", {"text": f"text of {example_id}"})
+
+
+def test_a_query_comes_back_as_it_was_recorded(tmp_path):
+    recorded = Store(tmp_path).add_query(a_query("a", "b"))
+    (again,) = Store(tmp_path).queries()
+    assert again == recorded
+    assert again.number == 1
+    assert [e.example_id for e in again.examples] == ["a", "b"]
+    assert again.examples[0].score == 0.5
+    assert again.versions == {"hfal": "0.1.0"}
+    assert again.settings == {"candidate_factor": 10}
+    assert not again.closed
+    assert Store(tmp_path).open_queries() == [again]
+    Store(tmp_path).close_query(1)
+    assert Store(tmp_path).open_queries() == []
+    assert Store(tmp_path).queries()[0].closed
+
+
+def test_a_query_with_a_repeated_example_is_recorded_not_even_in_part(tmp_path):
+    store = Store(tmp_path)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add_query(a_query("a", "b", "a"))
+    assert store.queries() == []
+
+
+def test_answers_survive_without_closing(tmp_path):
+    writer = Store(tmp_path)  # stays open
+    say(writer, "a", "positive")
+    (answer,) = Store(tmp_path).answers()
+    assert (answer.example_id, answer.label, answer.action, answer.annotator, answer.number) == (
+        "a",
+        "positive",
+        "label",
+        "ann",
+        1,
+    )
+    assert answer.time.endswith("+00:00")
+
+
+def test_a_snapshot_stays_as_it_was_while_another_writes(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    reader = Store(tmp_path, read_only=True)
+    with ThreadPoolExecutor(1) as pool:
+        with reader.snapshot():
+            before = reader.answers()
+            writing = pool.submit(say, store, "b", "negative")
+            with pytest.raises(TimeoutError):
+                writing.result(timeout=0.5)
+            assert reader.answers() == before
+        writing.result(timeout=30)
+    assert [a.example_id for a in reader.answers()] == ["a", "b"]
+
+
+def test_what_is_written_at_once_is_there_as_a_whole_or_not_at_all(tmp_path):
+    store, reader = Store(tmp_path), Store(tmp_path, read_only=True)
+    store.set_meta("label_names", ["negative", "positive"])
+    with store.at_once():
+        for example_id in "ab":
+            store.record(Answer(example_id, "positive", annotator="ann"), "content", {"text": example_id})
+        assert reader.answers() == []
+        assert len(store.answers()) == 2  # who writes sees it
+    assert [a.example_id for a in reader.answers()] == ["a", "b"]
+
+    def record(*labels):
+        with store.at_once():
+            for label in labels:
+                store.record(Answer(f"is {label}", label, annotator="ann"), "content", {"text": label})
+
+    with pytest.raises(AnnotationError):
+        record("positive", "blue")
+    assert [a.example_id for a in reader.answers()] == ["a", "b"]
+    say(store, "e", "negative")  # and afterwards each by itself again
+    assert [a.example_id for a in reader.answers()] == ["a", "b", "e"]
+
+
+def test_a_full_disk_is_said_and_loses_only_what_was_not_recorded(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "negative")
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {pages}")  # as SQLite finds a disk that is full
+    with pytest.raises(RunDirectoryError, match=r"cannot be written \(database or disk is full\)"):
+        store.set_meta("much", "x" * 100_000)
+    store._db.execute(f"PRAGMA max_page_count = {pages + 100}")
+    say(store, "b", "positive")
+    store.close()
+    assert [answer.label for answer in Store(tmp_path).answers()] == ["negative", "positive"]
+
+
+def test_every_commit_is_synchronous(tmp_path):
+    (level,) = Store(tmp_path)._db.execute("PRAGMA synchronous").fetchone()
+    assert level == 3  # EXTRA: FULL, and the folder as well
+
+
+def test_the_log_is_append_only(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    for statement in ("UPDATE answers SET label = '\"negative\"'", "DELETE FROM answers"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            store._db.execute(statement)
+    assert [a.label for a in store.answers()] == ["positive"]
+
+
+def test_current_answers_follow_corrections_skips_and_undos(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    say(store, "b", "positive")
+    say(store, "c", None, "skip")
+    say(store, "a", "negative", "correct")
+    assert {i: (a.action, a.label) for i, a in store.current_answers().items()} == {
+        "a": ("correct", "negative"),
+        "b": ("label", "positive"),
+        "c": ("skip", None),
+    }
+    say(store, "a", None, "undo")
+    assert store.current_answers()["a"].label == "positive"
+    say(store, "a", None, "undo")
+    assert "a" not in store.current_answers()
+    with pytest.raises(AnnotationError, match="no answer of 'ann' to 'a' to undo"):
+        say(store, "a", None, "undo")
+    assert len(store.answers()) == 6
+
+
+def test_a_comment_and_unsure_are_kept_and_nothing_is_recorded_twice(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    store.record(Answer("a", "positive", annotator="ann", comment="irony?"))
+    assert store.record(Answer("a", "positive", annotator="ann", comment="irony?")) is None
+    store.record(Answer("a", action="unsure", annotator="ann"))
+    assert [(a.action, a.label, a.comment) for a in store.answers()] == [
+        ("label", "positive", None),
+        ("correct", "positive", "irony?"),
+        ("unsure", None, None),
+    ]
+    assert store.labels_bought() == 0
+    assert store.texts("a") == {"text": "text of a"}
+    with pytest.raises(AnnotationError, match="nobody was asked about an example with the id 'b'"):
+        store.record(Answer("b", "positive", annotator="ann"))
+
+
+def test_a_query_whose_answer_is_taken_back_is_open_again(tmp_path):
+    store = Store(tmp_path)
+    store.set_meta("label_names", ["negative", "positive"])
+    query = store.add_query(a_query("a", "b"))
+    for example_id in ("a", "b"):
+        store.record(Answer(example_id, "positive", annotator="ann", query=query.number))
+    store.close_query(query.number)
+    store.record(Answer("b", action="undo", annotator="ann", query=query.number))
+    assert [q.number for q in store.open_queries()] == [query.number]
+
+
+def test_what_no_utf8_can_hold_in_a_comment_costs_no_answer(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    store.record(Answer("a", "negative", annotator="ann", comment="caf\udce9"))
+    assert [(a.label, a.comment) for a in store.answers()] == [("positive", None), ("negative", "caf?")]
+
+
+def test_labels_with_blanks_around_them_can_be_given(tmp_path):
+    store = Store(tmp_path)
+    store.set_meta("label_names", [" bad", "good"])
+    for label in (" bad", " good "):
+        store.record(Answer("a", label, annotator="ann"), "content", {"text": "a"})
+    assert [answer.label for answer in store.answers()] == [" bad", "good"]
+
+
+def test_a_folder_in_the_place_of_the_store_is_an_error_of_ours(tmp_path):
+    (tmp_path / "labels.sqlite").mkdir()
+    with pytest.raises(RunDirectoryError, match=r"labels.sqlite cannot be opened"):
+        Store(tmp_path)
+
+
+def test_answers_of_several_annotators_are_kept_apart_and_the_latest_holds(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive", annotator="ann")
+    say(store, "a", "negative", annotator="bob")
+    assert store.current_answers()["a"].label == "negative"
+    say(store, "a", None, "undo", annotator="bob")
+    assert store.current_answers()["a"].label == "positive"
+    assert store.current_answers(until=2)["a"].label == "negative"
+
+
+def test_the_past_can_be_asked_for(tmp_path):
+    store = Store(tmp_path)
+    for label in ("positive", "negative"):
+        say(store, "a", label)
+    assert store.current_answers(until=1)["a"].label == "positive"
+    assert store.current_answers(until=0) == {}
+
+
+@pytest.mark.parametrize(("action", "label"), [("label", None), ("label", "neutral"), ("delete", "positive")])
+def test_senseless_answers_are_refused(tmp_path, action, label):
+    with pytest.raises(AnnotationError, match=r"None is no label|'neutral' is no label|'delete' is no action"):
+        say(Store(tmp_path), "a", label, action)
+    assert Store(tmp_path).answers() == []
+
+
+def test_a_round_that_had_begun_stays_as_it_was(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    store.start_round(1, seed=43, labels=1, train_size=1)
+    say(store, "b", "positive")
+    again = Store(tmp_path).start_round(1, seed=99, labels=2, train_size=2)
+    assert (again.seed, again.answers_seen, again.labels) == (43, 1, 1)
+    store.finish_round(1, {"eval_accuracy": 0.5})
+    assert Store(tmp_path).round(1).metrics == {"eval_accuracy": 0.5}
+    assert Store(tmp_path).round(1).trained is None
+    store.finish_training(1)
+    assert Store(tmp_path).round(1).trained is not None
+
+
+def test_another_schema_version_is_refused_and_left_alone(tmp_path):
+    store = Store(tmp_path)
+    store._db.execute("PRAGMA user_version = 99")
+    store.close()
+    before = (tmp_path / "labels.sqlite").read_bytes()
+    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 4"):
+        Store(tmp_path)
+    assert (tmp_path / "labels.sqlite").read_bytes() == before
+
+
+def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "labels.sqlite").write_text("these are my notes, not a database " * 50)
+    with pytest.raises(RunDirectoryError, match="cannot be used as a store of hfal"):
+        Store(tmp_path)
+    other = sqlite3.connect(tmp_path / "other.sqlite")
+    other.execute("CREATE TABLE notes (text)")
+    other.close()
+    (tmp_path / "other.sqlite").replace(tmp_path / "labels.sqlite")
+    with pytest.raises(RunDirectoryError, match="schema version 0"):
+        Store(tmp_path)
+
+
+def test_reading_only_neither_makes_nor_changes_anything(tmp_path):
+    with pytest.raises(RunDirectoryError, match="no run in"):
+        Store(tmp_path / "nothing", read_only=True)
+    assert not (tmp_path / "nothing").exists()
+    Store(tmp_path).close()
+    with pytest.raises(RunDirectoryError, match=r"cannot be written \(attempt to write a readonly database\)"):
+        Store(tmp_path, read_only=True).set_meta("key", 1)
+
+
+@pytest.fixture
+def owner(tmp_path):
+    """Another process that owns the run directory until it is told, or made, to end."""
+    script = (
+        "import sys; from hfal.store import Store\n"
+        "with Store(sys.argv[1]).own(): print('owned', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "owned\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_living_owner_keeps_others_out_and_readers_in(tmp_path, owner):
+    with (
+        pytest.raises(RunDirectoryBusyError, match=f"in use by another process .pid {owner.pid} "),
+        Store(tmp_path).own(),
+    ):
+        pass
+    assert Store(tmp_path, read_only=True).answers() == []
+    owner.communicate()
+    with Store(tmp_path).own():
+        pass
+
+
+def test_a_killed_owner_leaves_no_lock(tmp_path, owner):
+    owner.kill()
+    owner.wait()
+    store = Store(tmp_path)
+    with store.own(), store.own():  # nested in one process
+        pass
+
+
+def as_version_3(run_dir):
+    """Make a store what the hfal before this one would have left."""
+    db = sqlite3.connect(run_dir / "labels.sqlite", isolation_level=None)
+    db.execute("DROP TABLE stability")
+    db.execute("PRAGMA user_version = 3")
+    db.close()
+
+
+def test_a_run_directory_of_the_version_before_can_be_read_and_gone_on_with(tmp_path):
+    store = Store(tmp_path)
+    say(store, "a", "positive")
+    store.start_round(1, seed=43, labels=1, train_size=1)
+    store.close()
+    as_version_3(tmp_path)
+    before = (tmp_path / "labels.sqlite").read_bytes()
+    reader = Store(tmp_path, read_only=True)
+    assert [(r.number, r.labels, r.stability) for r in reader.rounds()] == [(1, 1, None)]
+    assert (tmp_path / "labels.sqlite").read_bytes() == before
+
+    writer = Store(tmp_path)
+    assert [answer.label for answer in writer.answers()] == ["positive"]
+    writer.record_stability(1, {"kappa": 0.5}, b"what it said")
+    for opened in (writer, reader, Store(tmp_path), Store(tmp_path, read_only=True)):
+        assert opened.round(1).stability == {"kappa": 0.5}
+        assert opened.predictions(1) == b"what it said"
+
+
+def test_what_was_said_of_the_stop_set_goes_with_the_training_and_with_the_stop_set(tmp_path):
+    store = Store(tmp_path)
+    assert store.stop_set() == []
+    store.set_stop_set(["b", "a"], seed=7)
+    assert store.stop_set() == ["b", "a"]
+    for number in (1, 2):
+        store.start_round(number, seed=43, labels=number, train_size=number)
+        store.record_stability(number, {"uncertainty": 0.5}, b"said")
+    store.forget_training(2)
+    assert [r.stability for r in store.rounds()] == [{"uncertainty": 0.5}, None]
+    assert (store.predictions(1), store.predictions(2)) == (b"said", None)
+    store.set_stop_set(["c"], seed=7)
+    assert store.predictions(1) is None  # it was said of others
+    assert store.round(1).stability == {"uncertainty": 0.5}
+    copy = Store(tmp_path / "copy")
+    copy.restore({}, [], store.rounds(), [])
+    assert copy.rounds() == store.rounds()

@@ -1,0 +1,57 @@
+"""The command `hfal` in a process of its own, and what it said there or in this one."""
+
+import csv
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+HFAL = str(Path(sys.executable).with_name("hfal"))
+
+# Options with which a round takes a second.
+FAST = ["--model", "./model", "--max_length", "32", "--num_train_epochs", "1", "--use_cpu"]
+
+
+@dataclass
+class Result:
+    code: int
+    stdout: str
+    stderr: str  # and what was logged
+
+
+def in_a_process(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [HFAL, *arguments],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        **options,
+    )
+
+
+def environment(folder: Path) -> dict[str, str]:
+    given = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hf"), "OMP_NUM_THREADS": "1"}
+    given.pop("PYTHONPATH", None)
+    return given
+
+
+def error_line(result: Result) -> str:
+    """The one line that says what is wrong; it is the last one."""
+    assert result.code == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("hfal: error: ")
+    return line
+
+
+def write_csv(path: Path, header: list[str], rows: Any, separator: str = ",") -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter=separator)
+        writer.writerow(header)
+        writer.writerows(rows)

