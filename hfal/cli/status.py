@@ -1,149 +1,24 @@
-"""How far a run is, or a comparison, read beside a process that may be working on it."""
+"""`hfal status`: how far a run or a comparison is, and what to do next."""
 
-import os
-import shlex
+import argparse
 from pathlib import Path
-
-from hfal.annotators.file.annotator import query_files
-from hfal.comparison.plan import failures, grid, is_finished, rounds_of
-from hfal.comparison.results import read_options
-from hfal.config.parser import CONFIG_NAME
-from hfal.errors import ArgumentError
-from hfal.export.curves import rounds_table
-from hfal.stopping.criteria import Target
-from hfal.stopping.expressions import NEVER, parse_stop
-from hfal.store import Store
-from hfal.store.records import DATASET, Query, RoundRecord
-from hfal.utils.visible_text import one_line
+from typing import Any
 
 
-def describe_run(run_dir: str | os.PathLike[str]) -> str:
-    """What a run has, what is being asked, its rounds, and what to do next.
-
-    Raises:
-        RunDirectoryError: There is no run in `run_dir`.
-    """
-    store = Store(run_dir, read_only=True)
-    try:
-        plan = store.meta("plan") or {}
-        lines = [f"Run in {store.run_dir}", *_setup(store, plan), _answers(store), *_left(store, plan)]
-        lines += [f"Query {q.number}: {n} of {len(q.examples)} answers are missing" for q, n in unanswered(store)]
-        records = store.rounds()
-        lines += ["", rounds_table(records) if records else "No round has begun.", "", next_step(store, run_dir)]
-        return "\n".join(lines)
-    finally:
-        store.close()
+def add_parser(commands: Any) -> None:
+    """Add the parser of the command, where `argparse` keeps those of all commands."""
+    parser = commands.add_parser(
+        "status", help="show how far a run or a comparison is", description="Show how far a run or a comparison is."
+    )
+    parser.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
+    parser.set_defaults(execute=execute)
 
 
-def describe_comparison(out: str | os.PathLike[str]) -> str:
-    """What is compared, how many runs there are so far, and what to do next.
+def execute(arguments: argparse.Namespace) -> int:
+    """Print how far the run is, or the comparison; return the exit code."""
+    from hfal.cli.describe import describe_comparison, describe_run
+    from hfal.store.run_directory import has_comparison
 
-    Raises:
-        RunDirectoryError: There is no comparison in `out`.
-    """
-    options, settings = read_options(Path(out))
-    cells = grid(options, int(settings.get("seed", 42)))
-    run_dirs = {cell: cell.run_dir(Path(out)) for cell in cells}
-    finished = {cell for cell in cells if is_finished(run_dirs[cell])}
-    failed = failures(Path(out), cells)
-    rounds_begun = {c: len(rounds_of(run_dirs[c])) for c in cells if c not in finished and c not in failed}
-    begun = {cell: rounds for cell, rounds in rounds_begun.items() if rounds}
-    lines = [
-        f"Comparison in {Path(out).absolute()}",
-        f"{', '.join('/'.join(pair) for pair in options.pairs)}; {options.seeds} seeds",
-        f"{len(finished)} of {len(cells)} runs are finished; failed: {len(failed)}; begun: {len(begun)}",
-        *(f"{cell}: {rounds} rounds have begun" for cell, rounds in begun.items()),
-        *(f"{cell} has failed: {problem}" for cell, problem in failed.items()),
-        "",
-        f"Finished. The report: {Path(out, 'report.md')}"
-        if len(finished) == len(cells)
-        else f"Next: hfal compare {shlex.quote(os.fspath(out))}",
-    ]
-    return "\n".join(lines)
-
-
-def unanswered(store: Store) -> list[tuple[Query, int]]:
-    """The open queries with how many of their questions have no answer yet."""
-    answers = store.current_answers()
-    counts = [(query, sum(e.example_id not in answers for e in query.examples)) for query in store.open_queries()]
-    return [(query, count) for query, count in counts if count]
-
-
-def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
-    """What there is to do, as a command.
-
-    Args:
-        store: The run's store.
-        run_dir: The run directory as the user writes it.
-    """
-    name = shlex.quote(os.fspath(run_dir))
-    by_command = Path(run_dir, CONFIG_NAME).is_file()
-    go_on = f"hfal run {name}" if by_command else "start the script of this run again"
-    plan, records = store.meta("plan") or {}, store.rounds()
-    for query, _ in [] if plan.get("simulated") else unanswered(store):
-        for path in query_files(run_dir, query.number):
-            return f"Next: fill in {path}, then {go_on}"
-        return f"Next: hfal label {name}"
-    why = _why_ended(store)
-    if why is None:
-        return f"Next: {go_on}"
-    ending = "jsonl" if store.is_of_words else "csv"
-    more = ""
-    if by_command and _ended_by_stop(plan, records, why):
-        more = f"; to go on all the same: hfal run {name} --stop none"
-    elif by_command and plan.get("rounds"):
-        more = f"; more rounds: hfal run {name} --rounds {len(records) + 5}"
-    return f"Finished, {why}. The labels: hfal export {name} --to labels.{ending}{more}"
-
-
-def _setup(store: Store, plan: dict) -> list[str]:
-    unit = "words" if plan.get("unit") == "words" else "texts"
-    starts = [query.strategy for query in store.queries() if query.purpose == "seed"]
-    strategy = [f"Strategy {plan['strategy']}, {plan['query_size']} {unit} a query"] if plan else []
-    start = [f"Start: {starts[0]}"] if starts else []
-    stop = [f"Stops at {plan['stop']}"] if plan.get("stop") else []
-    return [*strategy, *start, *stop, f"Labels: {', '.join(map(one_line, store.meta('label_names') or []))}"]
-
-
-def _answers(store: Store) -> str:
-    answers = store.current_answers()
-    labeled = {i: a for i, a in answers.items() if a.label is not None}
-    given = sum(answer.annotator == DATASET for answer in labeled.values())
-    unsure = sum(answer.action == "unsure" for answer in answers.values())
-    counts = [
-        f"{len(labeled) - given} labels bought{f' of {store.words_bought()} words' if store.is_of_words else ''}",
-        f"{len(store.holdout_ids() & labeled.keys())} of them held out",
-        f"{len(answers) - len(labeled) - unsure} skipped",
-        f"{unsure} unsure",
-        *([f"{given} came with the data"] if given else []),
-    ]
-    return ", ".join(counts)
-
-
-def _left(store: Store, plan: dict) -> list[str]:
-    if not plan:
-        return []
-    left = f"Pool: {plan['pool_size']} texts, {plan['pool_size'] - len(store.current_answers())} without an answer"
-    if plan["budget"] is None:
-        return [left]
-    unit = "words" if plan.get("unit") == "words" else "labels"
-    return [f"{left}; budget: {max(plan['budget'] - _spent(store, plan), 0)} of {plan['budget']} {unit} left"]
-
-
-def _spent(store: Store, plan: dict) -> int:
-    return store.words_bought() if plan.get("unit") == "words" else store.labels_bought()
-
-
-def _ended_by_stop(plan: dict, records: list[RoundRecord], why: str) -> bool:
-    """Whether it was `--stop` that ended the run, and not the target alone, which is another option."""
-    try:
-        stop = parse_stop(plan.get("stop") or NEVER)
-    except ArgumentError:  # a criterion of the user's own
-        return False
-    return stop is not None and not isinstance(stop, Target) and stop.reason(records) == why
-
-
-def _why_ended(store: Store) -> str | None:
-    """Why the run ended, unless something was said since."""
-    ended = store.meta("ended")
-    return None if ended is None or ended["answer"] != store.last_answer() else str(ended["reason"])
+    describe = describe_comparison if has_comparison(Path(arguments.run_dir)) else describe_run
+    print(describe(arguments.run_dir))
+    return 0

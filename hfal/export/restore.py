@@ -10,8 +10,6 @@ from typing import Any
 
 import datasets
 
-from hfal.config.kept_config import write_options
-from hfal.config.parser import CONFIG_NAME
 from hfal.data.references import hub_name_problem
 from hfal.errors import ArgumentError, HubError, RunDirectoryError
 from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_beside
@@ -22,7 +20,6 @@ from hfal.store.records import Answer
 from hfal.store.run_directory import has_run
 
 
-_DATA = "data.parquet"
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
 
 
@@ -90,35 +87,6 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
     except (HubError, OSError) as error:
         kind = type(error) if isinstance(error, HubError) else ArgumentError
         raise kind(f"source={os.fspath(source)!r} is no folder, and cannot be had from the Hub: {error}") from None
-
-
-def import_run(
-    source: str | os.PathLike[str], run_dir: str | os.PathLike[str], revision: str | None = None
-) -> tuple[int, int]:
-    """Make a run directory in which `hfal run` goes on where an export stopped: labels, texts, and options for them.
-
-    A run of one's own script goes on with `Pool.from_export` instead.
-
-    Args:
-        source: A folder, or the name of a data set on the Hub.
-        run_dir: The new run directory.
-        revision: Of a data set on the Hub.
-
-    Returns:
-        How many texts there are, and how many answers.
-
-    Raises:
-        ArgumentError: It is no export, or one without what it takes to go on.
-        RunDirectoryError: There are other things in `run_dir`.
-    """
-    rows, history = load_export(source, revision)
-    with restored(history, rows, run_dir) as folder:
-        if not (folder / CONFIG_NAME).exists():
-            rows.to_parquet(folder / _DATA)
-            data = str(Path(run_dir).resolve() / _DATA)
-            about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
-            write_options(folder / CONFIG_NAME, {"data": data, "task": history.task, **about})
-    return len(rows), len(history.answers)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
-from hfal.cli.status import describe_run
+from hfal.cli.describe import describe_run
 from hfal.data.references import load_split
 from hfal.stopping.criteria import Change, Criterion, Kappa, Plateau, Target, Uncertainty, replay
 from hfal.stopping.stability import unpack

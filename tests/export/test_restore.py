@@ -19,12 +19,12 @@ from datasets import Dataset, load_dataset
 from transformers import BertForSequenceClassification
 
 from hfal import ActiveLearningCallback, Answer, Hybrid, LabelScore, Pool, Schedule, TokenScore, tokenize_words
+from hfal.cli.import_run import import_run
 from hfal.config.kept_config import read_ahead
 from hfal.config.load_data import load_data
 from hfal.data.references import load_split
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.labels import export_labels
-from hfal.export.restore import import_run
 from hfal.store import Store
 from hfal.store.records import Query, RoundRecord
 from hfal.tasks.metrics import classification_metrics, entity_metrics, label_set_metrics

@@ -2,17 +2,22 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hfal.store import Store
+from hfal.store.records import Answer
+
 
 HFAL = str(Path(sys.executable).with_name("hfal"))
 
 # Options with which a round takes a second.
 FAST = ["--model", "./model", "--max_length", "32", "--num_train_epochs", "1", "--use_cpu"]
+SMALL = [*FAST, "--query_size", "6"]
 
 
 @dataclass
@@ -55,3 +60,21 @@ def write_csv(path: Path, header: list[str], rows: Any, separator: str = ",") ->
         writer = csv.writer(file, delimiter=separator)
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def read_csv(path: Path, separator: str = ",") -> list[dict[str, str]]:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file, delimiter=separator))
+
+
+def table_rows(output: str) -> list[list[str]]:
+    """The cells of the printed table of rounds."""
+    lines = output[output.index("round  labels") :].split("\n\n")[0].strip().split("\n")
+    return [re.split(r"\s{2,}", line.strip()) for line in lines]
+
+
+def answer(run_dir: Path, *answers: Answer) -> None:
+    store = Store(run_dir)
+    for one in answers:
+        store.record(one)
+    store.close()

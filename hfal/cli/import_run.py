@@ -1,0 +1,73 @@
+"""`hfal import`: make a run directory of an export."""
+
+import argparse
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+
+_DATA = "data.parquet"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the parser of the command, where `argparse` keeps those of all commands."""
+    parser = commands.add_parser(
+        "import",
+        help="make a run directory of an export, to go on from there",
+        description="Make a run directory in which `hfal run` goes on where an export stopped. It takes one that was "
+        "made with --unlabeled and --answers.",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="a folder, or hub:OWNER/NAME for a data set on the Hub")
+    parser.add_argument("--to", required=True, metavar="RUN_DIR", help="the new run's folder")
+    parser.add_argument("--revision", metavar="NAME", help="of a data set on the Hub")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Make the run directory, and print how to go on; return the exit code."""
+    import datasets
+
+    from hfal.export.hub import hub_name
+
+    datasets.disable_progress_bars()
+    source, run_dir = arguments.source, arguments.to
+    texts, answers = import_run(hub_name(source) or source, run_dir, arguments.revision)
+    print(
+        f"{run_dir}: {texts:,} texts, {answers:,} answers. Go on with: hfal run {shlex.quote(run_dir)}, with --model, "
+        "--strategy, --query_size and what else the first run was given"
+    )
+    return 0
+
+
+def import_run(
+    source: str | os.PathLike[str], run_dir: str | os.PathLike[str], revision: str | None = None
+) -> tuple[int, int]:
+    """Make a run directory in which `hfal run` goes on where an export stopped: labels, texts, and options for them.
+
+    A run of one's own script goes on with `Pool.from_export` instead.
+
+    Args:
+        source: A folder, or the name of a data set on the Hub.
+        run_dir: The new run directory.
+        revision: Of a data set on the Hub.
+
+    Returns:
+        How many texts there are, and how many answers.
+
+    Raises:
+        ArgumentError: It is no export, or one without what it takes to go on.
+        RunDirectoryError: There are other things in `run_dir`.
+    """
+    from hfal.config.kept_config import write_options
+    from hfal.config.parser import CONFIG_NAME
+    from hfal.export.restore import load_export, restored
+
+    rows, history = load_export(source, revision)
+    with restored(history, rows, run_dir) as folder:
+        if not (folder / CONFIG_NAME).exists():
+            rows.to_parquet(folder / _DATA)
+            data = str(Path(run_dir).resolve() / _DATA)
+            about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
+            write_options(folder / CONFIG_NAME, {"data": data, "task": history.task, **about})
+    return len(rows), len(history.answers)

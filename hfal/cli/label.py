@@ -1,0 +1,66 @@
+"""`hfal label`: answer the open questions of a run in the terminal."""
+
+import argparse
+import logging
+from typing import Any
+
+from hfal.errors import HfalError
+
+
+def add_parser(commands: Any) -> None:
+    """Add the parser of the command, where `argparse` keeps those of all commands."""
+    parser = commands.add_parser(
+        "label", help="answer open questions in the terminal", description="Answer open questions in the terminal."
+    )
+    parser.add_argument(
+        "--annotator_name",
+        "--annotator-name",
+        metavar="NAME",
+        help="who you are; by default the name that the run was started with, else the login name",
+    )
+    parser.add_argument(
+        "--hide_suggestions",
+        "--hide-suggestions",
+        action="store_true",
+        help="do not show what the model would answer",
+    )
+    parser.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Ask, record the answers, and print what to do next; return the exit code.
+
+    Raises:
+        AnswersPending: Some questions are left.
+        HfalError: There is no run, another process works on it, or it is a simulation.
+    """
+    from hfal.annotators.asking import ask, take_in_files
+    from hfal.annotators.terminal.annotator import TerminalAnnotator
+    from hfal.cli.describe import next_step, unanswered
+    from hfal.config.kept_config import kept_options
+    from hfal.store import Store
+
+    logging.basicConfig(format="%(message)s")
+    run_dir = arguments.run_dir
+    Store(run_dir, read_only=True).close()  # which makes nothing where there is no run
+    kept = kept_options(run_dir)
+    name = arguments.annotator_name or kept.get("annotator_name")
+    show_suggestions = not (arguments.hide_suggestions or kept.get("hide_suggestions"))
+    store = Store(run_dir)
+    try:
+        with store.own():
+            if (store.meta("plan") or {}).get("simulated"):
+                raise HfalError(
+                    f"the answers of this run are revealed by a SimulatedAnnotator, which yours would not be. "
+                    f"{next_step(store, run_dir)}"
+                )
+            take_in_files(store, kept.get("annotator_name") or "file")
+            asked = sum(count for _, count in unanswered(store))
+            if asked:
+                ask(store, TerminalAnnotator(name, show_suggestions))
+            print("Every text that was asked has an answer." if asked else "No text waits for an answer.")
+            print(next_step(store, run_dir))
+    finally:
+        store.close()
+    return 0

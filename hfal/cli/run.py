@@ -1,0 +1,85 @@
+"""`hfal run`: label, train and pick, round by round."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hfal import __version__
+
+
+if TYPE_CHECKING:
+    from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
+
+_BIG = 50_000  # rows for which preparing takes long enough to want a progress bar
+
+
+def add_parser(commands: Any) -> None:
+    """Name the command in `hfal --help`; its options are those of dataclasses, which `execute` parses."""
+    commands.add_parser("run", help="label, train and pick, round by round; also goes on with a run", add_help=False)
+
+
+def execute(words: Sequence[str]) -> int:
+    """Run the recipe for the data that the words behind `hfal run` name; return the exit code."""
+    from hfal.config.kept_config import help_text, read_ahead
+    from hfal.config.parser import CONFIG_NAME
+
+    if {"-h", "--help"} & set(words):
+        print(help_text())
+        return 0
+    if "--help-all" in words:
+        from hfal.config.setup import run_recipe
+
+        run_recipe(words, None)
+    al, options = read_ahead(words)
+    run_dir = str(options.output_dir)
+    try:
+        _look_ahead(al, options)
+        from hfal.config.setup import run_recipe
+
+        run_recipe(words, al.task)
+        if _is_main_process():
+            ending = "jsonl" if al.task == "token_classification" else "csv"
+            print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
+    except KeyboardInterrupt:
+        begun = Path(run_dir, CONFIG_NAME).is_file()
+        message = (
+            f"all answers are saved. Go on with: hfal run {shlex.quote(run_dir)}" if begun else "nothing was asked."
+        )
+        print(f"\nInterrupted; {message}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> None:
+    """Find what is wrong with the data and the name of the model before torch is loaded, which takes some seconds."""
+    if _is_main_process():
+        print(f"hfal {__version__}: reading {al.data}", file=sys.stderr)
+    import datasets
+    import huggingface_hub
+    import transformers
+
+    from hfal.config.load_data import load_data
+    from hfal.data.references import resolve_model
+    from hfal.export.hub import hub_name
+    from hfal.export.hub_errors import check_can_publish
+
+    if al.export is not None and hub_name(al.export):  # what cannot be is found before anything is asked
+        check_can_publish()
+    al.criterion("accuracy")
+    datasets.disable_progress_bars()
+    pool, _ = load_data(al, str(options.output_dir), options.seed)
+    if len(pool) > _BIG:
+        datasets.enable_progress_bars()
+    resolve_model(al.model)
+    if _is_main_process():
+        print(f"{len(pool):,} texts; loading torch and transformers ...", file=sys.stderr)
+    transformers.utils.logging.disable_progress_bar()  # of loading and saving weights, in every round
+    huggingface_hub.utils.enable_progress_bars()  # which it disables too; of downloads
+
+
+def _is_main_process() -> bool:
+    """Of several that torchrun starts; `hfal.utils.distributed` knows it too, but loads torch."""
+    return int(os.environ.get("RANK", 0)) == 0

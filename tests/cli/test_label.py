@@ -1,0 +1,66 @@
+"""`hfal label`: asks in the terminal what is open."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from hfal.store import Store
+from hfal.store.records import Answer
+from support.command import HFAL, Result, answer, error_line, write_csv
+from support.person import ENTER, Person
+
+
+def test_label_asks_in_the_terminal_and_says_how_to_go_on(run_dir: Path, folder: Path) -> None:
+    label = [HFAL, "label", "runs/small", "--annotator_name", "ann", "--hide-suggestions"]
+    person = Person(*label, cwd=folder)
+    person.sees("text a", without="Model suggests")
+    person.press("2")
+    person.sees("Saved: positive", "text b")
+    person.press("q")
+    assert person.leaves() == 75
+
+    person = Person(*label[:-1], cwd=folder)
+    person.sees("text b", "Model suggests (87%): positive")
+    person.press("1")
+    person.sees("text c")
+    person.press("s")
+    person.sees("3/3 answered")
+    person.press(ENTER)
+    assert person.leaves() == 0
+    assert "Every text that was asked has an answer.\nNext: hfal run runs/small" in person.screen
+    store = Store(run_dir, read_only=True)
+    found = [(a.example_id, a.label, a.action, a.annotator) for a in store.answers()]
+    assert found == [("a", "positive", "label", "ann"), ("b", "negative", "label", "ann"), ("c", None, "skip", "ann")]
+    assert not store.open_queries()
+    store.close()
+
+
+def test_label_takes_in_what_is_filled_in_in_a_file_before_it_asks(hfal: Callable[..., Result], run_dir: Path) -> None:
+    rows = [
+        (name, f"text {name}", "", "", label, "") for name, label in zip("abc", ["positive", "", "skip"], strict=True)
+    ]
+    write_csv(run_dir / "query-001.csv", ["id", "text", "suggestion", "confidence", "label", "comment"], rows)
+    waiting = hfal("label", run_dir)
+    assert waiting.code == 75
+    assert "1 texts wait to be labeled" in waiting.stderr
+    answer(run_dir, Answer("b", "negative", annotator="ann"))
+    assert hfal("label", run_dir).code == 0
+    store = Store(run_dir, read_only=True)
+    found = [(a.example_id, a.label, a.annotator) for a in store.answers()]
+    assert found == [("a", "positive", "file"), ("c", None, "file"), ("b", "negative", "ann")]
+    store.close()
+
+
+def test_label_without_questions_or_without_a_run(hfal: Callable[..., Result], run_dir: Path, folder: Path) -> None:
+    waiting = hfal("label", run_dir)  # pytest has no terminal
+    assert waiting.code == 75
+    assert "3 texts wait to be labeled" in waiting.stderr
+    answer(run_dir, *(Answer(name, action="skip", annotator="x") for name in "abc"))
+    done = hfal("label", run_dir)
+    assert (done.code, done.stdout) == (0, f"No text waits for an answer.\nNext: hfal run {run_dir}\n")
+    store = Store(run_dir)
+    with store.own():
+        assert f"is in use by another process (pid {os.getpid()} on " in error_line(hfal("label", run_dir))
+    store.close()
+    assert "no run in" in error_line(hfal("label", "runs/missing"))
+    assert not (folder / "runs" / "missing").exists()

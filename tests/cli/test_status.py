@@ -1,0 +1,78 @@
+"""`hfal status`: what is there, and what to do next."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from hfal.store import Store
+from hfal.store.records import Answer
+from support.command import Result, answer, error_line
+from support.models import NAMES
+
+
+def test_status_says_what_is_there_and_what_to_do(hfal: Callable[..., Result], run_dir: Path) -> None:
+    answer(run_dir, Answer("a", "positive", annotator="x"), Answer("b", action="unsure", annotator="x"))
+    before = sorted(run_dir.rglob("*"))
+    with Store(run_dir).own():  # a process that works there does not keep others from looking
+        status = hfal("status", run_dir)
+    assert (status.code, status.stderr) == (0, "")
+    assert status.stdout == (
+        f"Run in {run_dir}\n"
+        "Strategy margin+kmeans, 3 texts a query\n"
+        "Start: random\n"
+        "Labels: negative, positive\n"
+        "1 labels bought, 0 of them held out, 0 skipped, 1 unsure\n"
+        "Pool: 20 texts, 18 without an answer; budget: 29 of 30 labels left\n"
+        "Query 1: 1 of 3 answers are missing\n"
+        "\nNo round has begun.\n"
+        f"\nNext: hfal label {run_dir}\n"
+    )
+    assert {path.name for path in run_dir.rglob("*")} - {path.name for path in before} <= {"run.lock"}
+
+
+def test_status_says_why_a_run_has_ended_until_something_else_is_said(
+    hfal: Callable[..., Result], run_dir: Path
+) -> None:
+    answer(run_dir, *(Answer(name, "positive", annotator="x") for name in "abc"))
+    store = Store(run_dir)
+    store.close_query(1)
+    assert hfal("status", run_dir).stdout.endswith(f"Next: hfal run {run_dir}\n")
+    store.set_meta("ended", {"reason": "the budget is spent", "answer": store.last_answer()})
+    last = hfal("status", run_dir).stdout.splitlines()[-1]
+    assert last.startswith("Finished, the budget is spent. The labels: hfal export")
+    assert f"more rounds: hfal run {run_dir} --rounds 5" in last
+    (run_dir / "config.yaml").unlink()
+    assert "more rounds" not in hfal("status", run_dir).stdout
+    answer(run_dir, Answer("a", "negative", annotator="x"))
+    assert hfal("status", run_dir).stdout.endswith("Next: start the script of this run again\n")
+    store.close()
+
+
+def test_status_of_what_is_no_run(hfal: Callable[..., Result], folder: Path) -> None:
+    line = error_line(hfal("status", "runs/missing"))
+    assert f"no run in {folder / 'runs' / 'missing'}" in line
+    assert not (folder / "runs").exists()  # looking makes nothing
+    (folder / "no-run").mkdir()
+    (folder / "no-run" / "labels.sqlite").write_bytes(b"no database, but more than a hundred bytes " * 100)
+    assert "cannot be used as a store of hfal" in error_line(hfal("status", "no-run"))
+
+
+def test_status_after_a_writer_was_killed_in_a_transaction(hfal: Callable[..., Result], folder: Path) -> None:
+    store = Store(folder / "run")
+    store.set_meta("label_names", NAMES)
+    store.close()
+    # A cache of one page makes SQLite write before the commit, as it does for a transaction of many answers.
+    code = """
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size = 1")
+db.execute("BEGIN IMMEDIATE")
+db.executemany("INSERT INTO meta VALUES (?, ?)", ((f"key {n}", "x" * 500) for n in range(500)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code, str(folder / "run" / "labels.sqlite")], check=False)
+    assert (folder / "run" / "labels.sqlite-journal").stat().st_size  # there is something to roll back
+    status = hfal("status", "run")
+    assert status.code == 0, status.stderr
+    assert "Labels: negative, positive" in status.stdout
