@@ -1,6 +1,7 @@
 """`hfal import`: make a run directory of an export."""
 
 import argparse
+import contextlib
 import os
 import shlex
 from pathlib import Path
@@ -59,9 +60,10 @@ def import_run(
         ArgumentError: It is no export, or one without what it takes to go on.
         RunDirectoryError: There are other things in `run_dir`.
     """
-    from hfal.config.kept_config import write_options
+    from hfal.config.kept_config import keep_published_options, write_options
     from hfal.config.parser import CONFIG_NAME
     from hfal.export.restore import load_export, restored
+    from hfal.store import Store
 
     rows, history = load_export(source, revision)
     with restored(history, rows, run_dir) as folder:
@@ -70,4 +72,6 @@ def import_run(
             data = str(Path(run_dir).resolve() / _DATA)
             about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
             write_options(folder / CONFIG_NAME, {"data": data, "task": history.task, **about})
+            with contextlib.closing(Store(folder)) as store:
+                keep_published_options(store)
     return len(rows), len(history.answers)

@@ -23,12 +23,15 @@ from hfal.config.parser import (
     read_yaml,
     unknown_option,
 )
+from hfal.config.publishable_options import publishable_options
 from hfal.data.references import in_full
 from hfal.errors import ArgumentError
+from hfal.store.published_options import PublishedOptions, write_published_options
 
 
 if TYPE_CHECKING:
     from hfal.data.pool import Pool
+    from hfal.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +127,8 @@ def read_ahead(argv: Sequence[str]) -> tuple[ActiveLearningArguments, TrainingOp
 def keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
     """Write what was given to `RUN_DIR/config.yaml`, with which `hfal run RUN_DIR` goes on, and log what changed.
 
-    Paths are written in full, so that it does not matter where the run is started again. No token is written.
+    Paths are written in full, so that it does not matter where the run is started again. No token is written. The
+    options that others may see go into the run's store too, for the cards on the Hub.
 
     Args:
         al: What `parse_arguments` returned.
@@ -141,13 +145,23 @@ def keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
 def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
     given = portable_options(al.given)
     path = pool.run_dir / CONFIG_NAME
-    if path.exists() and not path.read_text("utf-8").startswith(_KEPT):
-        return  # somebody's own configuration is there, and is what `hfal run RUN_DIR` goes on with
     with pool.store.own():
-        changed = _changes(path, given)
-        if changed:
-            logger.info("changed since the last start: %s", "; ".join(changed))
-        write_options(path, given, _KEPT)
+        # Somebody's own configuration stays as it is, and is what `hfal run RUN_DIR` goes on with.
+        if not path.exists() or path.read_text("utf-8").startswith(_KEPT):
+            changed = _changes(path, given)
+            if changed:
+                logger.info("changed since the last start: %s", "; ".join(changed))
+            write_options(path, given, _KEPT)
+        keep_published_options(pool.store)
+
+
+def keep_published_options(store: "Store") -> None:
+    """Write into a run's store which options of its `config.yaml` others may see, and what the rest are called."""
+    try:
+        options = publishable_options(kept_options(store.run_dir), _other_options(store.run_dir))
+    except ArgumentError:  # somebody's own file
+        options = PublishedOptions()
+    write_published_options(store, options)
 
 
 def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,7 +193,7 @@ def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
     return read_yaml(path, options_of((ActiveLearningArguments, TrainingOptions)), strict=False)
 
 
-def other_options(run_dir: str | os.PathLike[str]) -> list[str]:
+def _other_options(run_dir: str | os.PathLike[str]) -> list[str]:
     """The names of the options of `TrainingArguments` that `keep_options` has written, which `kept_options` lacks."""
     path = Path(run_dir, CONFIG_NAME)
     kept = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None

@@ -15,15 +15,14 @@ from typing import Any
 import yaml
 
 from hfal import __version__
-from hfal.config.arguments import references_in
-from hfal.config.kept_config import kept_options, other_options
-from hfal.data.references import hub_name_problem, is_local, without_paths
+from hfal.data.references import hub_name_problem, without_paths
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.export.files import ANSWERS, SPLITS, dataset_configs
 from hfal.export.history import OWN_NAMES, published_model, run_id
 from hfal.store import Store
 from hfal.store.learning_curve import metric_names
+from hfal.store.published_options import read_published_options
 from hfal.store.records import DATASET, Query, RoundRecord
 from hfal.tasks.tags import entities
 from hfal.utils.markdown import code, fenced, plain, table
@@ -43,17 +42,6 @@ _TASKS = {
     "token_classification": "token-classification",
 }
 _HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
-
-_OF_NO_USE = (  # to run it again
-    "output_dir",
-    "embeddings_dir",
-    "annotator_name",
-    "export",
-    "export_license",
-    "export_language",
-)
-_NEVER_PUBLISHED = (*_OF_NO_USE, "data_filter")
-_NEVER_PATHS = ("labels", "thresholds", "text", "label", "id", "stop", "strategy")  # whatever they look like
 
 _COLUMNS = {
     "id": "What the example is known by: the column of ids, or a hash of the text",
@@ -177,7 +165,7 @@ def model_card(
     if record is None:
         raise RunDirectoryError(f"there is no round {round_number} in {store.run_dir}")
     task = store.meta("task") or "text_classification"
-    base = _base_model(store.run_dir)
+    base = _base_model(store)
     data = ModelCardData(
         language=_languages(language),
         library_name="transformers",
@@ -225,9 +213,9 @@ def draw_learning_curve(store: Store, folder: str | os.PathLike[str]) -> bool:
     return True
 
 
-def _base_model(run_dir: str | os.PathLike[str]) -> str | None:
+def _base_model(store: Store) -> str | None:
     """The name on the Hub of the model that the run was started with, if it has one."""
-    base: str | None = _published_options(run_dir)[0].get("model")
+    base: str | None = read_published_options(store).shown.get("model")
     return None if base is None or hub_name_problem(base) else base
 
 
@@ -240,7 +228,7 @@ def _of_run(store: Store) -> dict[str, Any]:
     holdouts = {query.strategy for query in queries if query.purpose == "holdout"}
     metric = _headline(records, plan)
     given = sum(answer.annotator == DATASET and answer.label is not None for answer in current.values())
-    options, left_out = _published_options(store.run_dir)
+    options = read_published_options(store)
     return {
         "version": __version__,
         "run": _RUN.format(run_id(store.answers())),
@@ -255,10 +243,14 @@ def _of_run(store: Store) -> dict[str, Any]:
         "versions": _versions(queries),
         "rounds": fenced(rounds_table(records), "text") if records else "",
         "metric": plain((metric or "").removeprefix("eval_")),
-        "options": fenced(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), "yaml") if options else "",
-        "left_out": ", ".join(map(code, left_out)),
+        "options": _as_yaml(options.shown) if options.shown else "",
+        "left_out": ", ".join(map(code, options.left_out)),
         "plan": _planned(plan),
     }
+
+
+def _as_yaml(options: Mapping[str, Any]) -> str:
+    return fenced(yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True), "yaml")
 
 
 def _things(task: str | None) -> str:
@@ -331,24 +323,6 @@ def _planned(plan: Mapping[str, Any]) -> str:
     budget = "" if plan.get("budget") is None else f", a budget of {plan['budget']} {unit}"
     size = f"queries of {plan['query_size']} {unit} from a pool of {plan['pool_size']} examples"
     return f"strategy {code(plan['strategy'])}, {size}{budget}"
-
-
-# -- what is not said ----------------------------------------------------------------------------------------------
-
-
-def _published_options(run_dir: str | os.PathLike[str]) -> tuple[dict[str, Any], list[str]]:
-    """What the run was started with, without all that says where something is, or who did it; what is missing."""
-    try:
-        options = kept_options(run_dir)
-    except ArgumentError:  # somebody's own file
-        return {}, []
-    local = {name for name, reference in references_in(options).items() if is_local(reference)}
-    tokens = {name for name in options if name.endswith("token")}
-    private = {*_NEVER_PUBLISHED, *local, *tokens}
-    published = {name: value for name, value in options.items() if name not in private}
-    shown = {name: value if name in _NEVER_PATHS else without_paths(value) for name, value in published.items()}
-    left_out = [name for name in options if name in private.difference(_OF_NO_USE, tokens)]
-    return shown, [*left_out, *other_options(run_dir)]
 
 
 def _languages(language: str | Sequence[str] | None) -> list[str] | None:

@@ -12,7 +12,7 @@ import yaml
 from huggingface_hub import DatasetCard, ModelCard
 from huggingface_hub.repocard_data import DatasetCardData
 
-from hfal.config.kept_config import _KEPT, CONFIG_NAME
+from hfal.config.kept_config import _KEPT, CONFIG_NAME, keep_published_options
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.card import dataset_card, model_card
 from hfal.export.labels import export_labels
@@ -145,6 +145,7 @@ def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
         "output_dir": "/home/anna/run",
     }
     (tmp_path / "run" / CONFIG_NAME).write_text(f"{_KEPT}\n{yaml.safe_dump(options)}")
+    keep_published_options(store)
     store.close()
     export_labels(tmp_path / "run", tmp_path / "out")
     text = of_run(dataset_card, tmp_path / "run", tmp_path / "out", "me/reviews")
@@ -161,12 +162,13 @@ def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
 def test_a_folder_of_the_working_directory_is_no_model_of_the_hub(tmp_path, monkeypatch):
     store = make_run(tmp_path / "run")
     store._db.execute("UPDATE queries SET model = 'BertModel from mine', settings = '{}' WHERE model IS NOT NULL")
-    store.close()
     options = {"data": "me/reviews", "model": "mine", "embeddings": "model", "strategy": "margin"}
     (tmp_path / "run" / CONFIG_NAME).write_text(f"{_KEPT}\n{yaml.safe_dump(options)}")
     for name in ("mine", "model", "margin"):  # the last two are words of hfal first
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
+    keep_published_options(store)
+    store.close()
     export_labels("run", "out", answers=True)
     text = of_run(dataset_card, "run", "out", "me/reviews")
     shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
