@@ -140,5 +140,5 @@ def _examples(run_dir: str) -> "Examples":
         )
     datasets.disable_progress_bars()
     al, options = read_ahead([run_dir])
-    data, _ = load_data(al, run_dir, options.seed)
-    return Examples(data, al.text, al.id, of_words=al.task == "token_classification")
+    data = load_data(al, run_dir, options.seed)
+    return Examples(data.pool, data.text, al.id, of_words=data.task == "token_classification")

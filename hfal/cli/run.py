@@ -12,6 +12,7 @@ from hfal import __version__
 
 if TYPE_CHECKING:
     from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
+    from hfal.config.load_data import LoadedData
 
 _BIG = 50_000  # rows for which preparing takes long enough to want a progress bar
 
@@ -36,12 +37,12 @@ def execute(words: Sequence[str]) -> int:
     al, options = read_ahead(words)
     run_dir = str(options.output_dir)
     try:
-        _look_ahead(al, options)
+        data = _look_ahead(al, options)
         from hfal.config.setup import run_recipe
 
-        run_recipe(words, al.task)
+        run_recipe(words, data.task)
         if _is_main_process():
-            ending = "jsonl" if al.task == "token_classification" else "csv"
+            ending = "jsonl" if data.task == "token_classification" else "csv"
             print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
     except KeyboardInterrupt:
         begun = Path(run_dir, CONFIG_NAME).is_file()
@@ -53,8 +54,8 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> None:
-    """Find what is wrong with the data and the name of the model before torch is loaded, which takes some seconds."""
+def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> "LoadedData":
+    """Read the data, and find what is wrong with it and the name of the model before torch is loaded for seconds."""
     if _is_main_process():
         print(f"hfal {__version__}: reading {al.data}", file=sys.stderr)
     import datasets
@@ -70,14 +71,15 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
         check_can_publish()
     al.criterion("accuracy")
     datasets.disable_progress_bars()
-    pool, _ = load_data(al, str(options.output_dir), options.seed)
-    if len(pool) > _BIG:
+    data = load_data(al, str(options.output_dir), options.seed)
+    if len(data.pool) > _BIG:
         datasets.enable_progress_bars()
     resolve_model(al.model)
     if _is_main_process():
-        print(f"{len(pool):,} texts; loading torch and transformers ...", file=sys.stderr)
+        print(f"{len(data.pool):,} texts; loading torch and transformers ...", file=sys.stderr)
     transformers.utils.logging.disable_progress_bar()  # of loading and saving weights, in every round
     huggingface_hub.utils.enable_progress_bars()  # which it disables too; of downloads
+    return data
 
 
 def _is_main_process() -> bool:
