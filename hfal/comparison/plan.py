@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hfal.annotators.registry import ANNOTATORS, SIMULATION
 from hfal.comparison.options import CompareOptions
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.errors import ArgumentError, RunDirectoryError
@@ -92,7 +93,7 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
         if given.get(name) not in (None, False):
             raise ArgumentError(f"--{name} is {given[name]!r}, but this is a comparison: leave it out; {instead}")
     al.criterion(options.metric or "accuracy")
-    if al.annotator not in (None, "simulated"):
+    if al.annotator is not None and not ANNOTATORS[al.annotator].is_simulation:
         raise ArgumentError(f"--annotator is {al.annotator!r}, but the labels that the data has answer: leave it out")
     for name, least in {"seeds": 1, "workers": 1, "full_runs": 0}.items():
         if getattr(options, name) < least:
@@ -199,7 +200,7 @@ def run_options(given: Mapping[str, Any], cell: Cell, data: Mapping[str, Any], p
     of_compare = CompareOptions.__dataclass_fields__
     left_out = {*of_compare, *_SAY_NOTHING_ABOUT_A_RUN, *_OF_THE_DRAW}
     options = {name: value for name, value in given.items() if name not in left_out}
-    options = {**options, **data, "annotator": "simulated", "seed": cell.seed, "disable_tqdm": True}
+    options = {**options, **data, "annotator": SIMULATION, "seed": cell.seed, "disable_tqdm": True}
     if cell.strategy != FULL:
         # What the report needs to say where a criterion would have ended the run.
         return {**options, "strategy": cell.strategy, "seed_strategy": str(cell.start), "record_stability": True}

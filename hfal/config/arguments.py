@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
+
 
 if TYPE_CHECKING:
     from hfal.data.pool import Pool
@@ -119,7 +121,7 @@ class ActiveLearningArguments:
             "help": "Who labels: you, here or in files (csv for whole texts, conll for entities, jsonl for all), or "
             "the labels that the data has ('simulated', an experiment). "
             "Default: simulated if every example has a label, else terminal.",
-            "choices": ["terminal", "jsonl", "csv", "conll", "simulated"],
+            "choices": list(ANNOTATORS),
         },
     )
     annotator_name: str | None = field(
@@ -279,11 +281,11 @@ class ActiveLearningArguments:
         self.annotator, self.holdout = on_main(lambda: self._settled(pool, evaluated))
 
     def _settled(self, pool: "Pool", evaluated: bool) -> tuple[str, int]:
-        annotator = self.annotator or ("simulated" if pool.store.meta("labels_are_hidden") else "terminal")
+        annotator = self.annotator or (SIMULATION if pool.store.meta("labels_are_hidden") else PERSON)
         holdout = self.holdout
         if holdout is None and pool.store.queries():
             holdout = int(pool.costs(self.unit)[pool.positions(sorted(pool.store.holdout_ids()))].sum())
-        elif holdout is None and (evaluated or annotator == "simulated"):
+        elif holdout is None and (evaluated or ANNOTATORS[annotator].is_simulation):
             holdout = 0
         elif holdout is None:
             sizes = [int(pool.costs(self.unit)[pool.unlabeled_positions()].sum())]

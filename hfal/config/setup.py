@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hfal.annotators.base import Annotator
-from hfal.annotators.file.annotator import FileAnnotator
-from hfal.annotators.simulated import SimulatedAnnotator
-from hfal.annotators.terminal.annotator import TerminalAnnotator
+from hfal.annotators.registry import ANNOTATORS, AnnotatorOptions
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.pool import Pool
 from hfal.errors import HfalError
@@ -50,12 +48,9 @@ def run_recipe(argv: Sequence[str], task: str | None) -> None:
 
 
 def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
-    """Who answers the queries."""
-    if al.annotator == "simulated":
-        return SimulatedAnnotator(pool)
-    if al.annotator == "terminal":
-        return TerminalAnnotator(al.annotator_name, show_suggestions=not al.hide_suggestions)
-    return FileAnnotator(str(al.annotator), name=al.annotator_name or "file")
+    """Make the annotator who answers the queries, as `--annotator` names it."""
+    options = AnnotatorOptions(pool, al.annotator_name, show_suggestions=not al.hide_suggestions)
+    return ANNOTATORS[str(al.annotator)].make(options)
 
 
 def make_strategy(al: ActiveLearningArguments, task: str) -> Any:

@@ -1,0 +1,78 @@
+"""The annotators that have a name, as `--annotator` takes it.
+
+A new one is its file, and here its line with what makes it. Importing this module loads none of them: what a terminal
+needs is not wanted where a file is filled in, and the names are wanted where nobody is asked at all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hfal.annotators.base import Annotator
+
+
+if TYPE_CHECKING:
+    from hfal.annotators.simulated import HiddenLabels
+
+
+@dataclass(frozen=True)
+class AnnotatorOptions:
+    """What `hfal run` can tell an annotator, each of which takes what it needs.
+
+    Attributes:
+        pool: The run's pool, for one that knows the labels.
+        name: Recorded with each answer; `None` leaves it to the annotator.
+        show_suggestions: Whether to show, at first, what the model would say.
+    """
+
+    pool: "HiddenLabels"
+    name: str | None = None
+    show_suggestions: bool = True
+
+
+@dataclass(frozen=True)
+class RegisteredAnnotator:
+    """An annotator that has a name.
+
+    Attributes:
+        make: Makes it; imports its module.
+        is_simulation: Whether it reveals labels that the data has, so that nobody is asked.
+    """
+
+    make: Callable[[AnnotatorOptions], Annotator]
+    is_simulation: bool = False
+
+
+def _terminal(options: AnnotatorOptions) -> Annotator:
+    from hfal.annotators.terminal.annotator import TerminalAnnotator
+
+    return TerminalAnnotator(options.name, show_suggestions=options.show_suggestions)
+
+
+def _file(format: str, options: AnnotatorOptions) -> Annotator:
+    from hfal.annotators.file.annotator import FileAnnotator
+
+    return FileAnnotator(format, name=options.name or "file")
+
+
+def _simulated(options: AnnotatorOptions) -> Annotator:
+    from hfal.annotators.simulated import SimulatedAnnotator
+
+    return SimulatedAnnotator(options.pool)
+
+
+PERSON = "terminal"
+"""Who answers where nobody is named and the data does not have all labels."""
+
+SIMULATION = "simulated"
+"""Who answers where nobody is named and the data has all labels."""
+
+ANNOTATORS: dict[str, RegisteredAnnotator] = {
+    PERSON: RegisteredAnnotator(_terminal),
+    "jsonl": RegisteredAnnotator(partial(_file, "jsonl")),
+    "csv": RegisteredAnnotator(partial(_file, "csv")),
+    "conll": RegisteredAnnotator(partial(_file, "conll")),
+    SIMULATION: RegisteredAnnotator(_simulated, is_simulation=True),
+}
+"""The annotators by name, in the order in which they are named to the user."""
