@@ -19,7 +19,7 @@ from hfal import ActiveLearningCallback, Pool
 from hfal.acquisition.embeddings import embeddings_folder
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
-from hfal.config.load_data import load_data
+from hfal.config.load_data import LoadedData, load_data
 from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
 from hfal.data.references import resolve_model
@@ -33,15 +33,15 @@ from hfal.training.frozen_encoder import (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run active learning as the configuration and the command line say."""
+def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> None:
+    """Run active learning as the configuration and the command line say, on their data, which may have been read."""
     start_logging()
     arguments = (ActiveLearningArguments, RoundTrainingArguments)
     al, args = parse_arguments(arguments, sys.argv[1:] if argv is None else argv)
     strategy = make_strategy(al, "multi_label_classification")  # before anything is made, or asked
 
     al.task = "multi_label_classification"
-    data = load_data(al, args.output_dir, args.seed)
+    data = data or load_data(al, args.output_dir, args.seed)
     metrics = ["loss", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{n}" for n in data.labels)]
     stop = make_stop(al, metrics, usual="f1_micro")
     checkpoint = resolve_model(al.model)

@@ -14,19 +14,13 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    EvalPrediction,
-    ProgressCallback,
-    Trainer,
-)
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, EvalPrediction, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
 from hfal.acquisition.embeddings import embeddings_folder
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
-from hfal.config.load_data import load_data
+from hfal.config.load_data import LoadedData, load_data
 from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
 from hfal.data.references import resolve_model
@@ -39,8 +33,8 @@ from hfal.training.frozen_encoder import (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run active learning as the configuration and the command line say."""
+def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> None:
+    """Run active learning as the configuration and the command line say, on their data, which may have been read."""
     start_logging()
     arguments = (ActiveLearningArguments, RoundTrainingArguments)
     al, args = parse_arguments(arguments, sys.argv[1:] if argv is None else argv)
@@ -49,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     stop = make_stop(al, ["loss", *metrics], usual="accuracy")
 
     al.task = "text_classification"
-    data = load_data(al, args.output_dir, args.seed)
+    data = data or load_data(al, args.output_dir, args.seed)
     checkpoint = resolve_model(al.model)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 

@@ -1,5 +1,6 @@
 """`hfal run`: label, train and pick, round by round."""
 
+import logging
 import os
 import shlex
 import sys
@@ -31,16 +32,16 @@ def execute(words: Sequence[str]) -> int:
         print(help_text())
         return 0
     if "--help-all" in words:
-        from hfal.config.setup import run_recipe
+        from hfal.recipes import run_recipe
 
-        run_recipe(words, None)
+        run_recipe(words, "text_classification")  # which prints the help that all recipes have, and exits
     al, options = read_ahead(words)
     run_dir = str(options.output_dir)
     try:
-        data = _look_ahead(al, options)
-        from hfal.config.setup import run_recipe
+        data = _read_data(al, options)
+        from hfal.recipes import run_recipe
 
-        run_recipe(words, data.task)
+        run_recipe(words, data.task, data)
         if _is_main_process():
             ending = "jsonl" if data.task == "token_classification" else "csv"
             print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
@@ -54,8 +55,10 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> "LoadedData":
+def _read_data(al: "ActiveLearningArguments", options: "TrainingOptions") -> "LoadedData":
     """Read the data, and find what is wrong with it and the name of the model before torch is loaded for seconds."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("hfal").setLevel(logging.INFO if _is_main_process() else logging.WARNING)
     if _is_main_process():
         print(f"hfal {__version__}: reading {al.data}", file=sys.stderr)
     import datasets

@@ -57,7 +57,7 @@ def make_run(run_dir: Path, options: Mapping[str, Any]) -> str | None:
     Returns:
         What went wrong, in one line, which is in the run's directory then; `None` if nothing did.
     """
-    from hfal.config.setup import run_recipe
+    from hfal.recipes import run_recipe
 
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / ERROR_NAME).unlink(missing_ok=True)

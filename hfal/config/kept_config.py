@@ -111,17 +111,16 @@ def parse_arguments(
 
 
 def read_ahead(argv: Sequence[str]) -> tuple[ActiveLearningArguments, TrainingOptions]:
-    """The options that `parse_arguments` would find, without those of `TrainingArguments`, whose import takes long.
+    """Return the options that `parse_arguments` would find, without those of `TrainingArguments`, slow to import.
 
     Raises:
         ArgumentError: As `parse_arguments` does; options that may be those of `TrainingArguments` are passed over.
         FileNotFoundError: There is no such YAML file or run directory.
     """
-    values, _, _ = parse_values((ActiveLearningArguments, TrainingOptions), argv, strict=False)
-    return tuple(  # type: ignore[return-value]
-        cls(**{f.name: values[f.name] for f in dataclasses.fields(cls) if f.init})
-        for cls in (ActiveLearningArguments, TrainingOptions)
-    )
+    values, given, _ = parse_values((ActiveLearningArguments, TrainingOptions), argv, strict=False)
+    al = ActiveLearningArguments(**{name: values[name] for name in options_of((ActiveLearningArguments,))})
+    al.given = given
+    return al, TrainingOptions(**{name: values[name] for name in options_of((TrainingOptions,))})
 
 
 def keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:

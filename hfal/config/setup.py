@@ -1,6 +1,5 @@
-"""What the recipes share: who labels, by the option's name, and what is said in the end; and which one is run."""
+"""What the recipes share: annotator, strategy and stopping criterion by their options, and what is said in the end."""
 
-import gc
 import logging
 import shlex
 from collections.abc import Sequence
@@ -29,22 +28,6 @@ def start_logging() -> None:
     """Show what hfal has to say, of several processes once."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("hfal").setLevel(logging.INFO if is_main() else logging.WARNING)
-
-
-def run_recipe(argv: Sequence[str], task: str | None) -> None:
-    """Run the recipe for a task, that for whole texts with one label where it is not known, as its file does."""
-    if task == "token_classification":
-        from hfal.recipes.token_classification import main
-    elif task == "multi_label_classification":
-        from hfal.recipes.multi_label_classification import main
-    else:
-        from hfal.recipes.text_classification import main
-
-    if not gc.get_freeze_count():
-        # Every `train()` collects garbage, and would go through all that was imported: half a second each time.
-        gc.collect()
-        gc.freeze()
-    main(argv)
 
 
 def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:

@@ -15,6 +15,9 @@ import datasets
 import pytest
 import yaml
 
+from hfal.config import load_data as hfal_load_data
+from hfal.errors import AnswersPending
+from hfal.recipes import run_recipe
 from hfal.store import Store
 from support.command import (
     FAST,
@@ -52,6 +55,18 @@ def test_an_experiment_runs_to_its_end_and_says_little(home: Path) -> None:
     assert [line[:8] for line in said[2:]] == ["every ex", "70 texts", "round 1:", "round 2:", "the run "]
     for noise in ("LOAD REPORT", "Loading weights", "Writing model", "Map", "Generating", "train_runtime", "warning"):
         assert noise not in done.stdout + done.stderr
+
+
+def test_the_data_is_read_once(hfal: Callable[..., Result], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    load_split = hfal_load_data.load_split
+    monkeypatch.setattr(hfal_load_data, "load_split", lambda *given: read.append(given[0]) or load_split(*given))
+    run = ["--data", "labeled.csv", "--text", "review", "--label", "sentiment", "--annotator", "csv", *SMALL]
+    assert hfal("run", *run).code == 75
+    assert read == ["labeled.csv"]
+    with pytest.raises(AnswersPending):
+        run_recipe(run, "text_classification")  # started by itself, it reads its data by itself
+    assert read == ["labeled.csv"] * 2
 
 
 def test_a_run_exports_when_it_ends(hfal: Callable[..., Result], folder: Path, monkeypatch) -> None:
