@@ -18,7 +18,7 @@ from hfal.utils.visible_text import one_line
 
 
 def describe_run(run_dir: str | os.PathLike[str]) -> str:
-    """What a run has, what is being asked, its rounds, and what to do next.
+    """Describe a run: its setup, its answers, what is being asked, its rounds, and what to do next.
 
     Raises:
         RunDirectoryError: There is no run in `run_dir`.
@@ -36,7 +36,7 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
 
 
 def describe_comparison(out: str | os.PathLike[str]) -> str:
-    """What is compared, how many runs there are so far, and what to do next.
+    """Describe a comparison: what is compared, how many runs there are so far, and what to do next.
 
     Raises:
         RunDirectoryError: There is no comparison in `out`.
@@ -63,14 +63,14 @@ def describe_comparison(out: str | os.PathLike[str]) -> str:
 
 
 def unanswered(store: Store) -> list[tuple[Query, int]]:
-    """The open queries with how many of their questions have no answer yet."""
+    """Return the open queries, each with how many of its questions have no answer yet."""
     answers = store.current_answers()
     counts = [(query, sum(e.example_id not in answers for e in query.examples)) for query in store.open_queries()]
     return [(query, count) for query, count in counts if count]
 
 
 def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
-    """What there is to do, as a command.
+    """Return what to do next, as a command.
 
     Args:
         store: The run's store.
@@ -135,7 +135,7 @@ def _spent(store: Store, plan: dict) -> int:
 
 
 def _ended_by_stop(plan: dict, records: list[RoundRecord], why: str) -> bool:
-    """Whether it was `--stop` that ended the run, and not the target alone, which is another option."""
+    """Return whether `--stop` ended the run, and not the target alone, which is another option."""
     try:
         stop = parse_stop(plan.get("stop") or NEVER)
     except ArgumentError:  # a criterion of the user's own
@@ -144,6 +144,6 @@ def _ended_by_stop(plan: dict, records: list[RoundRecord], why: str) -> bool:
 
 
 def _why_ended(store: Store) -> str | None:
-    """Why the run ended, unless something was said since."""
+    """Return why the run ended; `None` if it has not, or if an answer was given since."""
     ended = store.meta("ended")
     return None if ended is None or ended["answer"] != store.last_answer() else str(ended["reason"])

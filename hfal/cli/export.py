@@ -112,7 +112,7 @@ def _to_hub(arguments: argparse.Namespace, repo_id: str) -> None:
 
 
 def _contents(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Which examples and columns are wanted, as `export_labels` takes it; may read all of the data."""
+    """Return which examples and columns to export, as `export_labels` takes it; may read all of the data."""
     return {
         "provenance": not arguments.no_provenance,
         "comments": arguments.comments is not False,
@@ -123,7 +123,7 @@ def _contents(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _examples(run_dir: str) -> "Examples":
-    """All texts of a run, read again from where it found them."""
+    """Read all texts of a run again, from where it found them."""
     import datasets
 
     from hfal.config.kept_config import read_ahead

@@ -1,4 +1,4 @@
-"""The command `hfal`: finds the command that is named, and turns what ends it into an exit code.
+"""The command `hfal`: run the command that is named, and return its exit code.
 
 Each command has a file of its own, with `add_parser` and `execute`. None of them imports torch before `hfal run` needs
 it, nor anything slow before its command has been parsed: the other commands answer at once.

@@ -56,7 +56,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def _read_data(al: "ActiveLearningArguments", options: "TrainingOptions") -> "LoadedData":
-    """Read the data, and find what is wrong with it and the name of the model before torch is loaded for seconds."""
+    """Read the data, and find errors in it and in the model's name before torch is loaded, which takes seconds."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("hfal").setLevel(logging.INFO if _is_main_process() else logging.WARNING)
     if _is_main_process():
@@ -86,5 +86,5 @@ def _read_data(al: "ActiveLearningArguments", options: "TrainingOptions") -> "Lo
 
 
 def _is_main_process() -> bool:
-    """Of several that torchrun starts; `hfal.utils.distributed` knows it too, but loads torch."""
+    """Return whether this is the main process of torchrun; `hfal.utils.distributed` knows it too, but loads torch."""
     return int(os.environ.get("RANK", 0)) == 0

@@ -1,1 +1,1 @@
-"""What recipes and commands share: options, the files that keep them, and loading data by them."""
+"""Options of recipes and commands: parse and keep them, and load the data that they name."""

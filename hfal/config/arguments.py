@@ -1,4 +1,4 @@
-"""The options of `hfal run` and of the recipes.
+"""Define the options of `hfal run` and of the recipes.
 
 Importing this module loads neither torch nor transformers: `hfal run --help` need not wait for them.
 """
@@ -23,7 +23,7 @@ _HOLDOUT = {"examples": 50, "words": 1000}
 
 @dataclass
 class ActiveLearningArguments:
-    """What a recipe needs to know beside the `TrainingArguments`, whose `output_dir` is the run directory here.
+    """Options of a recipe beside the `TrainingArguments`, whose `output_dir` is the run directory.
 
     A list is written `--labels negative,positive` or `--labels negative positive` on the command line, and as either
     of these or as a list in YAML; an item that has a comma itself needs the list in YAML.
@@ -303,7 +303,7 @@ class ActiveLearningArguments:
         return annotator, holdout
 
     def criterion(self, usual: str) -> "Criterion | None":
-        """What `stop` stands for, with what other options say where it leaves something out.
+        """Parse `stop`, with what other options say where it leaves something out.
 
         Args:
             usual: The metric that `plateau` looks at where it does not say.
@@ -319,7 +319,7 @@ class ActiveLearningArguments:
         return parse_stop(str(self.stop), metric=usual, budget=self.budget, unit=self.unit, target=target)
 
     def callback_options(self) -> dict[str, Any]:
-        """Those of the options that `ActiveLearningCallback` takes by the same name."""
+        """Return the options that `ActiveLearningCallback` takes by the same name."""
         options = {name: getattr(self, name) for name in _CALLBACK_OPTIONS}
         if self.min_steps is None:
             options["min_steps"] = 0 if self.given.keys() & {"num_train_epochs", "max_steps"} else _MIN_STEPS
@@ -353,7 +353,7 @@ _CALLBACK_OPTIONS = (
 
 @dataclass
 class TrainingOptions:
-    """The training options that people change, and those whose default is not that of `TrainingArguments`.
+    """Training options that people change, or whose default is not that of `TrainingArguments`.
 
     `hfal.config.training_arguments.RoundTrainingArguments` is made of these and of `TrainingArguments`.
     """
@@ -400,7 +400,7 @@ GROUPS = {
 
 
 def references_in(options: Mapping[str, Any]) -> dict[str, str]:
-    """Those of the options that name data or a model, which may be a path."""
+    """Return the options that name data or a model, which may be a path."""
     found = {name: options[name] for name in ("data", "model", "embeddings") if name in options}
     if found.get("embeddings") in ("model", "entities"):  # made by the model that is trained
         del found["embeddings"]

@@ -1,4 +1,4 @@
-"""What `hfal run` and the recipes are told by a YAML file and the command line, and how a run keeps it.
+"""Parse the options of `hfal run` and the recipes, and keep them in the run directory.
 
 Importing this module loads neither torch nor transformers: `hfal run --help` need not wait for them.
 """
@@ -65,7 +65,7 @@ hfal run --help-all lists them. Hyphens do as well as underscores (--query-size)
 
 
 def help_text() -> str:
-    """What `hfal run --help` prints."""
+    """Return what `hfal run --help` prints."""
     options = options_of((ActiveLearningArguments, TrainingOptions))
     return option_help("hfal run", _USAGE, _DESCRIPTION, _EPILOG, GROUPS, options)
 
@@ -164,7 +164,7 @@ def keep_published_options(store: "Store") -> None:
 
 
 def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options that can be kept: paths in full, no token, and not the run directory, which is where they are kept."""
+    """Return what may be kept: paths in full, no token, and not the run directory, where it is kept."""
     kept = {name: value for name, value in given.items() if not name.endswith("token") and name != "output_dir"}
     for name, reference in references_in(kept).items():
         kept[name] = in_full(reference)
@@ -185,7 +185,7 @@ def write_options(path: Path, given: Mapping[str, Any], comment: str = _KEPT) ->
 
 
 def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `keep_options` has written; empty for a run of one's own script."""
+    """Read what `keep_options` has written; empty for a run of one's own script."""
     path = Path(run_dir, CONFIG_NAME)
     if not path.is_file():
         return {}
@@ -193,7 +193,7 @@ def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _other_options(run_dir: str | os.PathLike[str]) -> list[str]:
-    """The names of the options of `TrainingArguments` that `keep_options` has written, which `kept_options` lacks."""
+    """Return the names of what `kept_options` leaves out: options of `TrainingArguments`."""
     path = Path(run_dir, CONFIG_NAME)
     kept = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
     known = options_of((ActiveLearningArguments, TrainingOptions))

@@ -1,4 +1,4 @@
-"""Options: dataclasses that a YAML file and the command line fill.
+"""Parse options: fill dataclasses from a YAML file and the command line.
 
 Importing this module loads neither torch nor transformers.
 """
@@ -19,7 +19,7 @@ from hfal.store.run_directory import has_comparison, has_run
 
 
 CONFIG_NAME = "config.yaml"
-"""In the run directory: what the run was started with."""
+"""The file in a run directory with the options that the run was started with."""
 
 _FOLDERS = {"output_dir", "embeddings_dir", "export"}
 _NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values
@@ -34,7 +34,7 @@ def option_help(
     groups: Mapping[str, str],
     options: Mapping[str, dataclasses.Field],
 ) -> str:
-    """What `--help` prints.
+    """Return what `--help` prints.
 
     Args:
         prog: The command.
@@ -74,7 +74,7 @@ def _help_of(option: dataclasses.Field) -> str:
 def parse_values(
     dataclass_types: Sequence[Any], argv: Sequence[str], strict: bool = True, config_name: str = CONFIG_NAME
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """The value of every option, those that were given, and the words that belong to no option.
+    """Return the value of every option, those that were given, and the words that belong to no option.
 
     Args:
         dataclass_types: The dataclasses, each field an option.
@@ -114,7 +114,7 @@ def parse_values(
 
 
 def _kind_of(folder: Path) -> str:
-    """What a folder is that is not what it was taken for."""
+    """Say what a folder is that has no configuration, for an error message."""
     if has_comparison(folder):
         return "is a comparison: go on with hfal compare"
     if not has_run(folder):
@@ -127,7 +127,7 @@ def _kind_of(folder: Path) -> str:
 
 
 def _configuration(argv: Sequence[str], config_name: str) -> tuple[Path | None, dict[str, Any], list[str]]:
-    """The YAML file, if there is one; what goes before what it says; the rest of the command line."""
+    """Return the YAML file, if one is named; options that override it; the rest of the command line."""
     rest = list(argv)
     path = None
     if rest and not rest[0].startswith("-"):
@@ -155,7 +155,7 @@ def _configuration(argv: Sequence[str], config_name: str) -> tuple[Path | None, 
 
 
 def option_parser(dataclass_types: Sequence[Any]) -> Any:
-    """The parser of the command line, whose complaints are an `ArgumentError`; what has no default is `MISSING`."""
+    """Make a parser that raises `ArgumentError`, and leaves an option without default `MISSING`."""
     from transformers import HfArgumentParser  # takes a second; torch is not imported with it
 
     parser = HfArgumentParser(dataclass_types, prog="hfal run", allow_abbrev=False, add_help=False)
@@ -171,19 +171,19 @@ def option_parser(dataclass_types: Sequence[Any]) -> Any:
 
 
 def options_of(dataclass_types: Sequence[Any]) -> dict[str, dataclasses.Field]:
-    """The options by name."""
+    """Return the options by name."""
     return {f.name: f for cls in dataclass_types for f in dataclasses.fields(cls) if f.init}
 
 
 def default_of(option: dataclasses.Field) -> Any:
-    """The default of an option, a new list where it is one; `MISSING` if it has none."""
+    """Return the default of an option, a new list where it is one; `MISSING` if it has none."""
     if option.default_factory is not dataclasses.MISSING:
         return option.default_factory()
     return option.default
 
 
 def _type(option: dataclasses.Field) -> str:
-    """The option's type in words, without `| None`; HfArgumentParser puts types in the place of what stands there."""
+    """Return the name of an option's type without `| None`; HfArgumentParser replaces annotations by types."""
     kind = option.type
     return (kind.__name__ if isinstance(kind, type) and kind.__name__ != "list" else str(kind)).removesuffix(" | None")
 
@@ -202,7 +202,7 @@ def _name_of_data(reference: str, config_name: str | None) -> str:
 
 
 def unknown_option(word: str, options: Iterable[str]) -> str:
-    """What to say of a word on the command line that belongs to no option."""
+    """Return the error message for a word on the command line that belongs to no option."""
     if not word.startswith("-"):
         return f"{word!r} belongs to no option; a value with spaces needs quotes (--help shows examples)"
     return f"unknown option {word!r}.{_nearest(word.lstrip('-'), options)}"
@@ -222,7 +222,7 @@ def _nearest(name: str, options: Iterable[str]) -> str:
 
 
 def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool = True) -> dict[str, Any]:
-    """What a YAML file sets.
+    """Read the options that a YAML file sets.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""What the recipes share: annotator, strategy and stopping criterion by their options, and what is said in the end."""
+"""Make what the options name (annotator, strategy, stopping criterion), and report and export when a run ends."""
 
 import logging
 import shlex
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def start_logging() -> None:
-    """Show what hfal has to say, of several processes once."""
+    """Show the log of hfal, that of the main process only where there are several."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("hfal").setLevel(logging.INFO if is_main() else logging.WARNING)
 
@@ -37,7 +37,7 @@ def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
 
 
 def make_strategy(al: ActiveLearningArguments, task: str) -> Any:
-    """The query strategy, for `ActiveLearningCallback`.
+    """Make the query strategy for `ActiveLearningCallback`.
 
     Raises:
         ArgumentError: There is none of this name for the task.
@@ -52,7 +52,7 @@ def make_strategy(al: ActiveLearningArguments, task: str) -> Any:
 
 
 def make_stop(al: ActiveLearningArguments, metrics: Sequence[str], usual: str) -> Criterion | None:
-    """When the run ends, for `ActiveLearningCallback`, as `--stop` says.
+    """Make the stopping criterion for `ActiveLearningCallback`, as `--stop` says.
 
     Args:
         al: The options.
