@@ -20,7 +20,7 @@ class PublishedOptions:
     """
 
     shown: Mapping[str, Any] = field(default_factory=dict)
-    left_out: Sequence[str] = ()
+    left_out: Sequence[str] = field(default_factory=list)
 
 
 def write_published_options(store: Store, options: PublishedOptions) -> None:

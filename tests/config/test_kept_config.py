@@ -18,6 +18,7 @@ from hfal.config.arguments import GROUPS, ActiveLearningArguments, TrainingOptio
 from hfal.config.kept_config import help_text, keep_options, parse_arguments, read_ahead
 from hfal.config.training_arguments import RoundTrainingArguments
 from hfal.errors import ArgumentError, RunDirectoryBusyError
+from hfal.store.published_options import PublishedOptions, read_published_options
 from support.models import NAMES
 
 
@@ -431,6 +432,26 @@ def test_a_configuration_that_somebody_has_written_into_the_run_directory_stays(
     (pool.run_dir / "config.yaml").write_text(own)
     keep_options(parse_arguments(BOTH, ["--data", "other/set"])[0], pool)
     assert (pool.run_dir / "config.yaml").read_text() == own
+
+
+def test_the_store_gets_what_others_may_see_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: Pool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret.csv").touch()
+    argv = ["--data", "secret.csv", "--annotator_name", "Anna", "--query_size", "7", "--weight_decay", "0.01"]
+    al, _ = parse_arguments(BOTH, [*argv, "--hub_token", "hf_secret", "--data_filter", "client=secret"])
+    keep_options(al, pool)
+    kept = read_published_options(pool.store)
+    assert (dict(kept.shown), list(kept.left_out)) == ({"query_size": 7}, ["data", "data_filter", "weight_decay"])
+    assert not any(private in (pool.run_dir / "labels.sqlite").read_bytes() for private in (b"secret", b"Anna"))
+
+    (pool.run_dir / "config.yaml").write_text("# mine\ndata: some/set\nstrategy: entropy\n")
+    keep_options(al, pool)
+    assert dict(read_published_options(pool.store).shown) == {"data": "some/set", "strategy": "entropy"}
+    (pool.run_dir / "config.yaml").write_text("# mine, and of another program\n- some\n")
+    keep_options(al, pool)
+    assert read_published_options(pool.store) == PublishedOptions()
 
 
 # -- what is left to the data --------------------------------------------------------------------------------------
