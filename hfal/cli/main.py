@@ -244,12 +244,12 @@ def _examples(run_dir: str) -> "Examples":
 
     from hfal.config.kept_config import read_ahead
     from hfal.config.load_data import load_data
-    from hfal.config.parser import CONFIG_NAME
     from hfal.data.identity import Examples
     from hfal.store import Store
+    from hfal.store.run_directory import config_file
 
     Store(run_dir, read_only=True).close()
-    if not Path(run_dir, CONFIG_NAME).is_file():
+    if not config_file(run_dir).is_file():
         raise HfalError(
             f"{run_dir} is a run of your own script, which alone knows its data: call "
             "export_labels(run_dir, to, unlabeled=pool) there"
@@ -275,7 +275,7 @@ def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> 
     store = Store(run_dir)
     try:
         with store.own():
-            if (store.meta("plan") or {}).get("simulated"):
+            if store.plan is not None and store.plan.simulated:
                 raise HfalError(
                     f"the answers of this run are revealed by a SimulatedAnnotator, which yours would not be. "
                     f"{next_step(store, run_dir)}"
@@ -293,7 +293,7 @@ def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> 
 
 def _run(words: list[str]) -> int:
     from hfal.config.kept_config import help_text, read_ahead
-    from hfal.config.parser import CONFIG_NAME
+    from hfal.store.run_directory import config_file
 
     if {"-h", "--help"} & set(words):
         print(help_text())
@@ -313,7 +313,7 @@ def _run(words: list[str]) -> int:
             ending = "jsonl" if al.task == "token_classification" else "csv"
             print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
     except KeyboardInterrupt:
-        begun = Path(run_dir, CONFIG_NAME).is_file()
+        begun = config_file(run_dir).is_file()
         message = (
             f"all answers are saved. Go on with: hfal run {shlex.quote(run_dir)}" if begun else "nothing was asked."
         )

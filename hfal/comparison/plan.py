@@ -213,7 +213,7 @@ def is_finished(run_dir: Path) -> bool:
     if store is None:
         return False
     try:
-        return store.meta("ended") is not None
+        return store.ended is not None
     finally:
         store.close()
 

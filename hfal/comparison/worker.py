@@ -18,7 +18,7 @@ from typing import Any
 
 from hfal.comparison.plan import ERROR_NAME
 from hfal.config.kept_config import write_options
-from hfal.config.parser import CONFIG_NAME
+from hfal.store.run_directory import config_file, rounds_folder
 
 
 OUTPUT_NAME = "output.txt"
@@ -61,7 +61,7 @@ def make_run(run_dir: Path, options: Mapping[str, Any]) -> str | None:
 
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / ERROR_NAME).unlink(missing_ok=True)
-    write_options(run_dir / CONFIG_NAME, options)
+    write_options(config_file(run_dir), options)
     try:
         run_recipe([str(run_dir)], options["task"])
     except (Exception, SystemExit) as error:
@@ -70,7 +70,7 @@ def make_run(run_dir: Path, options: Mapping[str, Any]) -> str | None:
         (run_dir / ERROR_NAME).write_text(f"{problem}\n", "utf-8")
         return problem
     if "keep_models" not in options:
-        shutil.rmtree(run_dir / "rounds", ignore_errors=True)  # some GB in a grid, which nobody needs any more
+        shutil.rmtree(rounds_folder(run_dir), ignore_errors=True)  # some GB in a grid, which nobody needs any more
     return None
 
 

@@ -15,10 +15,9 @@ import yaml
 
 from hfal.data.references import DATA_SUFFIXES
 from hfal.errors import ArgumentError
-from hfal.store.run_directory import has_comparison, has_run
+from hfal.store.run_directory import CONFIG_NAME, has_comparison, has_run
 
 
-CONFIG_NAME = "config.yaml"
 """In the run directory: what the run was started with."""
 
 _FOLDERS = {"output_dir", "embeddings_dir", "export"}

@@ -68,7 +68,7 @@ def resolve_path(reference: str) -> Path | None:
     return path
 
 
-def in_full(reference: str) -> str:
+def absolute_reference(reference: str) -> str:
     """What is to be recorded of a reference: a path in full, as which it is known in every folder; a name as it is.
 
     `my/model` may be a folder here, and the name of a model on the Hub where nobody can see the folder.

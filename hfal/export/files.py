@@ -18,6 +18,7 @@ from hfal.errors import ArgumentError
 from hfal.tasks.conll import read_sentences, write_sentence
 from hfal.tasks.label_set import join_label_set
 from hfal.utils.csv_files import csv_lines, csv_rows, restore
+from hfal.utils.processes import is_alive
 
 
 # Types are described as in `datasets`, which reads this from a Parquet file.
@@ -45,7 +46,7 @@ SPLITS = ("train", "test", "unlabeled")
 ANSWERS = "answers"
 HISTORY = "hfal.json"
 CARD = "README.md"
-_MAY_LIE_BESIDE = (CARD, "LICENSE")
+_ALLOWED_BESIDE = (CARD, "LICENSE")
 _OUR_CARD = "<!-- written by hfal export -->"
 
 
@@ -134,36 +135,26 @@ WRITERS: dict[str, Callable[[IO[bytes], Columns, Sequence[Row]], None]] = {
 }
 
 
-def part_beside(path: Path) -> Path:
+def part_path(path: Path) -> Path:
     """Where to write what is to become a file or a folder, beside it; what killed processes left there is removed.
 
     It is hidden, since `load_dataset` would take a train.parquet.part for data too.
     """
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         number = left.name.split(".")[-2]
-        if number.isdigit() and not _is_alive(int(number)):
+        if number.isdigit() and not is_alive(int(number)):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def write_whole(files: Mapping[Path, Callable[[IO[bytes]], None]], outdated: Iterable[Path]) -> None:
+def write_files(files: Mapping[Path, Callable[[IO[bytes]], None]], outdated: Iterable[Path]) -> None:
     """Write files that are there whole or not at all, and remove those whose place they take.
 
     Args:
         files: What writes each; the first is put in its place last, so that without it no folder looks complete.
         outdated: Files of an earlier export.
     """
-    parts = {file: part_beside(file) for file in files}
+    parts = {file: part_path(file) for file in files}
     try:
         for file, part in parts.items():
             with open(part, "wb") as stream:
@@ -249,7 +240,7 @@ def check_folder(folder: Path, earlier: Sequence[Path]) -> None:
         ArgumentError: There are other things.
     """
     if folder.is_dir():
-        known = {*_MAY_LIE_BESIDE, *(file.name for file in earlier)}
+        known = {*_ALLOWED_BESIDE, *(file.name for file in earlier)}
         others = sorted(p.name for p in folder.iterdir() if p.name not in known and not p.name.startswith("."))
         if others:
             raise ArgumentError(

@@ -114,8 +114,8 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
     return {
         "hfal": FORMAT,
         "task": store.meta("task") or "text_classification",
-        "scheme": store.meta("scheme"),
-        "label_names": store.meta("label_names"),
+        "scheme": store.info.scheme,
+        "label_names": list(store.info.label_names),
         "text_columns": list(text_columns),
         "pool_size": pool_size,
         "queries": queries,
@@ -168,7 +168,7 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
     return History(**about, contents=contents, queries=queries, rounds=rounds, answers=log)
 
 
-def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
+def history_without_models(history: History, texts_of: Callable[[str], Texts]) -> History:
     """The same for a run that has no model, with texts.
 
     The last round is trained again if it has yet to make its query, or was cut off; from the same answers and the same

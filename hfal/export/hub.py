@@ -15,7 +15,7 @@ from hfal.data.references import hub_name_problem
 from hfal.errors import ArgumentError
 from hfal.export.card import PICTURE, TAG, run_of_card
 from hfal.export.files import ANSWERS, CARD, HISTORY, SPLITS
-from hfal.export.hub_errors import said_plainly, token_for
+from hfal.export.hub_errors import hub_error_messages, token_for
 from hfal.export.publication import describe_files, write_dataset, write_model
 from hfal.store import reading
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _OURS = (*(f"{name}.parquet" for name in (*SPLITS, ANSWERS)), HISTORY, PICTURE)
 _KINDS = {"dataset": "data set", "model": "model"}  # as the Hub calls them, and as people do
-_MAY_LIE_THERE = (".gitattributes", "LICENSE", "LICENSE.md", "LICENSE.txt")
+_ALLOWED_THERE = (".gitattributes", "LICENSE", "LICENSE.md", "LICENSE.txt")
 
 
 def push_to_hub(
@@ -75,7 +75,7 @@ def push_to_hub(
     token = token_for(token)
     with (
         _written(run_dir, repo_id, license, language, model_repo_id, contents) as repositories,
-        said_plainly(token, up := []),
+        hub_error_messages(token, up := []),
     ):
         api, url = _api(token), ""
         made = [(_make(api, kind, name, private, files), kind, files) for kind, name, files in repositories]
@@ -243,7 +243,7 @@ def _check_may_be_replaced(
                 )
             if not card.text.strip():  # as it is where a repository is made on the Hub's page
                 there = there - {CARD}
-    others = sorted(there - set(_MAY_LIE_THERE))
+    others = sorted(there - set(_ALLOWED_THERE))
     if others:
         raise ArgumentError(
             f"the {_KINDS[kind]} {repo_id} is there and was not made by hfal, so it is left as it is (it has "

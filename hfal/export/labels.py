@@ -30,7 +30,7 @@ from hfal.export.files import (
     plain_card,
     strict_json,
     value,
-    write_whole,
+    write_files,
 )
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
 from hfal.store import Store, reading
@@ -181,7 +181,7 @@ def write_labels(
     try:
         for file in export.files:
             file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(export.files, export.outdated)
+        write_files(export.files, export.outdated)
     except OSError as error:
         raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
     return export.rows
@@ -358,7 +358,7 @@ def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
             "take .parquet, .jsonl or .csv"
         )
     if format == "csv" and store.is_of_sets:
-        names = store.meta("label_names")
+        names = store.info.label_names
         join_label_set(names, names)  # which says why where that cannot be done
 
 
@@ -410,7 +410,7 @@ def _read(
                 "the text column %r is called %r in the export, which has a %r of its own", name, column, name
             )
     features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
-    label: Feature = {"names": list(store.meta("label_names")), "_type": "ClassLabel"}
+    label: Feature = {"names": list(store.info.label_names), "_type": "ClassLabel"}
     features["label"] = list_of(label) if store.is_of_words or store.is_of_sets else label
     features |= {column: value(dtype) for column, dtype in _PROVENANCE.items()}
     if store.is_of_words or store.is_of_sets:

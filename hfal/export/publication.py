@@ -17,6 +17,7 @@ from hfal.export.card import dataset_card, draw_learning_curve, model_card
 from hfal.export.files import ANSWERS, CARD
 from hfal.export.labels import prepare_export, write_labels
 from hfal.store import Store, reading
+from hfal.store.run_directory import model_folder
 from hfal.utils.csv_files import csv_rows
 
 
@@ -86,8 +87,7 @@ def write_model(
         RunDirectoryError: There is no model of a finished round.
     """
     finished = [record.number for record in store.rounds() if record.finished is not None]
-    # As `hfal.store.run_directory.round_folder`, which loads torch.
-    source = store.run_dir / "rounds" / f"{finished[-1]:03d}" / "model" if finished else None
+    source = model_folder(store.run_dir, finished[-1]) if finished else None
     if source is None or not any(source.glob("*.safetensors")):
         where = "no round is finished" if source is None else f"{source} has no .safetensors"
         raise RunDirectoryError(f"there is no model to publish: {where}; leave the model out, or go on with the run")

@@ -11,18 +11,17 @@ from typing import Any
 import datasets
 
 from hfal.config.kept_config import write_options
-from hfal.config.parser import CONFIG_NAME
 from hfal.data.references import hub_name_problem
 from hfal.errors import ArgumentError, HubError, RunDirectoryError
-from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_beside
-from hfal.export.history import History, read_history, to_go_on
-from hfal.export.hub_errors import said_plainly
+from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_path
+from hfal.export.history import History, history_without_models, read_history
+from hfal.export.hub_errors import hub_error_messages
 from hfal.store import Store
 from hfal.store.records import Answer
-from hfal.store.run_directory import has_run
+from hfal.store.run_directory import config_file, has_run, imported_data
+from hfal.store.run_info import RunInfo
 
 
-_DATA = "data.parquet"
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
 
 
@@ -81,7 +80,7 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
     files = ["*.parquet", HISTORY]
     token = token or huggingface_hub.get_token()
     try:
-        with said_plainly(token):
+        with hub_error_messages(token):
             return Path(
                 huggingface_hub.snapshot_download(
                     name, repo_type="dataset", revision=revision, token=token, allow_patterns=files
@@ -113,11 +112,11 @@ def import_run(
     """
     rows, history = load_export(source, revision)
     with restored(history, rows, run_dir) as folder:
-        if not (folder / CONFIG_NAME).exists():
-            rows.to_parquet(folder / _DATA)
-            data = str(Path(run_dir).resolve() / _DATA)
+        if not config_file(folder).exists():
+            rows.to_parquet(imported_data(folder))
+            data = str(imported_data(Path(run_dir).resolve()))
             about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
-            write_options(folder / CONFIG_NAME, {"data": data, "task": history.task, **about})
+            write_options(config_file(folder), {"data": data, "task": history.task, **about})
     return len(rows), len(history.answers)
 
 
@@ -138,7 +137,7 @@ def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLik
         _check_goes_on(history, target)
         yield target
         return
-    part = part_beside(target)
+    part = part_path(target)
     shutil.rmtree(part, ignore_errors=True)
     try:
         store = Store(part)
@@ -178,16 +177,11 @@ def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
     gone = history.contents.keys() - texts.keys()
     if gone:
         raise ArgumentError(f"the export lacks {len(gone)} examples that were asked about, such as {min(gone)!r}")
-    history = to_go_on(history, texts.__getitem__)
+    history = history_without_models(history, texts.__getitem__)
     store.restore(
-        {
-            "labels_are_hidden": False,
-            "task": history.task,
-            "scheme": history.scheme,
-            "label_names": history.label_names,
-            "exported_rounds": sum(record.finished is not None for record in history.rounds),  # which have no models
-        },
+        RunInfo(history.task, history.scheme, tuple(history.label_names)),
         history.queries,
         history.rounds,
         [(a, history.contents[a.example_id], texts[a.example_id]) for a in history.answers],
+        exported_rounds=sum(record.finished is not None for record in history.rounds),
     )

@@ -287,7 +287,7 @@ class _OfStopSet(Named):
         """Whether a figure is on the right side of the bound; NaN is on no side."""
 
     @abstractmethod
-    def _said(self, value: float, number: int) -> str:
+    def _phrase(self, value: float, number: int) -> str:
         """What there is to say of the figure of a round."""
 
     def reason(self, history: History) -> str | None:
@@ -296,7 +296,7 @@ class _OfStopSet(Named):
         if len(recent) < self.rounds or not all(map(self._holds, recent)):
             return None
         for_rounds = f" for {self.rounds} rounds" if self.rounds > 1 else ""
-        return f"{self._said(recent[-1], history[-1].number)}{for_rounds}"
+        return f"{self._phrase(recent[-1], history[-1].number)}{for_rounds}"
 
 
 @dataclass(frozen=True)
@@ -323,7 +323,7 @@ class Kappa(_OfStopSet):
     def _holds(self, value: float) -> bool:
         return value >= self.least
 
-    def _said(self, value: float, number: int) -> str:
+    def _phrase(self, value: float, number: int) -> str:
         return f"kappa between rounds {number - 1} and {number} is {value:.3f}, at least {self.least}"
 
 
@@ -358,7 +358,7 @@ class Uncertainty(_AtMost):
     name: ClassVar[str] = "uncertainty"
     figure: ClassVar[str] = "uncertainty"
 
-    def _said(self, value: float, number: int) -> str:
+    def _phrase(self, value: float, number: int) -> str:
         return f"the mean uncertainty after round {number} is {value:.3f}, at most {self.most}"
 
 
@@ -380,7 +380,7 @@ class Change(_AtMost):
     name: ClassVar[str] = "change"
     figure: ClassVar[str] = "changed"
 
-    def _said(self, value: float, number: int) -> str:
+    def _phrase(self, value: float, number: int) -> str:
         return f"the share of predictions that changed in round {number} is {value:.4f}, at most {self.most}"
 
 
@@ -401,7 +401,7 @@ class FChange(_AtMost):
     name: ClassVar[str] = "f_change"
     figure: ClassVar[str] = "f_change"
 
-    def _said(self, value: float, number: int) -> str:
+    def _phrase(self, value: float, number: int) -> str:
         return (
             f"the predicted change of F between rounds {number - 1} and {number} is {value:.4f}, at most {self.most}"
         )

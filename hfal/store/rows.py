@@ -7,6 +7,11 @@ from typing import Any
 from hfal.store.records import Answer, Queried, Query, RoundRecord, Texts
 
 
+def insert_meta(db: sqlite3.Connection, key: str, value: Any) -> None:
+    """Write a JSON value under a key, in the place of the one that is there."""
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+
 def insert_query(
     db: sqlite3.Connection, query: Query, time: str, number: int | None = None, closed: bool = False
 ) -> int | None:

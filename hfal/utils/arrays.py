@@ -1,10 +1,7 @@
-"""Arrays in files: those too big for the memory vanish with their last use, those that are computed once stay."""
+"""Arrays that may be too big for the memory, in files that vanish with their last use."""
 
-import os
 import tempfile
-from collections.abc import Callable
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -37,18 +34,3 @@ def rows_of(array: np.ndarray, positions: np.ndarray, scratch_dir: str | PathLik
         block = slice(start, start + _ROWS_AT_A_TIME)
         rows[block] = array[positions[block]]
     return rows
-
-
-def computed_once(path: Path, compute: Callable[[Path], None]) -> Path:
-    """A file that is made if it is not there, and is there whole or not at all; several runs may make it at a time.
-
-    Args:
-        path: The file; its name has to say what is in it.
-        compute: Writes it, under the name that it is given.
-    """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.stem}-{os.getpid()}.part")
-        compute(part)
-        os.replace(part, path)
-    return path

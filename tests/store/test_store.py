@@ -10,6 +10,7 @@ import pytest
 from hfal.errors import AnnotationError, RunDirectoryBusyError, RunDirectoryError
 from hfal.store import Store
 from hfal.store.records import Answer, Queried, Query
+from hfal.store.run_info import RunInfo
 
 
 def a_query(*ids: str, round_number: int = 1) -> Query:
@@ -349,5 +350,5 @@ def test_what_was_said_of_the_stop_set_goes_with_the_training_and_with_the_stop_
     assert store.predictions(1) is None  # it was said of others
     assert store.round(1).stability == {"uncertainty": 0.5}
     copy = Store(tmp_path / "copy")
-    copy.restore({}, [], store.rounds(), [])
+    copy.restore(RunInfo(), [], store.rounds(), [])
     assert copy.rounds() == store.rounds()
