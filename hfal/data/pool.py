@@ -4,8 +4,6 @@ import bisect
 import hashlib
 import logging
 import os
-import shlex
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,15 +16,14 @@ import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
 from hfal.data.identity import examples_of, hash_texts, make_ids
-from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
-from hfal.export.restore import load_export, restored
+from hfal.data.run_checks import check_run_directory, open_store
+from hfal.errors import AnnotationError, ArgumentError
 from hfal.store import Store
-from hfal.store.records import DATASET, Answer, Texts
+from hfal.store.records import Answer, Texts
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.registry import make_task
-from hfal.tasks.spans import plain_text
-from hfal.utils.arrow import ROWS_AT_A_TIME, tables_of
-from hfal.utils.distributed import is_main, on_main, rank_and_size
+from hfal.utils.arrow import tables_of
+from hfal.utils.distributed import is_main, on_main
 
 
 logger = logging.getLogger(__name__)
@@ -42,8 +39,6 @@ STATES = "token_states"
 
 UNITS = ("examples", "words")
 """What sizes of queries, and budgets, may count."""
-
-_PATIENCE = 60  # seconds, of the other processes for the main one
 
 
 class Pool:
@@ -115,10 +110,7 @@ class Pool:
         self.ids: pa.Array = make_ids(dataset, self._hashes, id_column)
         self.run_dir = Path(run_dir).resolve()
         if is_main():
-            self._check_run_directory()
-            if rank_and_size()[1] > 1 and self.store.meta("pool") != self.fingerprint:
-                with self.store.own():
-                    self.store.set_meta("pool", self.fingerprint)  # for which the others wait
+            check_run_directory(self)
 
     @classmethod
     def from_export(
@@ -154,6 +146,8 @@ class Pool:
             HubError: The data set cannot be had from the Hub.
             RunDirectoryError: `run_dir` has something else in it, or a text was edited in the export.
         """
+        from hfal.export.restore import load_export, restored
+
         rows, history = load_export(source, revision, token)
         dataset = rows if prepare is None else prepare(rows)
         if not isinstance(dataset, datasets.Dataset) or len(dataset) != len(rows):
@@ -171,18 +165,7 @@ class Pool:
     @cached_property
     def store(self) -> Store:
         """What is known about the labels, on the disk; of several processes only the main one writes to it."""
-        if is_main():
-            return Store(self.run_dir)
-        store = Store(self.run_dir, read_only=True, wait=_PATIENCE)
-        deadline = time.monotonic() + _PATIENCE
-        while store.meta("pool") != self.fingerprint:
-            if time.monotonic() > deadline:
-                raise RunDirectoryError(
-                    f"the main process has not opened this pool in {self.run_dir} within {_PATIENCE} s: every process "
-                    "has to load, filter and shuffle the data in the same way, and to see the same run_dir"
-                )
-            time.sleep(0.05)
-        return store
+        return open_store(self)
 
     def _check_column(self, argument: str, column: str | None) -> None:
         if column is not None and column not in self.dataset.column_names:
@@ -200,84 +183,6 @@ class Pool:
         )
 
     # -- identity --------------------------------------------------------------------------------------------------
-
-    def _check_run_directory(self) -> None:
-        task = self.store.meta("task")
-        if task is not None and task != self.task.name:
-            raise RunDirectoryError(
-                f"the run in {self.run_dir} is one of {task}, the pool of {self.task.name}: pass another run_dir"
-            )
-        recorded = self.store.contents()
-        if recorded:
-            positions = pc.index_in(pa.array(list(recorded), pa.string()), value_set=self.ids)
-            found = dict(zip(recorded, positions.to_pylist(), strict=True))
-            gone = [i for i, position in found.items() if position is None]
-            if len(gone) == len(recorded):
-                raise RunDirectoryError(
-                    f"run_dir {self.run_dir} belongs to another pool: none of the {len(recorded)} examples that were "
-                    "queried or labeled there is in this dataset; pass that run's data or another run_dir"
-                )
-            edited = [i for i, p in found.items() if p is not None and recorded[i] != self.content(p)]
-            if gone or edited:
-                texts = self.store.texts([*gone, *edited][0]).values()
-                asked = " | ".join(map(plain_text, texts))
-                raise RunDirectoryError(
-                    f"{len(gone)} examples that were queried or labeled in {self.run_dir} are gone from the dataset "
-                    f"and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}; the first "
-                    f"was {asked[:80] + '…' * (len(asked) > 80)!r}): their labels may no longer be true. Put them "
-                    "back; or start anew with another run_dir, and keep what was labeled with "
-                    f"`hfal export {shlex.quote(str(self.run_dir))} --to labels.csv`. Rows may be reordered and "
-                    "appended at any time"
-                )
-        names = self.store.meta("label_names")
-        if names is not None and names != list(self.label_names):
-            raise RunDirectoryError(
-                f"label names are {', '.join(self.label_names)}, but the run in {self.run_dir} began with "
-                f"{', '.join(names)}: pass the same label_names in the same order, or another run_dir"
-            )
-        if names is None:
-            with self.store.own():
-                self.store.set_meta("labels_are_hidden", bool(self.task.given().all()))
-                self.store.set_meta("task", self.task.name)
-                self.store.set_meta("scheme", self.task.scheme)
-                self.store.set_meta("label_names", list(self.label_names))
-        if self.store.meta("labels_are_hidden"):
-            logger.info("every example has a label: they stay hidden until a SimulatedAnnotator reveals them")
-        else:
-            self._record_given_labels()
-
-    def _record_given_labels(self) -> None:
-        given = self.task.given()
-        held = self.store.current_answers()
-        known = {*held, *(answer.example_id for answer in self.store.answers() if answer.annotator == DATASET)}
-        labeled = [int(row) for row in np.flatnonzero(given)]
-        rows = [row for row in labeled if self.ids[row].as_py() not in known]
-        names = {row: held[self.ids[row].as_py()].label for row in labeled if self.ids[row].as_py() in held}
-        contradicted = [row for row, name in names.items() if name not in (None, self.task.label_at(row))]
-        if contradicted:
-            logger.warning(
-                "%d examples have another label in column %r than the run has recorded (ids %s): what was recorded "
-                "first holds; Pool.record, or an answer in the terminal, can correct it",
-                len(contradicted),
-                self.label_column,
-                self.some_ids(contradicted),
-            )
-        if rows:
-            with self.store.own():
-                self.store.record_given(
-                    (
-                        Answer(self.ids[row].as_py(), self.task.label_at(row), annotator=DATASET),
-                        self.content(row),
-                        texts,
-                    )
-                    for start in range(0, len(rows), ROWS_AT_A_TIME)
-                    for row, texts in zip(
-                        rows[start : start + ROWS_AT_A_TIME],
-                        self.texts(rows[start : start + ROWS_AT_A_TIME]),
-                        strict=True,
-                    )
-                )
-            logger.info("%d examples of the pool came with a label", len(rows))
 
     @cached_property
     def fingerprint(self) -> str:
