@@ -18,8 +18,6 @@ from hfal.errors import ArgumentError
 from hfal.store.run_directory import CONFIG_NAME, has_comparison, has_run
 
 
-"""In the run directory: what the run was started with."""
-
 _FOLDERS = {"output_dir", "embeddings_dir", "export"}
 _NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values
 _METAVARS = {"int": "N", "float": "X", "bool": "", "list[str]": "A,B"}

@@ -1,4 +1,4 @@
-"""The pool: every example, labeled or not. The data never changes; what is known about its labels does."""
+"""The pool: every example, labeled or not. The data never changes; its labels do."""
 
 import bisect
 import hashlib
@@ -164,7 +164,7 @@ class Pool:
 
     @cached_property
     def store(self) -> Store:
-        """What is known about the labels, on the disk; of several processes only the main one writes to it."""
+        """The run's store; of several processes only the main one writes to it."""
         return open_store(self)
 
     def _check_column(self, argument: str, column: str | None) -> None:
@@ -196,7 +196,7 @@ class Pool:
         return digest.hexdigest()
 
     def position(self, example_id: str) -> int:
-        """The row of an example in the dataset.
+        """Return the row of an example in the dataset.
 
         Raises:
             KeyError: No example has this id.
@@ -207,7 +207,7 @@ class Pool:
         return int(self._by_id[place])
 
     def positions(self, example_ids: Sequence[str]) -> np.ndarray:
-        """The rows of examples in the dataset, int64[n], in the order of the ids.
+        """Return the rows of examples in the dataset, int64[n], in the order of the ids.
 
         Raises:
             KeyError: An id is no example's.
@@ -220,7 +220,7 @@ class Pool:
         return positions
 
     def content(self, position: int) -> str:
-        """Hash of the text in one row, by which an edited text is noticed."""
+        """Return the hash of the text in one row, by which an edited text is noticed."""
         return self._hashes[position].tobytes().hex()
 
     @cached_property
@@ -232,12 +232,12 @@ class Pool:
     # -- texts and lengths -----------------------------------------------------------------------------------------
 
     def texts(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str | list[str]]]:
-        """The text columns of some rows."""
+        """Return the texts, by column, of some rows."""
         rows = self.dataset.select_columns(list(self.text_columns)).with_format(None)[[int(p) for p in positions]]
         return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
 
     def examples(self) -> Iterator[tuple[str, Texts]]:
-        """Id and texts, by column, of every example, in the order of the dataset."""
+        """Yield id and texts, by column, of every example, in the order of the dataset."""
         return examples_of(self.dataset, self.text_columns, self.ids)
 
     @cached_property
@@ -268,14 +268,14 @@ class Pool:
         return lengths
 
     def some_ids(self, positions: Sequence[int] | np.ndarray) -> str:
-        """The first few ids of some rows, for a message."""
+        """Return the first few ids of some rows, for a message."""
         shown = [str(self.ids[int(p)]) for p in positions[:5]]
         return ", ".join(shown) + (", …" if len(positions) > 5 else "")
 
     # -- labels ----------------------------------------------------------------------------------------------------
 
     def given_labels(self) -> np.ndarray:
-        """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none.
+        """Return the labels in the dataset itself, as indices into `label_names`, int64[N]; -1 where it gives none.
 
         Raises:
             ArgumentError: An example has no single label.
@@ -283,7 +283,7 @@ class Pool:
         return self.task.indices()
 
     def with_labels(self, dataset: datasets.Dataset) -> datasets.Dataset:
-        """Another data set with labels as `labeled` has them, numbered alike: for the Trainer's `eval_dataset`.
+        """Give another dataset labels as `labeled` has them, numbered alike, for the Trainer's `eval_dataset`.
 
         Args:
             dataset: Has the pool's `label_column`; where the labels are of words, tokenized as the pool's is.
@@ -296,24 +296,24 @@ class Pool:
         return self.task.with_labels(dataset, self._labels_name)
 
     def hidden_label(self, example_id: str) -> str | list[str] | None:
-        """The label, labels or tags that the data set itself gives to an example: what a simulated one reveals."""
+        """Return the label, labels or tags that the dataset gives to an example, for a `SimulatedAnnotator`."""
         return self.task.label_at(self.position(example_id))
 
     def labels(self, until: int | None = None) -> dict[str, Any]:
-        """Example id to label, for every example that is labeled now, or was after answer number `until`."""
+        """Return example id to label of every example that is labeled now, or was after answer number `until`."""
         return {i: a.label for i, a in self.store.current_answers(until).items() if a.label is not None}
 
     def training_labels(self, until: int | None = None) -> dict[str, Any]:
-        """The same without the examples that are held out: what there is to train on."""
+        """Return example id to label of the examples to train on: those of `labels` that are not held out."""
         holdout = self.store.holdout_ids()
         return {i: label for i, label in self.labels(until).items() if i not in holdout}
 
     def labels_bought(self, until: int | None = None) -> int:
-        """How many labels annotators gave, the held-out ones included; not those that came with the data."""
+        """Return the number of labels bought from annotators, held-out ones included, without those of the data."""
         return self.store.labels_bought(until)
 
     def costs(self, unit: str) -> np.ndarray:
-        """What a label of each example costs, int[N]: 1 where `unit` is `"examples"`, its words where it is `"words"`.
+        """Return the cost of each example, int[N]: 1 where `unit` is `"examples"`, its words where it is `"words"`.
 
         Raises:
             ArgumentError: Labels are not of words.
@@ -327,7 +327,7 @@ class Pool:
         return self.task.words
 
     def words_bought(self) -> int | None:
-        """How many words these labels are of, for token classification."""
+        """Return the number of words that annotators tagged; `None` but for token classification."""
         return None if self.task.words is None else self.store.words_bought()
 
     @property
@@ -341,11 +341,11 @@ class Pool:
         return self.labeled_until(None)
 
     def labeled_until(self, answer: int | None) -> datasets.Dataset:
-        """The labeled view as it was after an answer of the log, by its number."""
+        """Return the labeled view as it was after an answer of the log, by its number."""
         return self._labeled_view(*_columns(self.training_labels(answer)))
 
     def labeled_with(self, pseudo_labels: Mapping[str, str], answer: int, repeats: np.ndarray) -> datasets.Dataset:
-        """The labeled view as it was after an answer of the log, and examples without a label behind it.
+        """Return the labeled view as it was after an answer of the log, followed by examples with pseudo-labels.
 
         Args:
             pseudo_labels: What stands for a label of these examples, by id.
@@ -364,7 +364,7 @@ class Pool:
         return self.holdout_until(None)
 
     def holdout_until(self, answer: int | None) -> datasets.Dataset:
-        """The held-out view as it was after an answer of the log, by its number."""
+        """Return the held-out view as it was after an answer of the log, by its number."""
         holdout = self.store.holdout_ids()
         view = self._labeled_view(*_columns({i: v for i, v in self.labels(answer).items() if i in holdout}))
         view.info.description = HOLDOUT
@@ -377,7 +377,7 @@ class Pool:
         return self.dataset.select_columns(self.columns_without_labels).select(positions)
 
     def unlabeled_positions(self) -> np.ndarray:
-        """Rows of the examples that may still be asked about, int64[U], in the order of their ids.
+        """Return the rows of the examples that may still be asked about, int64[U], in the order of their ids.
 
         That leaves out whatever is labeled, skipped, unsure, held out, part of a query that is still being asked, or
         has the same text as a held-out example.
@@ -387,7 +387,7 @@ class Pool:
         return self._positions_without(taken)
 
     def unanswered_positions(self, until: int) -> np.ndarray:
-        """The same as it was after answer number `until`, with what was being asked."""
+        """Return these rows as they were after answer number `until`, those of open queries included."""
         return self._positions_without(set(self.store.current_answers(until)))
 
     def _positions_without(self, taken: set[str]) -> np.ndarray:
@@ -402,7 +402,7 @@ class Pool:
         return positions
 
     def has_text_of(self, positions: np.ndarray) -> np.ndarray:
-        """Whether each example of the pool has the text of one of those at some positions, bool[N]."""
+        """Return whether each example of the pool has the text of one of those at some positions, bool[N]."""
         texts = np.ascontiguousarray(self._hashes[:, :8]).view(np.uint64).ravel()
         found: np.ndarray = np.isin(texts, texts[positions])
         return found
@@ -418,7 +418,7 @@ class Pool:
         return [column for column in self.dataset.column_names if column not in labels]
 
     def rows_to_score(self, columns: Sequence[str]) -> datasets.Dataset:
-        """The data set with only these columns, and those that say where the words are, all in the user's format."""
+        """Return the dataset with only these columns, and those that align words, all in the user's format."""
         kind = self.dataset.format
         rows = self.dataset.select_columns(self.task.columns_to_score(columns))
         return rows.with_format(kind["type"], **kind["format_kwargs"])

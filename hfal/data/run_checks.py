@@ -1,4 +1,4 @@
-"""What happens when a pool is opened in a run directory: it is checked against what is recorded there."""
+"""Check a pool against the run directory that it is opened in."""
 
 import logging
 import shlex
@@ -47,7 +47,7 @@ def open_store(pool: "Pool") -> Store:
 
 
 def check_run_directory(pool: "Pool") -> None:
-    """Check a pool against its run directory, and record there what is new: what the run is, and given labels.
+    """Check a pool against its run directory, and record the run's task, label names and given labels there.
 
     Raises:
         RunDirectoryError: The run is of another task, other data or other label names.
@@ -79,7 +79,7 @@ def check_run_directory(pool: "Pool") -> None:
 
 
 def _check_texts(pool: "Pool") -> None:
-    """See that all that was queried or labeled is in the pool, with the text that it had."""
+    """Check that every queried or labeled example is in the pool, with the text that it had."""
     recorded = pool.store.contents()
     if not recorded:
         return

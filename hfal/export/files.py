@@ -1,4 +1,4 @@
-"""How exports are written: a table in each format, cards, and files that are there whole or not at all."""
+"""Write exports: a table in each format, cards, and files that are there whole or not at all."""
 
 import codecs
 import csv
@@ -28,12 +28,12 @@ Columns = Mapping[str, Feature]
 
 
 def value(dtype: str) -> Feature:
-    """The type of a plain value."""
+    """Return the type of a plain value."""
     return {"dtype": dtype, "_type": "Value"}
 
 
 def list_of(feature: Feature) -> Feature:
-    """The type of a list."""
+    """Return the type of a list."""
     return {"feature": feature, "_type": "List"}
 
 
@@ -54,7 +54,7 @@ _OUR_CARD = "<!-- written by hfal export -->"
 
 
 def strict_json(content: Any, indent: int | None = None) -> str:
-    """JSON that every reader takes: `null` stands for a number that is none, or infinite."""
+    """Write JSON that every reader takes: `null` stands for NaN and infinity."""
     try:
         return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
     except ValueError:
@@ -136,7 +136,7 @@ WRITERS: dict[str, Callable[[IO[bytes], Columns, Sequence[Row]], None]] = {
 
 
 def part_path(path: Path) -> Path:
-    """Where to write what is to become a file or a folder, beside it; what killed processes left there is removed.
+    """Return the path to write a file or folder to first, beside it, and remove what killed processes left there.
 
     It is hidden, since `load_dataset` would take a train.parquet.part for data too.
     """
@@ -174,7 +174,7 @@ def write_files(files: Mapping[Path, Callable[[IO[bytes]], None]], outdated: Ite
 
 
 def dataset_configs(files: Iterable[str]) -> list[dict[str, Any]]:
-    """What `configs` in a card has to say of the files of an export, so that `load_dataset` finds all of them.
+    """Return the `configs` of a card for the files of an export, by which `load_dataset` finds all of them.
 
     Args:
         files: Their names: `train.parquet`, `test.parquet`, `unlabeled.parquet`, `answers.parquet`; others are passed
@@ -198,13 +198,13 @@ def _is_data(name: str) -> bool:
 
 
 def plain_card(configs: list[dict[str, Any]]) -> bytes:
-    """A card that says no more than which file is which."""
+    """Write a card that says no more than which file is which."""
     metadata = yaml.safe_dump({"configs": configs}, sort_keys=False)
     return f"---\n{metadata}---\n\n{_OUR_CARD}\n\nLabels collected with hfal.\n".encode()
 
 
 def check_card(card: Path, configs: list[dict[str, Any]]) -> bool:
-    """Whether a card has to be written: none is there, or one of ours.
+    """Return whether a card has to be written: none is there, or one of hfal's.
 
     Raises:
         ArgumentError: There is somebody's own, which does not name these files.
@@ -234,7 +234,7 @@ def is_plain_card(card: Path) -> bool:
 
 
 def check_folder(folder: Path, earlier: Sequence[Path]) -> None:
-    """See that a folder has nothing in it but what an export may have written.
+    """Check that a folder has nothing in it but what an export may have written.
 
     Raises:
         ArgumentError: There are other things.

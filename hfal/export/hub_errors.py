@@ -1,4 +1,4 @@
-"""What there is to the Hub's client: the token, which no message shows, and what goes wrong, in one line."""
+"""Wrap huggingface_hub: find the token, and turn client errors into one-line messages that never show it."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _OFFLINE = "HF_HUB_OFFLINE is set, so the Hub cannot be asked: unset it, and sta
 
 
 def token_for(token: str | None) -> str:
-    """The token to publish with: the one that is given, or that the user is logged in with, or that HF_TOKEN has.
+    """Return the token to publish with: the given one, or the user's login, or HF_TOKEN.
 
     Raises:
         ArgumentError: It is no token.
@@ -33,7 +33,7 @@ def token_for(token: str | None) -> str:
 
 
 def check_can_publish() -> None:
-    """Find out what publishing would fail for, as far as that can be known without asking the Hub.
+    """Check what publishing needs, as far as that can be known without asking the Hub.
 
     Raises:
         ArgumentError: The token is none.
@@ -54,7 +54,7 @@ def _check_token(where: str, token: str | None) -> str | None:
 
 @contextmanager
 def hub_error_messages(token: str | None, up: Sequence[str] = ()) -> Iterator[None]:
-    """Turn what the Hub's client raises into one line that says what to do, without the token in it.
+    """Turn errors of the Hub's client into one line that says what to do, without the token in it.
 
     Args:
         token: The token, if there is one.

@@ -1,4 +1,4 @@
-"""From an export to a run directory that goes on where the export stopped."""
+"""Make a run directory from an export, to go on where the export stopped."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
 def load_export(
     source: str | os.PathLike[str], revision: str | None = None, token: str | None = None
 ) -> tuple[datasets.Dataset, History]:
-    """All examples of an export, with their ids and texts, and what is known about their labels.
+    """Load all examples of an export, with their ids and texts, and the history of their labels.
 
     Args:
         source: A folder, or the name of a data set on the Hub, also with `hub:` before it.
@@ -122,7 +122,7 @@ def import_run(
 
 @contextlib.contextmanager
 def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLike[str]) -> Iterator[Path]:
-    """A run directory with this history, which is there when the `with` block ends well, and not at all otherwise.
+    """Make a run directory with this history, which is there when the `with` block ends well, and not otherwise.
 
     One that went on from the export before is left as it is.
 

@@ -1,4 +1,4 @@
-"""What a log of answers says: pure functions of answers, in the order in which they were given."""
+"""Derive what is said now from a log of answers, oldest first."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ ACTIONS = ("label", "skip", "unsure", "correct", "undo")
 
 
 def check_answer(answer: Answer) -> None:
-    """See that an answer has an action and an annotator.
+    """Check that an answer has an action and an annotator.
 
     Raises:
         AnnotationError: It has none.

@@ -1,4 +1,4 @@
-"""The SQLite file of a run: how it is opened, checked and written."""
+"""Open, check and write the SQLite file of a run."""
 
 import contextlib
 import os

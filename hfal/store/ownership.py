@@ -1,4 +1,4 @@
-"""Which process works in a run directory: one at a time, by a lock of the kernel's that dies with the process."""
+"""The lock by which one process at a time works in a run directory; the kernel releases it when the process dies."""
 
 import contextlib
 import os
@@ -46,7 +46,7 @@ def locked(lock: FileLock, run_dir: Path, owner: str) -> Iterator[None]:
 
 
 def _may_be_alive(owner: str) -> bool:
-    """Whether a process, which may be of another machine, is not known to be gone."""
+    """Whether a process may still run; one of another machine may."""
     words = owner.split(" ", 3)
     if len(words) < 4 or words[3] != socket.gethostname():
         return True

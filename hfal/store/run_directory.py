@@ -1,4 +1,4 @@
-"""Where everything lies in the directory of a run, and what tells it from that of a comparison.
+"""Every path in the directory of a run, and the files that tell runs from comparisons.
 
 Nothing here loads what takes long.
 """
@@ -30,7 +30,7 @@ def has_comparison(folder: Path) -> bool:
 
 
 def check_no_comparison(folder: Path) -> None:
-    """See that a run does not begin among the files of a comparison, which could then not go on.
+    """Check that a run does not begin among the files of a comparison, which could then not go on.
 
     Raises:
         RunDirectoryError: There is a comparison.
@@ -55,7 +55,7 @@ def lock_file(run_dir: Path) -> Path:
 
 
 def config_file(run_dir: str | os.PathLike[str]) -> Path:
-    """The options that `hfal run` was started with; missing where a script of one's own has begun the run."""
+    """The options that `hfal run` was started with; missing where a user's own script started the run."""
     return Path(run_dir, CONFIG_NAME)
 
 
@@ -82,6 +82,16 @@ def tensorboard_folder(run_dir: Path) -> Path:
 def learning_curve_file(run_dir: str | os.PathLike[str]) -> Path:
     """The picture of the learning curve that recipes draw."""
     return Path(run_dir, "learning_curve.png")
+
+
+def output_file(run_dir: Path) -> Path:
+    """The output of a run of a comparison."""
+    return run_dir / "output.txt"
+
+
+def error_file(run_dir: Path) -> Path:
+    """The error by which a run of a comparison has failed."""
+    return run_dir / "error.txt"
 
 
 # -- files of the rounds -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a run is, what it is to do and how it ended, as `Store` reads and writes it."""
+"""Records of a run's task, plan, draw and end, as `Store` reads and writes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a run is: settled when a pool is first opened in its directory.
+    """The task and labels of a run, settled when a pool is first opened in its directory.
 
     Attributes:
         task: The name of the task; `None` where no pool was opened.
@@ -28,7 +28,7 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run is to do, as its last start has it, for those who only read the store.
+    """The arguments of a run's last start, for those who only read the store.
 
     Attributes:
         rounds: How many rounds there are to be; `None` for no such limit.
@@ -57,7 +57,7 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class Ended:
-    """Why a run ended.
+    """The end of a run.
 
     Attributes:
         reason: The limit that was reached, as a phrase.
@@ -70,7 +70,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Draw:
-    """Which rows of the data are the pool, and which are evaluated on, by a hash of their texts.
+    """The rows of the data that are the pool, and those to evaluate on, by a hash of their texts.
 
     Attributes:
         pool_size: The size of the pool that was asked for; `None` for all rows.

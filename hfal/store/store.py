@@ -110,37 +110,37 @@ class Store:
 
     @property
     def owner(self) -> str:
-        """The process that owns, or last owned, the run directory."""
+        """The process that owns the run directory, or owned it last."""
         return self.meta("owner") or "nobody yet"
 
     # -- what the run is -------------------------------------------------------------------------------------------
 
     @property
     def info(self) -> RunInfo:
-        """What the run is: its task and labels."""
+        """The task and the labels of the run."""
         names = self.meta("label_names")
         return RunInfo(
             self.meta("task"), self.meta("scheme"), tuple(names or ()), bool(self.meta("labels_are_hidden"))
         )
 
     def set_info(self, info: RunInfo) -> None:
-        """Record what the run is."""
+        """Record the task and the labels of the run."""
         with self._db.transaction():
             for key, value in asdict(info).items():
                 insert_meta(self._db, key, value)
 
     @property
     def plan(self) -> RunPlan | None:
-        """What the run is to do; `None` before it was started."""
+        """The arguments of the run's last start; `None` before."""
         return from_json(RunPlan, self.meta("plan"))
 
     def set_plan(self, plan: RunPlan) -> None:
-        """Record what the run is to do."""
+        """Record the arguments of the run's start."""
         self.set_meta("plan", asdict(plan))
 
     @property
     def ended(self) -> Ended | None:
-        """Why the run ended; `None` before, or after it was started again."""
+        """The reason why the run ended; `None` before, or after it was started again."""
         return from_json(Ended, self.meta("ended"))
 
     def set_ended(self, ended: Ended | None) -> None:
@@ -149,7 +149,7 @@ class Store:
 
     @property
     def draw(self) -> Draw | None:
-        """Which rows of the data are the pool, where `hfal run` has drawn them; `None` where they all are."""
+        """The rows of the data that `hfal run` has drawn for the pool; `None` where it takes all."""
         return from_json(Draw, self.meta("draw"))
 
     def set_draw(self, draw: Draw) -> None:
@@ -182,7 +182,7 @@ class Store:
         return self.meta("exported_rounds") or 0
 
     def meta(self, key: str) -> Any:
-        """The JSON value stored under `key`, or `None`."""
+        """Return the JSON value stored under `key`, or `None`."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row["value"])
 
@@ -204,30 +204,30 @@ class Store:
     # -- queries ---------------------------------------------------------------------------------------------------
 
     def add_query(self, query: Query) -> Query:
-        """Record a query, all of it or nothing; returns it with its number and time."""
+        """Record a query, all of it or nothing, and return it with its number and time."""
         with self._db.transaction():
             number = insert_query(self._db, query, utc_now())
         return read_queries(self._db, "query = ?", number)[0]
 
     def queries(self) -> list[Query]:
-        """All queries, oldest first."""
+        """Return all queries, oldest first."""
         return read_queries(self._db, "TRUE")
 
     def open_queries(self) -> list[Query]:
-        """The queries that are still being asked, oldest first."""
+        """Return the queries that are still being asked, oldest first."""
         return read_queries(self._db, "NOT closed")
 
     def query_of_round(self, round_number: int) -> Query | None:
-        """The query that this round's model made, or `None`."""
+        """Return the query that this round's model made, or `None`."""
         return next(iter(read_queries(self._db, "round = ? AND purpose = 'round'", round_number)), None)
 
     def close_query(self, number: int) -> None:
-        """Ask this query no more; its unanswered examples go back to the unlabeled ones."""
+        """Close a query; its unanswered examples go back to the unlabeled ones."""
         with self._db.transaction():
             self._db.execute("UPDATE queries SET closed = 1 WHERE query = ?", (number,))
 
     def holdout_ids(self) -> set[str]:
-        """Ids of the examples that are held out."""
+        """Return the ids of the examples that are held out."""
         rows = self._db.execute("SELECT example_id FROM queried JOIN queries USING (query) WHERE purpose = 'holdout'")
         return {row["example_id"] for row in rows}
 
@@ -302,7 +302,7 @@ class Store:
         return row
 
     def texts(self, example_id: str) -> dict[str, str | list[str]]:
-        """The texts, by column, of an example that somebody was asked about or that came with a label.
+        """Return the texts, by column, of an example that was queried or came with a label.
 
         Raises:
             KeyError: There is no such example.
@@ -314,7 +314,7 @@ class Store:
         return texts
 
     def answers(self, until: int | None = None, example_id: str | None = None) -> list[Answer]:
-        """The log, oldest first; up to and including answer number `until`, and of one example, if these are given."""
+        """Return the log, oldest first, up to and including answer number `until`, or of one example."""
         return read_answers(
             self._db,
             "answer <= ? AND (? IS NULL OR example_id = ?)",
@@ -324,29 +324,29 @@ class Store:
         )
 
     def last_answer(self) -> int:
-        """Number of the newest answer; 0 if there is none."""
+        """Return the number of the newest answer; 0 if there is none."""
         number: int = self._db.execute("SELECT coalesce(max(answer), 0) FROM answers").fetchone()[0]
         return number
 
     def answers_by_annotator(
         self, until: int | None = None, example_id: str | None = None
     ) -> dict[tuple[str, str], Answer]:
-        """What each annotator now says: `(example_id, annotator)` to the last answer that was not undone."""
+        """Return each annotator's valid answers: `(example_id, annotator)` to the last answer that was not undone."""
         return by_annotator(self.answers(until, example_id))
 
     def current_answers(self, until: int | None = None) -> dict[str, Answer]:
-        """What holds now: example id to its valid answer (a label, skip or unsure), in the order of the first answers.
+        """Return example id to valid answer (a label, skip or unsure), in the order of the first answers.
 
         Where several annotators answered one example, the latest answer holds.
         """
         return latest(self.answers_by_annotator(until))
 
     def labels_bought(self, until: int | None = None) -> int:
-        """How many labels annotators gave, the held-out ones included; not those that came with the data."""
+        """Return the number of labels bought from annotators, held-out ones included, without those of the data."""
         return sum(a.label is not None and a.annotator != DATASET for a in self.current_answers(until).values())
 
     def words_bought(self, until: int | None = None) -> int:
-        """How many words the sentences have that annotators tagged, the held-out ones included."""
+        """Return the number of words in the sentences that annotators tagged, held-out ones included."""
         if not self.is_of_words:
             return 0
         answers = self.current_answers(until).values()
@@ -386,7 +386,7 @@ class Store:
                 insert_answer(self._db, answer, content)
 
     def contents(self) -> dict[str, str]:
-        """Example id to the hash of its text as last queried or answered."""
+        """Return example id to the hash of its text as last queried or answered."""
         rows = self._db.execute(
             "SELECT example_id, content FROM queried UNION ALL SELECT example_id, content FROM answers"
         )
@@ -429,28 +429,28 @@ class Store:
             )
 
     def round(self, number: int) -> RoundRecord | None:
-        """The record of one round, or `None` if it has not begun."""
+        """Return the record of one round, or `None` if it has not begun."""
         return next(iter(read_rounds(self._db, "round = ?", number)), None)
 
     def rounds(self) -> list[RoundRecord]:
-        """All rounds that have begun, first to last."""
+        """Return all rounds that have begun, first to last."""
         return read_rounds(self._db, "TRUE")
 
     # -- the stop set ----------------------------------------------------------------------------------------------
 
     def set_stop_set(self, example_ids: Sequence[str], seed: int) -> None:
-        """Record which examples are the stop set; what was predicted of another one says nothing about it."""
+        """Record the examples of the stop set, and remove the predictions for another one."""
         with self._db.transaction():
             insert_meta(self._db, "stop_set", {"seed": seed, "examples": list(example_ids)})
             self._db.execute("UPDATE stability SET predictions = NULL")
 
     def stop_set(self) -> list[str]:
-        """The ids of the examples of the stop set, in its order; empty before it is drawn."""
+        """Return the ids of the examples of the stop set, in its order; empty before it is drawn."""
         kept: dict[str, Any] = self.meta("stop_set") or {}
         return list(kept.get("examples", []))
 
     def record_stability(self, number: int, figures: Mapping[str, float], predictions: bytes) -> None:
-        """Record what a round's model said of the stop set.
+        """Record the predictions of a round's model for the stop set.
 
         Args:
             number: The round.
@@ -463,14 +463,14 @@ class Store:
             )
 
     def predictions(self, number: int) -> bytes | None:
-        """What `record_stability` was given for a round; `None` if it is not there, or is of another stop set."""
+        """Return a round's predictions for the stop set; `None` if there are none, or they are of another stop set."""
         row = self._db.execute("SELECT predictions FROM stability WHERE round = ?", (number,)).fetchone()
         return None if row is None else row["predictions"]
 
 
 @contextlib.contextmanager
 def reading(run_dir: str | os.PathLike[str]) -> Iterator[Store]:
-    """What a run knows at one instant, for all that is read in a `with` block, beside a process that may be writing.
+    """Open a copy of a run's store, as it is at one instant, beside a process that may be writing.
 
     Raises:
         RunDirectoryError: There is no run in `run_dir`.

@@ -14,7 +14,7 @@ _ROWS_AT_A_TIME = 10_000
 def scratch_array(
     shape: tuple[int, ...], scratch_dir: str | PathLike[str] | None, dtype: DTypeLike = np.float32
 ) -> np.ndarray:
-    """An array of zeros; memory-mapped if it has over 256 MiB.
+    """Make an array of zeros, memory-mapped if it has over 256 MiB.
 
     Args:
         shape: Its shape.
@@ -28,7 +28,7 @@ def scratch_array(
 
 
 def rows_of(array: np.ndarray, positions: np.ndarray, scratch_dir: str | PathLike[str] | None) -> np.ndarray:
-    """Some rows of an array, copied to another one some thousand rows at a time."""
+    """Copy some rows of an array to another one, some thousand rows at a time."""
     rows = scratch_array((len(positions), *array.shape[1:]), scratch_dir, array.dtype)
     for start in range(0, len(positions), _ROWS_AT_A_TIME):
         block = slice(start, start + _ROWS_AT_A_TIME)

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, whenever the process that writes them dies."""
+"""Write files and folders that are there whole or not at all, whenever the writing process dies."""
 
 import contextlib
 import os
