@@ -29,7 +29,15 @@ if TYPE_CHECKING:
         TokenScore,
         needs,
     )
-    from hfal.tasks.metrics import F1, Accuracy, EntityF1, classification_metrics, entity_metrics, label_set_metrics
+    from hfal.tasks.metrics import (
+        F1,
+        Accuracy,
+        EntityF1,
+        LabelSetF1,
+        classification_metrics,
+        entity_metrics,
+        label_set_metrics,
+    )
     from hfal.tasks.tokenization import tokenize_words
     from hfal.training.callback import ActiveLearningCallback
     from hfal.training.loop import Round
@@ -54,6 +62,7 @@ __all__ = [
     "Kappa",
     "LabelRank",
     "LabelScore",
+    "LabelSetF1",
     "OpenQuery",
     "Plateau",
     "Pool",
@@ -123,6 +132,7 @@ _MODULES = {
         "Accuracy",
         "EntityF1",
         "F1",
+        "LabelSetF1",
         "classification_metrics",
         "entity_metrics",
         "label_set_metrics",

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, add_prefix_space=True)
     if tokenizer.mask_token is None:
         raise ArgumentError(f"the tokenizer of {al.model} has no token for what is masked: name another --model")
-    data = tokenize_texts(texts, tokenizer, al.max_length, al.task == "token_classification")
+    data = tokenize_texts(texts.pool, tokenizer, al.max_length, texts.task == "token_classification")
     set_seed(args.seed)  # of a fresh head
     model = load_masked_language_model(checkpoint, args.new_head)
     print(f"{len(data):,} texts for {args.num_train_epochs:g} epochs")

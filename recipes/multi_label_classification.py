@@ -40,27 +40,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     strategy = make_strategy(al, "multi_label_classification")  # before anything is made, or asked
 
     al.task = "multi_label_classification"
-    pool_data, eval_data = load_data(al, args.output_dir, args.seed)
-    metrics = ["loss", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{n}" for n in al.labels)]
+    data = load_data(al, args.output_dir, args.seed)
+    metrics = ["loss", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{n}" for n in data.labels)]
     stop = make_stop(al, metrics, usual="f1_micro")
     checkpoint = resolve_model(al.model)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
-    columns, max_length = al.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
+    columns, max_length = data.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
 
     def tokenize(batch: dict) -> dict:
         return tokenizer(*(batch[column] for column in columns), truncation=True, max_length=max_length)
 
-    def prepare(data: Dataset) -> Dataset:
+    def prepare(rows: Dataset) -> Dataset:
         if al.freeze_encoder:
-            return add_embeddings(data, al.text, checkpoint, al.embeddings_dir or embeddings_folder(args.output_dir))
-        return data.map(tokenize, batched=True)
+            return add_embeddings(rows, data.text, checkpoint, al.embeddings_dir or embeddings_folder(args.output_dir))
+        return rows.map(tokenize, batched=True)
 
     thresholds = parse_thresholds(al.thresholds) if al.thresholds else None
-    data = prepare(pool_data)
-    pool = Pool(data, args.output_dir, al.text, al.label, al.labels, al.id, task=al.task, thresholds=thresholds)
-    if eval_data is not None:
-        eval_data = pool.with_labels(prepare(eval_data))
+    about = {"task": al.task, "thresholds": thresholds}
+    pool = Pool(prepare(data.pool), args.output_dir, data.text, al.label, data.labels, al.id, **about)
+    eval_data = None if data.evaluation is None else pool.with_labels(prepare(data.evaluation))
     al.settle(pool, evaluated=eval_data is not None)
     options = al.callback_options()
     if al.freeze_encoder:

@@ -48,23 +48,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     stop = make_stop(al, ["loss", *metrics], usual="accuracy")
 
     al.task = "text_classification"
-    pool_data, eval_data = load_data(al, args.output_dir, args.seed)
+    data = load_data(al, args.output_dir, args.seed)
     checkpoint = resolve_model(al.model)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
 
-    columns, max_length = al.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
+    columns, max_length = data.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
 
     def tokenize(batch: dict) -> dict:
         return tokenizer(*(batch[column] for column in columns), truncation=True, max_length=max_length)
 
-    def prepare(data: Dataset) -> Dataset:
+    def prepare(rows: Dataset) -> Dataset:
         if al.freeze_encoder:
-            return add_embeddings(data, al.text, checkpoint, al.embeddings_dir or embeddings_folder(args.output_dir))
-        return data.map(tokenize, batched=True)
+            return add_embeddings(rows, data.text, checkpoint, al.embeddings_dir or embeddings_folder(args.output_dir))
+        return rows.map(tokenize, batched=True)
 
-    pool = Pool(prepare(pool_data), args.output_dir, al.text, al.label, al.labels, al.id)
-    if eval_data is not None:
-        eval_data = pool.with_labels(prepare(eval_data))
+    pool = Pool(prepare(data.pool), args.output_dir, data.text, al.label, data.labels, al.id)
+    eval_data = None if data.evaluation is None else pool.with_labels(prepare(data.evaluation))
     al.settle(pool, evaluated=eval_data is not None)
     options = al.callback_options()
     if al.freeze_encoder:

@@ -42,22 +42,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     strategy = make_strategy(al, "token_classification")  # before anything is made, or asked
 
     al.task = "token_classification"
-    pool_data, eval_data = load_data(al, args.output_dir, args.seed)
-    metrics = ["loss", "precision", "recall", "f1", *(f"f1_{t}" for t in entity_types(al.labels))]
+    data = load_data(al, args.output_dir, args.seed)
+    metrics = ["loss", "precision", "recall", "f1", *(f"f1_{t}" for t in entity_types(data.labels))]
     stop = make_stop(al, metrics, usual="f1")
     checkpoint = resolve_model(al.model)
     # Where a space is a part of the word's first token (GPT-2, RoBERTa), the words have to get one; others ignore it.
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, add_prefix_space=True)
-    tokenize = partial(tokenize_words, tokenizer=tokenizer, text_column=al.text[0], max_length=al.max_length)
+    tokenize = partial(tokenize_words, tokenizer=tokenizer, text_column=data.text[0], max_length=al.max_length)
 
-    def prepare(data: Dataset) -> Dataset:
-        data = data.map(tokenize, batched=True)
+    def prepare(rows: Dataset) -> Dataset:
+        rows = rows.map(tokenize, batched=True)
         folder = al.embeddings_dir or embeddings_folder(args.output_dir)
-        return add_token_states(data, al.model, folder) if al.freeze_encoder else data
+        return add_token_states(rows, al.model, folder) if al.freeze_encoder else rows
 
-    pool = Pool(prepare(pool_data), args.output_dir, al.text, al.label, al.labels, al.id, task=al.task)
-    if eval_data is not None:
-        eval_data = pool.with_labels(prepare(eval_data))
+    pool = Pool(prepare(data.pool), args.output_dir, data.text, al.label, data.labels, al.id, task=al.task)
+    eval_data = None if data.evaluation is None else pool.with_labels(prepare(data.evaluation))
     al.settle(pool, evaluated=eval_data is not None)
     options = al.callback_options()
     if al.freeze_encoder:

@@ -256,8 +256,8 @@ def _examples(run_dir: str) -> "Examples":
         )
     datasets.disable_progress_bars()
     al, options = read_ahead([run_dir])
-    data, _ = load_data(al, run_dir, options.seed)
-    return Examples(data, al.text, al.id, of_words=al.task == "token_classification")
+    data = load_data(al, run_dir, options.seed)
+    return Examples(data.pool, data.text, al.id, of_words=data.task == "token_classification")
 
 
 def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> int:
@@ -305,12 +305,12 @@ def _run(words: list[str]) -> int:
     al, options = read_ahead(words)
     run_dir = str(options.output_dir)
     try:
-        _look_ahead(al, options)
+        task = _look_ahead(al, options)
         from hfal.config.setup import run_recipe
 
-        run_recipe(words, al.task)
+        run_recipe(words, task)
         if _is_main_process():
-            ending = "jsonl" if al.task == "token_classification" else "csv"
+            ending = "jsonl" if task == "token_classification" else "csv"
             print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
     except KeyboardInterrupt:
         begun = config_file(run_dir).is_file()
@@ -333,8 +333,12 @@ def _compare(words: list[str]) -> int:
     return compare(words)
 
 
-def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> None:
-    """Find what is wrong with the data and the name of the model before torch is loaded, which takes some seconds."""
+def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> str:
+    """Find what is wrong with the data and the name of the model before torch is loaded, which takes some seconds.
+
+    Returns:
+        The name of the task, which the data may say.
+    """
     if _is_main_process():
         print(f"hfal {__version__}: reading {al.data}", file=sys.stderr)
     import datasets
@@ -350,14 +354,15 @@ def _look_ahead(al: "ActiveLearningArguments", options: "TrainingOptions") -> No
         check_can_publish()
     al.criterion("accuracy")
     datasets.disable_progress_bars()
-    pool, _ = load_data(al, str(options.output_dir), options.seed)
-    if len(pool) > _BIG:
+    data = load_data(al, str(options.output_dir), options.seed)
+    if len(data.pool) > _BIG:
         datasets.enable_progress_bars()
     resolve_model(al.model)
     if _is_main_process():
-        print(f"{len(pool):,} texts; loading torch and transformers ...", file=sys.stderr)
+        print(f"{len(data.pool):,} texts; loading torch and transformers ...", file=sys.stderr)
     transformers.utils.logging.disable_progress_bar()  # of loading and saving weights, in every round
     huggingface_hub.utils.enable_progress_bars()  # which it disables too; of downloads
+    return data.task
 
 
 def _is_main_process() -> bool:

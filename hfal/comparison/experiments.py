@@ -35,7 +35,7 @@ from hfal.comparison.plan import (
 from hfal.comparison.progress import ProgressLine
 from hfal.comparison.results import DEFAULT_METRICS, read_options
 from hfal.comparison.shared_data import SharedData, changed_since, read_shared_data
-from hfal.comparison.workers import make_runs
+from hfal.comparison.worker_processes import make_runs
 from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
 from hfal.config.kept_config import parse_arguments, portable_options, write_options
 from hfal.config.parser import default_of, options_of, parse_values, read_yaml

@@ -71,11 +71,14 @@ def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> Share
             for name, value in json.loads((folder / _OPTIONS_NAME).read_text("utf-8")).items():
                 setattr(al, name, value)
     with tempfile.TemporaryDirectory() as nothing:
-        pool, evaluation = load_data(al, nothing, seed)  # which fills in what the data says
+        found = load_data(al, nothing, seed)
+    al.task, al.text, al.labels = found.task, found.text, found.labels
     if not folder.exists():
-        assert evaluation is not None
+        assert found.evaluation is not None
         columns = list(dict.fromkeys([*al.text, *filter(None, [al.label, al.id])]))
-        parts = datasets.DatasetDict(train=pool.select_columns(columns), test=evaluation.select_columns(columns))
+        parts = datasets.DatasetDict(
+            train=found.pool.select_columns(columns), test=found.evaluation.select_columns(columns)
+        )
     from hfal.tasks.registry import make_task  # which loads torch: what is wrong with the data has been said by now
 
     for part in (parts["test"], parts["train"]):

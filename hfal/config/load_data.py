@@ -3,11 +3,13 @@
 What a person gets wrong in a file is found here, before a model is loaded; nothing that is imported here loads torch.
 """
 
+import copy
 import difflib
 import logging
 import os
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
@@ -42,10 +44,27 @@ _ONLY_FOR = {
 """Options that other tasks do not have."""
 
 
-def load_data(
-    al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed: int
-) -> tuple[datasets.Dataset, datasets.Dataset | None]:
-    """The data of the pool, and that to evaluate on, if there is any.
+@dataclass(frozen=True)
+class LoadedData:
+    """The data of a run, and what was found out about it where the options left that to the data.
+
+    Attributes:
+        pool: The rows of the pool.
+        evaluation: The rows to evaluate on; `None` if there are none.
+        task: The name of the task.
+        labels: The names of the labels; for token classification those of all tags.
+        text: The columns with text.
+    """
+
+    pool: datasets.Dataset
+    evaluation: datasets.Dataset | None
+    task: str
+    labels: list[str]
+    text: list[str]
+
+
+def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed: int) -> LoadedData:
+    """Read the data of the pool, and that to evaluate on, if there is any.
 
     For text classification the label column of both is a `ClassLabel`, for multi-label classification it has lists;
     tags and spans stay as they are.
@@ -55,8 +74,7 @@ def load_data(
     are evaluated on stay the same.
 
     Args:
-        al: The options. `task` and `labels` are filled in from the data where they are missing; for token
-            classification `labels` become the names of all tags.
+        al: The options, which stay as they are.
         run_dir: The run directory.
         seed: Seeds the draw.
 
@@ -64,6 +82,7 @@ def load_data(
         ArgumentError: The data does not fit the options; the message names the row, and says what to do.
         FileNotFoundError: There is no such file.
     """
+    al = copy.copy(al)  # to fill in what the data says
     _check_options(al)
     check_no_comparison(Path(run_dir))
     data, rows, is_labeled = _load(al, al.split)
@@ -80,8 +99,7 @@ def load_data(
             )
     if is_labeled is not None:
         evaluation = _load(al, al.eval_split)[0] if al.eval_split else None
-        pool, drawn = _draw(al, data, is_labeled, run_dir, seed)
-        return pool, evaluation if drawn is None else drawn
+        return _drawn(al, data, is_labeled, evaluation, run_dir, seed)
     if al.label is not None and al.labels is None:
         al.labels = _label_names(al, data)
         if not isinstance(data.features[al.label], datasets.ClassLabel) and _label_texts(al, data).null_count:
@@ -95,8 +113,20 @@ def load_data(
         )
     data = _with_names(al, data, rows)
     evaluation = _with_names(al, *_load(al, al.eval_split)[:2]) if al.eval_split else None
-    pool, drawn = _draw(al, data, None, run_dir, seed)
-    return pool, evaluation if drawn is None else drawn
+    return _drawn(al, data, None, evaluation, run_dir, seed)
+
+
+def _drawn(
+    al: ActiveLearningArguments,
+    data: datasets.Dataset,
+    is_labeled: np.ndarray | None,
+    evaluation: datasets.Dataset | None,
+    run_dir: str | os.PathLike[str],
+    seed: int,
+) -> LoadedData:
+    pool, drawn = _draw(al, data, is_labeled, run_dir, seed)
+    assert al.task is not None
+    return LoadedData(pool, evaluation if drawn is None else drawn, al.task, al.labels or [], al.text)
 
 
 def _check_options(al: ActiveLearningArguments) -> None:

@@ -1,7 +1,7 @@
 """Going on with the pre-training of an encoder on the texts of a pool, before anything is labeled."""
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import datasets
@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from hfal.config.arguments import ActiveLearningArguments
-from hfal.config.load_data import load_data
+from hfal.config.load_data import LoadedData, load_data
 from hfal.config.training_arguments import RoundTrainingArguments
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
@@ -44,8 +44,8 @@ class PretrainingArguments(RoundTrainingArguments):
     logging_strategy: str = field(default="epoch", metadata={"help": "When the loss is logged."})
 
 
-def load_texts(al: ActiveLearningArguments, run_dir: str | None, seed: int) -> datasets.Dataset:
-    """The texts of the pool that `hfal run` makes with the same options and seed: never those it evaluates on.
+def load_texts(al: ActiveLearningArguments, run_dir: str | None, seed: int) -> LoadedData:
+    """Read the texts of the pool that `hfal run` makes with the same options and seed: never those it evaluates on.
 
     Args:
         al: The options of the run.
@@ -54,7 +54,7 @@ def load_texts(al: ActiveLearningArguments, run_dir: str | None, seed: int) -> d
         seed: Of the run.
 
     Returns:
-        The columns with text.
+        What `load_data` returns, of the pool only the columns with text.
 
     Raises:
         ArgumentError: The data does not fit the options.
@@ -63,14 +63,15 @@ def load_texts(al: ActiveLearningArguments, run_dir: str | None, seed: int) -> d
     if run_dir is not None and not has_run(Path(run_dir)):
         raise ArgumentError(f"--run_dir is {run_dir}, which is no run: leave it out until the run has begun")
     with tempfile.TemporaryDirectory() as nowhere:  # a draw is written down where it is made
-        pool, _ = load_data(al, nowhere if run_dir is None else run_dir, seed)
+        data = load_data(al, nowhere if run_dir is None else run_dir, seed)
+    pool = data.pool
     if run_dir is not None:
-        run = Pool(pool, run_dir, al.text, al.label, al.labels, al.id, task=al.task)
+        run = Pool(pool, run_dir, data.text, al.label, data.labels, al.id, task=data.task)
         held_out = run.positions(sorted(run.store.holdout_ids()))
         taken = {run.content(int(row)) for row in held_out}
         pool = pool.select([row for row in range(len(pool)) if run.content(row) not in taken])
         run.store.close()
-    return pool.select_columns(al.text)
+    return replace(data, pool=pool.select_columns(data.text))
 
 
 def tokenize_texts(

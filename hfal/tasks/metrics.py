@@ -1,4 +1,8 @@
-"""Metrics as `evaluate` has them, for each kind of label; `evaluate.load("accuracy")` needs the Hub, these do not."""
+"""Metrics as `evaluate` has them, for each kind of label, and the `compute_metrics` functions that call them.
+
+`evaluate.load("accuracy")` fetches a script from the Hub; these need no network. `evaluate.combine` takes them beside
+metrics of one's own.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,82 +20,127 @@ from hfal.tasks.tags import entities, entity_types
 from hfal.tasks.thresholds import thresholds_of
 
 
-_FEATURES = datasets.Features({"predictions": datasets.Value("int32"), "references": datasets.Value("int32")})
-_INPUTS = "predictions (list of int): predicted classes; references (list of int): true classes"
+_CLASSES = datasets.Features({"predictions": datasets.Value("int32"), "references": datasets.Value("int32")})
+_LABELS = datasets.List(datasets.Value("int32"))
+_TAGS = datasets.List(datasets.Value("string"))
 
 
-class Accuracy(evaluate.Metric):
+class _Metric(evaluate.Metric):
+    """A metric that makes no folder in the cache of `evaluate` where it keeps its numbers in memory."""
+
+    def _build_data_dir(self) -> str:
+        # Else a home directory that cannot be written would end a run when its first round has been trained.
+        return "" if self.keep_in_memory else str(super()._build_data_dir())
+
+
+# -- one label -----------------------------------------------------------------------------------------------------
+
+
+class Accuracy(_Metric):
     """The share of predictions that equal the reference, as an `evaluate.Metric`.
 
-    `Accuracy().compute(predictions=[0, 1], references=[0, 0])` gives `{"accuracy": 0.5}`.
+    Example:
+        >>> Accuracy().compute(predictions=[0, 1], references=[0, 0])
+        {'accuracy': 0.5}
     """
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="Share of predictions that equal the reference.",
             citation="",
-            inputs_description=_INPUTS,
-            features=_FEATURES,
+            inputs_description="predictions (list of int): predicted classes; references (list of int): true classes",
+            features=_CLASSES,
         )
 
-    def _compute(self, predictions: list[int], references: list[int]) -> dict[str, float]:
-        return _accuracy(predictions, references)
+    def _compute(self, predictions: list[Any], references: list[Any]) -> dict[str, float]:
+        return {"accuracy": float(accuracy_score(references, predictions))}
 
 
-class F1(evaluate.Metric):
+class F1(_Metric):
     """F1, averaged over classes, as an `evaluate.Metric`.
 
-    `F1().compute(predictions=..., references=..., average="macro")` gives `{"f1_macro": ...}`: the plain mean over the
-    classes that occur in predictions or references; a class without a true positive counts as 0. `average="micro"`
-    counts over all classes together, which for one label per text equals the accuracy.
+    `average="macro"` gives `f1_macro`, the plain mean over the classes that occur in predictions or references; a
+    class without a true positive counts as 0. `average="micro"` gives `f1_micro`, counted over all classes together,
+    which for one label per text equals the accuracy.
+
+    Example:
+        >>> F1().compute(predictions=[0, 1, 1], references=[0, 1, 1], average="macro")
+        {'f1_macro': 1.0}
     """
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="F1 score, macro or micro average.",
             citation="",
-            inputs_description=_INPUTS,
-            features=_FEATURES,
+            inputs_description="predictions (list of int): predicted classes; references (list of int): true classes",
+            features=_CLASSES,
         )
 
-    def _compute(self, predictions: list[int], references: list[int], average: str = "macro") -> dict[str, float]:
-        return _f1(predictions, references, average)
+    def _compute(self, predictions: list[Any], references: list[Any], average: str = "macro") -> dict[str, float]:
+        return {f"f1_{average}": float(f1_score(references, predictions, average=average, zero_division=0))}
 
 
 def classification_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """A `compute_metrics` for the Trainer: accuracy, macro and micro F1 of one label per text.
+    """Compute accuracy, macro and micro F1 of one label per text: a `compute_metrics` for the Trainer.
 
     Args:
         prediction: Logits float[N, C] (or a tuple that begins with them) and labels int[N].
     """
-    logits: Any = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
-    found, wanted = np.argmax(logits, axis=-1), prediction.label_ids
-    # Not through `evaluate`, which takes a tenth of a second to keep a thousand numbers in a file.
-    return {**_accuracy(found, wanted), **_f1(found, wanted, "macro"), **_f1(found, wanted, "micro")}
+    inputs = {"predictions": np.argmax(_logits(prediction), axis=-1), "references": prediction.label_ids}
+    return {
+        **_in_memory(Accuracy).compute(**inputs),
+        **_in_memory(F1).compute(**inputs, average="macro"),
+        **_in_memory(F1).compute(**inputs, average="micro"),
+    }
 
 
-def _accuracy(predictions: Any, references: Any) -> dict[str, float]:
-    return {"accuracy": float(accuracy_score(references, predictions))}
+# -- sets of labels ------------------------------------------------------------------------------------------------
 
 
-def _f1(predictions: Any, references: Any, average: str) -> dict[str, float]:
-    return {f"f1_{average}": float(f1_score(references, predictions, average=average, zero_division=0))}
+class LabelSetF1(_Metric):
+    """Metrics of sets of labels, as an `evaluate.Metric`: each example is a list of 1 and 0, one for each label.
 
+    - `f1_micro`: F1 over all decisions, one for each text and label;
+    - `f1_macro`: the plain mean of the labels' F1, and, with `label_names`, `f1_LOC`, ... for each label;
+    - `subset_accuracy`: the share of texts whose whole set is right;
+    - `hamming_loss`: the share of decisions that are wrong.
 
-# -- sets of labels --------------------------------------------------------------------------------------------------
+    An F1 that has nothing to count, of a label that is neither there nor predicted, is 0.
+
+    Example:
+        >>> found = LabelSetF1().compute(predictions=[[1, 0], [1, 1]], references=[[1, 0], [0, 1]])
+        >>> found["subset_accuracy"], found["hamming_loss"]
+        (0.5, 0.25)
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="F1 of sets of labels, the share of sets that are right, and of decisions that are wrong.",
+            citation="",
+            inputs_description="predictions, references (lists of lists of int): 1 for the labels in the set, else 0",
+            features=datasets.Features({"predictions": _LABELS, "references": _LABELS}),
+        )
+
+    def _compute(
+        self, predictions: list[Any], references: list[Any], label_names: Sequence[str] = ()
+    ) -> dict[str, float]:
+        found, wanted = np.array(predictions) > 0, np.array(references) > 0
+        # Column by column, since scikit-learn takes a single column for classes of which 0 is one too.
+        of_labels = [float(f1_score(w, f, zero_division=0)) for w, f in zip(wanted.T, found.T, strict=True)]
+        metrics = {
+            "f1_micro": float(f1_score(wanted.ravel(), found.ravel(), zero_division=0)),
+            "f1_macro": float(np.mean(of_labels)),
+            "subset_accuracy": float(accuracy_score(wanted, found)),
+            "hamming_loss": float(hamming_loss(wanted.ravel(), found.ravel())),
+        }
+        named = {f"f1_{name}": f1 for name, f1 in zip(label_names, of_labels, strict=bool(label_names))}
+        return metrics | named | metrics  # also where a label is called "micro"
 
 
 def label_set_metrics(
     label_names: Sequence[str], thresholds: float | Mapping[str, float] | None = None
 ) -> Callable[[EvalPrediction], dict[str, float]]:
-    """A `compute_metrics` for the Trainer, where a text may have several labels.
-
-    - `f1_micro`: F1 over all decisions, one for each text and label;
-    - `f1_macro`: the plain mean of the labels' F1, and `f1_LOC`, ... for each label;
-    - `subset_accuracy`: the share of texts whose whole set is right;
-    - `hamming_loss`: the share of decisions that are wrong.
-
-    An F1 that has nothing to count, of a label that is neither there nor predicted, is 0.
+    """Return a `compute_metrics` for the Trainer, where a text may have several labels: those of `LabelSetF1`.
 
     Args:
         label_names: The names of the labels (`pool.label_names`).
@@ -105,39 +154,30 @@ def label_set_metrics(
     least = np.array([*thresholds_of(thresholds, label_names).values()])
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-        logits: Any = prediction.predictions
-        logits = logits[0] if isinstance(logits, tuple) else logits
-        found = expit(np.asarray(logits, np.float64)) >= least
+        found = expit(np.asarray(_logits(prediction), np.float64)) >= least
         wanted = np.asarray(prediction.label_ids) > 0.5
-        # Column by column, since scikit-learn takes a single column for classes of which 0 is one too.
-        of_labels = [float(f1_score(w, f, zero_division=0)) for w, f in zip(wanted.T, found.T, strict=True)]
-        metrics = {
-            "f1_micro": float(f1_score(wanted.ravel(), found.ravel(), zero_division=0)),
-            "f1_macro": float(np.mean(of_labels)),
-            "subset_accuracy": float(accuracy_score(wanted, found)),
-            "hamming_loss": float(hamming_loss(wanted.ravel(), found.ravel())),
-        }
-        named = {f"f1_{name}": f1 for name, f1 in zip(label_names, of_labels, strict=True)}
-        return metrics | named | metrics  # also where a label is called "micro"
+        return _in_memory(LabelSetF1).compute(
+            predictions=found.astype(np.int32), references=wanted.astype(np.int32), label_names=label_names
+        )
 
     return compute_metrics
 
 
-# -- entities --------------------------------------------------------------------------------------------------------
+# -- entities ------------------------------------------------------------------------------------------------------
 
 
-_TAGS = datasets.List(datasets.Value("string"))
-
-
-class EntityF1(evaluate.Metric):
+class EntityF1(_Metric):
     """Precision, recall and F1 of whole entities, overall and for each type, as an `evaluate.Metric`.
 
     An entity is right if its first word, last word and type are. The entities that a sequence of tags means are read
     by the rules of `conlleval` (Tjong Kim Sang & De Meulder, CoNLL 2003; see `hfal.tasks.tags.entities`), in any
     scheme; no sequence is invalid. Where a ratio has nothing to divide by, it is 0, as in `conlleval`.
 
-    `EntityF1().compute(predictions=[["B-PER", "O"]], references=[["B-PER", "O"]])` gives `precision`, `recall`, `f1`,
-    and `f1_PER`, ... for each type that references or predictions have.
+    It gives `precision`, `recall`, `f1`, and `f1_PER`, ... for each type that references or predictions have.
+
+    Example:
+        >>> EntityF1().compute(predictions=[["B-PER", "O"]], references=[["B-PER", "O"]])
+        {'precision': 1.0, 'recall': 1.0, 'f1': 1.0, 'f1_PER': 1.0}
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -175,7 +215,7 @@ def _ratios(right: int, found: int, wanted: int) -> tuple[float, float, float]:
 
 
 def entity_metrics(label_names: Sequence[str]) -> Callable[[EvalPrediction], dict[str, float]]:
-    """A `compute_metrics` for the Trainer: precision, recall and F1 of entities, overall and for each type.
+    """Return a `compute_metrics` for the Trainer: precision, recall and F1 of entities, overall and for each type.
 
     Words that the tokenizer cut off or dropped are in neither predictions nor references.
 
@@ -191,15 +231,24 @@ def entity_metrics(label_names: Sequence[str]) -> Callable[[EvalPrediction], dic
     of_types = [f"f1_{t}" for t in sorted(entity_types(label_names))]
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-        found: Any = prediction.predictions
-        found = found[0] if isinstance(found, tuple) else found
+        found = _logits(prediction)
         if found.ndim == 3:
             found = found.argmax(axis=-1)
         pairs = [(f[labels >= 0], labels[labels >= 0]) for f, labels in zip(found, prediction.label_ids, strict=True)]
-        metrics = EntityF1().compute(
+        metrics = _in_memory(EntityF1).compute(
             predictions=[names[tags].tolist() for tags, _ in pairs],
             references=[names[tags].tolist() for _, tags in pairs],
         )
         return {**metrics, **{name: metrics.get(name, 0.0) for name in of_types}}  # also of types that do not occur
 
     return compute_metrics
+
+
+def _logits(prediction: EvalPrediction) -> Any:
+    """What a model predicts first, before hidden states and attentions."""
+    return prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
+
+
+def _in_memory(metric: type[evaluate.Metric]) -> evaluate.Metric:
+    """A metric for one `compute`, a thousand numbers, which takes a few milliseconds; in a file thirty."""
+    return metric(keep_in_memory=True)

@@ -59,7 +59,7 @@ def load_reviews(size: int, tokenizer: transformers.PreTrainedTokenizerBase) -> 
         data_filter="source=rotten_tomatoes",
         pool_size=size,
     )
-    data, _ = load_data(al, "runs/copies", seed=1)
+    data = load_data(al, "runs/copies", seed=1).pool
     return data.map(lambda batch: tokenizer(batch["text"], truncation=True, max_length=64), batched=True)
 
 

@@ -53,7 +53,7 @@ def main() -> None:
         data_filter="source=rotten_tomatoes",
         pool_size=args.texts,
     )
-    data, _ = load_data(al, "runs/dropout", seed=1)
+    data = load_data(al, "runs/dropout", seed=1).pool
     data = data.map(lambda batch: tokenizer(batch["text"], truncation=True, max_length=128), batched=True)
     lengths = np.array([len(ids) for ids in data["input_ids"][:]])
     columns = data.select_columns(forward_columns(model, data.column_names))

@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -113,12 +113,13 @@ def _of_round(run_dir: Path) -> float:
 def _sklearn(words: Sequence[str]) -> float:
     """The same labels, read from the run that these words have made."""
     al, args = parse_arguments((ActiveLearningArguments, RoundTrainingArguments), words)
-    data: list[Any] = []
-    for part in load_data(al, args.output_dir, args.seed):
-        assert part is not None
-        data.append(add_embeddings(part, al.text, al.model, al.embeddings_dir))
-    pool = Pool(data[0], args.output_dir, al.text, al.label, al.labels)
-    train, test = pool.labeled, pool.with_labels(data[1])
+    data = load_data(al, args.output_dir, args.seed)
+    assert data.evaluation is not None
+    rows, held_out = (
+        add_embeddings(part, data.text, al.model, al.embeddings_dir) for part in (data.pool, data.evaluation)
+    )
+    pool = Pool(rows, args.output_dir, data.text, al.label, data.labels)
+    train, test = pool.labeled, pool.with_labels(held_out)
     labels = np.array(train[al.label][:])
     model = LogisticRegression(C=10, max_iter=1000)
     if len(set(labels.tolist())) > 1:

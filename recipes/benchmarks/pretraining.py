@@ -58,16 +58,17 @@ def main() -> None:
 
     al = ActiveLearningArguments(**DATA, pool_size=options.pool, eval_size=options.evaluate_on, max_length=64)
     with tempfile.TemporaryDirectory() as folder:
-        pool, held_out = load_data(al, Path(folder, "data"), 42)
+        data = load_data(al, Path(folder, "data"), 42)
+        pool, held_out = data.pool, data.evaluation
         assert held_out is not None
         encoders = {"as it is": resolve_model(options.model)}
         for epochs in options.pretraining_epochs:
             output, start = str(Path(folder, str(epochs))), time.perf_counter()
             sizes = f"--pool_size {options.pool} --eval_size {options.evaluate_on} --max_length 64"
-            data = [word for n, v in DATA.items() for word in (f"--{n}", v if isinstance(v, str) else ",".join(v))]
+            given = [word for n, v in DATA.items() for word in (f"--{n}", v if isinstance(v, str) else ",".join(v))]
             more = f"--model {options.model} --output_dir {output} --num_train_epochs {epochs} --use_cpu"
             quiet = "--disable_tqdm True --new_head" if options.new_head else "--disable_tqdm True"
-            pretrain([*data, *sizes.split(), *more.split(), *quiet.split()])
+            pretrain([*given, *sizes.split(), *more.split(), *quiet.split()])
             print(f"pre-trained for {epochs} epochs in {time.perf_counter() - start:.0f} s")
             encoders[f"{epochs} epochs"] = output
 

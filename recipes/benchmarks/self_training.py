@@ -107,7 +107,8 @@ def differences(curves: np.ndarray, plain: np.ndarray) -> str:
 def prepare(data: str, options: argparse.Namespace, folder: Path) -> dict[str, str]:
     """Draw pool and held-out texts, and write them down for all runs; returns labels by id."""
     al = ActiveLearningArguments(**DATA[data], pool_size=options.pool, eval_size=options.evaluate_on)
-    pool, held_out = load_data(al, folder / "draw", 42)
+    loaded = load_data(al, folder / "draw", 42)
+    pool, held_out = loaded.pool, loaded.evaluation
     assert held_out is not None
     names, labels = pool.features[al.label].names, {}
     for split, rows in (("train", pool), ("test", held_out)):

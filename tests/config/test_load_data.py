@@ -32,9 +32,9 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             path = tmp_path / "reviews.jsonl"
             path.write_text("".join(json.dumps(row) + "\n" for row in content), encoding="utf-8")
         al = ActiveLearningArguments(**{"data": path.name, **options})
-        data, evaluation = load_data(al, tmp_path / "runs" / "reviews", seed)
-        load.labels = al.labels
-        return data, evaluation
+        found = load_data(al, tmp_path / "runs" / "reviews", seed)
+        load.labels = found.labels
+        return found.pool, found.evaluation
 
     return load
 
@@ -139,11 +139,11 @@ def test_labels_of_a_data_set_that_names_them(tmp_path: Path) -> None:
     rows = rows.cast_column("label", ClassLabel(names=["good", "bad"]))
     DatasetDict(train=rows, test=rows.select([0, 1])).save_to_disk(tmp_path / "saved")
     al = ActiveLearningArguments(data=str(tmp_path / "saved"), label="label", eval_split="test")
-    data, evaluation = load_data(al, tmp_path / "run", 42)
-    assert al.labels == ["good", "bad"]
-    assert (data["label"][:], evaluation["label"][:]) == ([1, 0, -1], [1, 0])
+    found = load_data(al, tmp_path / "run", 42)
+    assert found.labels == ["good", "bad"]
+    assert (found.pool["label"][:], found.evaluation["label"][:]) == ([1, 0, -1], [1, 0])
     al = ActiveLearningArguments(data=str(tmp_path / "saved"), label="label", labels=["bad", "good"])
-    data, _ = load_data(al, tmp_path / "run", 42)
+    data = load_data(al, tmp_path / "run", 42).pool
     assert data["label"][:] == [0, 1, None]  # by name
 
 

@@ -55,24 +55,25 @@ def options(data: str, **more) -> ActiveLearningArguments:
 
 def test_texts_are_those_of_the_pool_of_the_same_options_and_never_those_evaluated_on(data, tmp_path):
     sizes = {"pool_size": 30, "eval_size": 20}
-    pool, held_out = load_data(options(data, **sizes), tmp_path / "run", 7)
-    texts = load_texts(options(data, **sizes), None, 7)
+    found = load_data(options(data, **sizes), tmp_path / "run", 7)
+    pool, held_out = found.pool, found.evaluation
+    texts = load_texts(options(data, **sizes), None, 7).pool
     assert texts.column_names == ["text"]
     assert texts["text"][:] == pool["text"][:]
     assert not set(texts["text"]) & set(held_out["text"])
-    assert load_texts(options(data, **sizes), None, 8)["text"][:] != pool["text"][:]
+    assert load_texts(options(data, **sizes), None, 8).pool["text"][:] != pool["text"][:]
 
 
 def test_what_a_run_holds_out_is_left_out_with_all_that_has_the_same_text(data, tmp_path, tokenizer):
     rows = Path(data).read_text()
     Path(data).write_text(rows + rows)  # each text twice
-    pool_data, _ = load_data(options(data), tmp_path / "run", 7)
+    pool_data = load_data(options(data), tmp_path / "run", 7).pool
     pool = Pool(pool_data, tmp_path / "run", "text", "label")
     active = ActiveLearningCallback(pool, annotator=SimulatedAnnotator(pool), holdout=5)
     active.acquisition.first.propose_holdout(5)
     texts = {i: pool.texts([pool.position(i)])[0]["text"] for i in pool.store.holdout_ids()}
     pool.store.close()
-    left = load_texts(options(data), str(tmp_path / "run"), 7)["text"][:]
+    left = load_texts(options(data), str(tmp_path / "run"), 7).pool["text"][:]
     assert len(texts) == 5
     assert left == [text for text in pool_data["text"] if text not in texts.values()]
     with pytest.raises(ArgumentError, match=r"run_dir is .*nowhere, which is no run"):

@@ -312,8 +312,8 @@ def test_answers_of_other_tasks_come_back(tmp_path: Path, kind: str) -> None:
 
     assert import_run(tmp_path / "export", tmp_path / "imported") == (4, len(labels) + 1)
     al, options = read_ahead([str(tmp_path / "imported")])
-    rows, _ = load_data(al, str(options.output_dir), options.seed)
-    imported = Pool(rows, str(options.output_dir), al.text, al.label, al.labels, al.id, task=al.task)
+    data = load_data(al, str(options.output_dir), options.seed)
+    imported = Pool(data.pool, str(options.output_dir), data.text, al.label, data.labels, al.id, task=data.task)
     assert imported.store.answers() == pool.store.answers()
     assert (imported.task.name, list(imported.label_names)) == (task, list(pool.label_names))
 

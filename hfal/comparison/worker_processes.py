@@ -1,4 +1,4 @@
-"""The processes of a comparison: hands out runs to them, and watches how far these are."""
+"""Hand out the runs of a comparison to worker processes, and watch how far these are."""
 
 import contextlib
 import multiprocessing
@@ -46,7 +46,7 @@ def make_runs(
         workers: How many processes.
         progress: Shows how far it is.
     """
-    waiting, crew = deque(cells), dict[Connection, _Worker]()
+    waiting, running = deque(cells), dict[Connection, _Worker]()
     forecast = Forecast(plans, of_words)
 
     def next_job(worker: _Worker) -> None:
@@ -55,22 +55,22 @@ def make_runs(
             worker.connection.send((worker.cell.run_dir(out), dict(options_of(worker.cell))))
 
     try:
-        while waiting or crew:
-            while waiting and len(crew) < workers:
+        while waiting or running:
+            while waiting and len(running) < workers:
                 worker = _start(max(_cores() // workers, 1), waiting[0])
-                crew[worker.connection] = worker
+                running[worker.connection] = worker
                 next_job(worker)
-            for connection in wait(list(crew), timeout=1):
-                worker = crew[connection]  # type: ignore[index]
+            for connection in wait(list(running), timeout=1):
+                worker = running[connection]  # type: ignore[index]
                 try:
                     problem = worker.connection.recv()
                 except (EOFError, ConnectionError):
                     problem = _note_death(worker, out)
-                    del crew[worker.connection]
+                    del running[worker.connection]
                 if problem is not None:
                     progress.say(f"{worker.cell} has failed: {problem}")
                 forecast.learn(rounds_of(worker.cell.run_dir(out)), time.monotonic() - worker.begun)
-                if worker.connection not in crew:
+                if worker.connection not in running:
                     continue
                 if waiting:
                     next_job(worker)
@@ -78,18 +78,18 @@ def make_runs(
                     with contextlib.suppress(ConnectionError):
                         worker.connection.send(None)
                     worker.process.join()
-                    del crew[worker.connection]
-            if crew:
-                under_way = {worker.cell: rounds_of(worker.cell.run_dir(out)) for worker in crew.values()}
+                    del running[worker.connection]
+            if running:
+                under_way = {worker.cell: rounds_of(worker.cell.run_dir(out)) for worker in running.values()}
                 left = forecast.seconds_left(under_way, waiting, workers)
                 first = next(iter(under_way))
                 of_rounds = f"round {max(len(under_way[first]), 1)} of {len(plans[first])} of {first}"
-                done = len(plans) - len(waiting) - len(crew)
+                done = len(plans) - len(waiting) - len(running)
                 progress.show(f"{done} of {len(plans)} runs, {of_rounds}, {about(left)}")
     finally:
-        for worker in crew.values():
+        for worker in running.values():
             worker.process.kill()
-        for worker in crew.values():
+        for worker in running.values():
             worker.process.join()
 
 
