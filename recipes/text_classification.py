@@ -9,7 +9,6 @@ A YAML file sets defaults, the command line overrides them; `hfal run` runs this
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,13 @@ from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, EvalPrediction, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
-from hfal.acquisition.embeddings import embeddings_folder
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
 from hfal.config.load_data import LoadedData, load_data
 from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
 from hfal.data.references import resolve_model
+from hfal.store.run_directory import embeddings_folder, learning_curve_file
 from hfal.tasks.metrics import classification_metrics
 from hfal.training.frozen_encoder import (
     FrozenEncoderForSequenceClassification,
@@ -88,7 +87,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
         trainer.add_callback(RoundProgress)
     records = active.run(trainer, rounds=al.rounds)
 
-    report(records, Path(args.output_dir, "learning_curve.png"), "eval_accuracy", f"{al.strategy}, seed {args.seed}")
+    report(records, learning_curve_file(args.output_dir), "eval_accuracy", f"{al.strategy}, seed {args.seed}")
     export(al, pool)
 
 

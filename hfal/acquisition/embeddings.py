@@ -14,8 +14,9 @@ import torch
 from hfal.data.identity import hash_texts
 from hfal.data.pool import Pool
 from hfal.data.references import resolve_model
+from hfal.store.run_directory import embeddings_folder
 from hfal.tasks.spans import plain_text
-from hfal.utils.arrays import computed_once
+from hfal.utils.files import computed_once
 
 
 if TYPE_CHECKING:
@@ -44,11 +45,6 @@ def sentence_embeddings(
     file = embeddings_file(pool.dataset, pool.text_columns, model, folder or embeddings_folder(pool.run_dir), progress)
     embeddings: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
     return embeddings
-
-
-def embeddings_folder(run_dir: str | os.PathLike[str]) -> Path:
-    """Where a run keeps sentence embeddings."""
-    return Path(run_dir, "sentence_embeddings")
 
 
 def embeddings_file(

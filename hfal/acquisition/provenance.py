@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from hfal.data.pool import Pool
-from hfal.data.references import in_full
+from hfal.data.references import absolute_reference
 from hfal.store.records import Queried, Query
 
 
@@ -79,7 +79,7 @@ def record_query(
 def model_name(model: torch.nn.Module) -> str:
     """The model's class, and where its weights were first loaded from."""
     name = getattr(getattr(model, "config", None), "name_or_path", "")
-    return f"{type(model).__name__} from {in_full(name)}" if name else type(model).__name__
+    return f"{type(model).__name__} from {absolute_reference(name)}" if name else type(model).__name__
 
 
 @cache

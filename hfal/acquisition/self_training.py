@@ -10,7 +10,6 @@ the weighted loss, whatever the model, the loss and the Trainer are.
 """
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ import pyarrow.parquet as pq
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
 from hfal.store.records import RoundRecord
-from hfal.store.run_directory import round_folder
+from hfal.store.run_directory import predictions_file, pseudo_labels_file
+from hfal.utils.files import atomic_write
 
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def keep_predictions(pool: Pool, round_number: int, positions: np.ndarray, array
         "label": pa.array(pool.label_names).take(pa.array(classes)),
         "confidence": arrays["confidences"][: len(positions)],
     }
-    _write(predictions_path(pool.run_dir, round_number), pa.table(table))
+    _write(predictions_file(pool.run_dir, round_number), pa.table(table))
 
 
 def pseudo_labels(
@@ -121,7 +121,7 @@ def pseudo_labels(
     Returns:
         Label names by id, in the order of the ids, and int64[labels].
     """
-    table = pq.read_table(predictions_path(pool.run_dir, record.number - 1)).sort_by("id")
+    table = pq.read_table(predictions_file(pool.run_dir, record.number - 1)).sort_by("id")
     free = pool.ids.take(pa.array(pool.unanswered_positions(record.answers_seen)))
     table = table.filter(pc.is_in(table["id"], value_set=free))
     classes = pc.index_in(table["label"], value_set=pa.array(pool.label_names)).to_numpy()
@@ -130,31 +130,20 @@ def pseudo_labels(
     most = max(in_all // len(pool.label_names), 1)
     taken = confident(classes, table["confidence"].to_numpy(), settings.threshold, most, in_all, rng)
     table = table.take(pa.array(taken))
-    _write(pseudo_labels_path(pool.run_dir, record.number), table)
+    _write(pseudo_labels_file(pool.run_dir, record.number), table)
     logger.info("round %d: %d confident predictions join %d labels", record.number, len(table), labels)
     found = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
     return found, repetitions(labels, settings.weight, rng) if found else np.ones(labels, np.int64)
 
 
-def predictions_path(run_dir: Path, round_number: int) -> Path:
-    """Where the predictions of a round's model are until the next round is over."""
-    return round_folder(run_dir, round_number) / "predictions.parquet"
-
-
-def pseudo_labels_path(run_dir: Path, round_number: int) -> Path:
-    """Where the predictions are that a round was trained on."""
-    return round_folder(run_dir, round_number) / "pseudo_labels.parquet"
-
-
 def forget_predictions(run_dir: Path, round_number: int) -> None:
     """Remove the predictions that no later round needs: those of the rounds before this one, which is over."""
     for before in range(1, round_number):
-        predictions_path(run_dir, before).unlink(missing_ok=True)
+        predictions_file(run_dir, before).unlink(missing_ok=True)
 
 
 def _write(path: Path, table: pa.Table) -> None:
     """Write a table so that the file is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part)
-    os.replace(part, path)
+    with atomic_write(path) as part:
+        pq.write_table(table, part)

@@ -9,7 +9,7 @@ import numpy as np
 
 from hfal.acquisition.embeddings import sentence_embeddings
 from hfal.data.pool import Pool
-from hfal.data.references import in_full
+from hfal.data.references import absolute_reference
 from hfal.errors import ArgumentError
 from hfal.strategies import Signals
 from hfal.strategies.selection import LABELED_SIGNALS
@@ -54,11 +54,11 @@ class SignalSources:
         """What the record of a query says of its embeddings."""
         if isinstance(self.embeddings, str | os.PathLike):
             name = os.fspath(self.embeddings)
-            return name if name in _OWN_EMBEDDINGS else in_full(name)
+            return name if name in _OWN_EMBEDDINGS else absolute_reference(name)
         if isinstance(self.embeddings, np.ndarray):
             return f"given, {self.embeddings.shape[1]} numbers each"
         name = getattr(self.embeddings.model_card_data, "base_model", None)
-        return in_full(name) if name else type(self.embeddings).__name__
+        return absolute_reference(name) if name else type(self.embeddings).__name__
 
     def in_pass(self, signal: str) -> str | None:
         """What the scoring pass calls a signal; `None` if it comes from elsewhere."""

@@ -9,6 +9,7 @@ from hfal.annotators.file.annotator import FileAnnotator, query_files
 from hfal.errors import AnswersPending
 from hfal.store import Store
 from hfal.store.records import DATASET, Answer, Query
+from hfal.store.run_info import RunPlan
 
 
 logger = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
     """A query as annotators see it: what nobody has answered yet."""
     answered = store.current_answers()
-    plan = store.meta("plan") or {}
+    plan = store.plan or RunPlan()
     return OpenQuery(
         number=query.number,
         purpose=query.purpose,
@@ -28,16 +29,16 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
             for e in query.examples
             if e.example_id not in answered
         ),
-        label_names=tuple(store.meta("label_names") or ()),
+        label_names=store.info.label_names,
         run_dir=store.run_dir,
         texts_of=store.texts,
         answers=lambda: _said(store),
         labels_bought=store.labels_bought(),
-        budget=plan.get("budget"),
-        rounds=plan.get("rounds"),
+        budget=plan.budget,
+        rounds=plan.rounds,
         task=store.meta("task") or "text_classification",
-        scheme=store.meta("scheme") or "IOB2",
-        unit=plan.get("unit") or "examples",
+        scheme=store.info.scheme or "IOB2",
+        unit=plan.unit,
         words_bought=store.words_bought(),
         may_wait=may_wait,
     )

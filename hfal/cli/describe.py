@@ -7,13 +7,14 @@ from pathlib import Path
 from hfal.annotators.file.annotator import query_files
 from hfal.comparison.plan import failures, grid, is_finished, rounds_of
 from hfal.comparison.results import read_options
-from hfal.config.parser import CONFIG_NAME
 from hfal.errors import ArgumentError
 from hfal.export.curves import rounds_table
 from hfal.stopping.criteria import Target
 from hfal.stopping.expressions import NEVER, parse_stop
 from hfal.store import Store
 from hfal.store.records import DATASET, Query, RoundRecord
+from hfal.store.run_directory import config_file
+from hfal.store.run_info import RunPlan
 from hfal.utils.visible_text import one_line
 
 
@@ -25,7 +26,7 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
     """
     store = Store(run_dir, read_only=True)
     try:
-        plan = store.meta("plan") or {}
+        plan = store.plan
         lines = [f"Run in {store.run_dir}", *_setup(store, plan), _answers(store), *_left(store, plan)]
         lines += [f"Query {q.number}: {n} of {len(q.examples)} answers are missing" for q, n in unanswered(store)]
         records = store.rounds()
@@ -77,10 +78,10 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
         run_dir: The run directory as the user writes it.
     """
     name = shlex.quote(os.fspath(run_dir))
-    by_command = Path(run_dir, CONFIG_NAME).is_file()
+    by_command = config_file(run_dir).is_file()
     go_on = f"hfal run {name}" if by_command else "start the script of this run again"
-    plan, records = store.meta("plan") or {}, store.rounds()
-    for query, _ in [] if plan.get("simulated") else unanswered(store):
+    plan, records = store.plan or RunPlan(), store.rounds()
+    for query, _ in [] if plan.simulated else unanswered(store):
         for path in query_files(run_dir, query.number):
             return f"Next: fill in {path}, then {go_on}"
         return f"Next: hfal label {name}"
@@ -91,18 +92,20 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     more = ""
     if by_command and _ended_by_stop(plan, records, why):
         more = f"; to go on all the same: hfal run {name} --stop none"
-    elif by_command and plan.get("rounds"):
+    elif by_command and plan.rounds:
         more = f"; more rounds: hfal run {name} --rounds {len(records) + 5}"
     return f"Finished, {why}. The labels: hfal export {name} --to labels.{ending}{more}"
 
 
-def _setup(store: Store, plan: dict) -> list[str]:
-    unit = "words" if plan.get("unit") == "words" else "texts"
+def _setup(store: Store, plan: RunPlan | None) -> list[str]:
     starts = [query.strategy for query in store.queries() if query.purpose == "seed"]
-    strategy = [f"Strategy {plan['strategy']}, {plan['query_size']} {unit} a query"] if plan else []
+    strategy, stop = [], []
+    if plan is not None:
+        unit = "words" if plan.unit == "words" else "texts"
+        strategy = [f"Strategy {plan.strategy}, {plan.query_size} {unit} a query"]
+        stop = [f"Stops at {plan.stop}"] if plan.stop else []
     start = [f"Start: {starts[0]}"] if starts else []
-    stop = [f"Stops at {plan['stop']}"] if plan.get("stop") else []
-    return [*strategy, *start, *stop, f"Labels: {', '.join(map(one_line, store.meta('label_names') or []))}"]
+    return [*strategy, *start, *stop, f"Labels: {', '.join(map(one_line, store.info.label_names))}"]
 
 
 def _answers(store: Store) -> str:
@@ -120,24 +123,24 @@ def _answers(store: Store) -> str:
     return ", ".join(counts)
 
 
-def _left(store: Store, plan: dict) -> list[str]:
-    if not plan:
+def _left(store: Store, plan: RunPlan | None) -> list[str]:
+    if plan is None:
         return []
-    left = f"Pool: {plan['pool_size']} texts, {plan['pool_size'] - len(store.current_answers())} without an answer"
-    if plan["budget"] is None:
+    left = f"Pool: {plan.pool_size} texts, {plan.pool_size - len(store.current_answers())} without an answer"
+    if plan.budget is None:
         return [left]
-    unit = "words" if plan.get("unit") == "words" else "labels"
-    return [f"{left}; budget: {max(plan['budget'] - _spent(store, plan), 0)} of {plan['budget']} {unit} left"]
+    unit = "words" if plan.unit == "words" else "labels"
+    return [f"{left}; budget: {max(plan.budget - _spent(store, plan), 0)} of {plan.budget} {unit} left"]
 
 
-def _spent(store: Store, plan: dict) -> int:
-    return store.words_bought() if plan.get("unit") == "words" else store.labels_bought()
+def _spent(store: Store, plan: RunPlan) -> int:
+    return store.words_bought() if plan.unit == "words" else store.labels_bought()
 
 
-def _ended_by_stop(plan: dict, records: list[RoundRecord], why: str) -> bool:
+def _ended_by_stop(plan: RunPlan, records: list[RoundRecord], why: str) -> bool:
     """Return whether `--stop` ended the run, and not the target alone, which is another option."""
     try:
-        stop = parse_stop(plan.get("stop") or NEVER)
+        stop = parse_stop(plan.stop or NEVER)
     except ArgumentError:  # a criterion of the user's own
         return False
     return stop is not None and not isinstance(stop, Target) and stop.reason(records) == why
@@ -145,5 +148,5 @@ def _ended_by_stop(plan: dict, records: list[RoundRecord], why: str) -> bool:
 
 def _why_ended(store: Store) -> str | None:
     """Return why the run ended; `None` if it has not, or if an answer was given since."""
-    ended = store.meta("ended")
-    return None if ended is None or ended["answer"] != store.last_answer() else str(ended["reason"])
+    ended = store.ended
+    return None if ended is None or ended.answer != store.last_answer() else ended.reason

@@ -1,7 +1,6 @@
 """`hfal export`: write the labels of a run to a file, or publish them on the Hub."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfal.errors import ArgumentError, HfalError
@@ -128,12 +127,12 @@ def _examples(run_dir: str) -> "Examples":
 
     from hfal.config.kept_config import read_ahead
     from hfal.config.load_data import load_data
-    from hfal.config.parser import CONFIG_NAME
     from hfal.data.identity import Examples
     from hfal.store import Store
+    from hfal.store.run_directory import config_file
 
     Store(run_dir, read_only=True).close()
-    if not Path(run_dir, CONFIG_NAME).is_file():
+    if not config_file(run_dir).is_file():
         raise HfalError(
             f"{run_dir} is a run of your own script, which alone knows its data: call "
             "export_labels(run_dir, to, unlabeled=pool) there"

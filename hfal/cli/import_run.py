@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 
-_DATA = "data.parquet"
-
-
 def add_parser(commands: Any) -> None:
     """Add the parser of the command, where `argparse` keeps those of all commands."""
     parser = commands.add_parser(
@@ -61,17 +58,17 @@ def import_run(
         RunDirectoryError: There are other things in `run_dir`.
     """
     from hfal.config.kept_config import keep_published_options, write_options
-    from hfal.config.parser import CONFIG_NAME
     from hfal.export.restore import load_export, restored
     from hfal.store import Store
+    from hfal.store.run_directory import config_file, imported_data
 
     rows, history = load_export(source, revision)
     with restored(history, rows, run_dir) as folder:
-        if not (folder / CONFIG_NAME).exists():
-            rows.to_parquet(folder / _DATA)
-            data = str(Path(run_dir).resolve() / _DATA)
+        if not config_file(folder).exists():
+            rows.to_parquet(imported_data(folder))
+            data = str(imported_data(Path(run_dir).resolve()))
             about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
-            write_options(folder / CONFIG_NAME, {"data": data, "task": history.task, **about})
+            write_options(config_file(folder), {"data": data, "task": history.task, **about})
             with contextlib.closing(Store(folder)) as store:
                 keep_published_options(store)
     return len(rows), len(history.answers)

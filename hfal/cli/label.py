@@ -50,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
     store = Store(run_dir)
     try:
         with store.own():
-            if (store.meta("plan") or {}).get("simulated"):
+            if store.plan is not None and store.plan.simulated:
                 raise HfalError(
                     f"the answers of this run are revealed by a SimulatedAnnotator, which yours would not be. "
                     f"{next_step(store, run_dir)}"

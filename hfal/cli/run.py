@@ -5,7 +5,6 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfal import __version__
@@ -26,7 +25,7 @@ def add_parser(commands: Any) -> None:
 def execute(words: Sequence[str]) -> int:
     """Run the recipe for the data that the words behind `hfal run` name; return the exit code."""
     from hfal.config.kept_config import help_text, read_ahead
-    from hfal.config.parser import CONFIG_NAME
+    from hfal.store.run_directory import config_file
 
     if {"-h", "--help"} & set(words):
         print(help_text())
@@ -46,7 +45,7 @@ def execute(words: Sequence[str]) -> int:
             ending = "jsonl" if data.task == "token_classification" else "csv"
             print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
     except KeyboardInterrupt:
-        begun = Path(run_dir, CONFIG_NAME).is_file()
+        begun = config_file(run_dir).is_file()
         message = (
             f"all answers are saved. Go on with: hfal run {shlex.quote(run_dir)}" if begun else "nothing was asked."
         )

@@ -35,13 +35,12 @@ from hfal.comparison.plan import (
 from hfal.comparison.progress import ProgressLine
 from hfal.comparison.results import DEFAULT_METRICS, read_options
 from hfal.comparison.shared_data import SharedData, changed_since, read_shared_data
-from hfal.comparison.worker import OUTPUT_NAME
 from hfal.comparison.worker_processes import make_runs
 from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
 from hfal.config.kept_config import parse_arguments, portable_options, write_options
 from hfal.config.parser import default_of, options_of, parse_values, read_yaml
 from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
-from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run
+from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run, output_file
 
 
 _KEPT = "# What is compared; `hfal compare OUT` goes on with it."
@@ -116,7 +115,7 @@ def compare(argv: Sequence[str]) -> int:
             print(path)
     failed = failures(out, cells)
     for cell, problem in failed.items():
-        print(f"{cell} has failed: {problem}; see {cell.run_dir(out) / OUTPUT_NAME}", file=sys.stderr)
+        print(f"{cell} has failed: {problem}; see {output_file(cell.run_dir(out))}", file=sys.stderr)
     if failed:
         print(f"{len(failed)} of {len(cells)} runs have failed; started again, they are tried again", file=sys.stderr)
     return 1 if failed else 0

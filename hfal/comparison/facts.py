@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hfal.utils.files import atomic_write
+
 
 FACTS_NAME = "facts.json"
 """In the result directory."""
@@ -36,9 +38,8 @@ def keep_facts(out: Path, argv: Sequence[str], seeds: int, *, changes: bool, has
         values = [facts[name], *facts.get(f"later_{name}s", [])]
         if value != values[-1]:
             facts[f"later_{name}s"] = [*values[1:], value]
-    part = path.with_name(f"{FACTS_NAME}.part")
-    part.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(part, path)
+    with atomic_write(path) as part:
+        part.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def kept_facts(out: Path) -> dict[str, Any]:

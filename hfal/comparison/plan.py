@@ -14,6 +14,7 @@ from hfal.config.arguments import ActiveLearningArguments
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.store import Store
 from hfal.store.records import RoundRecord
+from hfal.store.run_directory import error_file
 from hfal.tasks.tags import entity_types
 
 
@@ -21,8 +22,6 @@ FULL = "full"
 """The folder of the runs that are trained on the whole pool."""
 DATA_DIR = "data"
 """The folder with the pool and the held-out data of all runs."""
-ERROR_NAME = "error.txt"
-"""In the directory of a run that failed: why."""
 
 _INSTEAD = {
     "strategy": "name what is compared with --strategies",
@@ -214,7 +213,7 @@ def is_finished(run_dir: Path) -> bool:
     if store is None:
         return False
     try:
-        return store.meta("ended") is not None
+        return store.ended is not None
     finally:
         store.close()
 
@@ -239,6 +238,6 @@ def _open(run_dir: Path) -> Store | None:
 
 def failures(out: Path, cells: Sequence[Cell]) -> dict[Cell, str]:
     """The runs that have failed, with what was said. What failed when a run had ended is no failure of the run."""
-    paths = {cell: cell.run_dir(out) / ERROR_NAME for cell in cells}
+    paths = {cell: error_file(cell.run_dir(out)) for cell in cells}
     said = {cell: path.read_text("utf-8").strip() for cell, path in paths.items() if path.is_file()}
     return {cell: problem for cell, problem in said.items() if not is_finished(cell.run_dir(out))}

@@ -200,9 +200,9 @@ def _setup(run_dirs: Sequence[Path]) -> dict[str, Any]:
         except RunDirectoryError:
             continue
         try:
-            if (plan := store.meta("plan")) is not None:
+            if (plan := store.plan) is not None:
                 versions = next((dict(query.versions) for query in store.queries()), {})
-                return {"task": store.meta("task"), "pool_size": plan.get("pool_size"), "versions": versions}
+                return {"task": store.meta("task"), "pool_size": plan.pool_size, "versions": versions}
         finally:
             store.close()
     return {}
@@ -221,7 +221,7 @@ def _read_run(cell: Cell, run_dir: Path, metric: str, failure: str | None) -> Ru
     try:
         with store.snapshot():
             records = [record for record in store.rounds() if record.finished is not None]
-            if store.meta("ended") is None:
+            if store.ended is None:
                 done = f"{len(records)} round{'' if len(records) == 1 else 's'} done"
                 return RunResult(cell, "failed", failure) if failure else RunResult(cell, "in progress", done)
             problem = _problem(records, metric)

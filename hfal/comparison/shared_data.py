@@ -1,8 +1,6 @@
 """The data of a comparison: the pool and the held-out examples, drawn once and read by every run."""
 
 import json
-import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from hfal.comparison.plan import DATA_DIR
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.load_data import load_data
 from hfal.errors import ArgumentError
+from hfal.utils.files import atomic_write
 
 
 _SETTLED = ("task", "text", "label", "labels")
@@ -39,12 +38,10 @@ class SharedData:
         """Write it to `OUT/data`; half of it is never there."""
         if (out / DATA_DIR).exists():
             return
-        part = out / f"{DATA_DIR}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        self.parts.save_to_disk(str(part))
         settled = {name: self.options[name] for name in _SETTLED}
-        (part / _OPTIONS_NAME).write_text(json.dumps(settled, ensure_ascii=False), "utf-8")
-        os.replace(part, out / DATA_DIR)
+        with atomic_write(out / DATA_DIR) as part:
+            self.parts.save_to_disk(str(part))
+            (part / _OPTIONS_NAME).write_text(json.dumps(settled, ensure_ascii=False), "utf-8")
 
 
 def changed_since(out: Path, data: str) -> bool:

@@ -16,13 +16,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from hfal.comparison.plan import ERROR_NAME
 from hfal.config.kept_config import write_options
-from hfal.config.parser import CONFIG_NAME
-
-
-OUTPUT_NAME = "output.txt"
-"""In a run's directory: what it said."""
+from hfal.store.run_directory import config_file, error_file, output_file, rounds_folder
 
 
 def work(connection: Connection, threads: int) -> None:
@@ -40,7 +35,7 @@ def work(connection: Connection, threads: int) -> None:
     while (job := connection.recv()) is not None:
         run_dir, options = job
         run_dir.mkdir(parents=True, exist_ok=True)
-        _say_into(run_dir / OUTPUT_NAME)
+        _say_into(output_file(run_dir))
         _load_libraries(threads)
         problem = make_run(run_dir, options)
         sys.stdout.flush()  # or it would be found in what the next run said
@@ -60,17 +55,17 @@ def make_run(run_dir: Path, options: Mapping[str, Any]) -> str | None:
     from hfal.recipes import run_recipe
 
     run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / ERROR_NAME).unlink(missing_ok=True)
-    write_options(run_dir / CONFIG_NAME, options)
+    error_file(run_dir).unlink(missing_ok=True)
+    write_options(config_file(run_dir), options)
     try:
         run_recipe([str(run_dir)], options["task"])
     except (Exception, SystemExit) as error:
         traceback.print_exc()
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        (run_dir / ERROR_NAME).write_text(f"{problem}\n", "utf-8")
+        error_file(run_dir).write_text(f"{problem}\n", "utf-8")
         return problem
     if "keep_models" not in options:
-        shutil.rmtree(run_dir / "rounds", ignore_errors=True)  # some GB in a grid, which nobody needs any more
+        shutil.rmtree(rounds_folder(run_dir), ignore_errors=True)  # some GB in a grid, which nobody needs any more
     return None
 
 

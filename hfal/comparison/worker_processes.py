@@ -12,9 +12,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from hfal.comparison.plan import ERROR_NAME, Cell, rounds_of
+from hfal.comparison.plan import Cell, rounds_of
 from hfal.comparison.progress import Forecast, ProgressLine, about
 from hfal.comparison.worker import work
+from hfal.store.run_directory import error_file
 
 
 @dataclass
@@ -106,7 +107,7 @@ def _note_death(worker: _Worker, out: Path) -> str:
     problem = f"the process has died (exit code {worker.process.exitcode}): is there enough memory for all --workers?"
     run_dir = worker.cell.run_dir(out)
     run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / ERROR_NAME).write_text(f"{problem}\n", "utf-8")
+    error_file(run_dir).write_text(f"{problem}\n", "utf-8")
     return problem
 
 

@@ -14,7 +14,6 @@ import yaml
 
 from hfal.config.arguments import GROUPS, ActiveLearningArguments, TrainingOptions, references_in
 from hfal.config.parser import (
-    CONFIG_NAME,
     default_of,
     option_help,
     option_parser,
@@ -24,9 +23,11 @@ from hfal.config.parser import (
     unknown_option,
 )
 from hfal.config.publishable_options import publishable_options
-from hfal.data.references import in_full
+from hfal.data.references import absolute_reference
 from hfal.errors import ArgumentError
 from hfal.store.published_options import PublishedOptions, write_published_options
+from hfal.store.run_directory import CONFIG_NAME, config_file
+from hfal.utils.files import atomic_write
 
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
 
 def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
     given = portable_options(al.given)
-    path = pool.run_dir / CONFIG_NAME
+    path = config_file(pool.run_dir)
     with pool.store.own():
         # Somebody's own configuration stays as it is, and is what `hfal run RUN_DIR` goes on with.
         if not path.exists() or path.read_text("utf-8").startswith(_KEPT):
@@ -167,7 +168,7 @@ def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may be kept: paths in full, no token, and not the run directory, where it is kept."""
     kept = {name: value for name, value in given.items() if not name.endswith("token") and name != "output_dir"}
     for name, reference in references_in(kept).items():
-        kept[name] = in_full(reference)
+        kept[name] = absolute_reference(reference)
     if kept.get("embeddings_dir"):
         kept["embeddings_dir"] = os.path.abspath(kept["embeddings_dir"])
     export = kept.get("export")
@@ -178,15 +179,14 @@ def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_options(path: Path, given: Mapping[str, Any], comment: str = _KEPT) -> None:
     """Write options to a YAML file, below a comment; half of it is never there."""
-    part = path.with_name(path.name + ".part")
     text = yaml.safe_dump(dict(given), sort_keys=False, allow_unicode=True)
-    part.write_text(f"{comment}\n{text}", "utf-8")
-    os.replace(part, path)
+    with atomic_write(path) as part:
+        part.write_text(f"{comment}\n{text}", "utf-8")
 
 
 def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
     """Read what `keep_options` has written; empty for a run of one's own script."""
-    path = Path(run_dir, CONFIG_NAME)
+    path = config_file(run_dir)
     if not path.is_file():
         return {}
     return read_yaml(path, options_of((ActiveLearningArguments, TrainingOptions)), strict=False)
@@ -194,7 +194,7 @@ def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _other_options(run_dir: str | os.PathLike[str]) -> list[str]:
     """Return the names of what `kept_options` leaves out: options of `TrainingArguments`."""
-    path = Path(run_dir, CONFIG_NAME)
+    path = config_file(run_dir)
     kept = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
     known = options_of((ActiveLearningArguments, TrainingOptions))
     return [name for name in kept if name not in known] if isinstance(kept, dict) else []

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import datasets
 import numpy as np
@@ -23,6 +22,7 @@ from hfal.data.references import has_no_splits, load_split
 from hfal.errors import ArgumentError, RowError
 from hfal.store import Store
 from hfal.store.run_directory import check_no_comparison, has_run
+from hfal.store.run_info import Draw
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.label_column import label_values
 from hfal.tasks.label_set import split_label_set
@@ -372,16 +372,17 @@ def _draw(
 ) -> tuple[datasets.Dataset, datasets.Dataset | None]:
     """Draw the rows of the pool, and those to evaluate on, by a hash of their texts: the same text, the same place."""
     settled = _settled_draw(run_dir)
-    wanted = {"pool_size": al.pool_size, "eval_size": al.eval_size}
-    for name, size in wanted.items():
-        if settled is not None and settled[name] != size:
-            raise ArgumentError(
-                f"--{name} is {size}, but the run in {run_dir} began with {settled[name]}, and which rows these are "
-                "is settled: leave it as it was, or begin another run with another --output_dir"
-            )
+    if settled is not None:
+        sizes = {"pool_size": (al.pool_size, settled.pool_size), "eval_size": (al.eval_size, settled.eval_size)}
+        for name, (size, before) in sizes.items():
+            if size != before:
+                raise ArgumentError(
+                    f"--{name} is {size}, but the run in {run_dir} began with {before}, and which rows these are is "
+                    "settled: leave it as it was, or begin another run with another --output_dir"
+                )
     if not al.pool_size and not al.eval_size:
         return data, None
-    seed = seed if settled is None else settled["seed"]
+    seed = seed if settled is None else settled.seed
     texts = zip(*(data[column][:] for column in al.text), strict=True)
     flat = (" ".join(map(plain_text, pair)) for pair in texts)
     hashes = np.array([zlib.crc32(f"{seed} {text}".encode()) for text in flat], np.int64)
@@ -389,43 +390,43 @@ def _draw(
         labels = [None] * len(data) if al.label is None else data[al.label][:]
         is_labeled = np.array([label not in (None, -1) for label in labels])
     if settled is None:
-        settled = {**wanted, "seed": seed, "evaluated": [], "last": int(hashes.max())}
+        evaluated, last = [], int(hashes.max())
         if al.eval_size:
-            settled["evaluated"] = [int(h) for h in np.sort(hashes[is_labeled])[: al.eval_size]]
-            if len(settled["evaluated"]) < al.eval_size:
+            evaluated = [int(h) for h in np.sort(hashes[is_labeled])[: al.eval_size]]
+            if len(evaluated) < al.eval_size:
                 raise ArgumentError(
                     f"--eval_size is {al.eval_size}, but of the {len(data)} rows only {is_labeled.sum()} have a label"
                 )
-        rest = np.sort(hashes[~np.isin(hashes, settled["evaluated"])])
+        rest = np.sort(hashes[~np.isin(hashes, evaluated)])
         if not len(rest):
             raise ArgumentError(f"--eval_size is {al.eval_size} of {len(data)} rows, which leaves none to ask about")
         if al.pool_size:
-            settled["last"] = int(rest[: al.pool_size][-1])
+            last = int(rest[: al.pool_size][-1])
+        settled = Draw(al.pool_size, al.eval_size, seed, evaluated, last)
         _settle_draw(run_dir, settled)
-    is_evaluated = np.isin(hashes, settled["evaluated"])
-    in_pool = ~is_evaluated & ((hashes <= settled["last"]) | (al.pool_size is None))
+    is_evaluated = np.isin(hashes, settled.evaluated)
+    in_pool = ~is_evaluated & ((hashes <= settled.last) | (al.pool_size is None))
     pool = data.select(np.flatnonzero(in_pool))
     return pool, data.select(np.flatnonzero(is_evaluated & is_labeled)) if al.eval_size else None
 
 
-def _settled_draw(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
+def _settled_draw(run_dir: str | os.PathLike[str]) -> Draw | None:
     """The draw of a run that has begun to ask."""
     if not has_run(Path(run_dir)):
         return None
     store = Store(run_dir, read_only=True, wait=60)
     try:
-        nothing = {"pool_size": None, "eval_size": None}
-        return (store.meta("draw") or nothing) if store.queries() else None
+        return (store.draw or Draw()) if store.queries() else None
     finally:
         store.close()
 
 
-def _settle_draw(run_dir: str | os.PathLike[str], draw: dict[str, Any]) -> None:
+def _settle_draw(run_dir: str | os.PathLike[str], draw: Draw) -> None:
     if int(os.environ.get("RANK", 0)):  # of several processes, which all draw the same rows, one writes
         return
     store = Store(run_dir)
     try:
         with store.own():
-            store.set_meta("draw", draw)
+            store.set_draw(draw)
     finally:
         store.close()

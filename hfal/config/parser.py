@@ -15,11 +15,8 @@ import yaml
 
 from hfal.data.references import DATA_SUFFIXES
 from hfal.errors import ArgumentError
-from hfal.store.run_directory import has_comparison, has_run
+from hfal.store.run_directory import CONFIG_NAME, has_comparison, has_run
 
-
-CONFIG_NAME = "config.yaml"
-"""The file in a run directory with the options that the run was started with."""
 
 _FOLDERS = {"output_dir", "embeddings_dir", "export"}
 _NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values

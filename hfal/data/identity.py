@@ -24,7 +24,7 @@ def examples_of(dataset: datasets.Dataset, text_columns: Sequence[str], ids: pa.
 
 
 def hash_texts(dataset: datasets.Dataset, text_columns: Sequence[str], of_words: bool) -> np.ndarray:
-    """A hash of each example's text columns, bytes[N, 10]: the same for the same text, whatever its row.
+    """Hash each example's text columns, bytes[N, 10]: the same for the same text, whatever its row.
 
     Raises:
         ArgumentError: A column holds no texts, or lacks one.
@@ -55,7 +55,7 @@ def hash_texts(dataset: datasets.Dataset, text_columns: Sequence[str], of_words:
 
 
 def make_ids(dataset: datasets.Dataset, hashes: np.ndarray, id_column: str | None) -> pa.Array:
-    """The ids of all examples: those of a column, or else made of the hashes of their texts.
+    """Make the ids of all examples: those of a column, or else from the hashes of their texts.
 
     Raises:
         ArgumentError: The column lacks an id, or has one twice.
@@ -101,5 +101,5 @@ class Examples:
         self._ids = make_ids(dataset, hash_texts(dataset, text_columns, of_words), id_column)
 
     def examples(self) -> Iterator[tuple[str, Texts]]:
-        """Id and texts, by column, of every example, in the order of the rows."""
+        """Yield id and texts, by column, of every example, in the order of the rows."""
         return examples_of(self._dataset, self._text_columns, self._ids)

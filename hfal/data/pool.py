@@ -1,11 +1,9 @@
-"""The pool: every example, labeled or not. The data never changes; what is known about its labels does."""
+"""The pool: every example, labeled or not. The data never changes; its labels do."""
 
 import bisect
 import hashlib
 import logging
 import os
-import shlex
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,15 +16,14 @@ import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
 from hfal.data.identity import examples_of, hash_texts, make_ids
-from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
-from hfal.export.restore import load_export, restored
+from hfal.data.run_checks import check_run_directory, open_store
+from hfal.errors import AnnotationError, ArgumentError
 from hfal.store import Store
-from hfal.store.records import DATASET, Answer, Texts
+from hfal.store.records import Answer, Texts
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.registry import make_task
-from hfal.tasks.spans import plain_text
-from hfal.utils.arrow import ROWS_AT_A_TIME, tables_of
-from hfal.utils.distributed import is_main, on_main, rank_and_size
+from hfal.utils.arrow import tables_of
+from hfal.utils.distributed import is_main, on_main
 
 
 logger = logging.getLogger(__name__)
@@ -42,8 +39,6 @@ STATES = "token_states"
 
 UNITS = ("examples", "words")
 """What sizes of queries, and budgets, may count."""
-
-_PATIENCE = 60  # seconds, of the other processes for the main one
 
 
 class Pool:
@@ -115,10 +110,7 @@ class Pool:
         self.ids: pa.Array = make_ids(dataset, self._hashes, id_column)
         self.run_dir = Path(run_dir).resolve()
         if is_main():
-            self._check_run_directory()
-            if rank_and_size()[1] > 1 and self.store.meta("pool") != self.fingerprint:
-                with self.store.own():
-                    self.store.set_meta("pool", self.fingerprint)  # for which the others wait
+            check_run_directory(self)
 
     @classmethod
     def from_export(
@@ -154,6 +146,8 @@ class Pool:
             HubError: The data set cannot be had from the Hub.
             RunDirectoryError: `run_dir` has something else in it, or a text was edited in the export.
         """
+        from hfal.export.restore import load_export, restored
+
         rows, history = load_export(source, revision, token)
         dataset = rows if prepare is None else prepare(rows)
         if not isinstance(dataset, datasets.Dataset) or len(dataset) != len(rows):
@@ -170,19 +164,8 @@ class Pool:
 
     @cached_property
     def store(self) -> Store:
-        """What is known about the labels, on the disk; of several processes only the main one writes to it."""
-        if is_main():
-            return Store(self.run_dir)
-        store = Store(self.run_dir, read_only=True, wait=_PATIENCE)
-        deadline = time.monotonic() + _PATIENCE
-        while store.meta("pool") != self.fingerprint:
-            if time.monotonic() > deadline:
-                raise RunDirectoryError(
-                    f"the main process has not opened this pool in {self.run_dir} within {_PATIENCE} s: every process "
-                    "has to load, filter and shuffle the data in the same way, and to see the same run_dir"
-                )
-            time.sleep(0.05)
-        return store
+        """The run's store; of several processes only the main one writes to it."""
+        return open_store(self)
 
     def _check_column(self, argument: str, column: str | None) -> None:
         if column is not None and column not in self.dataset.column_names:
@@ -201,84 +184,6 @@ class Pool:
 
     # -- identity --------------------------------------------------------------------------------------------------
 
-    def _check_run_directory(self) -> None:
-        task = self.store.meta("task")
-        if task is not None and task != self.task.name:
-            raise RunDirectoryError(
-                f"the run in {self.run_dir} is one of {task}, the pool of {self.task.name}: pass another run_dir"
-            )
-        recorded = self.store.contents()
-        if recorded:
-            positions = pc.index_in(pa.array(list(recorded), pa.string()), value_set=self.ids)
-            found = dict(zip(recorded, positions.to_pylist(), strict=True))
-            gone = [i for i, position in found.items() if position is None]
-            if len(gone) == len(recorded):
-                raise RunDirectoryError(
-                    f"run_dir {self.run_dir} belongs to another pool: none of the {len(recorded)} examples that were "
-                    "queried or labeled there is in this dataset; pass that run's data or another run_dir"
-                )
-            edited = [i for i, p in found.items() if p is not None and recorded[i] != self.content(p)]
-            if gone or edited:
-                texts = self.store.texts([*gone, *edited][0]).values()
-                asked = " | ".join(map(plain_text, texts))
-                raise RunDirectoryError(
-                    f"{len(gone)} examples that were queried or labeled in {self.run_dir} are gone from the dataset "
-                    f"and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}; the first "
-                    f"was {asked[:80] + '…' * (len(asked) > 80)!r}): their labels may no longer be true. Put them "
-                    "back; or start anew with another run_dir, and keep what was labeled with "
-                    f"`hfal export {shlex.quote(str(self.run_dir))} --to labels.csv`. Rows may be reordered and "
-                    "appended at any time"
-                )
-        names = self.store.meta("label_names")
-        if names is not None and names != list(self.label_names):
-            raise RunDirectoryError(
-                f"label names are {', '.join(self.label_names)}, but the run in {self.run_dir} began with "
-                f"{', '.join(names)}: pass the same label_names in the same order, or another run_dir"
-            )
-        if names is None:
-            with self.store.own():
-                self.store.set_meta("labels_are_hidden", bool(self.task.given().all()))
-                self.store.set_meta("task", self.task.name)
-                self.store.set_meta("scheme", self.task.scheme)
-                self.store.set_meta("label_names", list(self.label_names))
-        if self.store.meta("labels_are_hidden"):
-            logger.info("every example has a label: they stay hidden until a SimulatedAnnotator reveals them")
-        else:
-            self._record_given_labels()
-
-    def _record_given_labels(self) -> None:
-        given = self.task.given()
-        held = self.store.current_answers()
-        known = {*held, *(answer.example_id for answer in self.store.answers() if answer.annotator == DATASET)}
-        labeled = [int(row) for row in np.flatnonzero(given)]
-        rows = [row for row in labeled if self.ids[row].as_py() not in known]
-        names = {row: held[self.ids[row].as_py()].label for row in labeled if self.ids[row].as_py() in held}
-        contradicted = [row for row, name in names.items() if name not in (None, self.task.label_at(row))]
-        if contradicted:
-            logger.warning(
-                "%d examples have another label in column %r than the run has recorded (ids %s): what was recorded "
-                "first holds; Pool.record, or an answer in the terminal, can correct it",
-                len(contradicted),
-                self.label_column,
-                self.some_ids(contradicted),
-            )
-        if rows:
-            with self.store.own():
-                self.store.record_given(
-                    (
-                        Answer(self.ids[row].as_py(), self.task.label_at(row), annotator=DATASET),
-                        self.content(row),
-                        texts,
-                    )
-                    for start in range(0, len(rows), ROWS_AT_A_TIME)
-                    for row, texts in zip(
-                        rows[start : start + ROWS_AT_A_TIME],
-                        self.texts(rows[start : start + ROWS_AT_A_TIME]),
-                        strict=True,
-                    )
-                )
-            logger.info("%d examples of the pool came with a label", len(rows))
-
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all texts, ids and given labels, in the order of the rows."""
@@ -291,7 +196,7 @@ class Pool:
         return digest.hexdigest()
 
     def position(self, example_id: str) -> int:
-        """The row of an example in the dataset.
+        """Return the row of an example in the dataset.
 
         Raises:
             KeyError: No example has this id.
@@ -302,7 +207,7 @@ class Pool:
         return int(self._by_id[place])
 
     def positions(self, example_ids: Sequence[str]) -> np.ndarray:
-        """The rows of examples in the dataset, int64[n], in the order of the ids.
+        """Return the rows of examples in the dataset, int64[n], in the order of the ids.
 
         Raises:
             KeyError: An id is no example's.
@@ -315,7 +220,7 @@ class Pool:
         return positions
 
     def content(self, position: int) -> str:
-        """Hash of the text in one row, by which an edited text is noticed."""
+        """Return the hash of the text in one row, by which an edited text is noticed."""
         return self._hashes[position].tobytes().hex()
 
     @cached_property
@@ -327,12 +232,12 @@ class Pool:
     # -- texts and lengths -----------------------------------------------------------------------------------------
 
     def texts(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str | list[str]]]:
-        """The text columns of some rows."""
+        """Return the texts, by column, of some rows."""
         rows = self.dataset.select_columns(list(self.text_columns)).with_format(None)[[int(p) for p in positions]]
         return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
 
     def examples(self) -> Iterator[tuple[str, Texts]]:
-        """Id and texts, by column, of every example, in the order of the dataset."""
+        """Yield id and texts, by column, of every example, in the order of the dataset."""
         return examples_of(self.dataset, self.text_columns, self.ids)
 
     @cached_property
@@ -363,14 +268,14 @@ class Pool:
         return lengths
 
     def some_ids(self, positions: Sequence[int] | np.ndarray) -> str:
-        """The first few ids of some rows, for a message."""
+        """Return the first few ids of some rows, for a message."""
         shown = [str(self.ids[int(p)]) for p in positions[:5]]
         return ", ".join(shown) + (", …" if len(positions) > 5 else "")
 
     # -- labels ----------------------------------------------------------------------------------------------------
 
     def given_labels(self) -> np.ndarray:
-        """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none.
+        """Return the labels in the dataset itself, as indices into `label_names`, int64[N]; -1 where it gives none.
 
         Raises:
             ArgumentError: An example has no single label.
@@ -378,7 +283,7 @@ class Pool:
         return self.task.indices()
 
     def with_labels(self, dataset: datasets.Dataset) -> datasets.Dataset:
-        """Another data set with labels as `labeled` has them, numbered alike: for the Trainer's `eval_dataset`.
+        """Give another dataset labels as `labeled` has them, numbered alike, for the Trainer's `eval_dataset`.
 
         Args:
             dataset: Has the pool's `label_column`; where the labels are of words, tokenized as the pool's is.
@@ -391,24 +296,24 @@ class Pool:
         return self.task.with_labels(dataset, self._labels_name)
 
     def hidden_label(self, example_id: str) -> str | list[str] | None:
-        """The label, labels or tags that the data set itself gives to an example: what a simulated one reveals."""
+        """Return the label, labels or tags that the dataset gives to an example, for a `SimulatedAnnotator`."""
         return self.task.label_at(self.position(example_id))
 
     def labels(self, until: int | None = None) -> dict[str, Any]:
-        """Example id to label, for every example that is labeled now, or was after answer number `until`."""
+        """Return example id to label of every example that is labeled now, or was after answer number `until`."""
         return {i: a.label for i, a in self.store.current_answers(until).items() if a.label is not None}
 
     def training_labels(self, until: int | None = None) -> dict[str, Any]:
-        """The same without the examples that are held out: what there is to train on."""
+        """Return example id to label of the examples to train on: those of `labels` that are not held out."""
         holdout = self.store.holdout_ids()
         return {i: label for i, label in self.labels(until).items() if i not in holdout}
 
     def labels_bought(self, until: int | None = None) -> int:
-        """How many labels annotators gave, the held-out ones included; not those that came with the data."""
+        """Return the number of labels bought from annotators, held-out ones included, without those of the data."""
         return self.store.labels_bought(until)
 
     def costs(self, unit: str) -> np.ndarray:
-        """What a label of each example costs, int[N]: 1 where `unit` is `"examples"`, its words where it is `"words"`.
+        """Return the cost of each example, int[N]: 1 where `unit` is `"examples"`, its words where it is `"words"`.
 
         Raises:
             ArgumentError: Labels are not of words.
@@ -422,7 +327,7 @@ class Pool:
         return self.task.words
 
     def words_bought(self) -> int | None:
-        """How many words these labels are of, for token classification."""
+        """Return the number of words that annotators tagged; `None` but for token classification."""
         return None if self.task.words is None else self.store.words_bought()
 
     @property
@@ -436,11 +341,11 @@ class Pool:
         return self.labeled_until(None)
 
     def labeled_until(self, answer: int | None) -> datasets.Dataset:
-        """The labeled view as it was after an answer of the log, by its number."""
+        """Return the labeled view as it was after an answer of the log, by its number."""
         return self._labeled_view(*_columns(self.training_labels(answer)))
 
     def labeled_with(self, pseudo_labels: Mapping[str, str], answer: int, repeats: np.ndarray) -> datasets.Dataset:
-        """The labeled view as it was after an answer of the log, and examples without a label behind it.
+        """Return the labeled view as it was after an answer of the log, followed by examples with pseudo-labels.
 
         Args:
             pseudo_labels: What stands for a label of these examples, by id.
@@ -459,7 +364,7 @@ class Pool:
         return self.holdout_until(None)
 
     def holdout_until(self, answer: int | None) -> datasets.Dataset:
-        """The held-out view as it was after an answer of the log, by its number."""
+        """Return the held-out view as it was after an answer of the log, by its number."""
         holdout = self.store.holdout_ids()
         view = self._labeled_view(*_columns({i: v for i, v in self.labels(answer).items() if i in holdout}))
         view.info.description = HOLDOUT
@@ -472,7 +377,7 @@ class Pool:
         return self.dataset.select_columns(self.columns_without_labels).select(positions)
 
     def unlabeled_positions(self) -> np.ndarray:
-        """Rows of the examples that may still be asked about, int64[U], in the order of their ids.
+        """Return the rows of the examples that may still be asked about, int64[U], in the order of their ids.
 
         That leaves out whatever is labeled, skipped, unsure, held out, part of a query that is still being asked, or
         has the same text as a held-out example.
@@ -482,7 +387,7 @@ class Pool:
         return self._positions_without(taken)
 
     def unanswered_positions(self, until: int) -> np.ndarray:
-        """The same as it was after answer number `until`, with what was being asked."""
+        """Return these rows as they were after answer number `until`, those of open queries included."""
         return self._positions_without(set(self.store.current_answers(until)))
 
     def _positions_without(self, taken: set[str]) -> np.ndarray:
@@ -497,7 +402,7 @@ class Pool:
         return positions
 
     def has_text_of(self, positions: np.ndarray) -> np.ndarray:
-        """Whether each example of the pool has the text of one of those at some positions, bool[N]."""
+        """Return whether each example of the pool has the text of one of those at some positions, bool[N]."""
         texts = np.ascontiguousarray(self._hashes[:, :8]).view(np.uint64).ravel()
         found: np.ndarray = np.isin(texts, texts[positions])
         return found
@@ -513,7 +418,7 @@ class Pool:
         return [column for column in self.dataset.column_names if column not in labels]
 
     def rows_to_score(self, columns: Sequence[str]) -> datasets.Dataset:
-        """The data set with only these columns, and those that say where the words are, all in the user's format."""
+        """Return the dataset with only these columns, and those that align words, all in the user's format."""
         kind = self.dataset.format
         rows = self.dataset.select_columns(self.task.columns_to_score(columns))
         return rows.with_format(kind["type"], **kind["format_kwargs"])

@@ -1,4 +1,4 @@
-"""What a user may write for a model or a data set: a Hub name, a path, or a file inside an installed package.
+"""Resolve references to models and datasets: a Hub name, a path, or a file inside an installed package.
 
 `datasets` and `huggingface_hub`, which take seconds to load, are imported where they are needed: a misspelt path is
 found without them.
@@ -44,7 +44,7 @@ _LOCAL_HELP = (
 
 
 def resolve_path(reference: str) -> Path | None:
-    """The local path that a reference means, or `None` if it can only be a Hub name.
+    """Return the local path that a reference means, or `None` if it can only be a Hub name.
 
     `package:NAME/path` is a file or folder inside an installed package, which is found without importing it.
 
@@ -68,8 +68,8 @@ def resolve_path(reference: str) -> Path | None:
     return path
 
 
-def in_full(reference: str) -> str:
-    """What is to be recorded of a reference: a path in full, as which it is known in every folder; a name as it is.
+def absolute_reference(reference: str) -> str:
+    """Return a local path in full and a Hub name unchanged.
 
     `my/model` may be a folder here, and the name of a model on the Hub where nobody can see the folder.
     """
@@ -83,7 +83,7 @@ def in_full(reference: str) -> str:
 
 
 def is_local(reference: str) -> bool:
-    """Whether a model or data set that is called so is on this machine only, so that its name is not published.
+    """Whether a reference is a path of this machine, which is not published.
 
     Everything is that `resolve_path` takes for a path, also where nothing is there, for it may be relative to another
     folder; and paths of Windows, and `file:`. `package:NAME/path` means the same to everyone, as a Hub name does.
@@ -101,7 +101,7 @@ def is_local(reference: str) -> bool:
 
 
 def without_paths(value: Any) -> Any:
-    """What JSON or YAML has, with `LOCAL` in the place of each path of this machine.
+    """Replace each path of this machine in JSON or YAML by `LOCAL`.
 
     Single words stay, though a folder may be called so: they may be anything, such as the name of a strategy.
     """
@@ -113,7 +113,7 @@ def without_paths(value: Any) -> Any:
 
 
 def hub_name_problem(name: str) -> str | None:
-    """Why no model and no data set on the Hub can be called so; `None` if one can."""
+    """Return why a name is not valid on the Hub; `None` if it is."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
@@ -125,7 +125,7 @@ def hub_name_problem(name: str) -> str | None:
 
 
 def resolve_model(reference: str) -> str:
-    """What `from_pretrained` takes for a model reference: a local path, or the Hub name it is.
+    """Return what `from_pretrained` takes for a model reference: a local path or a Hub name.
 
     Raises:
         FileNotFoundError: A local path or package file is not there or is no model, or the Hub shows no such model.
@@ -269,7 +269,7 @@ def _slice(parts: "dict[str, datasets.Dataset]", split: str) -> "datasets.Datase
 
 
 def _load_conll(path: Path) -> "datasets.Dataset":
-    """The file in Arrow format, in the cache of `datasets`, which is used until the file changes."""
+    """Load a file in Arrow format, in the cache of `datasets`, which is used until the file changes."""
     import datasets
 
     first = next(_conll_rows(path), None)
@@ -285,14 +285,14 @@ def _load_conll(path: Path) -> "datasets.Dataset":
 
 
 def _conll_rows(path: str | Path) -> Iterator[dict[str, str | list[str]]]:
-    """The sentences, with what whole texts are labeled by: the words as one text, and which entity types are in it."""
+    """Yield the sentences, with the words as one text and the entity types in it, for tasks on whole texts."""
     for row in read_file(path):
         types = {"entity_types": entity_types(row["ner_tags"])} if "ner_tags" in row else {}
         yield {**row, "text": plain_text(row["tokens"]), **types}
 
 
 def _fingerprint(path: Path, *of_reading: object) -> str:
-    """Says which file this is, and how it is read."""
+    """Return a fingerprint of a file and of how it is read."""
     file = path.stat()
     key = repr((str(path.absolute()), file.st_mtime_ns, file.st_size, *of_reading))
     return hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -302,7 +302,7 @@ def _fingerprint(path: Path, *of_reading: object) -> str:
 
 
 def _load_csv(path: Path, columns: Sequence[str]) -> "datasets.Dataset":
-    """The file in Arrow format, in the cache of `datasets`, which is used until the file changes."""
+    """Load a file in Arrow format, in the cache of `datasets`, which is used until the file changes."""
     import datasets
 
     header, delimiter = _header(path, columns)
@@ -319,7 +319,7 @@ def _load_csv(path: Path, columns: Sequence[str]) -> "datasets.Dataset":
 
 
 def _header(path: Path, columns: Sequence[str]) -> tuple[list[str], str]:
-    """The names of the columns, and what separates the cells: that which gives the wanted columns, or else most."""
+    """Find the column names and the delimiter: the one that gives the wanted columns, or else most columns."""
     delimiters = _DELIMITERS[path.suffix.lower()]
     found, errors = [], []
     for delimiter in delimiters:
@@ -356,7 +356,7 @@ def _csv_rows(path: str, header: Sequence[str], delimiter: str) -> Iterator[dict
 
 
 def _rows(path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, the names of the columns first, each with the line that it begins in."""
+    """Yield the rows that are not blank, the column names first, each with the line that it begins in."""
     with _open(path) as file:
         limit = csv.field_size_limit(sys.maxsize)
         reader = csv.reader(file, delimiter=delimiter, strict=True)

@@ -24,6 +24,7 @@ from hfal.store import Store
 from hfal.store.learning_curve import metric_names
 from hfal.store.published_options import read_published_options
 from hfal.store.records import DATASET, Query, RoundRecord
+from hfal.store.run_info import RunPlan
 from hfal.tasks.tags import entities
 from hfal.utils.markdown import code, fenced, plain, table
 
@@ -185,7 +186,7 @@ def model_card(
             things=_things(task),
             dataset=dataset_repo_id,
             base_model=base,
-            labels=", ".join(map(code, store.meta("label_names") or [])),
+            labels=", ".join(map(code, store.info.label_names)),
             metrics=table(["metric", "value"], metrics) if metrics else "",
             versions=_versions(store.queries()),
             version=__version__,
@@ -202,12 +203,12 @@ def run_of_card(text: str) -> str | None:
 
 def draw_learning_curve(store: Store, folder: str | os.PathLike[str]) -> bool:
     """Draw the run's learning curve beside the card, if there is one and matplotlib is installed; whether it was."""
-    records, plan = store.rounds(), store.meta("plan") or {}
+    records, plan = store.rounds(), store.plan or RunPlan()
     metric = _headline(records, plan)
     if metric is None:
         return False
     try:
-        plot_learning_curve(records, Path(folder, PICTURE), metric, str(plan.get("strategy", "")))
+        plot_learning_curve(records, Path(folder, PICTURE), metric, plan.strategy)
     except ImportError:
         return False
     return True
@@ -223,17 +224,17 @@ def _base_model(store: Store) -> str | None:
 
 
 def _of_run(store: Store) -> dict[str, Any]:
-    queries, records, plan = store.queries(), store.rounds(), store.meta("plan") or {}
+    queries, records, plan = store.queries(), store.rounds(), store.plan
     current = store.current_answers()
     holdouts = {query.strategy for query in queries if query.purpose == "holdout"}
-    metric = _headline(records, plan)
+    metric = _headline(records, plan or RunPlan())
     given = sum(answer.annotator == DATASET and answer.label is not None for answer in current.values())
     options = read_published_options(store)
     return {
         "version": __version__,
         "run": _RUN.format(run_id(store.answers())),
         "things": _things(store.meta("task")),
-        "simulated": plan.get("simulated", False),
+        "simulated": plan is not None and plan.simulated,
         "given": given,
         "by_strategy": any(q.strategy != "random" for q in queries if q.purpose != "holdout"),
         "holdout": "random" if holdouts == {"random"} else "otherwise" if holdouts else "",
@@ -257,10 +258,10 @@ def _things(task: str | None) -> str:
     return "sentences" if task == "token_classification" else "texts"
 
 
-def _headline(records: Sequence[RoundRecord], plan: Mapping[str, Any]) -> str | None:
+def _headline(records: Sequence[RoundRecord], plan: RunPlan) -> str | None:
     """The metric for the picture: the run's target, else the most usual one that there is."""
     names = metric_names(records)
-    target = plan.get("target_metric") or ""
+    target = plan.target_metric or ""
     wanted = (target, f"eval_{target}", *_HEADLINES)
     others = [name for name in names if not name.endswith("loss")] + names
     return next((name for name in (*wanted, *others) if name in names), None)
@@ -316,13 +317,12 @@ def _grouped(what: str, queries: Sequence[Query], values: Sequence[Mapping[str, 
     )
 
 
-def _planned(plan: Mapping[str, Any]) -> str:
-    if not plan:
+def _planned(plan: RunPlan | None) -> str:
+    if plan is None:
         return ""
-    unit = "words" if plan.get("unit") == "words" else "examples"
-    budget = "" if plan.get("budget") is None else f", a budget of {plan['budget']} {unit}"
-    size = f"queries of {plan['query_size']} {unit} from a pool of {plan['pool_size']} examples"
-    return f"strategy {code(plan['strategy'])}, {size}{budget}"
+    budget = "" if plan.budget is None else f", a budget of {plan.budget} {plan.unit}"
+    size = f"queries of {plan.query_size} {plan.unit} from a pool of {plan.pool_size} examples"
+    return f"strategy {code(plan.strategy)}, {size}{budget}"
 
 
 def _languages(language: str | Sequence[str] | None) -> list[str] | None:
@@ -364,7 +364,7 @@ def _file_table(splits: Mapping[str, Path], answers: Path | None, rows: Mapping[
 def _label_table(store: Store, splits: Mapping[str, Path]) -> str:
     """How often each label is in each split."""
     labeled = {split: file for split, file in splits.items() if split != "unlabeled"}
-    names = list(store.meta("label_names"))
+    names = list(store.info.label_names)
     if store.is_of_words:
         counts = {split: _counts_of_entities(file, names) for split, file in labeled.items()}
         kinds = list({kind: None for of_split in counts.values() for kind in of_split})

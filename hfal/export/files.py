@@ -1,4 +1,4 @@
-"""How exports are written: a table in each format, cards, and files that are there whole or not at all."""
+"""Write exports: a table in each format, cards, and files that are there whole or not at all."""
 
 import codecs
 import csv
@@ -18,6 +18,7 @@ from hfal.errors import ArgumentError
 from hfal.tasks.conll import read_sentences, write_sentence
 from hfal.tasks.label_set import join_label_set
 from hfal.utils.csv_files import csv_lines, csv_rows, restore
+from hfal.utils.processes import is_alive
 
 
 # Types are described as in `datasets`, which reads this from a Parquet file.
@@ -27,12 +28,12 @@ Columns = Mapping[str, Feature]
 
 
 def value(dtype: str) -> Feature:
-    """The type of a plain value."""
+    """Return the type of a plain value."""
     return {"dtype": dtype, "_type": "Value"}
 
 
 def list_of(feature: Feature) -> Feature:
-    """The type of a list."""
+    """Return the type of a list."""
     return {"feature": feature, "_type": "List"}
 
 
@@ -45,7 +46,7 @@ SPLITS = ("train", "test", "unlabeled")
 ANSWERS = "answers"
 HISTORY = "hfal.json"
 CARD = "README.md"
-_MAY_LIE_BESIDE = (CARD, "LICENSE")
+_ALLOWED_BESIDE = (CARD, "LICENSE")
 _OUR_CARD = "<!-- written by hfal export -->"
 
 
@@ -53,7 +54,7 @@ _OUR_CARD = "<!-- written by hfal export -->"
 
 
 def strict_json(content: Any, indent: int | None = None) -> str:
-    """JSON that every reader takes: `null` stands for a number that is none, or infinite."""
+    """Write JSON that every reader takes: `null` stands for NaN and infinity."""
     try:
         return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
     except ValueError:
@@ -134,36 +135,26 @@ WRITERS: dict[str, Callable[[IO[bytes], Columns, Sequence[Row]], None]] = {
 }
 
 
-def part_beside(path: Path) -> Path:
-    """Where to write what is to become a file or a folder, beside it; what killed processes left there is removed.
+def part_path(path: Path) -> Path:
+    """Return the path to write a file or folder to first, beside it, and remove what killed processes left there.
 
     It is hidden, since `load_dataset` would take a train.parquet.part for data too.
     """
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         number = left.name.split(".")[-2]
-        if number.isdigit() and not _is_alive(int(number)):
+        if number.isdigit() and not is_alive(int(number)):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def write_whole(files: Mapping[Path, Callable[[IO[bytes]], None]], outdated: Iterable[Path]) -> None:
+def write_files(files: Mapping[Path, Callable[[IO[bytes]], None]], outdated: Iterable[Path]) -> None:
     """Write files that are there whole or not at all, and remove those whose place they take.
 
     Args:
         files: What writes each; the first is put in its place last, so that without it no folder looks complete.
         outdated: Files of an earlier export.
     """
-    parts = {file: part_beside(file) for file in files}
+    parts = {file: part_path(file) for file in files}
     try:
         for file, part in parts.items():
             with open(part, "wb") as stream:
@@ -183,7 +174,7 @@ def write_whole(files: Mapping[Path, Callable[[IO[bytes]], None]], outdated: Ite
 
 
 def dataset_configs(files: Iterable[str]) -> list[dict[str, Any]]:
-    """What `configs` in a card has to say of the files of an export, so that `load_dataset` finds all of them.
+    """Return the `configs` of a card for the files of an export, by which `load_dataset` finds all of them.
 
     Args:
         files: Their names: `train.parquet`, `test.parquet`, `unlabeled.parquet`, `answers.parquet`; others are passed
@@ -207,13 +198,13 @@ def _is_data(name: str) -> bool:
 
 
 def plain_card(configs: list[dict[str, Any]]) -> bytes:
-    """A card that says no more than which file is which."""
+    """Write a card that says no more than which file is which."""
     metadata = yaml.safe_dump({"configs": configs}, sort_keys=False)
     return f"---\n{metadata}---\n\n{_OUR_CARD}\n\nLabels collected with hfal.\n".encode()
 
 
 def check_card(card: Path, configs: list[dict[str, Any]]) -> bool:
-    """Whether a card has to be written: none is there, or one of ours.
+    """Return whether a card has to be written: none is there, or one of hfal's.
 
     Raises:
         ArgumentError: There is somebody's own, which does not name these files.
@@ -243,13 +234,13 @@ def is_plain_card(card: Path) -> bool:
 
 
 def check_folder(folder: Path, earlier: Sequence[Path]) -> None:
-    """See that a folder has nothing in it but what an export may have written.
+    """Check that a folder has nothing in it but what an export may have written.
 
     Raises:
         ArgumentError: There are other things.
     """
     if folder.is_dir():
-        known = {*_MAY_LIE_BESIDE, *(file.name for file in earlier)}
+        known = {*_ALLOWED_BESIDE, *(file.name for file in earlier)}
         others = sorted(p.name for p in folder.iterdir() if p.name not in known and not p.name.startswith("."))
         if others:
             raise ArgumentError(

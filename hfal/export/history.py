@@ -1,4 +1,4 @@
-"""How labels came about, in a form that others can read: all answers as a table, queries and rounds as JSON."""
+"""The history of a run's labels for others to read: all answers as a table, queries and rounds as JSON."""
 
 import hashlib
 import math
@@ -35,7 +35,7 @@ _OF_EXAMPLES = ("score", "suggestion", "confidence")
 
 @dataclass(frozen=True)
 class History:
-    """What is known about the labels of a run.
+    """The history of a run's labels.
 
     Attributes:
         task: The run's task.
@@ -61,7 +61,7 @@ class History:
 
 
 def pseudonyms(answers: Iterable[Answer]) -> dict[str, str]:
-    """What annotators are called where their names stay out: `annotator-1` is who answered first."""
+    """Return the annotators' pseudonyms: `annotator-1` is who answered first."""
     names: dict[str, str] = {name: name for name in OWN_NAMES}
     for answer in answers:
         names.setdefault(str(answer.annotator), f"annotator-{len(names) - len(OWN_NAMES) + 1}")
@@ -69,7 +69,7 @@ def pseudonyms(answers: Iterable[Answer]) -> dict[str, str]:
 
 
 def run_id(answers: Sequence[Answer]) -> str:
-    """What a run is known by, which a run that goes on from an export of it has too: a hash of its first answer.
+    """Return a run's id, which a run that goes on from its export has too: a hash of its first answer.
 
     Answers are only ever added, so it stays the same; and no two runs have an answer of the same microsecond.
     """
@@ -78,7 +78,7 @@ def run_id(answers: Sequence[Answer]) -> str:
 
 
 def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
-    """The table of all answers."""
+    """Return the table of all answers."""
     return [
         {
             "answer": a.number,
@@ -95,7 +95,7 @@ def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
 
 
 def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None) -> dict[str, Any]:
-    """Everything about a run but its answers, as JSON has it.
+    """Return everything about a run but its answers, as JSON has it.
 
     Texts are left out, since they are in the tables, and so are paths.
 
@@ -114,8 +114,8 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
     return {
         "hfal": FORMAT,
         "task": store.meta("task") or "text_classification",
-        "scheme": store.meta("scheme"),
-        "label_names": store.meta("label_names"),
+        "scheme": store.info.scheme,
+        "label_names": list(store.info.label_names),
         "text_columns": list(text_columns),
         "pool_size": pool_size,
         "queries": queries,
@@ -125,13 +125,13 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
 
 
 def published_model(query: Query) -> str | None:
-    """Which model scored, without the path that it came from."""
+    """Return the model that scored, without the path that it came from."""
     kind, _, name = (query.model or "").partition(" from ")
     return kind if is_local(name) else query.model
 
 
 def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]) -> History:
-    """What `history_of` and `answer_rows` have written.
+    """Read what `history_of` and `answer_rows` have written.
 
     Args:
         written: The JSON.
@@ -168,8 +168,8 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
     return History(**about, contents=contents, queries=queries, rounds=rounds, answers=log)
 
 
-def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
-    """The same for a run that has no model, with texts.
+def history_without_models(history: History, texts_of: Callable[[str], Texts]) -> History:
+    """Return the history for a run that has no models, with texts.
 
     The last round is trained again if it has yet to make its query, or was cut off; from the same answers and the same
     seed it comes to the same model.
@@ -189,7 +189,7 @@ def to_go_on(history: History, texts_of: Callable[[str], Texts]) -> History:
 
 
 def _numbers(metrics: Mapping[str, float | None] | None) -> dict[str, float] | None:
-    """Metrics of JSON, which has no NaN."""
+    """Read metrics from JSON, which has no NaN."""
     if metrics is None:
         return None
     return {name: math.nan if number is None else number for name, number in metrics.items()}

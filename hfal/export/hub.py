@@ -1,4 +1,4 @@
-"""To the Hub: a labeled set with its history, and the model that it has trained, each in one commit."""
+"""Push labels with their history, and the model trained on them, to the Hub, each in one commit."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from hfal.data.references import hub_name_problem
 from hfal.errors import ArgumentError
 from hfal.export.card import PICTURE, TAG, run_of_card
 from hfal.export.files import ANSWERS, CARD, HISTORY, SPLITS
-from hfal.export.hub_errors import said_plainly, token_for
+from hfal.export.hub_errors import hub_error_messages, token_for
 from hfal.export.publication import describe_files, write_dataset, write_model
 from hfal.store import reading
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _OURS = (*(f"{name}.parquet" for name in (*SPLITS, ANSWERS)), HISTORY, PICTURE)
 _KINDS = {"dataset": "data set", "model": "model"}  # as the Hub calls them, and as people do
-_MAY_LIE_THERE = (".gitattributes", "LICENSE", "LICENSE.md", "LICENSE.txt")
+_ALLOWED_THERE = (".gitattributes", "LICENSE", "LICENSE.md", "LICENSE.txt")
 
 
 def push_to_hub(
@@ -75,7 +75,7 @@ def push_to_hub(
     token = token_for(token)
     with (
         _written(run_dir, repo_id, license, language, model_repo_id, contents) as repositories,
-        said_plainly(token, up := []),
+        hub_error_messages(token, up := []),
     ):
         api, url = _api(token), ""
         made = [(_make(api, kind, name, private, files), kind, files) for kind, name, files in repositories]
@@ -95,7 +95,7 @@ def preview_push(
     model_repo_id: str | None = None,
     **contents: Any,
 ) -> str:
-    """What `push_to_hub` would send: files, rows, sizes, columns, and the cards. The network is not touched.
+    """Describe what `push_to_hub` would send: files, rows, sizes, columns, and the cards. The network is not touched.
 
     Args:
         run_dir: The run directory, which is only read.
@@ -127,7 +127,7 @@ def _written(
     model_repo_id: str | None,
     contents: Mapping[str, Any],
 ) -> Iterator[list[tuple[str, str, list[Path]]]]:
-    """The repositories to be: the kind, the name and the files of each, which lie there for the `with` block."""
+    """Write the repositories for the length of a `with` block: the kind, the name and the files of each."""
     if contents.get("format") is not None:
         raise ArgumentError(f"format={contents['format']!r} is for files; on the Hub they are Parquet: leave it out")
     with TemporaryDirectory(prefix="hfal-") as temporary:
@@ -144,7 +144,7 @@ def _written(
 
 
 def hub_name(target: str) -> str | None:
-    """The name in `hub:owner/name`; `None` if the target is a path.
+    """Return the name in `hub:owner/name`; `None` if the target is a path.
 
     Raises:
         ArgumentError: It is no name that the Hub can have.
@@ -178,7 +178,7 @@ def _api(token: str) -> "HfApi":
 def _make(
     api: "HfApi", kind: str, repo_id: str, private: bool | None, files: Sequence[Path]
 ) -> "DatasetInfo | ModelInfo":
-    """Make a repository, or see that what is there may be replaced by these files; what is known about it."""
+    """Make a repository, or check that these files may replace what is there; return the Hub's information on it."""
     repo_id = api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True).repo_id
     info = api.dataset_info(repo_id) if kind == "dataset" else api.model_info(repo_id)
     if private and not info.private:
@@ -196,7 +196,7 @@ def _files_in(info: "DatasetInfo | ModelInfo") -> set[str]:
 
 
 def _commit(api: "HfApi", info: "DatasetInfo | ModelInfo", kind: str, files: Sequence[Path]) -> str:
-    """Make a repository have these files, in one commit; the address of it."""
+    """Make a repository have these files, in one commit, and return its address."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     ours = _OURS if kind == "dataset" else ()
@@ -217,7 +217,7 @@ def _commit(api: "HfApi", info: "DatasetInfo | ModelInfo", kind: str, files: Seq
 def _check_may_be_replaced(
     api: "HfApi", repo_id: str, kind: str, there: set[str], revision: str, new_card: str
 ) -> None:
-    """A repository is ours if its card has our tag, and is of the same run; or if nothing is in it yet."""
+    """Check that a repository is empty, or that its card has hfal's tag and is of the same run."""
     from huggingface_hub import DatasetCard, ModelCard
 
     card_class = DatasetCard if kind == "dataset" else ModelCard
@@ -243,7 +243,7 @@ def _check_may_be_replaced(
                 )
             if not card.text.strip():  # as it is where a repository is made on the Hub's page
                 there = there - {CARD}
-    others = sorted(there - set(_MAY_LIE_THERE))
+    others = sorted(there - set(_ALLOWED_THERE))
     if others:
         raise ArgumentError(
             f"the {_KINDS[kind]} {repo_id} is there and was not made by hfal, so it is left as it is (it has "

@@ -1,4 +1,4 @@
-"""What there is to the Hub's client: the token, which no message shows, and what goes wrong, in one line."""
+"""Wrap huggingface_hub: find the token, and turn client errors into one-line messages that never show it."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _OFFLINE = "HF_HUB_OFFLINE is set, so the Hub cannot be asked: unset it, and sta
 
 
 def token_for(token: str | None) -> str:
-    """The token to publish with: the one that is given, or that the user is logged in with, or that HF_TOKEN has.
+    """Return the token to publish with: the given one, or the user's login, or HF_TOKEN.
 
     Raises:
         ArgumentError: It is no token.
@@ -24,14 +24,16 @@ def token_for(token: str | None) -> str:
     """
     import huggingface_hub
 
-    token = _checked("token", token) or _checked("HF_TOKEN, or what you logged in with,", huggingface_hub.get_token())
+    token = _check_token("token", token) or _check_token(
+        "HF_TOKEN, or what you logged in with,", huggingface_hub.get_token()
+    )
     if not token:
         raise HubError(f"there is no token for the Hub: {_LOG_IN}")
     return token
 
 
 def check_can_publish() -> None:
-    """Find out what publishing would fail for, as far as that can be known without asking the Hub.
+    """Check what publishing needs, as far as that can be known without asking the Hub.
 
     Raises:
         ArgumentError: The token is none.
@@ -44,15 +46,15 @@ def check_can_publish() -> None:
         raise HubUnreachableError(_OFFLINE)
 
 
-def _checked(where: str, token: str | None) -> str | None:
+def _check_token(where: str, token: str | None) -> str | None:
     if token is not None and (not token.isascii() or not token.isprintable() or " " in token):
         raise ArgumentError(f"{where} has characters that no token has: copy it again, without blanks and line ends")
     return token
 
 
 @contextmanager
-def said_plainly(token: str | None, up: Sequence[str] = ()) -> Iterator[None]:
-    """Turn what the Hub's client raises into one line that says what to do, without the token in it.
+def hub_error_messages(token: str | None, up: Sequence[str] = ()) -> Iterator[None]:
+    """Turn errors of the Hub's client into one line that says what to do, without the token in it.
 
     Args:
         token: The token, if there is one.
@@ -72,11 +74,11 @@ def said_plainly(token: str | None, up: Sequence[str] = ()) -> Iterator[None]:
     except OfflineModeIsEnabled:
         problem = HubUnreachableError(_OFFLINE)
     except (LocalEntryNotFoundError, ConnectionError) as error:
-        problem = _cut(error)
+        problem = _connection_error(error)
     except HfHubHTTPError as error:
-        problem = _refused(error)
+        problem = _response_error(error)
     except HTTPError as error:  # of httpx, the base of all that happens before there is an answer
-        problem = _cut(error)
+        problem = _connection_error(error)
     except ValueError as error:
         if isinstance(error, ArgumentError):
             raise
@@ -89,7 +91,7 @@ def said_plainly(token: str | None, up: Sequence[str] = ()) -> Iterator[None]:
     raise type(problem)(text.replace(token, "(token)") if token else text) from None
 
 
-def _cut(error: Exception) -> HubUnreachableError:
+def _connection_error(error: Exception) -> HubUnreachableError:
     from huggingface_hub import is_offline_mode
 
     if is_offline_mode():
@@ -100,7 +102,7 @@ def _cut(error: Exception) -> HubUnreachableError:
     )
 
 
-def _refused(error: Any) -> HubError:
+def _response_error(error: Any) -> HubError:
     status = error.response.status_code
     said = _one_line(error.server_message or "") or f"status {status}"
     if status == 401:

@@ -1,4 +1,4 @@
-"""The labels of a run as a data set that can be read without hfal: each with its text and its history."""
+"""Export the labels of a run as a dataset that can be read without hfal, each with its text and its history."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ from hfal.export.files import (
     plain_card,
     strict_json,
     value,
-    write_whole,
+    write_files,
 )
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
 from hfal.store import Store, reading
@@ -62,10 +62,10 @@ _OF_RAW_TEXT = ("tokens", "spans")
 
 
 class Examples(Protocol):
-    """What has the texts of a whole pool: a `Pool`, or `hfal.data.identity.Examples`, which needs no torch."""
+    """The texts of a whole pool: a `Pool`, or `hfal.data.identity.Examples`, which needs no torch."""
 
     def examples(self) -> Iterator[tuple[str, Texts]]:
-        """Id and texts, by column, of every example."""
+        """Yield id and texts, by column, of every example."""
         ...
 
 
@@ -162,7 +162,7 @@ def export_labels(
 def write_labels(
     store: Store, to: str | os.PathLike[str], format: str | None = None, **contents: Any
 ) -> dict[Path, int]:
-    """Write the labels of a run whose store is open already, so that other things can be told of the same instant.
+    """Write the labels of a run whose store is open already.
 
     Args:
         store: What the run knows: see `hfal.store.reading`.
@@ -181,7 +181,7 @@ def write_labels(
     try:
         for file in export.files:
             file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(export.files, export.outdated)
+        write_files(export.files, export.outdated)
     except OSError as error:
         raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
     return export.rows
@@ -189,7 +189,7 @@ def write_labels(
 
 @dataclass(frozen=True)
 class Export:
-    """An export that only has to be written.
+    """An export that is ready to be written.
 
     Attributes:
         files: What writes each file.
@@ -213,7 +213,7 @@ def prepare_export(
     unlabeled: Examples | None = None,
     answers: bool = False,
 ) -> Export:
-    """Find out what `write_labels` has to write, and whether it may; nothing is written.
+    """Prepare and check what `write_labels` is to write; nothing is written.
 
     Args:
         store: What the run knows.
@@ -298,7 +298,7 @@ def _is_left_out(column: str, provenance: bool, comments: bool) -> bool:
 
 
 def _possible_columns(columns: Sequence[str], is_ours: bool) -> list[list[str]]:
-    """The columns by which an export of the run is known, by what was left out.
+    """Return the lists of columns that an export of the run may have.
 
     Without the provenance it looks like a file of the user's own, unless something beside it says whose it is.
     """
@@ -312,12 +312,12 @@ def _without(rows: Iterable[Row], column: str) -> list[Row]:
 
 
 def _renamed(answers: Iterable[Answer], names: Mapping[str, str]) -> list[Answer]:
-    """The answers, with what their annotators are called in the export."""
+    """Return the answers with the annotators' names in the export."""
     return [replace(a, annotator=names.get(str(a.annotator), a.annotator)) for a in answers]
 
 
 def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, bool]:
-    """Where to write, in which format, and whether that is a folder."""
+    """Return where to write, in which format, and whether that is a folder."""
     if format is not None and format not in FORMATS:
         raise ArgumentError(f"format={format!r}, expected one of: {', '.join(FORMATS)}")
     text = os.fspath(to)
@@ -337,7 +337,7 @@ def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, 
 def _check_place(
     to: str | os.PathLike[str], format: str, is_folder: bool, with_unlabeled: bool, with_answers: bool
 ) -> None:
-    """See that there is a place for the unlabeled examples, and for the log."""
+    """Check that there is a place for the unlabeled examples, and for the log."""
     for name, wanted in (("unlabeled", with_unlabeled), ("answers", with_answers)):
         if wanted and not is_folder:
             raise ArgumentError(f"to={os.fspath(to)!r} is one file, with no place for {name}: name a folder")
@@ -358,7 +358,7 @@ def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
             "take .parquet, .jsonl or .csv"
         )
     if format == "csv" and store.is_of_sets:
-        names = store.meta("label_names")
+        names = store.info.label_names
         join_label_set(names, names)  # which says why where that cannot be done
 
 
@@ -368,7 +368,7 @@ def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
 def _read(
     store: Store, names: Mapping[str, str], unlabeled: Examples | None
 ) -> tuple[dict[str, Feature], list[Row], dict[str, str]]:
-    """The columns with their types, the rows, and how each text column is called in them."""
+    """Return the columns with their types, the rows, and the name of each text column in them."""
     current = [answer for answer in store.current_answers().values() if answer.label is not None]
     labeled = {answer.example_id: answer for answer in _renamed(current, names)}
     if not labeled:
@@ -410,7 +410,7 @@ def _read(
                 "the text column %r is called %r in the export, which has a %r of its own", name, column, name
             )
     features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
-    label: Feature = {"names": list(store.meta("label_names")), "_type": "ClassLabel"}
+    label: Feature = {"names": list(store.info.label_names), "_type": "ClassLabel"}
     features["label"] = list_of(label) if store.is_of_words or store.is_of_sets else label
     features |= {column: value(dtype) for column, dtype in _PROVENANCE.items()}
     if store.is_of_words or store.is_of_sets:
@@ -425,7 +425,7 @@ def _unlabeled_rows(
     text_columns: Mapping[str, str],
     of_raw_text: Sequence[str],
 ) -> list[Row]:
-    """Rows for all examples that have no label."""
+    """Return the rows of all examples that have no label."""
     rows, missing = [], {*labeled, *store.contents()}
     for example_id, texts in pool.examples():
         missing.discard(example_id)
@@ -454,7 +454,7 @@ def _is_raw(texts: Iterable[Texts]) -> bool:
 
 
 def _origin(answer: Answer, asked: Sequence[tuple[int, Query, Queried]]) -> tuple[int, Query, Queried] | None:
-    """The query that an answer is to: the one that it names, or the last one before that with its example."""
+    """Return the query of an answer: the one that it names, or the last one before that with its example."""
     if answer.annotator == DATASET:
         return None
     before = [place for place in asked if answer.query is None or place[1].number <= answer.query]

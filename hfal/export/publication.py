@@ -1,4 +1,4 @@
-"""What is published of a run: a folder with Parquet files, card and picture, or with the model of its last round.
+"""Write what is published of a run: Parquet files, card and picture, or the model of its last round.
 
 Whatever goes to the Hub is written here first, whole, so that it can be looked at before, and sent in one commit.
 """
@@ -17,6 +17,7 @@ from hfal.export.card import dataset_card, draw_learning_curve, model_card
 from hfal.export.files import ANSWERS, CARD
 from hfal.export.labels import prepare_export, write_labels
 from hfal.store import Store, reading
+from hfal.store.run_directory import model_folder
 from hfal.utils.csv_files import csv_rows
 
 
@@ -35,7 +36,7 @@ def write_dataset(
     model_repo_id: str | None = None,
     **contents: Any,
 ) -> list[Path]:
-    """Write all that a data set on the Hub has: Parquet files, learning curve and card.
+    """Write the files of a dataset on the Hub: Parquet files, learning curve and card.
 
     Args:
         store: What the run knows: see `hfal.store.reading`.
@@ -68,7 +69,7 @@ def write_model(
     dataset_repo_id: str,
     language: str | Sequence[str] | None = None,
 ) -> list[Path]:
-    """Write what a model on the Hub has: the weights of the last finished round, its tokenizer, and a card.
+    """Write the files of a model on the Hub: the weights of the last finished round, its tokenizer, and a card.
 
     Weights are published as safetensors only. Paths of this machine are taken out of the configuration.
 
@@ -86,8 +87,7 @@ def write_model(
         RunDirectoryError: There is no model of a finished round.
     """
     finished = [record.number for record in store.rounds() if record.finished is not None]
-    # As `hfal.store.run_directory.round_folder`, which loads torch.
-    source = store.run_dir / "rounds" / f"{finished[-1]:03d}" / "model" if finished else None
+    source = model_folder(store.run_dir, finished[-1]) if finished else None
     if source is None or not any(source.glob("*.safetensors")):
         where = "no round is finished" if source is None else f"{source} has no .safetensors"
         raise RunDirectoryError(f"there is no model to publish: {where}; leave the model out, or go on with the run")
@@ -104,7 +104,7 @@ def write_model(
 
 
 def _without_paths(content: Any) -> Any:
-    """The configuration of a model or tokenizer without what only this machine has."""
+    """Return the configuration of a model or tokenizer without paths of this machine."""
     if isinstance(content, list):
         return [_without_paths(part) for part in content]
     if not isinstance(content, dict):
@@ -119,7 +119,7 @@ def _is_path(key: str, value: Any) -> bool:
 def preview_export(
     run_dir: str | os.PathLike[str], to: str | os.PathLike[str], format: str | None = None, **contents: Any
 ) -> str:
-    """What `export_labels` would write: files, rows, sizes and columns. Nothing is written to `to`.
+    """Describe what `export_labels` would write: files, rows, sizes and columns. Nothing is written to `to`.
 
     Args:
         run_dir: The run directory, which is only read.
@@ -144,7 +144,7 @@ def preview_export(
 
 
 def describe_files(files: Iterable[Path]) -> str:
-    """The files with their sizes, and the rows and columns of those that have any, one line for each."""
+    """Describe files: their sizes, and the rows and columns of those that have any."""
     lines = []
     for file in files:
         rows, columns = _contents(file)
@@ -156,7 +156,7 @@ def describe_files(files: Iterable[Path]) -> str:
 
 
 def describe_rows(tables: Mapping[Path, int]) -> str:
-    """What `export_labels` has written, one line for each table."""
+    """Describe what `export_labels` has written, one line for each table."""
     kinds = {"unlabeled": "unlabeled texts", ANSWERS: "answers"} if len(tables) > 1 else {}  # a file may be called so
     return "\n".join(f"{path}: {rows} {kinds.get(path.stem, 'labels')}" for path, rows in tables.items())
 

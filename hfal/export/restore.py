@@ -1,4 +1,4 @@
-"""From an export to a run directory that goes on where the export stopped."""
+"""Make a run directory from an export, to go on where the export stopped."""
 
 import contextlib
 import json
@@ -12,12 +12,13 @@ import datasets
 
 from hfal.data.references import hub_name_problem
 from hfal.errors import ArgumentError, HubError, RunDirectoryError
-from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_beside
-from hfal.export.history import History, read_history, to_go_on
-from hfal.export.hub_errors import said_plainly
+from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_path
+from hfal.export.history import History, history_without_models, read_history
+from hfal.export.hub_errors import hub_error_messages
 from hfal.store import Store
 from hfal.store.records import Answer
 from hfal.store.run_directory import has_run
+from hfal.store.run_info import RunInfo
 
 
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
@@ -26,7 +27,7 @@ _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
 def load_export(
     source: str | os.PathLike[str], revision: str | None = None, token: str | None = None
 ) -> tuple[datasets.Dataset, History]:
-    """All examples of an export, with their ids and texts, and what is known about their labels.
+    """Load all examples of an export, with their ids and texts, and the history of their labels.
 
     Args:
         source: A folder, or the name of a data set on the Hub, also with `hub:` before it.
@@ -78,7 +79,7 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
     files = ["*.parquet", HISTORY]
     token = token or huggingface_hub.get_token()
     try:
-        with said_plainly(token):
+        with hub_error_messages(token):
             return Path(
                 huggingface_hub.snapshot_download(
                     name, repo_type="dataset", revision=revision, token=token, allow_patterns=files
@@ -91,7 +92,7 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
 
 @contextlib.contextmanager
 def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLike[str]) -> Iterator[Path]:
-    """A run directory with this history, which is there when the `with` block ends well, and not at all otherwise.
+    """Make a run directory with this history, which is there when the `with` block ends well, and not otherwise.
 
     One that went on from the export before is left as it is.
 
@@ -106,7 +107,7 @@ def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLik
         _check_goes_on(history, target)
         yield target
         return
-    part = part_beside(target)
+    part = part_path(target)
     shutil.rmtree(part, ignore_errors=True)
     try:
         store = Store(part)
@@ -146,16 +147,11 @@ def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
     gone = history.contents.keys() - texts.keys()
     if gone:
         raise ArgumentError(f"the export lacks {len(gone)} examples that were asked about, such as {min(gone)!r}")
-    history = to_go_on(history, texts.__getitem__)
+    history = history_without_models(history, texts.__getitem__)
     store.restore(
-        {
-            "labels_are_hidden": False,
-            "task": history.task,
-            "scheme": history.scheme,
-            "label_names": history.label_names,
-            "exported_rounds": sum(record.finished is not None for record in history.rounds),  # which have no models
-        },
+        RunInfo(history.task, history.scheme, tuple(history.label_names)),
         history.queries,
         history.rounds,
         [(a, history.contents[a.example_id], texts[a.example_id]) for a in history.answers],
+        exported_rounds=sum(record.finished is not None for record in history.rounds),
     )

@@ -1,4 +1,4 @@
-"""When to stop: criteria that decide from what the rounds so far have shown, alone or joined by `|` and `&`.
+"""Stopping criteria, which decide from the records of the rounds so far, alone or joined by `|` and `&`.
 
 A criterion is pure: it is asked after each round with the records of all finished rounds, and says why the run should
 end there, or nothing. So a run that was killed stops where one that was not would have stopped, and `replay` says of a
@@ -21,11 +21,11 @@ History = Sequence[RoundRecord]
 
 
 class Criterion(ABC):
-    """What a criterion is: `a | b` stops where either does, `a & b` where both do; `str` gives it as an expression."""
+    """A stopping criterion: `a | b` stops where either does, `a & b` where both do; `str` gives the expression."""
 
     @abstractmethod
     def reason(self, history: History) -> str | None:
-        """Why the run should end after the last of these rounds; `None` if it should go on.
+        """Return why the run should end after the last of these rounds; `None` if it should go on.
 
         Args:
             history: All finished rounds, first to last. What a round lacks, a metric or a figure, meets no criterion;
@@ -33,17 +33,17 @@ class Criterion(ABC):
         """
 
     def parts(self) -> Iterator["Criterion"]:
-        """The criteria that it is joined of; itself if it is a single one."""
+        """Yield the criteria that it is joined of; itself if it is a single one."""
         yield self
 
     @property
     def metrics(self) -> list[str]:
-        """The names of the metrics that have to be there."""
+        """The names of the metrics that it reads."""
         return []
 
     @property
     def needs_stability(self) -> bool:
-        """Whether it reads what is recorded of the stop set; see `hfal.stopping.stability`."""
+        """Whether it reads figures of the stop set; see `hfal.stopping.stability`."""
         return False
 
     def __or__(self, other: "Criterion") -> "Criterion":
@@ -67,17 +67,17 @@ class _Joined(Criterion):
     word: ClassVar[str]
 
     def parts(self) -> Iterator[Criterion]:
-        """Those of each."""
+        """See `Criterion.parts`: those of each."""
         return (part for criterion in self.criteria for part in criterion.parts())
 
     @property
     def metrics(self) -> list[str]:
-        """Those of each."""
+        """See `Criterion.metrics`: those of each."""
         return list(dict.fromkeys(name for criterion in self.criteria for name in criterion.metrics))
 
     @property
     def needs_stability(self) -> bool:
-        """Whether one of them does."""
+        """See `Criterion.needs_stability`: whether one of them does."""
         return any(criterion.needs_stability for criterion in self.criteria)
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ class _Joined(Criterion):
 
 
 class AnyOf(_Joined):
-    """Stops where one of several criteria does: `a | b`."""
+    """Stop where one of several criteria does: `a | b`."""
 
     word = "or"
 
@@ -96,7 +96,7 @@ class AnyOf(_Joined):
 
 
 class AllOf(_Joined):
-    """Stops where several criteria do at once: `a & b`."""
+    """Stop where several criteria do at once: `a & b`."""
 
     word = "and"
 
@@ -151,7 +151,7 @@ def _check_metric(name: str, metric: Any) -> None:
 
 @dataclass(frozen=True)
 class Budget(Named):
-    """Stops after the first round for which so many labels had been bought, the holdout's included.
+    """Stop after the first round for which so many labels had been bought, the holdout's included.
 
     The callback's own `budget` is a limit that is never exceeded; this only looks at what is behind.
 
@@ -182,7 +182,7 @@ class Budget(Named):
 
 @dataclass(frozen=True)
 class Target(Named):
-    """Stops when a metric reaches a value; falls to it, where the metric is a loss (`is_loss`).
+    """Stop when a metric reaches a value; falls to it, where the metric is a loss (`is_loss`).
 
     Args:
         metric: Its name, with or without the Trainer's `eval_`.
@@ -211,7 +211,7 @@ class Target(Named):
 
 @dataclass(frozen=True)
 class Plateau(Named):
-    """Stops when the best of the last rounds is hardly better than the best of all rounds before them.
+    """Stop when the best of the last rounds is hardly better than the best of all rounds before them.
 
     A single bad round does not stop the run, nor does a single lucky one keep it going for long.
 
@@ -256,7 +256,7 @@ def is_loss(metric: str) -> bool:
 
 
 def metric_of(record: RoundRecord, name: str) -> float:
-    """A metric of a round, by its name with or without `eval_`; NaN if the round does not have it."""
+    """Return a metric of a round, by its name with or without `eval_`; NaN if the round does not have it."""
     value = _find(record.metrics or {}, name)
     return math.nan if value is None else float(value)
 
@@ -269,7 +269,7 @@ def _find(metrics: Mapping[str, Any], name: str) -> Any:
 
 
 class _OfStopSet(Named):
-    """Stops when a figure of the stop set was on the right side of a bound in each of the last rounds.
+    """Stop when a figure of the stop set was on the right side of a bound in each of the last rounds.
 
     In the papers that average over a window it is their mean that has to be. Here it is each, which is never earlier.
     """
@@ -287,8 +287,8 @@ class _OfStopSet(Named):
         """Whether a figure is on the right side of the bound; NaN is on no side."""
 
     @abstractmethod
-    def _said(self, value: float, number: int) -> str:
-        """What there is to say of the figure of a round."""
+    def _phrase(self, value: float, number: int) -> str:
+        """Describe the figure of a round."""
 
     def reason(self, history: History) -> str | None:
         """See `Criterion.reason`."""
@@ -296,12 +296,12 @@ class _OfStopSet(Named):
         if len(recent) < self.rounds or not all(map(self._holds, recent)):
             return None
         for_rounds = f" for {self.rounds} rounds" if self.rounds > 1 else ""
-        return f"{self._said(recent[-1], history[-1].number)}{for_rounds}"
+        return f"{self._phrase(recent[-1], history[-1].number)}{for_rounds}"
 
 
 @dataclass(frozen=True)
 class Kappa(_OfStopSet):
-    """Stops when the predictions hardly change any more from round to round: Cohen's kappa between them is high.
+    """Stop when the predictions hardly change any more from round to round: Cohen's kappa between them is high.
 
     Bloodgood & Vijay-Shanker, "A Method for Stopping Active Learning Based on Stabilizing Predictions and the Need for
     User-Adjustable Stopping" (CoNLL 2009).
@@ -323,12 +323,12 @@ class Kappa(_OfStopSet):
     def _holds(self, value: float) -> bool:
         return value >= self.least
 
-    def _said(self, value: float, number: int) -> str:
+    def _phrase(self, value: float, number: int) -> str:
         return f"kappa between rounds {number - 1} and {number} is {value:.3f}, at least {self.least}"
 
 
 class _AtMost(_OfStopSet):
-    """Stops when a figure from 0 to 1 was at most so much."""
+    """Stop when a figure from 0 to 1 was at most so much."""
 
     most: float
 
@@ -342,7 +342,7 @@ class _AtMost(_OfStopSet):
 
 @dataclass(frozen=True)
 class Uncertainty(_AtMost):
-    """Stops when the model is certain: the mean entropy of its predictions, as a share of the largest there can be.
+    """Stop when the model is certain: the mean entropy of its predictions, as a share of the maximum, is low.
 
     Zhu, Wang & Hovy, "Multi-Criteria-Based Strategy to Stop Active Learning for Data Annotation" (COLING 2008); Zhu,
     Wang, Hovy & Ma, "Confidence-Based Stopping Criteria for Active Learning for Data Annotation" (TSLP 2010): overall
@@ -358,13 +358,13 @@ class Uncertainty(_AtMost):
     name: ClassVar[str] = "uncertainty"
     figure: ClassVar[str] = "uncertainty"
 
-    def _said(self, value: float, number: int) -> str:
+    def _phrase(self, value: float, number: int) -> str:
         return f"the mean uncertainty after round {number} is {value:.3f}, at most {self.most}"
 
 
 @dataclass(frozen=True)
 class Change(_AtMost):
-    """Stops when few examples get another prediction than in the round before.
+    """Stop when few examples get another prediction than in the round before.
 
     Zhu, Wang & Hovy (COLING 2008): classification change. There no example at all may change, `change(0, rounds=1)`,
     which is hardly ever so where networks are fine-tuned.
@@ -380,13 +380,13 @@ class Change(_AtMost):
     name: ClassVar[str] = "change"
     figure: ClassVar[str] = "changed"
 
-    def _said(self, value: float, number: int) -> str:
+    def _phrase(self, value: float, number: int) -> str:
         return f"the share of predictions that changed in round {number} is {value:.4f}, at most {self.most}"
 
 
 @dataclass(frozen=True)
 class FChange(_AtMost):
-    """Stops when the F measure is predicted to change little: what the round before would have, were this one right.
+    """Stop when the F measure of the round before, were this one right, is high: it is predicted to change little.
 
     Altschuler & Bloodgood, "Stopping Active Learning based on Predicted Change of F Measure for Text Classification"
     (ICSC 2019). There it is of two classes; `hfal.utils.agreement` has the F measures for more classes, sets and tags.
@@ -401,7 +401,7 @@ class FChange(_AtMost):
     name: ClassVar[str] = "f_change"
     figure: ClassVar[str] = "f_change"
 
-    def _said(self, value: float, number: int) -> str:
+    def _phrase(self, value: float, number: int) -> str:
         return (
             f"the predicted change of F between rounds {number - 1} and {number} is {value:.4f}, at most {self.most}"
         )
@@ -418,7 +418,7 @@ CRITERIA: dict[str, type[Named]] = {
 
 
 def metric_value(metrics: Mapping[str, Any], name: str, argument: str = "target_metric") -> float:
-    """A metric by its name, with or without the Trainer's `eval_` in front.
+    """Return a metric by its name, with or without the Trainer's `eval_` in front.
 
     Args:
         metrics: What the Trainer gave, or could give.
@@ -437,7 +437,7 @@ def metric_value(metrics: Mapping[str, Any], name: str, argument: str = "target_
 
 
 def replay(criteria: Iterable[Criterion], history: History) -> list[int | None]:
-    """Where each criterion would have ended a run, had it been asked after every round.
+    """Return where each criterion would have ended a run, had it been asked after every round.
 
     Args:
         criteria: The criteria.

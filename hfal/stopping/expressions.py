@@ -1,4 +1,4 @@
-"""Criteria of when to stop as an expression: `"kappa or (budget(300) and plateau(accuracy, 0.01))"`.
+"""Stopping criteria as an expression: `"kappa or (budget(300) and plateau(accuracy, 0.01))"`.
 
 It is read as Python reads it, and never evaluated.
 """
@@ -27,7 +27,7 @@ def parse_stop(
     unit: str = "examples",
     target: tuple[str, float] | None = None,
 ) -> Criterion | None:
-    """The criterion that an expression stands for: `"kappa or (budget(300) and plateau(accuracy, 0.01))"`.
+    """Parse a stopping criterion: `"kappa or (budget(300) and plateau(accuracy, 0.01))"`.
 
     Args:
         text: Names of `CRITERIA`, with or without arguments, joined by `and`, `or` and parentheses; or `"none"`.

@@ -1,4 +1,4 @@
-"""How much a model's predictions differ from those of the round before: figures that say when to stop.
+"""Compare a model's predictions for the stop set with those of the round before.
 
 They are of the stop set: some examples of the pool, drawn at random once in a run, whatever their labels (Bloodgood &
 Vijay-Shanker, CoNLL 2009). Predictions are integers, one for each decision: the class of a text, int[N]; for each
@@ -21,7 +21,7 @@ KAPPA, CHANGED, F_CHANGE, UNCERTAINTY = "kappa", "changed", "f_change", "uncerta
 def compare(
     before: np.ndarray, now: np.ndarray, f_measure: Callable[[np.ndarray, np.ndarray], float]
 ) -> dict[str, float]:
-    """The figures of two rounds' predictions.
+    """Compute the figures of two rounds' predictions.
 
     Where both models decide everything in one and the same way, as one does that has seen hardly any label of a rare
     class, there are none: kappa is not defined, and that nothing changes does not mean that nothing is left to learn.
@@ -49,13 +49,13 @@ def compare(
 
 
 def pack(predictions: np.ndarray) -> bytes:
-    """Predictions as they are stored, in few bytes."""
+    """Compress predictions for the store."""
     file = io.BytesIO()
     np.save(file, predictions.astype(np.int16), allow_pickle=False)
     return zlib.compress(file.getvalue())
 
 
 def unpack(data: bytes) -> np.ndarray:
-    """What `pack` was given, int16."""
+    """Return what `pack` was given, int16."""
     predictions: np.ndarray = np.load(io.BytesIO(zlib.decompress(data)), allow_pickle=False)
     return predictions

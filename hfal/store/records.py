@@ -1,4 +1,4 @@
-"""What a run knows: answers, queries and rounds, as the store gives them."""
+"""Answers, queries and rounds as the store takes and returns them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Texts = Mapping[str, str | Sequence[str]]
 
 @dataclass(frozen=True)
 class Answer:
-    """What an annotator says about one example.
+    """An annotator's answer to one example.
 
     Args:
         example_id: The example's id in the pool.
@@ -96,7 +96,7 @@ class Query:
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """A round as the store knows it.
+    """The record of a round.
 
     Attributes:
         number: 1 for the round that trains on the seed set.
@@ -127,10 +127,10 @@ class RoundRecord:
 
 
 def seconds_between(begin: str, end: str) -> float:
-    """The seconds from one time to another, both in ISO 8601 as records have them."""
+    """Return the seconds from one time to another, both in ISO 8601 as in records."""
     return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
 
 
 def utc_now() -> str:
-    """The time now, UTC, ISO 8601 with microseconds."""
+    """Return the current time in UTC, in ISO 8601 with microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds")

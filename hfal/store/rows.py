@@ -1,4 +1,4 @@
-"""Queries, answers, texts and rounds as rows of the tables. Who writes has a transaction open."""
+"""Queries, answers, texts and rounds as rows of the tables. Callers that write have a transaction open."""
 
 import json
 import sqlite3
@@ -7,10 +7,15 @@ from typing import Any
 from hfal.store.records import Answer, Queried, Query, RoundRecord, Texts
 
 
+def insert_meta(db: sqlite3.Connection, key: str, value: Any) -> None:
+    """Write a JSON value under a key, in the place of the one that is there."""
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+
 def insert_query(
     db: sqlite3.Connection, query: Query, time: str, number: int | None = None, closed: bool = False
 ) -> int | None:
-    """Write a query with its examples and their texts; the next number is found where there is none."""
+    """Write a query with its examples and their texts, under the next number if none is given."""
     number = db.execute(
         "INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -39,7 +44,7 @@ def insert_query(
 
 
 def read_queries(db: sqlite3.Connection, condition: str, *values: Any) -> list[Query]:
-    """The queries of which an SQL condition holds, oldest first."""
+    """Read the queries that fulfill an SQL condition, oldest first."""
     rows = db.execute(f"SELECT * FROM queries WHERE {condition} ORDER BY query", values).fetchall()
     examples = "SELECT * FROM queried JOIN texts USING (example_id, content) WHERE query = ? ORDER BY rank"
     return [
@@ -71,7 +76,7 @@ def read_queries(db: sqlite3.Connection, condition: str, *values: Any) -> list[Q
 
 
 def insert_answer(db: sqlite3.Connection, answer: Answer, content: str) -> int | None:
-    """Append an answer to the log; the next number is found where it has none."""
+    """Append an answer to the log, under the next number if it has none."""
     return db.execute(
         "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -89,7 +94,7 @@ def insert_answer(db: sqlite3.Connection, answer: Answer, content: str) -> int |
 
 
 def read_answers(db: sqlite3.Connection, condition: str, *values: Any) -> list[Answer]:
-    """The answers of which an SQL condition holds, oldest first."""
+    """Read the answers that fulfill an SQL condition, oldest first."""
     rows = db.execute(f"SELECT * FROM answers WHERE {condition} ORDER BY answer", values)
     return [
         Answer(
@@ -107,7 +112,7 @@ def read_answers(db: sqlite3.Connection, condition: str, *values: Any) -> list[A
 
 
 def insert_round(db: sqlite3.Connection, record: RoundRecord) -> None:
-    """Write a round as it was, but for the predictions of its model."""
+    """Write a round, but for the predictions of its model."""
     db.execute(
         "INSERT INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -128,7 +133,7 @@ def insert_round(db: sqlite3.Connection, record: RoundRecord) -> None:
 
 
 def read_rounds(db: sqlite3.Connection, condition: str, *values: Any) -> list[RoundRecord]:
-    """The rounds of which an SQL condition holds, first to last."""
+    """Read the rounds that fulfill an SQL condition, first to last."""
     known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'stability'").fetchone()  # since schema 4
     figures = "SELECT round, figures FROM stability" if known else "SELECT NULL AS round, NULL AS figures"
     rows = db.execute(
@@ -158,10 +163,10 @@ def insert_texts(db: sqlite3.Connection, example_id: str, content: str, texts: T
 
 
 def dump(value: Any) -> str | None:
-    """A value as JSON; nothing is NULL."""
+    """Write a value as JSON, and `None` as NULL."""
     return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def load(text: str | None) -> Any:
-    """What `dump` has written."""
+    """Read what `dump` has written."""
     return None if text is None else json.loads(text)

@@ -86,14 +86,14 @@ UPGRADES = {3: _STABILITY}
 
 
 def set_schema(db: sqlite3.Connection, script: str) -> None:
-    """Run a script, within the transaction that is open, after which the file has this version of the schema."""
+    """Run a script within the open transaction, and set the version of the schema."""
     for statement in _split_statements(script):
         db.execute(statement)
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _split_statements(script: str) -> Iterator[str]:
-    """The statements of a script, one by one: `executescript` would commit the transaction it runs in."""
+    """Split a script into statements: `executescript` would commit the transaction it runs in."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

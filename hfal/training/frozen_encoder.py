@@ -17,7 +17,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput, TokenClassif
 
 from hfal.acquisition.embeddings import embeddings_file
 from hfal.data.pool import EMBEDDING, STATES
-from hfal.data.references import in_full
+from hfal.data.references import absolute_reference
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.tokenization import NO_WORD
 from hfal.training.token_states import middle_layer
@@ -98,7 +98,7 @@ class FrozenEncoderForSequenceClassification(_Head):
             **options: Of `FrozenEncoderConfig`.
         """
         size = dataset.features[EMBEDDING].length
-        name = in_full(encoder)
+        name = absolute_reference(encoder)
         return cls(FrozenEncoderConfig(size, encoder_name_or_path=name, name_or_path=name, **options))
 
     def forward(self, embedding: torch.Tensor, labels: torch.Tensor | None = None) -> SequenceClassifierOutput:
@@ -145,7 +145,7 @@ class FrozenEncoderForTokenClassification(_Head):
         """
         row = dataset[0]
         size = len(row[STATES]) // len(row["input_ids"])
-        name = in_full(encoder)
+        name = absolute_reference(encoder)
         options = {**options, "encoder_name_or_path": name, "name_or_path": name}
         layer = middle_layer(AutoConfig.from_pretrained(encoder))
         return cls(FrozenEncoderConfig(size, encoder_layer=layer, **options))

@@ -21,7 +21,7 @@ import torch
 from transformers import Trainer, TrainingArguments, set_seed
 
 from hfal.acquisition.queries import Acquisition
-from hfal.acquisition.self_training import forget_predictions, predictions_path
+from hfal.acquisition.self_training import forget_predictions
 from hfal.annotators.asking import collect
 from hfal.annotators.base import Annotator
 from hfal.annotators.simulated import SimulatedAnnotator
@@ -29,7 +29,8 @@ from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
 from hfal.store import Store
 from hfal.store.records import RoundRecord
-from hfal.store.run_directory import round_folder
+from hfal.store.run_directory import model_folder, predictions_file, round_folder
+from hfal.store.run_info import RunPlan
 from hfal.training.checks import check_trainer
 from hfal.training.epochs import epochs_of
 from hfal.training.next_step import Plan, forget_training, next_step
@@ -123,8 +124,8 @@ def run_rounds(
         acquisition.show_progress = is_main() and not trainer.args.disable_tqdm
 
         def begin_run() -> None:
-            store.set_meta("plan", _plan(acquisition, plan, annotator))
-            store.set_meta("ended", None)
+            store.set_plan(_plan(acquisition, plan, annotator))
+            store.set_ended(None)
             collect(store, annotator)
             acquisition.first.propose_holdout(plan.holdout)
 
@@ -251,8 +252,8 @@ def _with_pseudo_labels(
 ) -> datasets.Dataset:
     """What a round trains on: labels, and confident predictions of the model of the round before."""
     pool, before = acquisition.pool, record.number - 1
-    if not on_main(predictions_path(pool.run_dir, before).exists):
-        if not on_main(lambda: fits(trainer, round_folder(pool.run_dir, before) / "model")):
+    if not on_main(predictions_file(pool.run_dir, before).exists):
+        if not on_main(lambda: fits(trainer, model_folder(pool.run_dir, before))):
             logger.warning("round %d has no model to predict with, so only labels are trained on", before)
             return pool.labeled_until(record.answers_seen)
         weights.load_round(before)
@@ -262,7 +263,7 @@ def _with_pseudo_labels(
 
 
 def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
-    save_model(trainer, round_folder(store.run_dir, number) / "model")
+    save_model(trainer, model_folder(store.run_dir, number))
     on_main(lambda: store.finish_training(number))
 
 
@@ -308,20 +309,20 @@ def _interrupted(number: int) -> RunInterrupted:
     return RunInterrupted(message)
 
 
-def _plan(acquisition: Acquisition, plan: Plan, annotator: Annotator) -> dict[str, Any]:
+def _plan(acquisition: Acquisition, plan: Plan, annotator: Annotator) -> RunPlan:
     """What the run is to do, for those who only read the store: `hfal status`, `hfal label`."""
-    return {
-        "rounds": plan.rounds,
-        "budget": acquisition.purchases.budget,
-        "strategy": acquisition.strategy_name,
-        "query_size": acquisition.query_size,
-        "unit": acquisition.purchases.unit,
-        "target_metric": plan.target_metric,
-        "target": plan.target,
-        "stop": None if plan.stop is None else str(plan.stop),
-        "simulated": isinstance(annotator, SimulatedAnnotator),
-        "pool_size": len(acquisition.pool),
-    }
+    return RunPlan(
+        rounds=plan.rounds,
+        budget=acquisition.purchases.budget,
+        strategy=acquisition.strategy_name,
+        query_size=acquisition.query_size,
+        unit=acquisition.purchases.unit,
+        target_metric=plan.target_metric,
+        target=plan.target,
+        stop=None if plan.stop is None else str(plan.stop),
+        simulated=isinstance(annotator, SimulatedAnnotator),
+        pool_size=len(acquisition.pool),
+    )
 
 
 def _short(metrics: dict[str, float]) -> str:

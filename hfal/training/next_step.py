@@ -15,7 +15,8 @@ from hfal.errors import HfalError, RunDirectoryError
 from hfal.stopping.criteria import Criterion, metric_value
 from hfal.store import Store
 from hfal.store.records import RoundRecord
-from hfal.store.run_directory import round_folder
+from hfal.store.run_directory import model_folder, round_folder, rounds_folder
+from hfal.store.run_info import Ended
 from hfal.training.weights import fits, last_complete_checkpoint, stopped_early_at
 
 
@@ -77,10 +78,10 @@ def next_step(trainer: Trainer, acquisition: Acquisition, annotator: Annotator, 
     if last is not None:
         if reason is not None:
             logger.info("the run ends after round %d: %s", last.number, reason)
-            store.set_meta("ended", {"reason": reason, "answer": store.last_answer()})
+            store.set_ended(Ended(reason, store.last_answer()))
             return Step(last.number, ends=True)
         if store.query_of_round(last.number) is None and len(acquisition.purchases.affordable()):
-            if not _is_of_another_model(trainer, round_folder(store.run_dir, last.number) / "model"):
+            if not _is_of_another_model(trainer, model_folder(store.run_dir, last.number)):
                 return Step(last.number)
             _check_models(trainer, acquisition, plan, last.number + 1)  # refused before anything is forgotten
             logger.info("round %d is trained again: another model is to make its query", last.number)
@@ -135,7 +136,7 @@ def _check_models(trainer: Trainer, acquisition: Acquisition, plan: Plan, number
     store, committee = acquisition.pool.store, acquisition.committee
     record = store.round(number)
     needed: dict[str, range] = {}
-    before = round_folder(store.run_dir, number - 1) / "model"
+    before = model_folder(store.run_dir, number - 1)
     if plan.retrain == "continue" and _is_of_another_model(trainer, before):
         raise RunDirectoryError(
             f"retrain='continue' begins round {number} with the weights in {before}, which are of another model: "
@@ -148,13 +149,13 @@ def _check_models(trainer: Trainer, acquisition: Acquisition, plan: Plan, number
         rounds = [number, *(n for n in sorted(acquisition.strategies) if n > number)]
         first = next((n for n in rounds if acquisition.strategy_of(n).draws and n != plan.rounds), None)
         if first is not None:
-            exported = range(1, 1 + (store.meta("exported_rounds") or 0))
+            exported = range(1, 1 + store.exported_rounds)
             needed[f"committee={committee} takes for round {first}"] = exported[max(first - committee, 0) :]
     for what, of_rounds in needed.items():
-        missing = [f"{n:03d}" for n in of_rounds if not (round_folder(store.run_dir, n) / "model").exists()]
+        missing = [f"{n:03d}" for n in of_rounds if not (model_folder(store.run_dir, n)).exists()]
         if missing:
             raise RunDirectoryError(
-                f"{what} the models of earlier rounds, but {store.run_dir / 'rounds'} lacks those of "
+                f"{what} the models of earlier rounds, but {rounds_folder(store.run_dir)} lacks those of "
                 f"{', '.join(missing)} (an export has no models): copy NNN/model from the run that trained them, or "
                 f"leave {what.partition('=')[0]} out"
             )

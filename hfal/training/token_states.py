@@ -17,9 +17,9 @@ from hfal.acquisition.embeddings import hash_weights
 from hfal.acquisition.scoring import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, forward_columns, plan_batches
 from hfal.data.pool import STATES
 from hfal.data.references import resolve_model
-from hfal.utils.arrays import computed_once
 from hfal.utils.arrow import check_free, tables_of
 from hfal.utils.distributed import on_main
+from hfal.utils.files import computed_once
 
 
 def add_token_states(dataset: datasets.Dataset, model: str, folder: str | os.PathLike[str]) -> datasets.Dataset:

@@ -14,6 +14,7 @@ from transformers.integrations import TensorBoardCallback
 from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 
 from hfal.store import Store
+from hfal.store.run_directory import tensorboard_folder
 from hfal.training.checks import is_holdout
 from hfal.training.class_weights import WeightedLoss, balanced_weights, labels_of
 from hfal.utils.distributed import on_main
@@ -71,7 +72,7 @@ def one_run_for_trackers(trainer: Trainer, store: Store) -> Iterator[None]:
     if not named:
         args.run_name = on_main(partial(_run_name, store))
     for board in boards:
-        board.logging_dir = str(store.run_dir / "tensorboard")
+        board.logging_dir = str(tensorboard_folder(store.run_dir))
     try:
         yield
     finally:
@@ -83,11 +84,11 @@ def one_run_for_trackers(trainer: Trainer, store: Store) -> Iterator[None]:
 
 def _run_name(store: Store) -> str:
     """What trackers know this run by: the folder's name, and what tells it from others in folders of this name."""
-    name = store.meta("run_name")
+    name = store.run_name
     if name is None:
         name = f"{store.run_dir.name}-{secrets.token_hex(3)}"
-        store.set_meta("run_name", name)
-    return str(name)
+        store.set_run_name(name)
+    return name
 
 
 def rearm_sigterm(trainer: Trainer) -> None:

@@ -16,7 +16,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
 from hfal.errors import RunDirectoryError
-from hfal.store.run_directory import initial_model, round_folder
+from hfal.store.run_directory import checkpoints_in, initial_model, model_folder, round_folder
 from hfal.utils.distributed import on_main, shared_failure
 
 
@@ -70,7 +70,7 @@ class Weights:
     def load_round(self, number: int) -> None:
         """Give the Trainer the final model of a round, unless it has it."""
         if self.in_memory != number:
-            self._load(round_folder(self.run_dir, number) / "model")
+            self._load(model_folder(self.run_dir, number))
             self.in_memory = number
 
     def of_rounds_before(self, number: int, count: int) -> list[dict[str, torch.Tensor]]:
@@ -84,7 +84,7 @@ class Weights:
             For each round what differs from the Trainer's model, by name, on the same device.
         """
         wanted = range(number - 1, max(number - 1 - count, 0), -1)
-        there = [before for before in wanted if fits(self.trainer, round_folder(self.run_dir, before) / "model")]
+        there = [before for before in wanted if fits(self.trainer, model_folder(self.run_dir, before))]
         if len(there) < len(wanted):
             logger.warning("the committee is smaller: of %d earlier models %d are there", len(wanted), len(there))
         if not there:
@@ -184,11 +184,11 @@ def save_model(trainer: Trainer, folder: Path) -> None:
 
 def prune(run_dir: Path, number: int, keep_models: int | None) -> None:
     """Remove what no restart needs: the checkpoints of finished rounds, and the models of old ones."""
-    for checkpoint in round_folder(run_dir, number).glob("checkpoint-*"):
+    for checkpoint in checkpoints_in(round_folder(run_dir, number)):
         shutil.rmtree(checkpoint, ignore_errors=True)
     if keep_models is not None:
         for old in range(1, number - keep_models + 1):
-            shutil.rmtree(round_folder(run_dir, old) / "model", ignore_errors=True)
+            shutil.rmtree(model_folder(run_dir, old), ignore_errors=True)
 
 
 def last_complete_checkpoint(folder: Path) -> str | None:
@@ -197,7 +197,7 @@ def last_complete_checkpoint(folder: Path) -> str | None:
     The Trainer writes `trainer_state.json` last; a folder without it, or with half of it, was cut off.
     """
     complete: list[tuple[int, Path]] = []
-    for checkpoint in folder.glob("checkpoint-*"):
+    for checkpoint in checkpoints_in(folder):
         step = checkpoint.name.rpartition("-")[2]
         if step.isdigit() and not (checkpoint / "checkpoint-is-incomplete.txt").exists():
             with contextlib.suppress(OSError, ValueError):

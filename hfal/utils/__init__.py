@@ -1,1 +1,1 @@
-"""What knows nothing of active learning."""
+"""Helpers that know nothing of active learning."""

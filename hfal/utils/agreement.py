@@ -1,10 +1,10 @@
-"""How far integer predictions agree: kappa, F measures, and the entropy of the probabilities behind them."""
+"""Agreement of integer predictions: kappa and F measures, and the entropy of probabilities."""
 
 import numpy as np
 
 
 def cohen_kappa(one: np.ndarray, other: np.ndarray) -> float:
-    """The agreement of two raters beyond chance, Cohen (1960): from -1 to 1; NaN if both give all the same class.
+    """Return the agreement of two raters beyond chance, Cohen (1960): from -1 to 1; NaN if both give one class only.
 
     Args:
         one: int[n], from 0.
@@ -18,7 +18,7 @@ def cohen_kappa(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def f_of_classes(found: np.ndarray, right: np.ndarray) -> float:
-    """Macro F1: the mean over the classes that occur in either. Of two classes none is the positive one.
+    """Return macro F1: the mean over the classes that occur in either. Of two classes none is the positive one.
 
     Args:
         found: int[N].
@@ -28,7 +28,7 @@ def f_of_classes(found: np.ndarray, right: np.ndarray) -> float:
 
 
 def f_of_sets(found: np.ndarray, right: np.ndarray) -> float:
-    """Micro F1 over all texts and labels; of two of which neither has any label it is 1.
+    """Return micro F1 over all texts and labels; 1 if neither has any label.
 
     Args:
         found: int[N, L], 0 or 1.
@@ -43,7 +43,7 @@ def _f1(found: np.ndarray, right: np.ndarray) -> float:
 
 
 def mean_entropy(probabilities: np.ndarray) -> float:
-    """The mean entropy of distributions float[..., C], divided by the largest that there can be, ln C: from 0 to 1."""
+    """Return the mean entropy of distributions float[..., C], divided by its maximum ln C: from 0 to 1."""
     classes = probabilities.shape[-1]
     if classes < 2:
         return 0.0

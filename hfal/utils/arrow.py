@@ -12,7 +12,7 @@ ROWS_AT_A_TIME = 10_000
 
 
 def tables_of(dataset: datasets.Dataset, *names: str) -> Iterator[pa.Table]:
-    """The named columns, some thousand rows at a time."""
+    """Yield the named columns, some thousand rows at a time."""
     yield from dataset.select_columns(list(names)).with_format("arrow").iter(ROWS_AT_A_TIME)
 
 
@@ -29,6 +29,6 @@ def check_free(dataset: datasets.Dataset, name: str) -> None:
 
 
 def cells_of(dataset: datasets.Dataset, column: str) -> Iterator[pa.Array]:
-    """One column, some thousand cells at a time."""
+    """Yield one column, some thousand cells at a time."""
     for table in tables_of(dataset, column):
         yield table[column].combine_chunks()

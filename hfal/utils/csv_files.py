@@ -18,7 +18,7 @@ _ODD_START = re.compile(r"'*[\x00\t\r\n]")
 
 
 def defuse(text: str) -> str:
-    """The text with an apostrophe before whatever a spreadsheet would run as a formula.
+    """Put an apostrophe before whatever a spreadsheet would run as a formula.
 
     That is what begins the text, and also what follows a semicolon, a tab or a line break in it: a program that does
     not know that commas separate the cells, as in countries with a decimal comma, may cut them there, and then quotes
@@ -29,14 +29,14 @@ def defuse(text: str) -> str:
 
 
 def restore(cell: str) -> str:
-    """The text that `defuse` made this cell of."""
+    """Return the text that `defuse` made this cell of."""
     if cell.startswith("'") and _ODD_START.match(cell):
         cell = cell[1:]
     return _with_apostrophes(cell, -1)
 
 
 def _with_apostrophes(text: str, more: int) -> str:
-    """The text with one more (or less, for -1) apostrophe before each formula that may begin a cell."""
+    """Add an apostrophe (remove one, for -1) before each formula that may begin a cell."""
 
     def formula(match: re.Match[str]) -> str:
         character, apostrophes, before = match.groups()
@@ -48,7 +48,7 @@ def _with_apostrophes(text: str, more: int) -> str:
 
 
 def csv_lines(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    """A CSV file line by line, the names of its columns first: texts defused and in quotes, numbers as they are."""
+    """Yield the lines of a CSV file, the column names first: texts defused and in quotes, numbers as they are."""
     line = io.StringIO(newline="")
     writer = csv.writer(line, quoting=csv.QUOTE_NONNUMERIC)
     for row in itertools.chain([columns], rows):
@@ -59,7 +59,7 @@ def csv_lines(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator
 
 
 def csv_rows(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV file, the names of its columns first, each with the number of its last line.
+    """Yield the rows of a CSV file, the column names first, each with the number of its last line.
 
     Raises:
         csv.Error: The text is no CSV: a quote is never closed, for one.
@@ -74,7 +74,7 @@ def csv_rows(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]
 
 
 def column_for(name: str, taken: Collection[str]) -> str:
-    """The column of a text beside ours: its own name, unless it is, or would become, one of those taken."""
+    """Return the name of a text column beside hfal's own: unchanged, unless it is taken or would become so."""
     plain = name
     while plain.startswith("text_"):
         plain = plain.removeprefix("text_")

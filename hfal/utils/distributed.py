@@ -1,4 +1,4 @@
-"""Several processes of one run, as `torchrun` and Accelerate start them: one decides and writes, all hear of it.
+"""Share decisions and errors between the processes of one run, as `torchrun` and Accelerate start them.
 
 Every process holds the same pool and runs the same loop. The main process alone selects, asks, and writes to the run
 directory; the others only read there, once they have heard that there is something to read. What one process learns,
@@ -24,7 +24,7 @@ _BYTES_AT_A_TIME = 16 * 2**20
 
 
 def rank_and_size() -> tuple[int, int]:
-    """Which process this is, and how many there are: (0, 1) for one that is alone."""
+    """Return the rank of this process and the number of processes: (0, 1) for one that is alone."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -36,7 +36,7 @@ def is_main() -> bool:
 
 
 def on_main(action: Callable[[], T]) -> T:
-    """Run something on the main process alone, and give its outcome to all.
+    """Run a function on the main process alone, and return its result on all.
 
     Args:
         action: Called on the main process; what it returns, or raises, has to fit a pickle.
@@ -67,7 +67,7 @@ def on_main(action: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def shared_failure() -> Iterator[None]:
-    """A `with` block in which each process does its part: if one fails in it, all raise at its end.
+    """Raise on all processes, at the end of a `with` block, if one of them fails in it.
 
     Raises:
         Exception: The error of this process, else the first of another one.
@@ -86,7 +86,7 @@ def shared_failure() -> Iterator[None]:
 
 
 def gather(value: T) -> list[T]:
-    """What each process passes, on every process, in the order of their ranks."""
+    """Return the values of all processes on every process, in the order of their ranks."""
     _, size = rank_and_size()
     if size == 1:
         return [value]
@@ -139,7 +139,7 @@ def _collective() -> Iterator[None]:
 
 
 def _portable(error: BaseException) -> BaseException:
-    """The error, or what can be said of it if it does not survive a pickle."""
+    """Return an error, or an `HfalError` with its text if it does not survive a pickle."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

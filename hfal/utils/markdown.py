@@ -1,4 +1,4 @@
-"""Markdown in which texts that somebody typed, such as names of labels, stay what they are."""
+"""Escape text for Markdown, such as label names that somebody typed."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,12 +7,12 @@ from hfal.utils.visible_text import one_line
 
 
 def plain(text: str) -> str:
-    """A text on one line that shows as it is: nothing in it is markup."""
+    """Escape a text so that it shows as it is, on one line."""
     return re.sub(r"([\\`*_{}\[\]<>#|~&$!])", r"\\\1", one_line(text))
 
 
 def code(text: str) -> str:
-    """The same as code, which may stand in a cell of a table."""
+    """Write a text as inline code, which may stand in a cell of a table."""
     text = one_line(text)
     if not text.strip():
         return plain(text)
@@ -22,12 +22,12 @@ def code(text: str) -> str:
 
 
 def fenced(text: str, language: str) -> str:
-    """Several lines of code."""
+    """Write several lines as a block of code."""
     lines = [one_line(line) for line in text.rstrip("\n").split("\n")]
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return "\n".join([f"{fence}{language}", *lines, fence])
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already."""
+    """Write a table of cells that are Markdown already."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, ["---"] * len(header), *rows])

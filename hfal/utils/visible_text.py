@@ -1,4 +1,4 @@
-"""Text that nobody vouches for, on a terminal or a page: every character is seen, none is obeyed.
+"""Show text from anywhere on a terminal or a page: every character is visible, and none is a control sequence.
 
 What a terminal might obey, or what would not be seen, is written as its code point, `<U+202E>`: control characters
 (C0, C1, DEL), bidirectional controls, zero-width and other format characters, tag characters, line and paragraph
@@ -31,7 +31,7 @@ _VIRAMA = 9  # its combining class
 
 
 class Unit(NamedTuple):
-    """What stays together in a row: a word of ASCII, or a character with what belongs on it."""
+    """A unit that stays together in a row: a word of ASCII, or a character with its combining characters."""
 
     text: str
     cells: int
@@ -46,24 +46,24 @@ def _cells_of(char: str) -> int:
 
 
 def cell_width(text: str) -> int:
-    """How many cells of a terminal a text takes."""
+    """Return the number of terminal cells that a text takes."""
     return sum(map(_cells_of, text))
 
 
 def one_line(text: str) -> str:
-    """The text on one line, with everything spelled out that is not plainly seen; line ends and tabs too."""
+    """Put a text on one line, with every invisible character spelled out, line ends and tabs included."""
     return "".join(
         "".join(map(spell, unit.text)) if unit.kind in ("newline", "tab") else unit.text for unit in split_units(text)
     )
 
 
 def masked(text: str) -> str:
-    """A text of the same length, for an editor, with U+FFFD for each character that `one_line` would spell out."""
+    """Return a text of the same length, for an editor, with U+FFFD for each character that `one_line` spells out."""
     return "".join("\ufffd" if kind_of(char)[0] == "code" else char for char in text)
 
 
 def clip(text: str, cells: int) -> str:
-    """As much of a text from `one_line` as fits, with `...` where something is missing."""
+    """Cut a text from `one_line` to a number of cells, with `...` where something is missing."""
     if cell_width(text) <= cells:
         return text
     kept, used = "", 0
@@ -128,7 +128,7 @@ def split_units(text: str) -> Iterator[Unit]:
 
 @lru_cache(maxsize=1 << 16)
 def kind_of(char: str) -> tuple[str, int]:
-    """What a character is to the layout, and how many cells it takes."""
+    """Return the kind of a character for the layout, and the number of cells that it takes."""
     category = unicodedata.category(char)
     cells = cell_width(char)
     if char in "\n\r":

@@ -28,11 +28,11 @@ import pyarrow.parquet as pq
 import transformers
 from scipy import stats
 
-from hfal.acquisition.self_training import pseudo_labels_path
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.load_data import load_data
 from hfal.recipes.text_classification import main as run
 from hfal.store import Store
+from hfal.store.run_directory import pseudo_labels_file
 
 
 Arm = tuple[float, float] | None
@@ -141,7 +141,7 @@ def one_run(
     store.close()
     count, right = [], []
     for number in range(2, len(curve) + 1) if arm is not None else ():
-        table = pq.read_table(pseudo_labels_path(run_dir, number)).to_pylist()
+        table = pq.read_table(pseudo_labels_file(run_dir, number)).to_pylist()
         count.append(float(len(table)))
         right.append(float(np.mean([labels[row["id"]] == row["label"] for row in table] or [1])))
     return curve, count, right

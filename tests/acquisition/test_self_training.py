@@ -11,9 +11,10 @@ from datasets import Dataset
 from transformers import TrainerCallback
 
 from hfal import ActiveLearningCallback, Answer, Pool, SimulatedAnnotator, Subset
-from hfal.acquisition.self_training import SelfTraining, confident, predictions_path, pseudo_labels_path, repetitions
+from hfal.acquisition.self_training import SelfTraining, confident, repetitions
 from hfal.errors import ArgumentError
 from hfal.export.labels import export_labels
+from hfal.store.run_directory import predictions_file, pseudo_labels_file
 from support.models import NAMES, tiny_model
 from support.texts import load_sentences
 
@@ -47,7 +48,7 @@ def start(tmp_path, reviews, make_trainer):
 
 def used(pool: Pool, number: int) -> dict[str, tuple[str, float]]:
     """What a round was trained on beside labels: label and confidence by id."""
-    rows = pq.read_table(pseudo_labels_path(pool.run_dir, number)).to_pylist()
+    rows = pq.read_table(pseudo_labels_file(pool.run_dir, number)).to_pylist()
     return {row["id"]: (row["label"], row["confidence"]) for row in rows}
 
 
@@ -161,7 +162,7 @@ def test_predictions_of_the_last_rounds_model_join_the_labels(start, tokenizer):
     assert len(pool.unlabeled) == 300 - 50
     settings = [q.settings.get("self_training") for q in store.queries() if q.purpose == "round"]
     assert settings == [{"weight": 0.5, "threshold": 0.5}] * 2
-    assert [predictions_path(pool.run_dir, n).exists() for n in (1, 2, 3)] == [False] * 3
+    assert [predictions_file(pool.run_dir, n).exists() for n in (1, 2, 3)] == [False] * 3
 
 
 def test_an_export_knows_nothing_of_them(start, tmp_path):
@@ -198,7 +199,7 @@ def test_whatever_the_strategy_needs_its_pass_says_what_the_labels_are(start, st
     for current in active.rounds(trainer, 2):
         trainer.train(resume_from_checkpoint=current.checkpoint)
         if current.number == 1:
-            table = pq.read_table(predictions_path(active.pool.run_dir, 1))
+            table = pq.read_table(predictions_file(active.pool.run_dir, 1))
             assert len(table) == asked_of
             assert set(table["label"].to_pylist()) <= set(NAMES)
     assert used(active.pool, 2)
@@ -212,7 +213,7 @@ def test_a_round_without_a_query_is_asked_when_the_next_one_needs_it(start, revi
     active.run(trainer)
     pool = active.pool
     assert [r.number for r in pool.store.rounds()] == [1, 2]
-    assert not predictions_path(pool.run_dir, 2).exists()
+    assert not predictions_file(pool.run_dir, 2).exists()
     free = [pool.ids[int(row)].as_py() for row in pool.unlabeled_positions()]
     for i in free[:5]:
         pool.record(Answer(i, pool.hidden_label(i), annotator="ann"))

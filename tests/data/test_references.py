@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 from datasets import Dataset, DatasetDict
 
-from hfal.data.references import LOCAL, in_full, is_local, load_split, resolve_model, resolve_path, without_paths
+from hfal.data.references import (
+    LOCAL,
+    absolute_reference,
+    is_local,
+    load_split,
+    resolve_model,
+    resolve_path,
+    without_paths,
+)
 from hfal.errors import ArgumentError, HubUnreachableError
 from support.hostile import HOSTILE
 
@@ -120,9 +128,9 @@ def test_what_is_of_this_machine(here: Path, reference: str) -> None:
 
 
 def test_what_is_recorded_of_a_reference(here: Path) -> None:
-    assert in_full("me/model") == str(here / "me" / "model")
+    assert absolute_reference("me/model") == str(here / "me" / "model")
     for reference in ("me/other", "package:me/model", "deep/down/there", "no\0path"):
-        assert in_full(reference) == reference
+        assert absolute_reference(reference) == reference
 
 
 def test_a_word_is_a_path_only_where_a_model_or_data_is_meant(here: Path) -> None:

@@ -12,13 +12,14 @@ import yaml
 from huggingface_hub import DatasetCard, ModelCard
 from huggingface_hub.repocard_data import DatasetCardData
 
-from hfal.config.kept_config import _KEPT, CONFIG_NAME, keep_published_options
+from hfal.config.kept_config import _KEPT, keep_published_options
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.card import dataset_card, model_card
 from hfal.export.labels import export_labels
 from hfal.export.publication import preview_export, write_dataset, write_model
 from hfal.store import Store, reading
 from hfal.store.records import Answer, Queried, Query
+from hfal.store.run_directory import config_file
 from support.published_run import LABELS, SECRET_NAME, SECRET_PATH, make_run
 
 
@@ -144,7 +145,7 @@ def test_the_options_of_the_run_are_there_without_what_is_private(tmp_path):
         "lr_scheduler_type": "cosine",
         "output_dir": "/home/anna/run",
     }
-    (tmp_path / "run" / CONFIG_NAME).write_text(f"{_KEPT}\n{yaml.safe_dump(options)}")
+    config_file(tmp_path / "run").write_text(f"{_KEPT}\n{yaml.safe_dump(options)}")
     keep_published_options(store)
     store.close()
     export_labels(tmp_path / "run", tmp_path / "out")
@@ -163,7 +164,7 @@ def test_a_folder_of_the_working_directory_is_no_model_of_the_hub(tmp_path, monk
     store = make_run(tmp_path / "run")
     store._db.execute("UPDATE queries SET model = 'BertModel from mine', settings = '{}' WHERE model IS NOT NULL")
     options = {"data": "me/reviews", "model": "mine", "embeddings": "model", "strategy": "margin"}
-    (tmp_path / "run" / CONFIG_NAME).write_text(f"{_KEPT}\n{yaml.safe_dump(options)}")
+    config_file(tmp_path / "run").write_text(f"{_KEPT}\n{yaml.safe_dump(options)}")
     for name in ("mine", "model", "margin"):  # the last two are words of hfal first
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)

@@ -322,7 +322,7 @@ def test_killed_in_the_middle_it_leaves_no_run_directory(tmp_path: Path, exporte
     script = (
         "import os, signal, sys; from hfal import Pool; from hfal.store import Store\n"
         "fill = Store.restore\n"
-        "def killed(*arguments): fill(*arguments); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "def killed(*arguments, **options): fill(*arguments, **options); os.kill(os.getpid(), signal.SIGKILL)\n"
         "Store.restore = killed; Pool.from_export(*sys.argv[1:])"
     )
     done = subprocess.run([sys.executable, "-c", script, exported, tmp_path / "later"], check=False)

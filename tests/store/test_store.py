@@ -1,15 +1,14 @@
 """The store: what is acknowledged is on the disk, the answers are a log, and foreign files are refused."""
 
 import sqlite3
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hfal.errors import AnnotationError, RunDirectoryBusyError, RunDirectoryError
+from hfal.errors import AnnotationError, RunDirectoryError
 from hfal.store import Store
 from hfal.store.records import Answer, Queried, Query
+from hfal.store.run_info import RunInfo
 
 
 def a_query(*ids: str, round_number: int = 1) -> Query:
@@ -118,11 +117,6 @@ def test_a_full_disk_is_said_and_loses_only_what_was_not_recorded(tmp_path):
     assert [answer.label for answer in Store(tmp_path).answers()] == ["negative", "positive"]
 
 
-def test_every_commit_is_synchronous(tmp_path):
-    (level,) = Store(tmp_path)._db.execute("PRAGMA synchronous").fetchone()
-    assert level == 3  # EXTRA: FULL, and the folder as well
-
-
 def test_the_log_is_append_only(tmp_path):
     store = Store(tmp_path)
     say(store, "a", "positive")
@@ -195,12 +189,6 @@ def test_labels_with_blanks_around_them_can_be_given(tmp_path):
     assert [answer.label for answer in store.answers()] == [" bad", "good"]
 
 
-def test_a_folder_in_the_place_of_the_store_is_an_error_of_ours(tmp_path):
-    (tmp_path / "labels.sqlite").mkdir()
-    with pytest.raises(RunDirectoryError, match=r"labels.sqlite cannot be opened"):
-        Store(tmp_path)
-
-
 def test_answers_of_several_annotators_are_kept_apart_and_the_latest_holds(tmp_path):
     store = Store(tmp_path)
     say(store, "a", "positive", annotator="ann")
@@ -240,28 +228,6 @@ def test_a_round_that_had_begun_stays_as_it_was(tmp_path):
     assert Store(tmp_path).round(1).trained is not None
 
 
-def test_another_schema_version_is_refused_and_left_alone(tmp_path):
-    store = Store(tmp_path)
-    store._db.execute("PRAGMA user_version = 99")
-    store.close()
-    before = (tmp_path / "labels.sqlite").read_bytes()
-    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 4"):
-        Store(tmp_path)
-    assert (tmp_path / "labels.sqlite").read_bytes() == before
-
-
-def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path):
-    (tmp_path / "labels.sqlite").write_text("these are my notes, not a database " * 50)
-    with pytest.raises(RunDirectoryError, match="cannot be used as a store of hfal"):
-        Store(tmp_path)
-    other = sqlite3.connect(tmp_path / "other.sqlite")
-    other.execute("CREATE TABLE notes (text)")
-    other.close()
-    (tmp_path / "other.sqlite").replace(tmp_path / "labels.sqlite")
-    with pytest.raises(RunDirectoryError, match="schema version 0"):
-        Store(tmp_path)
-
-
 def test_reading_only_neither_makes_nor_changes_anything(tmp_path):
     with pytest.raises(RunDirectoryError, match="no run in"):
         Store(tmp_path / "nothing", read_only=True)
@@ -269,42 +235,6 @@ def test_reading_only_neither_makes_nor_changes_anything(tmp_path):
     Store(tmp_path).close()
     with pytest.raises(RunDirectoryError, match=r"cannot be written \(attempt to write a readonly database\)"):
         Store(tmp_path, read_only=True).set_meta("key", 1)
-
-
-@pytest.fixture
-def owner(tmp_path):
-    """Another process that owns the run directory until it is told, or made, to end."""
-    script = (
-        "import sys; from hfal.store import Store\n"
-        "with Store(sys.argv[1]).own(): print('owned', flush=True); sys.stdin.read()"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "owned\n"
-    yield process
-    process.kill()
-    process.communicate()
-
-
-def test_a_living_owner_keeps_others_out_and_readers_in(tmp_path, owner):
-    with (
-        pytest.raises(RunDirectoryBusyError, match=f"in use by another process .pid {owner.pid} "),
-        Store(tmp_path).own(),
-    ):
-        pass
-    assert Store(tmp_path, read_only=True).answers() == []
-    owner.communicate()
-    with Store(tmp_path).own():
-        pass
-
-
-def test_a_killed_owner_leaves_no_lock(tmp_path, owner):
-    owner.kill()
-    owner.wait()
-    store = Store(tmp_path)
-    with store.own(), store.own():  # nested in one process
-        pass
 
 
 def as_version_3(run_dir):
@@ -349,5 +279,5 @@ def test_what_was_said_of_the_stop_set_goes_with_the_training_and_with_the_stop_
     assert store.predictions(1) is None  # it was said of others
     assert store.round(1).stability == {"uncertainty": 0.5}
     copy = Store(tmp_path / "copy")
-    copy.restore({}, [], store.rounds(), [])
+    copy.restore(RunInfo(), [], store.rounds(), [])
     assert copy.rounds() == store.rounds()

@@ -9,6 +9,7 @@ import yaml
 
 from hfal.store import Store
 from hfal.store.records import Answer, Queried, Query, RoundRecord
+from hfal.store.run_info import Ended, RunInfo, RunPlan
 
 
 BEGAN = datetime.fromisoformat("2026-01-02T03:04:05.000000+00:00")
@@ -78,13 +79,12 @@ def make_run(
         rounds.append(RoundRecord(number, 1, len(answers), cost, cost, started, trained, metrics, finished, of_words))
         time += timedelta(seconds=2)  # of scoring, at the end of which stands the next query
     store = Store(run_dir)
-    meta = {
-        "task": "token_classification" if words else "text_classification",
-        "label_names": ["O"] if words else ["good", "bad"],
-        "plan": {"pool_size": 500},
-        "ended": {"reason": "the rounds were made", "answer": len(answers)} if ended else None,
-    }
-    store.restore(meta, queries, rounds, answers)
+    info = RunInfo(
+        "token_classification" if words else "text_classification", label_names=("O",) if words else ("good", "bad")
+    )
+    store.restore(info, queries, rounds, answers)
+    store.set_plan(RunPlan(pool_size=500))
+    store.set_ended(Ended("the rounds were made", len(answers)) if ended else None)
     store.close()
 
 

@@ -21,10 +21,12 @@ from hfal.annotators.file.meaning import (
 )
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.records import Answer, Texts
+from hfal.store.run_directory import query_file
 from hfal.tasks.conll import Sentence, read_sentences, write_sentence
 from hfal.tasks.label_set import join_label_set, separators, word_for_none
 from hfal.tasks.spans import words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
+from hfal.utils.files import atomic_write
 
 
 _OURS = ("id", "suggestion", "confidence", "label", "comment")
@@ -79,7 +81,7 @@ class FileAnnotator:
 
     def path(self, query: OpenQuery) -> Path:
         """The file of a query."""
-        return _path(self.folder or query.run_dir, query.number, self.format)
+        return query_file(self.folder or query.run_dir, query.number, self.format)
 
     def annotate(self, query: OpenQuery) -> Iterator[Answer]:
         """Write the query's file if there is none, and give the labels found in all files so far.
@@ -92,7 +94,9 @@ class FileAnnotator:
         path = self.path(query)
         if query.questions and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, self._content(query))
+            content = self._content(query)
+            with atomic_write(path, sync=True) as part:
+                part.write_bytes(content)
         numbers = [re.fullmatch(r"query-(\d+)", file.stem) for file in path.parent.glob(f"query-*.{self.format}")]
         answers: dict[str, Answer] = {}  # one for each example: what the latest file says holds
         errors: list[str] = []
@@ -347,11 +351,7 @@ def _known_id(found: Any, query: OpenQuery) -> str | None:
 
 def query_files(folder: str | os.PathLike[str], number: int) -> list[Path]:
     """The files of a query that are in a folder, one for each format at most."""
-    return [path for path in (_path(Path(folder), number, format) for format in _FORMATS) if path.is_file()]
-
-
-def _path(folder: Path, number: int, format: str) -> Path:
-    return folder / f"query-{number:03d}.{format}"
+    return [path for path in (query_file(Path(folder), number, format) for format in _FORMATS) if path.is_file()]
 
 
 def _decode(file: Path) -> str:
@@ -368,13 +368,3 @@ def _decode(file: Path) -> str:
             f"{file} is not UTF-8 (byte 0x{content[error.start]:02x} in line {line}); nothing of it was recorded. "
             "Save it again as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
         ) from None
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a crash."""
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

@@ -1,0 +1,67 @@
+"""Derive what is said now from a log of answers, oldest first."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from hfal.errors import AnnotationError
+from hfal.store.records import Answer
+
+
+ACTIONS = ("label", "skip", "unsure", "correct", "undo")
+
+
+def check_answer(answer: Answer) -> None:
+    """Check that an answer has an action and an annotator.
+
+    Raises:
+        AnnotationError: It has none.
+    """
+    if answer.action not in ACTIONS:
+        raise AnnotationError(f"{answer.action!r} is no action; the actions are: {', '.join(ACTIONS)}")
+    if not answer.annotator:
+        raise AnnotationError(f"the answer to {answer.example_id!r} does not say who the annotator is")
+
+
+def entry_for(answer: Answer, said: Answer | None) -> Answer | None:
+    """Return an answer as it is appended to the log; `None` if it says what the same annotator already said.
+
+    Args:
+        answer: The new answer.
+        said: What its annotator says of the example so far.
+
+    Raises:
+        AnnotationError: There is nothing to undo.
+    """
+    if said is None and answer.action == "undo":
+        raise AnnotationError(f"there is no answer of {answer.annotator!r} to {answer.example_id!r} to undo")
+    action = answer.action
+    if said is not None and action != "undo":
+        same_kind = action == said.action or {action, said.action} <= {"label", "correct"}
+        if same_kind and said.label == answer.label and said.comment == answer.comment:
+            return None
+        if answer.label is not None:
+            action = "correct"
+    comment = answer.comment and answer.comment.encode("utf-8", "replace").decode()  # no half surrogate pairs
+    return replace(answer, action=action, comment=comment)
+
+
+def by_annotator(answers: Iterable[Answer]) -> dict[tuple[str, str], Answer]:
+    """Return what each annotator now says: `(example_id, annotator)` to the last answer that was not undone."""
+    said: dict[tuple[str, str], list[Answer]] = {}
+    for answer in answers:
+        history = said.setdefault((answer.example_id, str(answer.annotator)), [])
+        if answer.action != "undo":
+            history.append(answer)
+        elif history:
+            history.pop()
+    return {key: history[-1] for key, history in said.items() if history}
+
+
+def latest(said: Mapping[tuple[str, str], Answer]) -> dict[str, Answer]:
+    """Return the latest answer to each example, of those that `by_annotator` gives."""
+    current: dict[str, Answer] = {}
+    for (example_id, _), answer in said.items():
+        held = current.get(example_id)
+        if held is None or (answer.number or 0) > (held.number or 0):
+            current[example_id] = answer
+    return current

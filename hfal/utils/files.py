@@ -1,0 +1,43 @@
+"""Write files and folders that are there whole or not at all, whenever the writing process dies."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path, *, sync: bool = False, shared: bool = False) -> Iterator[Path]:
+    """Write a file or a folder under another name, and rename it to `path` when the `with` block ends well.
+
+    Args:
+        path: The file, which may be there already, or the folder, which may not.
+        sync: Flush the file to the disk before it is renamed, so that it is whole after a power cut as well.
+        shared: Take a name of this process alone, since several processes may write the same file at a time.
+
+    Yields:
+        The path to write to, beside `path`. What a killed process left there is removed or overwritten.
+    """
+    part = path.with_name(f"{path.stem}-{os.getpid()}.part" if shared else f"{path.name}.part")
+    if part.is_dir():
+        shutil.rmtree(part)
+    yield part
+    if sync:
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def computed_once(path: Path, compute: Callable[[Path], None]) -> Path:
+    """Return a file, and compute it first if it is not there; several runs may do so at a time.
+
+    Args:
+        path: The file; its name has to say what is in it.
+        compute: Writes it, under the name that it is given.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path, shared=True) as part:
+            compute(part)
+    return path

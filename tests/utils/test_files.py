@@ -1,0 +1,73 @@
+"""Files that are there whole or not at all."""
+
+import os
+
+import pytest
+
+from hfal.utils.files import atomic_write, computed_once
+
+
+def test_a_file_takes_the_place_of_the_one_before(tmp_path):
+    path = tmp_path / "options.yaml"
+    for text in ("first", "second"):
+        with atomic_write(path) as part:
+            part.write_text(text)
+        assert path.read_text() == text
+    assert os.listdir(tmp_path) == ["options.yaml"]
+
+
+def test_nothing_is_in_its_place_before_all_of_it_is_written(tmp_path):
+    path = tmp_path / "options.yaml"
+    path.write_text("before")
+
+    def write_half():
+        with atomic_write(path) as part:
+            part.write_text("half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_half()
+    assert path.read_text() == "before"
+
+
+def test_half_a_folder_of_a_killed_process_is_not_gone_on_with(tmp_path):
+    path = tmp_path / "data"
+    (tmp_path / "data.part").mkdir()
+    (tmp_path / "data.part" / "half").write_text("of another data set")
+    with atomic_write(path) as part:
+        part.mkdir()
+        (part / "whole").write_text("data")
+    assert os.listdir(path) == ["whole"]
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_a_file_is_flushed_to_the_disk_before_it_is_renamed(tmp_path, monkeypatch):
+    calls = []
+    fsync, rename = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (calls.append("fsync"), fsync(file)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (calls.append("rename"), rename(*paths)))
+    with atomic_write(tmp_path / "query-001.csv", sync=True) as part:
+        part.write_bytes(b"id,label\r\n")
+    assert calls == ["fsync", "rename"]
+    assert (tmp_path / "query-001.csv").read_bytes() == b"id,label\r\n"
+    with atomic_write(tmp_path / "config.yaml") as part:
+        part.write_text("")
+    assert calls == ["fsync", "rename", "rename"]
+
+
+def test_a_file_that_several_processes_write_has_a_part_for_each(tmp_path):
+    with atomic_write(tmp_path / "hash.npy", shared=True) as part:
+        assert part == tmp_path / f"hash-{os.getpid()}.part"
+        part.write_bytes(b"")
+
+
+def test_what_is_there_is_not_computed_again(tmp_path):
+    computed = []
+
+    def compute(path):
+        computed.append(path)
+        path.write_text("value")
+
+    for _ in range(2):
+        assert computed_once(tmp_path / "folder" / "hash.npy", compute).read_text() == "value"
+    assert len(computed) == 1
