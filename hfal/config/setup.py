@@ -1,6 +1,7 @@
 """What the recipes share: who labels, by the option's name, and what is said in the end; and which one is run."""
 
 import gc
+import importlib
 import logging
 import shlex
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ from hfal.export.labels import export_labels
 from hfal.export.publication import describe_rows
 from hfal.stopping.criteria import Criterion, metric_value
 from hfal.store.records import RoundRecord
-from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
+from hfal.strategies import Subset, configured_strategy, resolve_strategy
+from hfal.tasks.kinds import TASK_OF_FAMILY, kind_of
 from hfal.utils.distributed import is_main
 
 
@@ -34,19 +36,13 @@ def start_logging() -> None:
 
 
 def run_recipe(argv: Sequence[str], task: str | None) -> None:
-    """Run the recipe for a task, that for whole texts with one label where it is not known, as its file does."""
-    if task == "token_classification":
-        from hfal.recipes.token_classification import main
-    elif task == "multi_label_classification":
-        from hfal.recipes.multi_label_classification import main
-    else:
-        from hfal.recipes.text_classification import main
-
+    """Run the recipe of a task, by its name; that for whole texts with one label where it is not known."""
+    recipe = importlib.import_module(f"hfal.recipes.{kind_of(task).task}")
     if not gc.get_freeze_count():
         # Every `train()` collects garbage, and would go through all that was imported: half a second each time.
         gc.collect()
         gc.freeze()
-    main(argv)
+    recipe.main(argv)
 
 
 def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
@@ -59,17 +55,18 @@ def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
 
 
 def make_strategy(al: ActiveLearningArguments, task: str) -> Any:
-    """The query strategy, for `ActiveLearningCallback`.
+    """Return the query strategy for `ActiveLearningCallback`.
+
+    Args:
+        al: The options.
+        task: The name of the task.
 
     Raises:
         ArgumentError: There is none of this name for the task.
     """
-    strategy: Any = al.strategy
-    if task == "token_classification":
-        strategy = token_strategy(al.strategy, al.aggregate, al.top_words, al.sure_outside)
-    elif task == "multi_label_classification":
-        strategy = label_set_strategy(al.strategy, al.aggregate)
-    resolve_strategy(strategy, task)
+    family = kind_of(task).family
+    strategy: Any = configured_strategy(al.strategy, family, al.aggregate, al.top_words, al.sure_outside)
+    resolve_strategy(strategy, family, called=TASK_OF_FAMILY)
     return strategy if al.candidates is None else Subset(strategy, al.candidates)
 
 

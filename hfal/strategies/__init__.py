@@ -10,6 +10,7 @@ from hfal.strategies.label_scores import LabelRank, LabelScore
 from hfal.strategies.registry import SCORES, SEED_SELECTIONS, SELECTIONS
 from hfal.strategies.resolve import (
     Strategy,
+    configured_strategy,
     label_set_strategy,
     resolve_schedule,
     resolve_strategy,
@@ -43,6 +44,7 @@ __all__ = [
     "cal",
     "class_balanced",
     "cluster_margin",
+    "configured_strategy",
     "density",
     "entropy",
     "epig",
