@@ -247,6 +247,7 @@ def _examples(run_dir: str) -> "Examples":
     from hfal.config.parser import CONFIG_NAME
     from hfal.data.identity import Examples
     from hfal.store import Store
+    from hfal.tasks.kinds import kind_of
 
     Store(run_dir, read_only=True).close()
     if not Path(run_dir, CONFIG_NAME).is_file():
@@ -257,7 +258,7 @@ def _examples(run_dir: str) -> "Examples":
     datasets.disable_progress_bars()
     al, options = read_ahead([run_dir])
     data = load_data(al, run_dir, options.seed)
-    return Examples(data.pool, data.text, al.id, of_words=data.task == "token_classification")
+    return Examples(data.pool, data.text, al.id, of_words=kind_of(data.task).of_words)
 
 
 def _label(run_dir: str, annotator_name: str | None, hide_suggestions: bool) -> int:
@@ -310,8 +311,10 @@ def _run(words: list[str]) -> int:
 
         run_recipe(words, task)
         if _is_main_process():
-            ending = "jsonl" if task == "token_classification" else "csv"
-            print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
+            from hfal.tasks.kinds import kind_of
+
+            name = f"labels.{kind_of(task).export_ending}"
+            print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to {name}")
     except KeyboardInterrupt:
         begun = Path(run_dir, CONFIG_NAME).is_file()
         message = (
