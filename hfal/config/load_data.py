@@ -33,7 +33,8 @@ class LoadedData:
         pool: The rows of the pool.
         evaluation: The rows to evaluate on; `None` if there are none.
         task: The name of the task.
-        labels: The names of the labels; for token classification those of all tags.
+        labels: The names of the labels; for token classification those of all tags; empty where an answer may be
+            any string.
         text: The columns with text.
     """
 

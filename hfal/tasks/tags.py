@@ -13,11 +13,13 @@ entity. It is that of `conlleval` (Tjong Kim Sang & De Meulder, CoNLL 2003), ext
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hfal.errors import ArgumentError
+
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 OUTSIDE = "O"
@@ -149,14 +151,14 @@ def check_tags(tags: Any, words: Sequence[str], names: Sequence[str]) -> list[st
     return list(tags)
 
 
-def f_of_entities(names: Sequence[str]) -> Callable[[np.ndarray, np.ndarray], float]:
+def f_of_entities(names: Sequence[str]) -> Callable[["np.ndarray", "np.ndarray"], float]:
     """F1 of whole entities by the rules of conlleval, for tags int[N, W] that are negative where there is no word.
 
     Args:
         names: The names of the tags.
     """
 
-    def f_measure(found: np.ndarray, right: np.ndarray) -> float:
+    def f_measure(found: "np.ndarray", right: "np.ndarray") -> float:
         pairs = []
         for tags in (found, right):
             rows = [[names[tag] for tag in row if tag >= 0] for row in tags.tolist()]
