@@ -19,10 +19,11 @@ from hfal.errors import ArgumentError
 from hfal.store import Store
 from hfal.store.run_directory import check_no_comparison, has_run
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
+from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import KINDS, Kind, kind_of
 from hfal.tasks.source import Source, SourceWithLabels
 from hfal.tasks.spans import plain_text
-from hfal.tasks.tag_column import infer_task, is_spans
+from hfal.tasks.tag_column import is_spans
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _check_options_of_kind(al: ActiveLearningArguments, kind: Kind) -> None:
             "trained on: hold some of it out with --eval_size 500, or cut it with --split 'train[:80%]' --eval_split "
             "'train[80%:]'"
         )
-    kinds = [*reversed(KINDS.values())]
+    kinds = [*reversed(KINDS.values())]  # in a message what is for entities comes first
     for name in dict.fromkeys(name for one in kinds for name in one.options):
         if name in al.given and name not in kind.options:
             answers = " and ".join(one.answers for one in kinds if name in one.options)

@@ -11,12 +11,12 @@ from scipy.stats import rankdata
 
 from hfal.errors import ArgumentError, StrategyError
 from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
-from hfal.strategies.label_scores import LABEL_SCORES, LabelRank, LabelScore
+from hfal.strategies.label_scores import LabelRank, LabelScore
 from hfal.strategies.registry import SCORES, SEED_SELECTIONS, SELECTIONS, refuse_for_family, unknown_name
 from hfal.strategies.scores import GIVEN, ScoreFunction, Stack, reads_draws, required_parameters
 from hfal.strategies.selection import SIGNALS, SelectFunction, Signals, random, top_k
 from hfal.strategies.similarity import best_distinct
-from hfal.strategies.token_scores import WORD_SCORES, TokenScore
+from hfal.strategies.token_scores import TokenScore
 
 
 _COUNTED = {1: "one", 2: "two"}
@@ -28,8 +28,8 @@ _SCORE_ARGUMENTS = {
 
 
 @dataclass(frozen=True)
-class _For:
-    """What a strategy is resolved for: the arguments of `resolve_strategy` beside the strategy."""
+class _Use:
+    """What a strategy is used for: the arguments of `resolve_strategy` beside the strategy."""
 
     family: str
     outside: int = 0
@@ -194,10 +194,10 @@ def resolve_strategy(
         ValueError: The name is not known (the nearest one is offered), or the function takes other arguments.
         TypeError: It is nothing of the kind.
     """
-    return _resolved(strategy, _For(family, outside, called or {}))
+    return _resolved(strategy, _Use(family, outside, called or {}))
 
 
-def _resolved(strategy: Any, use: _For) -> Strategy:
+def _resolved(strategy: Any, use: _Use) -> Strategy:
     if isinstance(strategy, Subset):
         return _subset(strategy, use)
     if isinstance(strategy, Hybrid):
@@ -231,7 +231,7 @@ def resolve_seed_strategy(strategy: str | SelectFunction) -> Strategy:
     Raises:
         ArgumentError: It is something else, or needs what only a model or labels can say.
     """
-    use = _For("classes")  # embeddings are the same for all of them
+    use = _Use("classes")  # embeddings are the same for all of them
     select = SEED_SELECTIONS[strategy] if isinstance(strategy, str) else _selection(strategy, use)
     needs = _needs(select, use)
     if needs - {"embeddings", "labeled_embeddings"}:
@@ -240,53 +240,6 @@ def resolve_seed_strategy(strategy: str | SelectFunction) -> Strategy:
             "take a function that reads nothing but embeddings, and declares so: @needs('embeddings')"
         )
     return Strategy(_name(select), None, select, needs, _settings(select))
-
-
-def configured_strategy(
-    name: str, family: str, aggregate: str, k: int, sure_outside: float | None
-) -> str | TokenScore | LabelScore | LabelRank | Hybrid:
-    """Return what a strategy's name means where scores read `family`, with the arguments of its score if it has any.
-
-    Args:
-        name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.
-        family: See `hfal.strategies.registry`.
-        aggregate: See `token_strategy` and `label_set_strategy`.
-        k: See `token_strategy`.
-        sure_outside: See `token_strategy`.
-    """
-    if family == "words":
-        return token_strategy(name, aggregate, k, sure_outside)
-    return label_set_strategy(name, aggregate) if family == "labels" else name
-
-
-def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None) -> str | TokenScore | Hybrid:
-    """What a strategy's name means for words, with the arguments of its `TokenScore` if it has one.
-
-    Args:
-        name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.
-        aggregate: See `TokenScore`.
-        k: See `TokenScore`.
-        sure_outside: See `TokenScore`.
-    """
-    score, plus, select = (part.strip() for part in name.partition("+"))
-    if score not in WORD_SCORES:
-        return name
-    tokens = TokenScore(score, aggregate, k, sure_outside)
-    return Hybrid(tokens, select) if plus else tokens
-
-
-def label_set_strategy(name: str, aggregate: str) -> str | LabelScore | LabelRank | Hybrid:
-    """What a strategy's name means for sets of labels, with the aggregate of its score if it has one.
-
-    Args:
-        name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.
-        aggregate: `"mean"` or `"max"` of a `LabelScore`, or `"rank"` for a `LabelRank`.
-    """
-    score, plus, select = (part.strip() for part in name.partition("+"))
-    if score not in LABEL_SCORES:
-        return name
-    labels = LabelRank(score) if aggregate == "rank" else LabelScore(score, aggregate)
-    return Hybrid(labels, select) if plus else labels
 
 
 # -- scores --------------------------------------------------------------------------------------------------------
@@ -303,7 +256,7 @@ class _Score:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _score(score: Any, use: _For, what: str = "score") -> _Score:
+def _score(score: Any, use: _Use, what: str = "score") -> _Score:
     if isinstance(score, Ranks):
         return _ranks(score, use)
     if isinstance(score, Hybrid | Subset | Schedule) or not (isinstance(score, str) or callable(score)):
@@ -341,7 +294,7 @@ def _score(score: Any, use: _For, what: str = "score") -> _Score:
     return _Score(_name(score), score, settings=_settings(score))
 
 
-def _scores_batches(parameters: list[str], use: _For) -> bool:
+def _scores_batches(parameters: list[str], use: _Use) -> bool:
     """Whether these are the parameters of a score of batches: as many as the family has, or `draws` among them."""
     if "draws" in parameters:
         return set(parameters) <= set(GIVEN) and ("mask" in parameters) == (use.family == "words")
@@ -357,7 +310,7 @@ def _without_rng(score: Callable[..., Any]) -> Callable[[Signals, np.random.Gene
     return lambda signals, rng: score(signals)
 
 
-def _ranks(ranks: Ranks, use: _For) -> _Score:
+def _ranks(ranks: Ranks, use: _Use) -> _Score:
     parts = [_score(score, use) for score in ranks.scores]
     streams = tuple(part.stream for part in parts if part.stream is not None)
     weights = np.array(ranks.weights) / sum(ranks.weights)
@@ -387,7 +340,7 @@ def _ranks(ranks: Ranks, use: _For) -> _Score:
 # -- selections ----------------------------------------------------------------------------------------------------
 
 
-def _hybrid(hybrid: Hybrid, use: _For) -> Strategy:
+def _hybrid(hybrid: Hybrid, use: _Use) -> Strategy:
     score, select = _score(hybrid.score, use), _selection(hybrid.select, use)
     factor = hybrid.candidate_factor
     if factor is None and "scores" not in _needs(select, use):
@@ -403,7 +356,7 @@ def _asking(
     score: _Score,
     name: str,
     select: SelectFunction,
-    use: _For,
+    use: _Use,
     needs: frozenset[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Strategy:
@@ -418,7 +371,7 @@ def _asking(
     )
 
 
-def _selecting(select: SelectFunction, use: _For) -> Strategy:
+def _selecting(select: SelectFunction, use: _Use) -> Strategy:
     if "scores" in _needs(select, use):
         raise ArgumentError(
             f"strategy {_name(select)!r} needs scores, and nothing gives them: pass Hybrid(score, "
@@ -427,7 +380,7 @@ def _selecting(select: SelectFunction, use: _For) -> Strategy:
     return Strategy(_name(select), None, select, _needs(select, use), _settings(select))
 
 
-def _subset(subset: Subset, use: _For) -> Strategy:
+def _subset(subset: Subset, use: _Use) -> Strategy:
     strategy = _resolved(subset.strategy, use)
     by = _selection(subset.by, use)
     needs = _needs(by, use)
@@ -457,7 +410,7 @@ def _among_the_best(
     return picked[np.lexsort((picked, -signals.scores[picked]))]
 
 
-def _selection(select: str | SelectFunction, use: _For, offered: list[str] | None = None) -> SelectFunction:
+def _selection(select: str | SelectFunction, use: _Use, offered: list[str] | None = None) -> SelectFunction:
     known = SELECTIONS[use.family]
     if not isinstance(select, str):
         if not callable(select):
@@ -482,7 +435,7 @@ def _selection(select: str | SelectFunction, use: _For, offered: list[str] | Non
 # -- what functions say of themselves ------------------------------------------------------------------------------
 
 
-def _needs(select: Callable[..., Any], use: _For) -> frozenset[str]:
+def _needs(select: Callable[..., Any], use: _Use) -> frozenset[str]:
     select = _original(select)
     refuse_for_family(select, use.family, use.called)
     of_words = use.family == "words"

@@ -6,9 +6,9 @@ import datasets
 
 from hfal.errors import ArgumentError
 from hfal.tasks.base import Task
+from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import kind_of
 from hfal.tasks.multi_label_classification import MultiLabelClassification
-from hfal.tasks.tag_column import infer_task
 from hfal.tasks.text_classification import TextClassification
 from hfal.tasks.token_classification import TokenClassification
 
@@ -30,7 +30,7 @@ def make_task(
     """Return the task of a name, or the one that the columns are made for.
 
     Args:
-        name: The name; `None` for what `hfal.tasks.tag_column.infer_task` says.
+        name: The name; `None` for what `hfal.tasks.infer.infer_task` says.
         dataset: The data.
         text_columns: Its columns with text.
         label_column: Its column with labels, if it has one.

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
-from hfal.tasks.kinds import LabelSet, SingleLabel, Tags
 from hfal.tasks.label_column import given_names
 from hfal.tasks.source import Source, SourceWithLabels
 from hfal.tasks.spans import plain_text, tags_from_spans, word_offsets
@@ -67,14 +66,6 @@ class TagColumn:
         begins_with_i = (prefix == ord("I")) & ~follows
         begins_with_b = (prefix == ord("B")) & ~follows
         return "IOB1" if begins_with_i.any() and not begins_with_b.any() else "IOB2"
-
-
-def infer_task(dataset: datasets.Dataset, text_columns: Sequence[str], label_column: str | None) -> str:
-    """The task that columns are made for: words or spans mean token classification, other lists sets of labels."""
-    labels = None if label_column is None else dataset.features[label_column]
-    if is_spans(labels) or any(is_list(dataset.features[column]) for column in text_columns):
-        return Tags.task
-    return LabelSet.task if is_list(labels) else SingleLabel.task
 
 
 def is_spans(feature: Any) -> bool:
