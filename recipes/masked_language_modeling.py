@@ -33,6 +33,7 @@ from hfal.config.pretraining import (
 from hfal.config.setup import start_logging
 from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
+from hfal.tasks.kinds import kind_of
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, add_prefix_space=True)
     if tokenizer.mask_token is None:
         raise ArgumentError(f"the tokenizer of {al.model} has no token for what is masked: name another --model")
-    data = tokenize_texts(texts.pool, tokenizer, al.max_length, texts.task == "token_classification")
+    data = tokenize_texts(texts.pool, tokenizer, al.max_length, kind_of(texts.task).of_words)
     set_seed(args.seed)  # of a fresh head
     model = load_masked_language_model(checkpoint, args.new_head)
     print(f"{len(data):,} texts for {args.num_train_epochs:g} epochs")

@@ -16,6 +16,7 @@ from hfal.store.records import Query
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
 from hfal.strategies.selection import SelectFunction
+from hfal.tasks.kinds import Kind
 
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class FirstQueries:
     ):
         self._strategy_is_ours = seed_strategy is None
         if seed_strategy is None:
-            seed_strategy = default_seed_strategy(pool.task.name, strategy)
+            seed_strategy = default_seed_strategy(pool.task.kind, strategy)
         if isinstance(seed_strategy, str) and seed_strategy not in SEED_STRATEGIES:
             raise ArgumentError(
                 f"seed_strategy={seed_strategy!r}, expected one of {', '.join(SEED_STRATEGIES)}, or a select function"
@@ -217,15 +218,15 @@ class FirstQueries:
         return np.random.default_rng([self.seed, *key])
 
 
-def default_seed_strategy(task: str, strategy: Strategy) -> str:
-    """How a seed set is picked if nothing else is said, by what `docs/study.md` has measured.
+def default_seed_strategy(kind: Kind, strategy: Strategy) -> str:
+    """Return how a seed set is picked if nothing else is said, by what `docs/study.md` has measured.
 
     A start by k-means was better than a random one on three sets of texts, and no better for entities; that was a head
     on one frozen sentence encoder. Several labels for a text were not measured. Who queries at random is after a
     random sample, and gets it.
 
     Args:
-        task: The task's name.
+        kind: The kind of the task's answers.
         strategy: The strategy of the first query after the seed set.
     """
-    return "kmeans" if task == "text_classification" and strategy.name != RANDOM.name else "random"
+    return RANDOM.name if strategy.name == RANDOM.name else kind.seed_strategy

@@ -98,7 +98,7 @@ class Acquisition:
             strategy=strategies[1],
             seed=seed,
         )
-        if self_training is not None and pool.task.name != "text_classification":
+        if self_training is not None and not pool.task.kind.self_training:
             raise ArgumentError(
                 f"self_training={self_training.weight} is for text classification, but the pool is one of "
                 f"{pool.task.name}: leave it out"

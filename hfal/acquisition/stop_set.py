@@ -9,7 +9,7 @@ import numpy as np
 from hfal.data.pool import Pool
 from hfal.stopping.stability import UNCERTAINTY, compare, pack, unpack
 from hfal.store import Store
-from hfal.tasks.registry import Task
+from hfal.tasks.base import Task
 
 
 logger = logging.getLogger(__name__)

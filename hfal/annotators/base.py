@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hfal.store.records import Answer, Texts
+from hfal.tasks.kinds import Kind, SingleLabel, kind_of
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class OpenQuery:
         labels_bought: How many labels the run has bought so far, when the query was opened.
         budget: How many it may buy in all, if that is limited.
         rounds: How many rounds it is to have, if that is known.
-        task: `"text_classification"`, where an answer is a name; `"multi_label_classification"`, where it is a list
-            of names, which may be empty; or `"token_classification"`, where it is a list of names with a tag for each
-            word.
+        task: The name of the task. With `"text_classification"` an answer is a name, with
+            `"multi_label_classification"` a list of names, which may be empty, with `"token_classification"` a list
+            of names with a tag for each word.
         scheme: Of the tags, as `hfal.tasks.tags.write_tags` takes it.
         unit: What the budget counts: `"examples"` or `"words"`.
         words_bought: How many words the sentences have that were tagged so far.
@@ -63,11 +64,16 @@ class OpenQuery:
     labels_bought: int = 0
     budget: int | None = None
     rounds: int | None = None
-    task: str = "text_classification"
+    task: str = SingleLabel.task
     scheme: str = "IOB2"
     unit: str = "examples"
     words_bought: int = 0
     may_wait: bool = True
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of answers that the task has."""
+        return kind_of(self.task)
 
 
 class Annotator(Protocol):

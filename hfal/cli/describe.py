@@ -88,7 +88,7 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     why = _why_ended(store)
     if why is None:
         return f"Next: {go_on}"
-    ending = "jsonl" if store.is_of_words else "csv"
+    ending = store.kind.export_ending
     more = ""
     if by_command and _ended_by_stop(plan, records, why):
         more = f"; to go on all the same: hfal run {name} --stop none"
@@ -114,7 +114,7 @@ def _answers(store: Store) -> str:
     given = sum(answer.annotator == DATASET for answer in labeled.values())
     unsure = sum(answer.action == "unsure" for answer in answers.values())
     counts = [
-        f"{len(labeled) - given} labels bought{f' of {store.words_bought()} words' if store.is_of_words else ''}",
+        f"{len(labeled) - given} labels bought{f' of {store.words_bought()} words' if store.kind.of_words else ''}",
         f"{len(store.holdout_ids() & labeled.keys())} of them held out",
         f"{len(answers) - len(labeled) - unsure} skipped",
         f"{unsure} unsure",

@@ -130,6 +130,7 @@ def _examples(run_dir: str) -> "Examples":
     from hfal.data.identity import Examples
     from hfal.store import Store
     from hfal.store.run_directory import config_file
+    from hfal.tasks.kinds import kind_of
 
     Store(run_dir, read_only=True).close()
     if not config_file(run_dir).is_file():
@@ -140,4 +141,4 @@ def _examples(run_dir: str) -> "Examples":
     datasets.disable_progress_bars()
     al, options = read_ahead([run_dir])
     data = load_data(al, run_dir, options.seed)
-    return Examples(data.pool, data.text, al.id, of_words=data.task == "token_classification")
+    return Examples(data.pool, data.text, al.id, of_words=kind_of(data.task).of_words)

@@ -26,6 +26,7 @@ def execute(words: Sequence[str]) -> int:
     """Run the recipe for the data that the words behind `hfal run` name; return the exit code."""
     from hfal.config.kept_config import help_text, read_ahead
     from hfal.store.run_directory import config_file
+    from hfal.tasks.kinds import kind_of
 
     if {"-h", "--help"} & set(words):
         print(help_text())
@@ -33,7 +34,7 @@ def execute(words: Sequence[str]) -> int:
     if "--help-all" in words:
         from hfal.recipes import run_recipe
 
-        run_recipe(words, "text_classification")  # which prints the help that all recipes have, and exits
+        run_recipe(words, kind_of(None).task)  # which prints the help that all recipes have, and exits
     al, options = read_ahead(words)
     run_dir = str(options.output_dir)
     try:
@@ -42,7 +43,7 @@ def execute(words: Sequence[str]) -> int:
 
         run_recipe(words, data.task, data)
         if _is_main_process():
-            ending = "jsonl" if data.task == "token_classification" else "csv"
+            ending = kind_of(data.task).export_ending
             print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
     except KeyboardInterrupt:
         begun = config_file(run_dir).is_file()

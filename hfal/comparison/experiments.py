@@ -28,12 +28,11 @@ from hfal.comparison.plan import (
     failures,
     grid,
     is_finished,
-    metrics_of,
     planned_costs,
     run_options,
 )
 from hfal.comparison.progress import ProgressLine
-from hfal.comparison.results import DEFAULT_METRICS, read_options
+from hfal.comparison.results import read_options
 from hfal.comparison.shared_data import SharedData, changed_since, read_shared_data
 from hfal.comparison.worker_processes import make_runs
 from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
@@ -41,6 +40,7 @@ from hfal.config.kept_config import parse_arguments, portable_options, write_opt
 from hfal.config.parser import default_of, options_of, parse_values, read_yaml
 from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run, output_file
+from hfal.tasks.kinds import kind_of
 
 
 _KEPT = "# What is compared; `hfal compare OUT` goes on with it."
@@ -150,7 +150,7 @@ def _embed(al: ActiveLearningArguments, data: SharedData, progress: ProgressLine
     """Compute the sentence embeddings that the runs share, with all cores."""
     from hfal.acquisition.embeddings import embeddings_file
 
-    of_texts = al.freeze_encoder and al.task != "token_classification"
+    of_texts = al.freeze_encoder and not kind_of(al.task).of_words
     wanted = [(al.model, data.parts.values())] if of_texts else []
     if al.embeddings not in ("model", "entities"):
         wanted.append((al.embeddings, [data.parts["train"]]))
@@ -233,14 +233,13 @@ def _check_with_torch(
     types = (CompareOptions, ActiveLearningArguments, RoundTrainingArguments)
     given: dict[str, Any] = parse_arguments(types, argv, COMPARE_NAME)[1].given
     _check_changes(out, options_of(types), given)
-    assert al.task is not None
-    metrics = metrics_of(al.task, al.labels or [])
+    kind = kind_of(al.task)
+    metrics = kind.metrics(al.labels or [])
     check_metric(options.metric, metrics)
-    losses = ["loss", "hamming_loss"] if al.task == "multi_label_classification" else ["loss"]
-    make_stop(al, [*losses, *metrics], usual=options.metric or DEFAULT_METRICS[al.task])
+    make_stop(al, [*kind.losses, *metrics], usual=options.metric or kind.usual_metric)
     for strategy in options.strategies:
         try:
-            make_strategy(replace(al, strategy=strategy), al.task)
+            make_strategy(replace(al, strategy=strategy), kind.task)
         except ArgumentError as error:
             raise ArgumentError(f"--strategies has {strategy!r}: {error}") from None
     resolve_model(al.model)

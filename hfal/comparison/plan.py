@@ -15,7 +15,6 @@ from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.store import Store
 from hfal.store.records import RoundRecord
 from hfal.store.run_directory import error_file
-from hfal.tasks.tags import entity_types
 
 
 FULL = "full"
@@ -153,17 +152,8 @@ def check_options(options: CompareOptions, al: ActiveLearningArguments, given: M
         raise ArgumentError("--rounds is missing: how many rounds each run has (or say --budget, how many labels)")
 
 
-def metrics_of(task: str, label_names: Sequence[str]) -> list[str]:
-    """The metrics of a task's recipe of which more is better."""
-    return {
-        "text_classification": ["accuracy", "f1_macro", "f1_micro"],
-        "multi_label_classification": ["f1_micro", "f1_macro", "subset_accuracy", *(f"f1_{n}" for n in label_names)],
-        "token_classification": ["f1", "precision", "recall", *(f"f1_{kind}" for kind in entity_types(label_names))],
-    }[task]
-
-
 def check_metric(metric: str | None, names: Sequence[str]) -> None:
-    """Find out now that there is no such metric among those of `metrics_of`.
+    """Find out now that there is no such metric among those of `hfal.tasks.kinds.Kind.metrics`.
 
     Raises:
         ArgumentError: Names those that there are.

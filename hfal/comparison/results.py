@@ -18,15 +18,8 @@ from hfal.store import Store
 from hfal.store.learning_curve import bought
 from hfal.store.records import DATASET, RoundRecord, seconds_between
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run
+from hfal.tasks.kinds import kind_of
 from hfal.tasks.spans import words_of
-
-
-DEFAULT_METRICS = {
-    "text_classification": "accuracy",
-    "multi_label_classification": "f1_micro",
-    "token_classification": "f1",
-}
-"""The metric of the report where the options name none, by task."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +140,8 @@ def read_results(out: str | os.PathLike[str]) -> Results:
     cells = grid(options, _first_seed(settings))
     failed = failures(out, cells)
     setup = _setup([cell.run_dir(out) for cell in cells])
-    task = setup.get("task") or settings.get("task") or "text_classification"
-    metric = (options.metric or DEFAULT_METRICS[task]).removeprefix("eval_")
+    kind = kind_of(setup.get("task") or settings.get("task"))
+    metric = (options.metric or kind.usual_metric).removeprefix("eval_")
     if is_loss(metric):
         raise ArgumentError(f"metric={metric!r}: expected one of which more is better; less of a loss is better")
     runs = tuple(_read_run(cell, cell.run_dir(out), metric, failed.get(cell)) for cell in cells)
@@ -156,7 +149,7 @@ def read_results(out: str | os.PathLike[str]) -> Results:
         options=options,
         settings=settings,
         metric=metric,
-        unit="words" if task == "token_classification" else "labels",
+        unit="words" if kind.of_words else "labels",
         runs=runs,
         pool_size=setup.get("pool_size"),
         held_out_size=_held_out_size(out),
@@ -202,7 +195,7 @@ def _setup(run_dirs: Sequence[Path]) -> dict[str, Any]:
         try:
             if (plan := store.plan) is not None:
                 versions = next((dict(query.versions) for query in store.queries()), {})
-                return {"task": store.meta("task"), "pool_size": plan.pool_size, "versions": versions}
+                return {"task": store.kind.task, "pool_size": plan.pool_size, "versions": versions}
         finally:
             store.close()
     return {}

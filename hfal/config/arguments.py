@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
+from hfal.tasks.kinds import KINDS
 
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class ActiveLearningArguments:
         metadata={
             "help": "What is labeled: whole texts with one label or with several, or entities in them. Default: "
             "entities if the data has words, or spans; several labels if it has other lists of them; else one.",
-            "choices": ["text_classification", "multi_label_classification", "token_classification"],
+            "choices": list(KINDS),
         },
     )
     text: list[str] = field(

@@ -17,7 +17,8 @@ from hfal.export.labels import export_labels
 from hfal.export.publication import describe_rows
 from hfal.stopping.criteria import Criterion, metric_value
 from hfal.store.records import RoundRecord
-from hfal.strategies import Subset, label_set_strategy, resolve_strategy, token_strategy
+from hfal.strategies import Subset, configured_strategy, resolve_strategy
+from hfal.tasks.kinds import TASK_OF_FAMILY, kind_of
 from hfal.utils.distributed import is_main
 
 
@@ -37,17 +38,18 @@ def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
 
 
 def make_strategy(al: ActiveLearningArguments, task: str) -> Any:
-    """Make the query strategy for `ActiveLearningCallback`.
+    """Return the query strategy for `ActiveLearningCallback`.
+
+    Args:
+        al: The options.
+        task: The name of the task.
 
     Raises:
         ArgumentError: There is none of this name for the task.
     """
-    strategy: Any = al.strategy
-    if task == "token_classification":
-        strategy = token_strategy(al.strategy, al.aggregate, al.top_words, al.sure_outside)
-    elif task == "multi_label_classification":
-        strategy = label_set_strategy(al.strategy, al.aggregate)
-    resolve_strategy(strategy, task)
+    family = kind_of(task).family
+    strategy: Any = configured_strategy(al.strategy, family, al.aggregate, al.top_words, al.sure_outside)
+    resolve_strategy(strategy, family, called=TASK_OF_FAMILY)
     return strategy if al.candidates is None else Subset(strategy, al.candidates)
 
 

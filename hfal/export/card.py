@@ -25,7 +25,7 @@ from hfal.store.learning_curve import metric_names
 from hfal.store.published_options import read_published_options
 from hfal.store.records import DATASET, Query, RoundRecord
 from hfal.store.run_info import RunPlan
-from hfal.tasks.tags import entities
+from hfal.tasks.kinds import Kind
 from hfal.utils.markdown import code, fenced, plain, table
 
 
@@ -37,11 +37,6 @@ TAG = "hfal"
 
 _RUN = "<!-- hfal run {} -->"
 _TEMPLATES = Path(__file__).with_name("templates")
-_TASKS = {
-    "text_classification": "text-classification",
-    "multi_label_classification": "text-classification",
-    "token_classification": "token-classification",
-}
 _HEADLINES = ("eval_accuracy", "eval_f1", "eval_f1_micro")  # of those that several may be, the one for the picture
 
 _COLUMNS = {
@@ -107,15 +102,14 @@ def dataset_card(
         raise ArgumentError(f"folder={os.fspath(folder)!r} has no Parquet files of an export")
     answers = folder / f"{ANSWERS}.parquet"
     values = _of_run(store)
-    task = store.meta("task") or "text_classification"
     rows = {file.name: _row_count(file) for file in [*splits.values(), *([answers] if answers.is_file() else [])]}
     labeled = sum(rows[file.name] for split, file in splits.items() if split != "unlabeled")
     data = DatasetCardData(
         language=_languages(language),
         license=license,
         size_categories=[_size_category(sum(rows[file.name] for file in splits.values()))],
-        task_categories=[_TASKS[task]],
-        task_ids=["multi-label-classification"] if task == "multi_label_classification" else None,
+        task_categories=[store.kind.hub_task],
+        task_ids=store.kind.hub_task_ids,
         pretty_name=repo_id.rpartition("/")[2],
         tags=["active-learning", TAG],
         configs=dataset_configs(rows),
@@ -165,12 +159,11 @@ def model_card(
     record = store.round(round_number)
     if record is None:
         raise RunDirectoryError(f"there is no round {round_number} in {store.run_dir}")
-    task = store.meta("task") or "text_classification"
     base = _base_model(store)
     data = ModelCardData(
         language=_languages(language),
         library_name="transformers",
-        pipeline_tag=_TASKS[task],
+        pipeline_tag=store.kind.hub_task,
         datasets=[dataset_repo_id],
         base_model=base,
         tags=["active-learning", TAG],
@@ -183,7 +176,7 @@ def model_card(
             title=plain(repo_id.rpartition("/")[2]),
             round=round_number,
             train_size=f"{record.train_size:,}",
-            things=_things(task),
+            things=store.kind.things,
             dataset=dataset_repo_id,
             base_model=base,
             labels=", ".join(map(code, store.info.label_names)),
@@ -233,7 +226,7 @@ def _of_run(store: Store) -> dict[str, Any]:
     return {
         "version": __version__,
         "run": _RUN.format(run_id(store.answers())),
-        "things": _things(store.meta("task")),
+        "things": store.kind.things,
         "simulated": plan is not None and plan.simulated,
         "given": given,
         "by_strategy": any(q.strategy != "random" for q in queries if q.purpose != "holdout"),
@@ -254,10 +247,6 @@ def _as_yaml(options: Mapping[str, Any]) -> str:
     return fenced(yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True), "yaml")
 
 
-def _things(task: str | None) -> str:
-    return "sentences" if task == "token_classification" else "texts"
-
-
 def _headline(records: Sequence[RoundRecord], plan: RunPlan) -> str | None:
     """The metric for the picture: the run's target, else the most usual one that there is."""
     names = metric_names(records)
@@ -273,7 +262,7 @@ def _answered(store: Store, given: int) -> str:
     counts = [
         f"{sum(a.label is not None and a.annotator != DATASET for a in current):,} labels were bought",
         *([f"{given:,} came with the data"] if given else []),
-        f"{sum(a.action == 'skip' for a in current):,} {_things(store.meta('task'))} were skipped",
+        f"{sum(a.action == 'skip' for a in current):,} {store.kind.things} were skipped",
         f"{sum(a.action == 'unsure' for a in current):,} left open by annotators who were not sure",
     ]
     return f"{', '.join(counts)}.{f' Annotators: {len(people)}.' if people else ''}"
@@ -363,15 +352,14 @@ def _file_table(splits: Mapping[str, Path], answers: Path | None, rows: Mapping[
 
 def _label_table(store: Store, splits: Mapping[str, Path]) -> str:
     """How often each label is in each split."""
+    kind, names = store.kind, list(store.info.label_names)
+    if kind.counted is None:
+        return ""
     labeled = {split: file for split, file in splits.items() if split != "unlabeled"}
-    names = list(store.info.label_names)
-    if store.is_of_words:
-        counts = {split: _counts_of_entities(file, names) for split, file in labeled.items()}
-        kinds = list({kind: None for of_split in counts.values() for kind in of_split})
-        return _distribution("entity type", kinds, counts)
-    counts = {split: _counts_of_labels(file, names, store.is_of_sets) for split, file in labeled.items()}
-    counted = _distribution("label", names, counts)
-    if not store.is_of_sets:
+    counts = {split: kind.count(_labels_in(file, kind, names), names) for split, file in labeled.items()}
+    there_are = dict.fromkeys(name for of_split in counts.values() for name in of_split)
+    counted = _distribution(kind.counted, [name for name in there_are if name is not None], counts)
+    if None not in there_are:
         return counted
     empty = ", ".join(f"{counts[split][None]:,} in `{split}`" for split in labeled)
     return f"{counted}\n\nA text may have several of them. Texts with none: {empty}."
@@ -387,28 +375,12 @@ def _distribution(title: str, names: Sequence[str], counts: Mapping[str, Counter
     return table([title, *counts], [(code(name), *(cell(split, name) for split in counts)) for name in names])
 
 
-def _labels_in(file: Path) -> list[Any]:
+def _labels_in(file: Path, kind: Kind, names: Sequence[str]) -> list[Any]:
+    """The labels of a file's examples that have one."""
     import pyarrow.parquet as pq
 
-    return list(pq.read_table(file, columns=["label"])["label"].to_pylist())
-
-
-def _counts_of_labels(file: Path, names: Sequence[str], of_sets: bool) -> Counter:
-    labels = [label for label in _labels_in(file) if label is not None]
-    if not of_sets:
-        return Counter(names[label] for label in labels)
-    counts: Counter = Counter(names[label] for chosen in labels for label in chosen)
-    counts[None] = sum(not chosen for chosen in labels)
-    return counts
-
-
-def _counts_of_entities(file: Path, names: Sequence[str]) -> Counter:
-    return Counter(
-        entity.type
-        for tags in _labels_in(file)
-        if tags is not None
-        for entity in entities([names[tag] for tag in tags])
-    )
+    values = pq.read_table(file, columns=["label"])["label"].to_pylist()
+    return [kind.from_feature(value, names) for value in values if value is not None]
 
 
 def _column_table(features: Mapping[str, Any], about: Mapping[str, str]) -> str:

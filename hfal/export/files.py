@@ -80,7 +80,7 @@ def _jsonl(file: IO[bytes], columns: Columns, rows: Iterable[Row]) -> None:
 
 
 def _csv(file: IO[bytes], columns: Columns, rows: Iterable[Row]) -> None:
-    names = columns["label"].get("feature", columns["label"])["names"]
+    names = _label_names(columns)
 
     def cell(value: Any) -> Any:
         return join_label_set(value, names) if isinstance(value, list) else value
@@ -88,6 +88,13 @@ def _csv(file: IO[bytes], columns: Columns, rows: Iterable[Row]) -> None:
     file.write(codecs.BOM_UTF8)
     for line in csv_lines(columns, ([cell(row.get(column)) for column in columns] for row in rows)):
         file.write(line.encode())
+
+
+def _label_names(columns: Columns) -> list[str]:
+    """The names of the labels; none where an answer may be any string."""
+    label = columns["label"]
+    names: list[str] = label.get("feature", label).get("names", [])
+    return names
 
 
 def _conll(file: IO[bytes], columns: Columns, rows: Iterable[Row]) -> None:
@@ -117,8 +124,8 @@ def _parquet(file: IO[bytes], columns: Columns, rows: Sequence[Row]) -> None:
     arrays = {}
     for column, feature in columns.items():
         values: list[Any] = [row.get(column) for row in rows]
-        if column == "label":
-            index = {name: i for i, name in enumerate(feature.get("feature", feature)["names"])}
+        if column == "label" and (names := _label_names(columns)):
+            index = {name: i for i, name in enumerate(names)}
             values = [index[v] if isinstance(v, str) else v and [index[tag] for tag in v] for v in values]
         elif feature == TIME:
             values = [value and datetime.fromisoformat(value) for value in values]

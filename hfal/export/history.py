@@ -11,6 +11,7 @@ from hfal.data.references import is_local, without_paths
 from hfal.errors import ArgumentError
 from hfal.store import Store
 from hfal.store.records import DATASET, Answer, Queried, Query, RoundRecord, Texts
+from hfal.tasks.kinds import kind_of
 
 
 FORMAT = 1
@@ -113,7 +114,7 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
         queries.append({**about, "versions": dict(query.versions), "examples": examples})
     return {
         "hfal": FORMAT,
-        "task": store.meta("task") or "text_classification",
+        "task": store.kind.task,
         "scheme": store.info.scheme,
         "label_names": list(store.info.label_names),
         "text_columns": list(text_columns),
@@ -135,7 +136,7 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
 
     Args:
         written: The JSON.
-        answers: The table, in which labels are numbers, as a `ClassLabel` has them.
+        answers: The table, in which labels are as `hfal.tasks.kinds.Kind.feature` has them.
 
     Raises:
         ArgumentError: Another version of hfal wrote it.
@@ -143,12 +144,8 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
     """
     if written["hfal"] != FORMAT:
         raise ArgumentError(f"its history has the format {written['hfal']}, this hfal reads {FORMAT}")
-    names = written["label_names"]
+    names, kind = written["label_names"], kind_of(written["task"])
     contents = written["contents"]
-
-    def named(label: Any) -> Any:
-        return [names[i] for i in label] if isinstance(label, list) else None if label is None else names[label]
-
     queries = [
         Query(
             **{name: query[name] for name in _OF_QUERIES},
@@ -159,9 +156,9 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
         for query in written["queries"]
     ]
     log = [
-        Answer(a["id"], named(a["label"]), a["action"], a["annotator"], a["query"], _iso(a["time"]), a["answer"], c)
+        Answer(a["id"], label, a["action"], a["annotator"], a["query"], _iso(a["time"]), a["answer"], a["comment"])
         for a in answers
-        for c in [a["comment"]]
+        for label in [kind.from_feature(a["label"], names)]
     ]
     about = {name: written[name] for name in ("task", "scheme", "label_names", "text_columns", "pool_size")}
     rounds = [RoundRecord(**{**record, "metrics": _numbers(record["metrics"])}) for record in written["rounds"]]

@@ -35,7 +35,6 @@ from hfal.export.files import (
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
 from hfal.store import Store, reading
 from hfal.store.records import DATASET, Answer, Queried, Query, Texts
-from hfal.tasks.label_set import join_label_set
 from hfal.tasks.spans import spans_from_tags, words_of
 from hfal.utils.csv_files import column_for
 
@@ -59,6 +58,7 @@ _PROVENANCE = {
 _OURS = ("id", "label", *_PROVENANCE)
 
 _OF_RAW_TEXT = ("tokens", "spans")
+_UNFIT = {"csv": "CSV has no place for", "conll": "CoNLL files are for"}
 
 
 class Examples(Protocol):
@@ -348,18 +348,14 @@ def _check_place(
 
 
 def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
-    if format == "csv" and store.is_of_words:
+    kind = store.kind
+    if format not in kind.export_formats:
+        *others, last = [f".{name}" for name in kind.export_formats]
         raise ArgumentError(
-            f"to={os.fspath(to)!r}: CSV has no place for a tag of each word; take .jsonl, .parquet or .conll"
+            f"to={os.fspath(to)!r}: {_UNFIT[format]} {kind.unfit[format]}; take {', '.join(others)} or {last}"
         )
-    if format == "conll" and not store.is_of_words:
-        raise ArgumentError(
-            f"to={os.fspath(to)!r}: CoNLL files are for tags of words, but here whole texts have labels; "
-            "take .parquet, .jsonl or .csv"
-        )
-    if format == "csv" and store.is_of_sets:
-        names = store.info.label_names
-        join_label_set(names, names)  # which says why where that cannot be done
+    if format == "csv":
+        kind.check_cells(store.info.label_names)
 
 
 # -- what is written -----------------------------------------------------------------------------------------------
@@ -380,7 +376,7 @@ def _read(
     held_out = store.holdout_ids()
     origins = {i: _origin(answer, asked.get(i, [])) for i, answer in labeled.items()}
     texts_of = {i: store.texts(i) if origin is None else origin[2].texts for i, origin in origins.items()}
-    of_raw_text = _OF_RAW_TEXT if store.is_of_words and _is_raw(texts_of.values()) else ()
+    of_raw_text = _OF_RAW_TEXT if store.kind.of_words and _is_raw(texts_of.values()) else ()
 
     rows = []
     text_columns: dict[str, str] = {}
@@ -410,10 +406,9 @@ def _read(
                 "the text column %r is called %r in the export, which has a %r of its own", name, column, name
             )
     features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
-    label: Feature = {"names": list(store.info.label_names), "_type": "ClassLabel"}
-    features["label"] = list_of(label) if store.is_of_words or store.is_of_sets else label
+    features["label"] = store.kind.feature(store.info.label_names)
     features |= {column: value(dtype) for column, dtype in _PROVENANCE.items()}
-    if store.is_of_words or store.is_of_sets:
+    if store.kind.lists:
         features["al_suggestion"] = WORDS
     return features, rows, text_columns
 

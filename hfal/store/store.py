@@ -37,9 +37,7 @@ from hfal.store.rows import (
 )
 from hfal.store.run_directory import check_no_comparison, lock_file, store_file
 from hfal.store.run_info import Draw, Ended, RunInfo, RunPlan, from_json
-from hfal.tasks.label_set import check_label_set
-from hfal.tasks.spans import words_of
-from hfal.tasks.tags import check_tags
+from hfal.tasks.kinds import Kind, kind_of
 
 
 _WITHOUT_LABEL = ("skip", "unsure", "undo")
@@ -192,14 +190,9 @@ class Store:
             insert_meta(self._db, key, value)
 
     @property
-    def is_of_words(self) -> bool:
-        """Whether the run is one of token classification, in which an answer is a list of tags."""
-        return bool(self.meta("task") == "token_classification")
-
-    @property
-    def is_of_sets(self) -> bool:
-        """Whether the run is one of multi-label classification, in which an answer is a list of labels."""
-        return bool(self.meta("task") == "multi_label_classification")
+    def kind(self) -> Kind:
+        """The kind of answers that the run's task has."""
+        return kind_of(self.meta("task"))
 
     # -- queries ---------------------------------------------------------------------------------------------------
 
@@ -271,19 +264,10 @@ class Store:
         return replace(entry, number=number)
 
     def _label(self, label: Any, texts: Texts) -> str | list[str]:
-        names = self.meta("label_names") or []
         try:
-            if self.is_of_words:
-                (text,) = texts.values()
-                return check_tags(label, words_of(text), names)
-            if self.is_of_sets:
-                return check_label_set(label, names)
+            return self.kind.check(label, texts, self.meta("label_names") or [])
         except ArgumentError as error:
             raise AnnotationError(str(error)) from None
-        name = label.strip() if isinstance(label, str) and label not in names else label
-        if name not in names:
-            raise AnnotationError(f"{label!r} is no label; the labels are: {', '.join(names)}")
-        return str(name)
 
     def record_given(self, answers: Iterable[tuple[Answer, str, Texts]]) -> None:
         """Append the labels that came with the data, as `(answer, content, texts)`: all of them or none."""
@@ -347,10 +331,11 @@ class Store:
 
     def words_bought(self, until: int | None = None) -> int:
         """Return the number of words in the sentences that annotators tagged, held-out ones included."""
-        if not self.is_of_words:
+        kind = self.kind
+        if not kind.of_words:
             return 0
         answers = self.current_answers(until).values()
-        return sum(len(a.label) for a in answers if isinstance(a.label, list) and a.annotator != DATASET)
+        return sum(kind.words(a.label) for a in answers if a.annotator != DATASET)
 
     def restore(
         self,

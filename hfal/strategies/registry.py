@@ -1,7 +1,14 @@
-"""The strategies that have a name, for each task, and what is said of a name that is none."""
+"""The strategies that have a name, by what their scores read, and what is said of a name that is none.
+
+There are three families of scores:
+
+- `"classes"`: probabilities of classes of which one is right, float[B, C];
+- `"labels"`: a probability of each label by itself, float[B, L];
+- `"words"`: probabilities of classes for each word, float[B, L, C], with a mask bool[B, L].
+"""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hfal.errors import ArgumentError
@@ -29,11 +36,11 @@ _OF_CLASSES: dict[str, Callable[..., Any]] = {
     "cal": cal,
 }
 SCORES: dict[str, dict[str, Callable[..., Any]]] = {
-    "text_classification": _OF_CLASSES,
-    "multi_label_classification": {name: LabelScore(name) for name in LABEL_SCORES},
-    "token_classification": {**{name: TokenScore(name) for name in WORD_SCORES}, "mnlp": mnlp},
+    "classes": _OF_CLASSES,
+    "labels": {name: LabelScore(name) for name in LABEL_SCORES},
+    "words": {**{name: TokenScore(name) for name in WORD_SCORES}, "mnlp": mnlp},
 }
-"""The scores by name, for each task."""
+"""The scores by name, of each family."""
 
 _ON_EMBEDDINGS: dict[str, SelectFunction] = {
     "random": random,
@@ -54,11 +61,11 @@ _ON_CLASSES: dict[str, SelectFunction] = {
     "class_balanced": class_balanced,
 }
 SELECTIONS: dict[str, dict[str, SelectFunction]] = {
-    "text_classification": {**_ON_EMBEDDINGS, **_ON_CLASSES},
-    "multi_label_classification": _ON_EMBEDDINGS,
-    "token_classification": _ON_EMBEDDINGS,
+    "classes": {**_ON_EMBEDDINGS, **_ON_CLASSES},
+    "labels": _ON_EMBEDDINGS,
+    "words": _ON_EMBEDDINGS,
 }
-"""The selections by name, for each task."""
+"""The selections by name, of each family."""
 
 SEED_SELECTIONS = {name: _ON_EMBEDDINGS[name] for name in ("kmeans", "kcenter", "typiclust", "probcover")}
 """Those that can pick a seed set: they need no model and no label."""
@@ -94,25 +101,31 @@ _ALSO_KNOWN_AS = {
 }
 
 
-def refuse_for_task(strategy: str | Callable[..., Any], task: str) -> None:
-    """Refuse a strategy that other tasks have, called by its name or given as a function; say what to use instead.
+def refuse_for_family(strategy: str | Callable[..., Any], family: str, called: Mapping[str, str]) -> None:
+    """Refuse a strategy that other families have, by its name or given as a function; say what to use instead.
 
     Of functions these are the ones that read probabilities as those of classes of which one is right, where each label
     has its own.
+
+    Args:
+        strategy: The name or function.
+        family: What scores read here.
+        called: What the message calls a family; those that are missing, by their own name.
 
     Raises:
         ArgumentError: It is one.
     """
     if isinstance(strategy, str):
         name: str | None = strategy
-        tasks = [t for t in SCORES if name in {*SCORES[t], *SELECTIONS[t]}]
+        families = [known for known in SCORES if name in {*SCORES[known], *SELECTIONS[known]}]
     else:
         name = next((name for name, known in {**_OF_CLASSES, **_ON_CLASSES}.items() if strategy is known), None)
-        tasks = ["text_classification"] if name is not None and task == "multi_label_classification" else []
-    if tasks and task not in tasks:
-        table = {**_INSTEAD, **_INSTEAD_FOR_SETS} if task == "multi_label_classification" else _INSTEAD
-        instead = table.get(str(name), _ONE_OF_CLASSES).format(score=next(iter(SCORES[task])))
-        raise ArgumentError(f"strategy {name!r} is for {' and '.join(tasks)}, and this is {task}: {instead}")
+        families = ["classes"] if name is not None and family == "labels" else []
+    if families and family not in families:
+        table = {**_INSTEAD, **_INSTEAD_FOR_SETS} if family == "labels" else _INSTEAD
+        instead = table.get(str(name), _ONE_OF_CLASSES).format(score=next(iter(SCORES[family])))
+        theirs = " and ".join(called.get(one, one) for one in families)
+        raise ArgumentError(f"strategy {name!r} is for {theirs}, and this is {called.get(family, family)}: {instead}")
 
 
 def unknown_name(what: str, name: str, known: list[str]) -> str:

@@ -11,20 +11,29 @@ from scipy.stats import rankdata
 
 from hfal.errors import ArgumentError, StrategyError
 from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
-from hfal.strategies.label_scores import LABEL_SCORES, LabelRank, LabelScore
-from hfal.strategies.registry import SCORES, SEED_SELECTIONS, SELECTIONS, refuse_for_task, unknown_name
+from hfal.strategies.label_scores import LabelRank, LabelScore
+from hfal.strategies.registry import SCORES, SEED_SELECTIONS, SELECTIONS, refuse_for_family, unknown_name
 from hfal.strategies.scores import GIVEN, ScoreFunction, Stack, reads_draws, required_parameters
 from hfal.strategies.selection import SIGNALS, SelectFunction, Signals, random, top_k
 from hfal.strategies.similarity import best_distinct
-from hfal.strategies.token_scores import WORD_SCORES, TokenScore
+from hfal.strategies.token_scores import TokenScore
 
 
 _COUNTED = {1: "one", 2: "two"}
 _SCORE_ARGUMENTS = {
-    "text_classification": ("probabilities",),
-    "multi_label_classification": ("probabilities",),
-    "token_classification": ("probabilities", "mask"),
+    "classes": ("probabilities",),
+    "labels": ("probabilities",),
+    "words": ("probabilities", "mask"),
 }
+
+
+@dataclass(frozen=True)
+class _Use:
+    """What a strategy is used for: the arguments of `resolve_strategy` beside the strategy."""
+
+    family: str
+    outside: int = 0
+    called: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,56 +160,69 @@ RANDOM = Strategy("random", None, random, frozenset())
 
 def resolve_schedule(
     strategy: str | Hybrid | Ranks | Subset | Schedule | Callable[..., Any],
-    task: str = "text_classification",
+    family: str = "classes",
     outside: int = 0,
+    called: Mapping[str, str] | None = None,
 ) -> dict[int, Strategy]:
-    """The round from which each strategy is used, to the strategy; see `resolve_strategy`."""
+    """Return the round from which each strategy is used, to the strategy; see `resolve_strategy`."""
     by_round = strategy.strategies if isinstance(strategy, Schedule) else {1: strategy}
-    return {number: resolve_strategy(by_round[number], task, outside) for number in sorted(by_round)}
+    return {number: resolve_strategy(by_round[number], family, outside, called) for number in sorted(by_round)}
 
 
 def resolve_strategy(
-    strategy: str | Hybrid | Ranks | Subset | Callable[..., Any], task: str = "text_classification", outside: int = 0
+    strategy: str | Hybrid | Ranks | Subset | Callable[..., Any],
+    family: str = "classes",
+    outside: int = 0,
+    called: Mapping[str, str] | None = None,
 ) -> Strategy:
-    """The strategy that a name, a function or an object of `hfal.strategies.combine` stands for.
+    """Return the strategy that a name, a function or an object of `hfal.strategies.combine` stands for.
 
     There are three kinds of functions. `score(probabilities)` is called on each batch and gives scores of which the
-    highest are asked; with a parameter named `draws` it is given several draws of the probabilities, and for token
-    classification it takes a second argument, `mask` (see `hfal.strategies.token_scores`). `score(signals)`, or
+    highest are asked; with a parameter named `draws` it is given several draws of the probabilities, and for words it
+    takes a second argument, `mask` (see `hfal.strategies.token_scores`). `score(signals)`, or
     `score(signals, rng)`, gives the scores of all candidates at once, from arrays. `select(signals, k, rng)` picks the
     rows itself. The latter two declare what they read with `needs`; without it they are given probabilities and
     embeddings.
 
     Args:
         strategy: The name, function or object.
-        task: Of the pool.
-        outside: For token classification, the index of the tag `O`; -1 if there is none.
+        family: What scores read; see `hfal.strategies.registry`.
+        outside: For words, the index of the tag `O`; -1 if there is none.
+        called: What messages call the families, such as the names of their tasks; by default by their own names.
 
     Raises:
         ValueError: The name is not known (the nearest one is offered), or the function takes other arguments.
         TypeError: It is nothing of the kind.
     """
+    return _resolved(strategy, _Use(family, outside, called or {}))
+
+
+def _resolved(strategy: Any, use: _Use) -> Strategy:
     if isinstance(strategy, Subset):
-        return _subset(strategy, task, outside)
+        return _subset(strategy, use)
     if isinstance(strategy, Hybrid):
-        return _hybrid(strategy, task, outside)
+        return _hybrid(strategy, use)
     if isinstance(strategy, str):
         parts = [part.strip() for part in strategy.split("+")]
         if len(parts) == 2:
-            return _hybrid(Hybrid(parts[0], parts[1]), task, outside)
+            return _hybrid(Hybrid(parts[0], parts[1]), use)
         if len(parts) > 2:
             raise ArgumentError(f"strategy {strategy!r} has {len(parts) - 1} '+', expected one: a score + a selection")
-        if strategy not in SCORES[task]:
-            offered = [*SCORES[task], *SELECTIONS[task], *(f"{score}+kmeans" for score in SCORES[task])]
-            return _selecting(_selection(strategy, task, offered), task)
+        if strategy not in SCORES[use.family]:
+            offered = [
+                *SCORES[use.family],
+                *SELECTIONS[use.family],
+                *(f"{score}+kmeans" for score in SCORES[use.family]),
+            ]
+            return _selecting(_selection(strategy, use, offered), use)
     elif isinstance(strategy, Schedule):
         raise TypeError("strategy is a Schedule, expected the strategy of one round (see resolve_schedule)")
     elif not isinstance(strategy, Ranks) and not callable(strategy):
         raise TypeError(f"strategy is a {type(strategy).__name__}, expected a name, a function or a Hybrid")
     elif callable(strategy) and _selects(strategy):
-        return _selecting(strategy, task)
-    score = _score(strategy, task, outside, "strategy")
-    return _asking(score, score.name, top_k, task)
+        return _selecting(strategy, use)
+    score = _score(strategy, use, "strategy")
+    return _asking(score, score.name, top_k, use)
 
 
 def resolve_seed_strategy(strategy: str | SelectFunction) -> Strategy:
@@ -209,45 +231,15 @@ def resolve_seed_strategy(strategy: str | SelectFunction) -> Strategy:
     Raises:
         ArgumentError: It is something else, or needs what only a model or labels can say.
     """
-    task = "text_classification"  # embeddings are the same for all of them
-    select = SEED_SELECTIONS[strategy] if isinstance(strategy, str) else _selection(strategy, task)
-    needs = _needs(select, task)
+    use = _Use("classes")  # embeddings are the same for all of them
+    select = SEED_SELECTIONS[strategy] if isinstance(strategy, str) else _selection(strategy, use)
+    needs = _needs(select, use)
     if needs - {"embeddings", "labeled_embeddings"}:
         raise ArgumentError(
             f"seed_strategy={_name(select)!r} needs {', '.join(sorted(needs))}, but no model has been trained yet: "
             "take a function that reads nothing but embeddings, and declares so: @needs('embeddings')"
         )
     return Strategy(_name(select), None, select, needs, _settings(select))
-
-
-def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None) -> str | TokenScore | Hybrid:
-    """What a strategy's name means for token classification, with the arguments of its `TokenScore` if it has one.
-
-    Args:
-        name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.
-        aggregate: See `TokenScore`.
-        k: See `TokenScore`.
-        sure_outside: See `TokenScore`.
-    """
-    score, plus, select = (part.strip() for part in name.partition("+"))
-    if score not in WORD_SCORES:
-        return name
-    tokens = TokenScore(score, aggregate, k, sure_outside)
-    return Hybrid(tokens, select) if plus else tokens
-
-
-def label_set_strategy(name: str, aggregate: str) -> str | LabelScore | LabelRank | Hybrid:
-    """What a strategy's name means for multi-label classification, with the aggregate of its score if it has one.
-
-    Args:
-        name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.
-        aggregate: `"mean"` or `"max"` of a `LabelScore`, or `"rank"` for a `LabelRank`.
-    """
-    score, plus, select = (part.strip() for part in name.partition("+"))
-    if score not in LABEL_SCORES:
-        return name
-    labels = LabelRank(score) if aggregate == "rank" else LabelScore(score, aggregate)
-    return Hybrid(labels, select) if plus else labels
 
 
 # -- scores --------------------------------------------------------------------------------------------------------
@@ -264,49 +256,49 @@ class _Score:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _score(score: Any, task: str, outside: int, what: str = "score") -> _Score:
+def _score(score: Any, use: _Use, what: str = "score") -> _Score:
     if isinstance(score, Ranks):
-        return _ranks(score, task, outside)
+        return _ranks(score, use)
     if isinstance(score, Hybrid | Subset | Schedule) or not (isinstance(score, str) or callable(score)):
         raise ArgumentError(
             f"{what} is a {type(score).__name__}, expected a score function, its name or Ranks (a Subset holds a "
             "Hybrid, and a Schedule holds either)"
         )
     if isinstance(score, str):
-        if score in SELECTIONS[task]:
+        if score in SELECTIONS[use.family]:
             raise ArgumentError(f"{score!r} selects, which stands behind the +, as in 'margin+{score}'")
-        if score not in SCORES[task]:
-            refuse_for_task(score, task)
-            raise ArgumentError(unknown_name("score", score, [*SCORES[task]]))
-        score = SCORES[task][score]
-    refuse_for_task(score, task)
-    if isinstance(score, LabelScore | LabelRank) and task != "multi_label_classification":
+        if score not in SCORES[use.family]:
+            refuse_for_family(score, use.family, use.called)
+            raise ArgumentError(unknown_name("score", score, [*SCORES[use.family]]))
+        score = SCORES[use.family][score]
+    refuse_for_family(score, use.family, use.called)
+    if isinstance(score, LabelScore | LabelRank) and use.family != "labels":
         raise ArgumentError(f"{score.name!r} is a score of sets of labels: take {score.score!r} here")
     parameters = required_parameters(score)
     if parameters in (["signals"], ["signals", "rng"]):
-        return _Score(_name(score), None, _needs(score, task), score if len(parameters) == 2 else _without_rng(score))
+        return _Score(_name(score), None, _needs(score, use), score if len(parameters) == 2 else _without_rng(score))
     if isinstance(score, TokenScore):
-        if task != "token_classification":
+        if use.family != "words":
             raise ArgumentError(f"{_name(score)!r} is a score of words: take {_name(score).partition('(')[0]!r} here")
-        if score.sure_outside is not None and outside < 0:
+        if score.sure_outside is not None and use.outside < 0:
             raise ArgumentError(f"sure_outside={score.sure_outside}, but the labels have no 'O'")
-        score = replace(score, outside=max(outside, 0))
-    elif not _scores_batches(parameters, task):
-        wrapped = " (or wrap it in a TokenScore)" if task == "token_classification" else ""
+        score = replace(score, outside=max(use.outside, 0))
+    elif not _scores_batches(parameters, use):
+        wrapped = " (or wrap it in a TokenScore)" if use.family == "words" else ""
+        arguments = _SCORE_ARGUMENTS[use.family]
         selecting = " or select(signals, k, rng) with three" if what == "strategy" else ""
         raise ArgumentError(
             f"{what} {_name(score)!r} takes {len(parameters)} arguments, expected "
-            f"score({', '.join(_SCORE_ARGUMENTS[task])}) with {_COUNTED[len(_SCORE_ARGUMENTS[task])]}{wrapped}"
-            f"{selecting}"
+            f"score({', '.join(arguments)}) with {_COUNTED[len(arguments)]}{wrapped}{selecting}"
         )
     return _Score(_name(score), score, settings=_settings(score))
 
 
-def _scores_batches(parameters: list[str], task: str) -> bool:
-    """Whether these are the parameters of a score of batches: as many as the task has, or `draws` among them."""
+def _scores_batches(parameters: list[str], use: _Use) -> bool:
+    """Whether these are the parameters of a score of batches: as many as the family has, or `draws` among them."""
     if "draws" in parameters:
-        return set(parameters) <= set(GIVEN) and ("mask" in parameters) == (task == "token_classification")
-    return len(parameters) == len(_SCORE_ARGUMENTS[task])
+        return set(parameters) <= set(GIVEN) and ("mask" in parameters) == (use.family == "words")
+    return len(parameters) == len(_SCORE_ARGUMENTS[use.family])
 
 
 def _selects(function: Callable[..., Any]) -> bool:
@@ -318,8 +310,8 @@ def _without_rng(score: Callable[..., Any]) -> Callable[[Signals, np.random.Gene
     return lambda signals, rng: score(signals)
 
 
-def _ranks(ranks: Ranks, task: str, outside: int) -> _Score:
-    parts = [_score(score, task, outside) for score in ranks.scores]
+def _ranks(ranks: Ranks, use: _Use) -> _Score:
+    parts = [_score(score, use) for score in ranks.scores]
     streams = tuple(part.stream for part in parts if part.stream is not None)
     weights = np.array(ranks.weights) / sum(ranks.weights)
 
@@ -348,27 +340,27 @@ def _ranks(ranks: Ranks, task: str, outside: int) -> _Score:
 # -- selections ----------------------------------------------------------------------------------------------------
 
 
-def _hybrid(hybrid: Hybrid, task: str, outside: int) -> Strategy:
-    score, select = _score(hybrid.score, task, outside), _selection(hybrid.select, task)
+def _hybrid(hybrid: Hybrid, use: _Use) -> Strategy:
+    score, select = _score(hybrid.score, use), _selection(hybrid.select, use)
     factor = hybrid.candidate_factor
-    if factor is None and "scores" not in _needs(select, task):
+    if factor is None and "scores" not in _needs(select, use):
         factor = 10
     name = f"{score.name}+{_name(hybrid.select)}"
     if factor is None:
-        return _asking(score, name, select, task, settings=_settings(select))
+        return _asking(score, name, select, use, settings=_settings(select))
     among = partial(_among_the_best, select, factor)
-    return _asking(score, name, among, task, _needs(select, task), {"candidate_factor": factor, **_settings(select)})
+    return _asking(score, name, among, use, _needs(select, use), {"candidate_factor": factor, **_settings(select)})
 
 
 def _asking(
     score: _Score,
     name: str,
     select: SelectFunction,
-    task: str,
+    use: _Use,
     needs: frozenset[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Strategy:
-    needs = _needs(select, task) if needs is None else needs
+    needs = _needs(select, use) if needs is None else needs
     return Strategy(
         name=name,
         score=score.stream,
@@ -379,19 +371,19 @@ def _asking(
     )
 
 
-def _selecting(select: SelectFunction, task: str) -> Strategy:
-    if "scores" in _needs(select, task):
+def _selecting(select: SelectFunction, use: _Use) -> Strategy:
+    if "scores" in _needs(select, use):
         raise ArgumentError(
             f"strategy {_name(select)!r} needs scores, and nothing gives them: pass Hybrid(score, "
-            f"{_name(select)}) with the score to use, or '{next(iter(SCORES[task]))}+{_name(select)}'"
+            f"{_name(select)}) with the score to use, or '{next(iter(SCORES[use.family]))}+{_name(select)}'"
         )
-    return Strategy(_name(select), None, select, _needs(select, task), _settings(select))
+    return Strategy(_name(select), None, select, _needs(select, use), _settings(select))
 
 
-def _subset(subset: Subset, task: str, outside: int) -> Strategy:
-    strategy = resolve_strategy(subset.strategy, task, outside)
-    by = _selection(subset.by, task)
-    needs = _needs(by, task)
+def _subset(subset: Subset, use: _Use) -> Strategy:
+    strategy = _resolved(subset.strategy, use)
+    by = _selection(subset.by, use)
+    needs = _needs(by, use)
     if "scores" in needs:
         raise ArgumentError(
             f"by={_name(by)!r} reads scores, and candidates are chosen before there are any: 'random' and 'neighbors' "
@@ -418,8 +410,8 @@ def _among_the_best(
     return picked[np.lexsort((picked, -signals.scores[picked]))]
 
 
-def _selection(select: str | SelectFunction, task: str, offered: list[str] | None = None) -> SelectFunction:
-    known = SELECTIONS[task]
+def _selection(select: str | SelectFunction, use: _Use, offered: list[str] | None = None) -> SelectFunction:
+    known = SELECTIONS[use.family]
     if not isinstance(select, str):
         if not callable(select):
             raise ArgumentError(f"select is a {type(select).__name__}, expected a select function or its name")
@@ -429,13 +421,13 @@ def _selection(select: str | SelectFunction, task: str, offered: list[str] | Non
                 "signals, k, rng expected"
             )
         return select
-    if select in SCORES[task] and offered is None:
+    if select in SCORES[use.family] and offered is None:
         raise ArgumentError(
             f"{select!r} is a score, which stands before the +, as in '{select}+kmeans'; what selects among the best "
             f"stands behind it: {', '.join(sorted(known))}"
         )
     if select not in known:
-        refuse_for_task(select, task)
+        refuse_for_family(select, use.family, use.called)
         raise ArgumentError(unknown_name("strategy", select, offered or [*known]))
     return known[select]
 
@@ -443,10 +435,10 @@ def _selection(select: str | SelectFunction, task: str, offered: list[str] | Non
 # -- what functions say of themselves ------------------------------------------------------------------------------
 
 
-def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
+def _needs(select: Callable[..., Any], use: _Use) -> frozenset[str]:
     select = _original(select)
-    refuse_for_task(select, task)
-    of_words = task == "token_classification"
+    refuse_for_family(select, use.family, use.called)
+    of_words = use.family == "words"
     needed: frozenset[str] = getattr(
         select, "needs", frozenset({"embeddings"} if of_words else {"probabilities", "embeddings"})
     )
@@ -455,7 +447,7 @@ def _needs(select: Callable[..., Any], task: str) -> frozenset[str]:
             f"strategy {_name(select)!r} needs {', '.join(sorted(needed))}, but what a model says of the words of a "
             "whole pool is not kept: reduce it to scores in Hybrid(score, select), or declare @needs('embeddings')"
         )
-    if task == "multi_label_classification" and "labels" in needed:
+    if use.family == "labels" and "labels" in needed:
         raise ArgumentError(
             f"strategy {_name(select)!r} needs labels, one class for each labeled example, but here an example has a "
             "set of them: it can read labeled_probabilities or labeled_embeddings"

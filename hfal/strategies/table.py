@@ -10,11 +10,7 @@ from hfal.strategies.scores import reads_draws
 from hfal.strategies.token_scores import WORD_SCORES, TokenScore
 
 
-_TASKS = {
-    "text_classification": "texts",
-    "multi_label_classification": "sets of labels",
-    "token_classification": "words",
-}
+_FAMILIES = {"classes": "texts", "labels": "sets of labels", "words": "words"}
 _SIGNALS = {
     "scores": "a score",
     "probabilities": "probabilities",
@@ -33,13 +29,13 @@ _SOURCE = re.compile(rf"({_NAME}(?:(?:, {_NAME})* & {_NAME}| et al\.)?)(?: \(|, 
 def strategies_table() -> str:
     """A Markdown table of all strategies that have a name."""
     lines = ["| name | asks first | from | needs | for |", "|---|---|---|---|---|"]
-    names = dict.fromkeys(name for by_task in (SCORES, SELECTIONS) for names in by_task.values() for name in names)
+    names = dict.fromkeys(name for by_family in (SCORES, SELECTIONS) for names in by_family.values() for name in names)
     return "\n".join([*lines, *map(_row, names)])
 
 
 def _row(name: str) -> str:
-    tasks = [task for task in _TASKS if name in {**SCORES[task], **SELECTIONS[task]}]
-    function = _documented(name, {**SCORES[tasks[0]], **SELECTIONS[tasks[0]]}[name])
+    families = [family for family in _FAMILIES if name in {**SCORES[family], **SELECTIONS[family]}]
+    function = _documented(name, {**SCORES[families[0]], **SELECTIONS[families[0]]}[name])
     first, _, rest = (inspect.getdoc(function) or "").partition("\n\n")
     source = _SOURCE.search(" ".join(rest.partition("\n\nArgs:")[0].split()))
     needs = getattr(function, "needs", None)
@@ -54,7 +50,7 @@ def _row(name: str) -> str:
         authors = f"{authors.partition(',')[0]} et al."
     return (
         f'| `"{shown}"` | {asks} | {f"{authors} {year}".strip()} | {needed} '
-        f"| {', '.join(_TASKS[task] for task in tasks)} |"
+        f"| {', '.join(_FAMILIES[family] for family in families)} |"
     )
 
 

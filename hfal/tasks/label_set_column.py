@@ -4,8 +4,9 @@ The column has a list for each text: of `ClassLabel`, strings or integers. An em
 the labels; `None`, that nobody has said anything yet.
 """
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import datasets
@@ -15,8 +16,12 @@ import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
 from hfal.tasks.label_column import given_names, names_of_feature
+from hfal.tasks.label_set import split_label_set
+from hfal.tasks.source import Source, SourceWithLabels, check_texts
 from hfal.utils.arrow import cells_of
 
+
+logger = logging.getLogger(__name__)
 
 _EXPECTED = "expected a list of labels for each text: of ClassLabel, strings or integers"
 
@@ -166,3 +171,43 @@ def _indices(flat: pa.Array, written: Sequence[str], names: Sequence[str]) -> np
         return places[np.where(known, numbers, -1)]
     found = pc.index_in(flat.cast(pa.string()), value_set=pa.array(names, pa.string()))
     return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+# -- what a user names on the command line -------------------------------------------------------------------------
+
+
+def read_sets(source: Source) -> SourceWithLabels:
+    """Return the rows with their label column, if they have one, as lists.
+
+    Raises:
+        ArgumentError: A text is missing, a label is unknown or twice in a list; the message names the row.
+    """
+    check_texts(source)
+    source = _with_lists(source)
+    data = source.data
+    if source.label is None and source.names is None:
+        raise ArgumentError("--labels is missing: name the labels (news,sports), or their column with --label")
+    try:
+        names = label_set_names_of(data, source.label, source.names)
+        sets = read_label_sets(data, source.label, names)
+    except RowError as error:
+        raise source.at_row(error) from None
+    is_fixed = source.label is None or isinstance(data.features[source.label].feature, datasets.ClassLabel)
+    if source.names is None and not is_fixed and not sets.given.all():
+        logger.warning("the labels are those that column %r has so far: name more with --labels", source.label)
+    return SourceWithLabels(data, list(names), sets.given)
+
+
+def _with_lists(source: Source) -> Source:
+    """The rows with lists as labels where these are cells such as `LOC | PER`; an empty cell is no answer."""
+    column, names, data = source.label, source.names, source.data
+    if column is None or "string" not in getattr(data.features[column], "dtype", ""):
+        return source
+    if names is None:
+        raise ArgumentError(
+            f"--labels is missing: column {column!r} of {source.reference} has text, in which they are found by their "
+            "names"
+        )
+    sets = [split_label_set(cell, names) if (cell or "").strip() else None for cell in data[column]]
+    lists = datasets.List(datasets.Value("string"))
+    return replace(source, data=data.remove_columns(column).add_column(column, sets, feature=lists))

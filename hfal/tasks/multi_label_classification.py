@@ -9,6 +9,7 @@ import pyarrow as pa
 import torch
 
 from hfal.errors import ArgumentError, RowError
+from hfal.tasks.kinds import KINDS, LabelSet
 from hfal.tasks.label_column import with_label_column
 from hfal.tasks.label_set_column import label_set_names_of, read_label_sets
 from hfal.tasks.outputs import finite, label_probabilities, signals_of_texts
@@ -18,7 +19,7 @@ from hfal.utils.agreement import f_of_sets, mean_entropy
 
 
 class MultiLabelClassification(WholeTexts):
-    """A set of labels for each text (or pair of texts). What pool, scoring and loop need to know of it.
+    """A set of labels for each text (or pair of texts); see `hfal.tasks.base.Task`.
 
     Args:
         dataset: The data.
@@ -28,7 +29,8 @@ class MultiLabelClassification(WholeTexts):
         thresholds: From which probability on a label is suggested; see `hfal.tasks.thresholds`.
     """
 
-    name = "multi_label_classification"
+    name = LabelSet.task
+    kind = KINDS[LabelSet.task]
 
     def __init__(
         self,
@@ -44,19 +46,19 @@ class MultiLabelClassification(WholeTexts):
         self.sets = read_label_sets(dataset, label_column, self.label_names)
 
     def indices(self) -> np.ndarray:
-        """There is no single label of a text."""
+        """Refuse, since a text has no single label."""
         raise ArgumentError("seed_strategy='stratified' is for text classification: take 'random' or 'kmeans'")
 
     def given(self) -> np.ndarray:
-        """Which texts have a set of labels in the data set itself, bool[N]; it may be empty."""
+        """Return which texts have a set of labels in the data set itself, bool[N]; it may be empty."""
         return self.sets.given
 
     def label_bytes(self) -> bytes:
-        """All sets in the data set itself, for a hash of them."""
+        """Return all sets in the data set itself, for a hash of them."""
         return self.sets.indices.tobytes() + self.sets.offsets.tobytes() + self.sets.given.tobytes()
 
     def label_at(self, row: int) -> list[str] | None:
-        """The labels that the data set itself gives to a text."""
+        """Return the labels that the data set itself gives to a text."""
         return self.sets.of(row)
 
     def check_problem_type(self, problem_type: str | None) -> None:
@@ -75,7 +77,7 @@ class MultiLabelClassification(WholeTexts):
             )
 
     def training_labels(self, rows: pa.Table, labels: Sequence[Sequence[str]]) -> tuple[pa.Array, Any]:
-        """What the Trainer takes for the labels of some rows, float32[L] each: 1 for those in the set; the feature."""
+        """Return float32[L] for each set, 1 for the labels in it and 0 for the others, and the feature."""
         hot = np.zeros((len(labels), len(self.label_names)), np.float32)
         index = {name: i for i, name in enumerate(self.label_names)}
         for row, names in enumerate(labels):
@@ -83,7 +85,7 @@ class MultiLabelClassification(WholeTexts):
         return pa.array(list(hot), pa.list_(pa.float32())), datasets.List(datasets.Value("float32"))
 
     def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
-        """Another data set with its labels as the Trainer takes them, in `column`."""
+        """Return another data set with its labels as `training_labels` has them, in `column`."""
         sets = read_label_sets(dataset, self.label_column, self.label_names)
         if not sets.given.all():
             row = int(np.flatnonzero(~sets.given)[0])
@@ -95,7 +97,7 @@ class MultiLabelClassification(WholeTexts):
         return with_label_column(dataset, self.label_column, column, labels, feature)
 
     def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[list[str], float]]:
-        """The labels whose probability reaches their threshold, and how sure the model is of the whole set.
+        """Return the labels whose probability reaches their threshold, and how sure the model is of the whole set.
 
         That is the geometric mean, over all labels, of the probability of what was decided: of the label if it is
         suggested, of its absence if it is not.
@@ -137,7 +139,7 @@ class MultiLabelClassification(WholeTexts):
         keep: frozenset[str],
         score: Callable[..., torch.Tensor] | None,
     ) -> dict[str, torch.Tensor]:
-        """What a batch's logits say, each of one label by itself.
+        """Return what a batch's logits say, each of one label by itself.
 
         Args:
             logits: float[B, L]; `None` where all that is asked for is of draws.

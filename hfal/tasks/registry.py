@@ -1,33 +1,22 @@
-"""What differs between the tasks: how the data has labels, what a pass of the model says, what is suggested.
+"""The tasks by name, and how one is made on a data set."""
 
-Text classification has one label for each text (or pair of texts), multi-label classification a set of labels, token
-classification a tag for each word. Each is a class with the same methods, in a file of its own.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import datasets
 
 from hfal.errors import ArgumentError
-from hfal.tasks.label_column import LABEL_COLUMNS
+from hfal.tasks.base import Task
+from hfal.tasks.infer import infer_task
+from hfal.tasks.kinds import kind_of
 from hfal.tasks.multi_label_classification import MultiLabelClassification
-from hfal.tasks.tag_column import infer_task
 from hfal.tasks.text_classification import TextClassification
 from hfal.tasks.token_classification import TokenClassification
 
 
-__all__ = [
-    "LABEL_COLUMNS",
-    "TASKS",
-    "MultiLabelClassification",
-    "Task",
-    "TextClassification",
-    "TokenClassification",
-    "make_task",
-]
-
-TASKS = ("text_classification", "multi_label_classification", "token_classification")
-Task = TextClassification | MultiLabelClassification | TokenClassification
+TASKS: dict[str, Callable[..., Task]] = {
+    task.name: task for task in (TextClassification, MultiLabelClassification, TokenClassification)
+}
+"""The class of each task, by its name."""
 
 
 def make_task(
@@ -38,7 +27,15 @@ def make_task(
     label_names: Sequence[str] | None,
     thresholds: float | Mapping[str, float] | None = None,
 ) -> Task:
-    """The task of a name, or the one that the columns are made for; see `hfal.tasks.tag_column.infer_task`.
+    """Return the task of a name, or the one that the columns are made for.
+
+    Args:
+        name: The name; `None` for what `hfal.tasks.infer.infer_task` says.
+        dataset: The data.
+        text_columns: Its columns with text.
+        label_column: Its column with labels, if it has one.
+        label_names: The names of the labels that the user gives, if any.
+        thresholds: From which probability on a label is suggested, where several may be.
 
     Raises:
         ArgumentError: There is no such task, or the data or an argument does not fit it.
@@ -47,9 +44,9 @@ def make_task(
         raise ArgumentError(f"task={name!r}, expected one of {', '.join(TASKS)}")
     if name is None:
         name = infer_task(dataset, text_columns, label_column)
-    if name == "multi_label_classification":
-        return MultiLabelClassification(dataset, text_columns, label_column, label_names, thresholds)
+    make = TASKS[name]
+    if kind_of(name).has_thresholds:
+        return make(dataset, text_columns, label_column, label_names, thresholds)
     if thresholds is not None:
         raise ArgumentError(f"thresholds={thresholds!r} is for multi-label classification, but this is {name}")
-    cls = TokenClassification if name == "token_classification" else TextClassification
-    return cls(dataset, text_columns, label_column, label_names)
+    return make(dataset, text_columns, label_column, label_names)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
 from hfal.tasks.label_column import given_names
+from hfal.tasks.source import Source, SourceWithLabels
 from hfal.tasks.spans import plain_text, tags_from_spans, word_offsets
 from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 from hfal.utils.arrow import ROWS_AT_A_TIME, cells_of
@@ -65,14 +66,6 @@ class TagColumn:
         begins_with_i = (prefix == ord("I")) & ~follows
         begins_with_b = (prefix == ord("B")) & ~follows
         return "IOB1" if begins_with_i.any() and not begins_with_b.any() else "IOB2"
-
-
-def infer_task(dataset: datasets.Dataset, text_columns: Sequence[str], label_column: str | None) -> str:
-    """The task that columns are made for: words or spans mean token classification, other lists sets of labels."""
-    labels = None if label_column is None else dataset.features[label_column]
-    if is_spans(labels) or any(is_list(dataset.features[column]) for column in text_columns):
-        return "token_classification"
-    return "multi_label_classification" if is_list(labels) else "text_classification"
 
 
 def is_spans(feature: Any) -> bool:
@@ -309,3 +302,34 @@ def _first(mask: pa.Array) -> int:
 def _sentence(dataset: datasets.Dataset, column: str, row: int) -> str:
     shown = plain_text(dataset[row][column])
     return repr(shown[:80] + "…" * (len(shown) > 80))
+
+
+# -- what a user names on the command line -------------------------------------------------------------------------
+
+
+def read_sentences(source: Source) -> SourceWithLabels:
+    """Find sentences without words, tags that do not fit their words, and spans that do not fit their text.
+
+    Returns:
+        The rows as they are; the names are those of all tags.
+
+    Raises:
+        ArgumentError: There are some; the message names the row.
+    """
+    data, text, label = source.data, source.text, source.label
+    if len(text) != 1:
+        raise ArgumentError(f"--text is {','.join(text)}: to tag words it takes one column with sentences")
+    if label is None and source.names is None:
+        hint = " (--label ner_tags)" if "ner_tags" in data.column_names else ""
+        raise ArgumentError(
+            f"--labels is missing: name the types of entities (PER,ORG,LOC), or the column with tags or spans by "
+            f"--label{hint}"
+        )
+    try:
+        names = tag_names_of(data, label, source.names)
+        tags = read_tags(data, text[0], label, names, count_words(data, text[0]))
+    except RowError as error:
+        raise source.at_row(error) from None
+    if len(names) < 2:
+        raise ArgumentError(f"{source.reference} has no entities: name their types, --labels PER,ORG,LOC")
+    return SourceWithLabels(data, list(names), tags.given)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import torch
 
 from hfal.errors import ArgumentError
+from hfal.tasks.kinds import KINDS, LabelSet, SingleLabel
 from hfal.tasks.label_column import label_indices, label_names_of, with_label_column
 from hfal.tasks.outputs import class_probabilities, finite, required, signals_of_texts
 from hfal.tasks.whole_texts import WholeTexts
@@ -17,7 +18,7 @@ from hfal.utils.agreement import f_of_classes, mean_entropy
 
 
 class TextClassification(WholeTexts):
-    """One label for each text (or pair of texts). What pool, scoring and loop need to know of it.
+    """One label for each text (or pair of texts); see `hfal.tasks.base.Task`.
 
     Args:
         dataset: The data.
@@ -26,7 +27,8 @@ class TextClassification(WholeTexts):
         label_names: The names that the user gives, if any.
     """
 
-    name = "text_classification"
+    name = SingleLabel.task
+    kind = KINDS[SingleLabel.task]
 
     def __init__(
         self,
@@ -39,7 +41,7 @@ class TextClassification(WholeTexts):
         self.label_names = label_names_of(dataset, label_column, label_names)
 
     def indices(self) -> np.ndarray:
-        """The labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it gives none."""
+        """Return the labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it has none."""
         return self._indices.copy()  # which the caller may change, but not the labels that are hidden here
 
     @cached_property
@@ -50,15 +52,15 @@ class TextClassification(WholeTexts):
         return label_indices(self.dataset, self.label_column, self.label_names)
 
     def given(self) -> np.ndarray:
-        """Which examples have a label in the data set itself, bool[N]."""
+        """Return which examples have a label in the data set itself, bool[N]."""
         return self._indices >= 0
 
     def label_bytes(self) -> bytes:
-        """All labels in the data set itself, for a hash of them."""
+        """Return all labels in the data set itself, for a hash of them."""
         return self._indices.tobytes()
 
     def label_at(self, row: int) -> str | None:
-        """The label that the data set itself gives to an example."""
+        """Return the label that the data set itself gives to an example."""
         index = int(self._indices[row])
         return None if index < 0 else self.label_names[index]
 
@@ -68,7 +70,7 @@ class TextClassification(WholeTexts):
         Raises:
             ArgumentError: It was made for several labels.
         """
-        if problem_type == "multi_label_classification":
+        if problem_type == LabelSet.task:
             raise ArgumentError(
                 f"the model's problem_type is {problem_type!r}, but the pool has one label for each text: load the "
                 "model with problem_type='single_label_classification' (several labels for a text are lists in the "
@@ -76,14 +78,14 @@ class TextClassification(WholeTexts):
             )
 
     def training_labels(self, rows: pa.Table, labels: Sequence[str]) -> tuple[pa.Array, Any]:
-        """What the Trainer takes for the labels of some rows, and the column's feature."""
+        """Return the index of each label, int64, and a `ClassLabel`."""
         index = {name: i for i, name in enumerate(self.label_names)}
         return pa.array([index[label] for label in labels], pa.int64()), datasets.ClassLabel(
             names=list(self.label_names)
         )
 
     def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
-        """Another data set with its labels as the Trainer takes them, in `column`."""
+        """Return another data set with its labels as a `ClassLabel`, in `column`."""
         assert self.label_column is not None
         indices = label_indices(dataset, self.label_column, self.label_names)
         if (indices < 0).any():
@@ -96,7 +98,7 @@ class TextClassification(WholeTexts):
         return with_label_column(dataset, self.label_column, column, indices, feature)
 
     def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[str, float]]:
-        """The most likely label of each example, and its probability, from probabilities float[n, C]."""
+        """Return the most likely label of each example, and its probability, from probabilities float[n, C]."""
         probabilities = arrays["probabilities"]
         best = probabilities.argmax(axis=1)
         return [(self.label_names[c], float(probabilities[row, c])) for row, c in enumerate(best)]
@@ -123,7 +125,7 @@ class TextClassification(WholeTexts):
         keep: frozenset[str],
         score: Callable[..., torch.Tensor] | None,
     ) -> dict[str, torch.Tensor]:
-        """What a batch's logits say.
+        """Return what a batch's logits say.
 
         Args:
             logits: float[B, C]; `None` where all that is asked for is of draws.

@@ -12,6 +12,7 @@ import torch
 
 from hfal.errors import ArgumentError, ScoringError
 from hfal.strategies.token_scores import TokenScore
+from hfal.tasks.kinds import KINDS, Tags
 from hfal.tasks.label_column import LABEL_COLUMNS, with_label_column
 from hfal.tasks.outputs import class_probabilities, finite, required, scores_of
 from hfal.tasks.tag_column import count_words, read_tags, tag_names_of
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class TokenClassification:
-    """A tag for each word of a sentence. What pool, scoring and loop need to know of it.
+    """A tag for each word of a sentence; see `hfal.tasks.base.Task`.
 
     Args:
         dataset: The data, tokenized by `hfal.tokenize_words`.
@@ -33,7 +34,8 @@ class TokenClassification:
         label_names: The names that the user gives, of tags or of entity types, if any.
     """
 
-    name = "token_classification"
+    name = Tags.task
+    kind = KINDS[Tags.task]
     thresholds: Mapping[str, float] | None = None
     head = "token classification head (AutoModelForTokenClassification)"
     wrong_model = "ForSequenceClassification"
@@ -67,23 +69,23 @@ class TokenClassification:
         self.outside = self.label_names.index(OUTSIDE) if OUTSIDE in self.label_names else -1
 
     def indices(self) -> np.ndarray:
-        """There is no single label of a sentence."""
+        """Refuse, since a sentence has no single label."""
         raise ArgumentError("seed_strategy='stratified' is for text classification: take 'random' or 'kmeans'")
 
     def given(self) -> np.ndarray:
-        """Which sentences have tags in the data set itself, bool[N]."""
+        """Return which sentences have tags in the data set itself, bool[N]."""
         return self.tags.given
 
     def label_bytes(self) -> bytes:
-        """All tags in the data set itself, for a hash of them."""
+        """Return all tags in the data set itself, for a hash of them."""
         return self.tags.indices.tobytes() + self.tags.offsets.tobytes()
 
     def label_at(self, row: int) -> list[str] | None:
-        """The tags that the data set itself gives to a sentence."""
+        """Return the tags that the data set itself gives to a sentence."""
         return self.tags.of(row)
 
     def check_problem_type(self, problem_type: str | None) -> None:
-        """Token classifiers do not have one."""
+        """Check nothing: token classifiers do not have one."""
 
     def check_tokens(self, lengths: np.ndarray) -> None:
         """Check that each token is known to be of a word, and count the words that have no token.
@@ -160,7 +162,7 @@ class TokenClassification:
         return pa.array(aligned, pa.list_(pa.int64())), datasets.List(datasets.Value("int64"))
 
     def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
-        """Another data set with its tags as the Trainer takes them, in `column`."""
+        """Return another data set with its tags as `training_labels` has them, in `column`."""
         other = TokenClassification(dataset, [self.text_column], self.label_column, self.label_names)
         if not other.tags.given.all():
             row = int(np.flatnonzero(~other.tags.given)[0])
@@ -175,11 +177,11 @@ class TokenClassification:
         return with_label_column(dataset, self.label_column, column, aligned, feature)
 
     def columns_to_score(self, columns: Sequence[str]) -> list[str]:
-        """The columns that a scoring pass reads: those that the model takes, and which word each token is of."""
+        """Return the columns that the model takes, and which word each token is of."""
         return list(dict.fromkeys([*columns, "word_ids"]))
 
     def collator(self, collate_fn: Callable[[list[Any]], Any], columns: Sequence[str]) -> Callable[[list[Any]], Any]:
-        """What makes the batches of a scoring pass: the Trainer's collator, given the words in the place of labels.
+        """Return the Trainer's collator, given the words in the place of labels.
 
         It has to put labels where their tokens are, on whatever side it pads, and so it does with the words.
 
@@ -206,7 +208,7 @@ class TokenClassification:
             )
 
     def suggestions(self, arrays: Mapping[str, np.ndarray], rows: np.ndarray) -> list[tuple[list[str], float]]:
-        """The model's own tags of some sentences, and the geometric mean of their probabilities.
+        """Return the model's own tags of some sentences, and the geometric mean of their probabilities.
 
         Args:
             arrays: `tags`, float[n, L], one more than the index of the tag for each word that has a token, in their
@@ -254,7 +256,7 @@ class TokenClassification:
         keep: frozenset[str],
         score: Callable[..., torch.Tensor] | None,
     ) -> dict[str, torch.Tensor]:
-        """What a batch's logits say of the words, each read from its first token.
+        """Return what a batch's logits say of the words, each read from its first token.
 
         Args:
             logits: float[B, L, C]; `None` where all that is asked for is of draws.

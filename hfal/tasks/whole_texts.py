@@ -1,4 +1,4 @@
-"""What the two tasks that label whole texts have in common."""
+"""The common part of the two tasks that label whole texts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class WholeTexts:
-    """What the two tasks that label whole texts have in common."""
+    """The common part of the two tasks that label whole texts; see `hfal.tasks.base.Task`."""
 
     words: np.ndarray | None = None
     outside = 0
@@ -30,15 +30,15 @@ class WholeTexts:
         )
 
     def check_tokens(self, lengths: np.ndarray) -> None:
-        """Nothing beside what the pool checks by itself."""
+        """Check nothing beside what the pool checks by itself."""
 
     def columns_to_score(self, columns: Sequence[str]) -> list[str]:
-        """The columns that a scoring pass reads: those that the model takes."""
+        """Return the columns that the model takes."""
         return list(columns)
 
     def collator(self, collate_fn: Callable[[list[Any]], Any], columns: Sequence[str]) -> Callable[[list[Any]], Any]:
-        """What makes the batches of a scoring pass: the Trainer's own collator."""
+        """Return the Trainer's own collator."""
         return collate_fn
 
     def check_batch(self, batch: Mapping[str, Any], rows: Sequence[int]) -> None:
-        """Nothing has to be in a batch beside what the model takes."""
+        """Check nothing: all that is needed is what the model takes."""

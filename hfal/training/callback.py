@@ -23,6 +23,7 @@ from hfal.stopping.expressions import parse_stop
 from hfal.store.records import RoundRecord
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 from hfal.strategies.selection import SelectFunction
+from hfal.tasks.kinds import TASK_OF_FAMILY
 from hfal.training.class_weights import CLASS_WEIGHTS
 from hfal.training.loop import Round, RoundInProgress, owned, run_rounds, without_timings
 from hfal.training.next_step import RETRAIN, Plan
@@ -201,7 +202,7 @@ class ActiveLearningCallback(TrainerCallback):
         self.class_weights = class_weights
         # A committee of this round's model and those before it needs them to be there, also after a restart.
         self.keep_models = keep_models
-        strategies = resolve_schedule(strategy, pool.task.name, pool.task.outside)
+        strategies = resolve_schedule(strategy, pool.task.kind.family, pool.task.outside, TASK_OF_FAMILY)
         self._committee_of_rounds = isinstance(committee, int) and any(s.draws for s in strategies.values())
         if keep_models is not None and isinstance(committee, int) and self._committee_of_rounds:
             self.keep_models = max(keep_models, committee)

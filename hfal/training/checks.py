@@ -83,7 +83,7 @@ def check_trainer(
                 f"class_weights={class_weights!r} would weigh the loss of {args.n_gpu} GPUs in one process wrongly: "
                 "start one process for each with torchrun, or leave it out"
             )
-        if pool.task.name == "multi_label_classification":
+        if not pool.task.kind.one_class:
             raise ArgumentError(
                 f"class_weights={class_weights!r} is for one label for each text, or word: leave it out"
             )
@@ -100,7 +100,7 @@ def check_trainer(
         )
     config = getattr(trainer.model, "config", None)
     classes = getattr(config, "num_labels", len(pool.label_names))
-    if classes != len(pool.label_names):
+    if pool.task.kind.needs_names and classes != len(pool.label_names):
         raise ArgumentError(
             f"the model has {classes} classes, but the pool has {len(pool.label_names)} label names "
             f"({', '.join(pool.label_names)}): load the model with num_labels={len(pool.label_names)}"

@@ -33,7 +33,7 @@ from hfal.strategies import SCORES, SELECTIONS, Signals, Strategy, resolve_strat
 from hfal.strategies.scores import call_score
 
 
-TASK = "text_classification"
+FAMILY = "classes"
 MAPPED = 256 * 2**20
 BLOCK = 1000
 SIZES = (1_000, 10_000, 100_000)
@@ -70,9 +70,9 @@ def strategies() -> list[str]:
     """Every name, behind `entropy` where scores are needed."""
     selections = [
         f"entropy+{name}" if "scores" in getattr(select, "needs", ()) else name
-        for name, select in SELECTIONS[TASK].items()
+        for name, select in SELECTIONS[FAMILY].items()
     ]
-    return [*SCORES[TASK], *selections, "margin+kmeans"]
+    return [*SCORES[FAMILY], *selections, "margin+kmeans"]
 
 
 def array(folder: Path, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

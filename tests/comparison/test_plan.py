@@ -14,7 +14,6 @@ from hfal.comparison.plan import (
     failures,
     grid,
     is_finished,
-    metrics_of,
     planned_costs,
     rounds_of,
     run_options,
@@ -23,6 +22,7 @@ from hfal.config.arguments import ActiveLearningArguments
 from hfal.errors import ArgumentError
 from hfal.store import Store
 from hfal.store.run_directory import COMPARE_NAME
+from hfal.tasks.kinds import kind_of
 
 
 GIVEN = {"data": "reviews.csv", "label": "sentiment", "eval_size": 100, "rounds": 3}
@@ -169,11 +169,11 @@ def test_metrics_that_there_are_not_are_named() -> None:
         ("f1_sports", "multi_label_classification", ["sports", "money"]),
         ("f1_PER", "token_classification", tags),
     ]:
-        check_metric(metric, metrics_of(task, names))
+        check_metric(metric, kind_of(task).metrics(names))
     with pytest.raises(ArgumentError, match="--metric is 'loss', expected one of accuracy, f1_macro, f1_micro"):
-        check_metric("loss", metrics_of("text_classification", ["no", "yes"]))
+        check_metric("loss", kind_of("text_classification").metrics(["no", "yes"]))
     with pytest.raises(ArgumentError, match="--metric is 'accuracy', expected one of f1, precision, recall, f1_PER"):
-        check_metric("accuracy", metrics_of("token_classification", tags))
+        check_metric("accuracy", kind_of("token_classification").metrics(tags))
 
 
 def test_what_is_on_the_disk_says_how_far_a_run_is(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hfal.strategies.selection import Signals
 from hfal.strategies.token_scores import WORD_SCORES
 
 
-TEXTS = "text_classification"
+TEXTS = "classes"
 NAMES = [
     *SCORES[TEXTS],
     *(name if "scores" not in select.needs else f"entropy+{name}" for name, select in SELECTIONS[TEXTS].items()),
@@ -120,7 +120,7 @@ def test_it_does_not_pick_just_anything(name):
 
 @pytest.mark.parametrize("name", [*WORD_SCORES])
 def test_words_that_are_surely_outside_may_be_left_out_of_every_score(name):
-    strategy = resolve_strategy(TokenScore(name, sure_outside=0.9), "token_classification")
+    strategy = resolve_strategy(TokenScore(name, sure_outside=0.9), "words")
     assert "probabilities" in reads(strategy.score)
     p = torch.tensor([[[0.95, 0.05], [0.6, 0.4]]])
     d = torch.tensor([[[[0.9, 0.1], [0.1, 0.9]], [[0.2, 0.8], [0.7, 0.3]]]])
@@ -129,9 +129,9 @@ def test_words_that_are_surely_outside_may_be_left_out_of_every_score(name):
     assert torch.equal(call_score(strategy.score, p, d, mask), alone)
 
 
-@pytest.mark.parametrize("name", SCORES["token_classification"])
+@pytest.mark.parametrize("name", SCORES["words"])
 def test_scores_of_words_leave_padding_out_and_are_finite(name):
-    score = SCORES["token_classification"][name]
+    score = SCORES["words"][name]
     rng = np.random.default_rng(0)
     p = torch.tensor(rng.dirichlet(np.ones(C), (6, 9)).astype(np.float32))
     d = torch.tensor(rng.dirichlet(np.ones(C), (6, 9, T)).astype(np.float32))
@@ -146,9 +146,9 @@ def test_scores_of_words_leave_padding_out_and_are_finite(name):
 
 
 def test_names_are_those_of_the_functions():
-    for task, scores in SCORES.items():
+    for family, scores in SCORES.items():
         for name, score in scores.items():
             assert isinstance(score, TokenScore | LabelScore) or score.__name__ == name
-            assert resolve_strategy(name, task).name in (name, f"{name}(mean)")
-        for name, select in SELECTIONS[task].items():
+            assert resolve_strategy(name, family).name in (name, f"{name}(mean)")
+        for name, select in SELECTIONS[family].items():
             assert getattr(select, "name", None) == name or select.__name__ == name

@@ -22,6 +22,7 @@ from hfal.strategies import (
     top_k,
 )
 from hfal.strategies.scores import call_score, reads, reads_draws
+from hfal.tasks.kinds import TASK_OF_FAMILY
 
 
 def rng() -> np.random.Generator:
@@ -79,7 +80,7 @@ def test_ranks_may_stand_before_a_selection():
 
 
 def test_ranks_of_words():
-    strategy = resolve_strategy(Ranks("mnlp", TokenScore("bald", "max")), "token_classification")
+    strategy = resolve_strategy(Ranks("mnlp", TokenScore("bald", "max")), "words")
     assert strategy.draws
     p = torch.rand(2, 3, 4).softmax(-1)
     draws = torch.rand(2, 3, 5, 4).softmax(-1)
@@ -213,7 +214,7 @@ def test_functions_may_have_more_parameters_that_are_filled_already():
     strategy = resolve_strategy(both)
     assert strategy.draws
     assert call_score(strategy.score, p, d).item() == 0.75
-    strategy = resolve_strategy(of_words, "token_classification")
+    strategy = resolve_strategy(of_words, "words")
     assert call_score(strategy.score, p[None], d[None], torch.tensor([[True]])).item() == 1.75
     cold = resolve_strategy(Hybrid("margin", partial(softmax, beta=1e6)))
     assert (cold.name, cold.settings) == ("margin+softmax", {"beta": 1e6})
@@ -285,7 +286,7 @@ def test_a_schedule_names_the_first_round_of_each_strategy():
 )
 def test_strategies_of_classes_are_refused_for_words_with_what_to_use_instead(name):
     with pytest.raises(ArgumentError, match=r"is for text_classification, and this is token_classification: '"):
-        resolve_strategy(name, "token_classification")
+        resolve_strategy(name, "words", called=TASK_OF_FAMILY)
 
 
 def test_a_users_function_that_needs_classes_is_refused_for_words():
@@ -296,7 +297,7 @@ def test_a_users_function_that_needs_classes_is_refused_for_words():
     with pytest.raises(
         ArgumentError, match="'mine' needs features, probabilities, but what a model says of the words"
     ):
-        resolve_strategy(mine, "token_classification")
+        resolve_strategy(mine, "words")
 
 
 def test_functions_stand_for_themselves():

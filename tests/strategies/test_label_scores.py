@@ -10,6 +10,7 @@ from hfal import Hybrid, LabelRank, LabelScore, Ranks, TokenScore, needs
 from hfal.errors import ArgumentError
 from hfal.strategies import SCORES, SELECTIONS, Signals, badge, entropy, label_set_strategy, resolve_strategy
 from hfal.strategies.scores import call_score
+from hfal.tasks.kinds import TASK_OF_FAMILY
 
 
 P = torch.tensor([[0.5, 1.0, 0.1], [0.75, 0.75, 0.0]])
@@ -81,7 +82,7 @@ def test_arguments_that_there_are_not():
 # -- names -----------------------------------------------------------------------------------------------------------
 
 
-SETS = "multi_label_classification"
+SETS = "labels"
 
 
 def resolved(strategy, probabilities: np.ndarray):
@@ -171,11 +172,11 @@ def test_names_of_the_command_line(name, aggregate, strategy):
 )
 def test_what_is_of_classes_or_words_is_refused_with_what_to_use_instead(strategy, message):
     with pytest.raises(ArgumentError, match=message):
-        resolve_strategy(strategy, SETS)
+        resolve_strategy(strategy, SETS, called=TASK_OF_FAMILY)
 
 
-@pytest.mark.parametrize("task", ["text_classification", "token_classification"])
+@pytest.mark.parametrize("family", ["classes", "words"])
 @pytest.mark.parametrize("score", [LabelScore("margin"), LabelRank("margin")])
-def test_scores_of_sets_are_refused_elsewhere(task, score):
+def test_scores_of_sets_are_refused_elsewhere(family, score):
     with pytest.raises(ArgumentError, match="is a score of sets of labels: take 'margin' here"):
-        resolve_strategy(score, task)
+        resolve_strategy(score, family)

@@ -9,6 +9,7 @@ import torch
 from hfal import Hybrid, TokenScore, needs
 from hfal.errors import ArgumentError
 from hfal.strategies import mnlp, resolve_strategy, token_strategy
+from hfal.tasks.kinds import TASK_OF_FAMILY
 
 
 P = torch.tensor(
@@ -67,7 +68,7 @@ def test_what_is_masked_changes_nothing_and_no_words_score_lowest(score, dtype):
 
 
 def test_names_of_strategies():
-    resolve = lambda strategy, outside=0: resolve_strategy(strategy, "token_classification", outside)  # noqa: E731
+    resolve = lambda strategy, outside=0: resolve_strategy(strategy, "words", outside)  # noqa: E731
     assert resolve("entropy").name == "entropy(mean)"
     assert resolve("entropy").needs == {"scores"}
     assert resolve("mnlp").score is mnlp
@@ -94,15 +95,15 @@ def test_strategies_that_do_not_fit():
         (needs("probabilities")(lambda signals, k, rng: None), "not kept"),
     ):
         with pytest.raises(ArgumentError, match=words):
-            resolve_strategy(strategy, "token_classification")
+            resolve_strategy(strategy, "words")
     with pytest.raises(
         ArgumentError, match="'mnlp' is for token_classification, and this is text_classification: 'least_confidence'"
     ):
-        resolve_strategy("mnlp")
+        resolve_strategy("mnlp", called=TASK_OF_FAMILY)
     with pytest.raises(ArgumentError, match="is a score of words: take 'entropy' here"):
         resolve_strategy(TokenScore("entropy"))
     with pytest.raises(ArgumentError, match="have no 'O'"):
-        resolve_strategy(TokenScore("entropy", sure_outside=0.9), "token_classification", outside=-1)
+        resolve_strategy(TokenScore("entropy", sure_outside=0.9), "words", outside=-1)
     for arguments, words in (
         ({"score": "entropi"}, "expected one of entropy"),
         ({"aggregate": "median"}, "expected one of mean, sum, max, top"),

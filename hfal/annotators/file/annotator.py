@@ -9,28 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from hfal.annotators.base import OpenQuery
-from hfal.annotators.file.meaning import (
-    answer_meant,
-    cell_text,
-    difference,
-    is_of_sets,
-    is_of_tags,
-    meant,
-    shown,
-    words_instead,
-)
+from hfal.annotators.file.meaning import answer_meant, difference, words_instead
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.records import Answer, Texts
 from hfal.store.run_directory import query_file
 from hfal.tasks.conll import Sentence, read_sentences, write_sentence
-from hfal.tasks.label_set import join_label_set, separators, word_for_none
 from hfal.tasks.spans import words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
+from hfal.utils.spelling import cell_text, meant, shown
 
 
 _OURS = ("id", "suggestion", "confidence", "label", "comment")
 _FORMATS = ("jsonl", "csv", "conll")
+_UNFIT = {"csv": "has no place for", "conll": "is for"}
 _NO_TAG = "_"
 
 
@@ -118,43 +110,31 @@ class FileAnnotator:
         if self._filled_in:
             return None
         names = ", ".join(query.label_names)
-        words = "".join(f" or {word!r}" for word in words_instead(query))
         rows = "rows"
         if self.format == "conll":
             rows = "sentences"
             how = f"Replace each '{_NO_TAG}' in the last column with one of: {names}"
             how += " (or write 'accept', 'skip' or 'unsure' behind '# answer =')"
-        elif is_of_tags(query):
-            how = f"Fill in the column 'label' with a list that has a tag for each word: {names} ({words[1:]})"
-            if any(isinstance(text, str) for text in query.questions[0].texts.values()):
-                how += ';\n    or with a list of spans: [{"start": 0, "end": 5, "label": ...}], where [] is no entity'
-        elif is_of_sets(query):
-            how = f"Fill in the column 'label' with {self._how_to_write_a_set(query)}"
-            how += f" ({words[4:]})" if words else ""
         else:
-            how = f"Fill in the column 'label' with one of: {names}{f' ({words[1:]})' if words else ''}"
+            is_raw = any(isinstance(text, str) for text in query.questions[0].texts.values())
+            instead = words_instead(query)
+            answer = query.kind.how_to_fill_in(query.label_names, instead, self.format == "csv", is_raw)
+            how = f"Fill in the column 'label' with {answer}"
         return (
             f"{len(query.questions)} texts wait in {self.path(query)}\n"
             f"    {how}; {rows} may stay empty.\n"
             "    Leave the file there and start the run again."
         )
 
-    def _how_to_write_a_set(self, query: OpenQuery) -> str:
-        names = query.label_names
-        if self.format == "jsonl":
-            return f"a list of any of: {', '.join(names)}; [] is none of them"
-        none = word_for_none(names)
-        return f"any of: {', '.join(names)}; {separators(names)[0]!r} stands between two, {none!r} is none of them"
-
     def _check_format(self, query: OpenQuery) -> None:
-        if self.format == "csv" and is_of_tags(query):
-            raise ArgumentError("format='csv' has no place for a tag of each word: take 'jsonl' or 'conll'")
-        if self.format == "conll" and not is_of_tags(query):
+        kind = query.kind
+        if self.format not in kind.formats:
+            instead = " or ".join(repr(format) for format in _FORMATS if format in kind.formats)
             raise ArgumentError(
-                "format='conll' is for tags of words, but here whole texts have labels: take 'jsonl' or 'csv'"
+                f"format={self.format!r} {_UNFIT[self.format]} {kind.unfit[self.format]}: take {instead}"
             )
-        if self.format == "csv" and is_of_sets(query):
-            join_label_set(query.label_names, query.label_names)  # which says why where that cannot be done
+        if self.format == "csv":
+            kind.check_cells(query.label_names)
         if self.format == "conll" and _NO_TAG in query.label_names:
             raise ArgumentError(
                 f"format='conll' has {_NO_TAG!r} where no tag is given, but a tag has that name: take 'jsonl'"
@@ -178,13 +158,13 @@ class FileAnnotator:
         return "".join(lines).encode("utf-8-sig")  # the mark by which spreadsheets know UTF-8
 
     def _suggestion(self, suggestion: Any, query: OpenQuery) -> Any:
-        if suggestion is None or not (self.format == "csv" and is_of_sets(query)):
+        if suggestion is None or self.format != "csv":
             return suggestion
-        return join_label_set(suggestion, query.label_names)
+        return query.kind.to_cell(suggestion, query.label_names)
 
     def _columns(self, texts: Texts, query: OpenQuery) -> Texts:
         """The columns that say what an example is, and that are to come back as they were."""
-        if not is_of_tags(query):
+        if not query.kind.of_words:
             return {column_for(name, _OURS): text for name, text in texts.items()}
         ((name, text),) = texts.items()
         if self.format == "conll":
@@ -208,7 +188,7 @@ class FileAnnotator:
             texts = query.texts_of(example_id)
             moved = self._moved(row, example_id, texts, query)
             problems.extend(f"{where}: {problem}" for problem in moved)
-            if moved and is_of_tags(query):
+            if moved and query.kind.of_words:
                 continue  # tags of other words
             try:
                 said = answer_meant(row.get("label"), texts, query)

@@ -8,7 +8,8 @@ entities.
 import getpass
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from prompt_toolkit.utils import is_dumb_terminal
 
@@ -22,6 +23,14 @@ from hfal.annotators.terminal.session import LabelSession
 from hfal.errors import AnnotationError
 from hfal.store.records import Answer
 from hfal.tasks.tags import OUTSIDE
+
+
+_SCREENS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "label": (LabelSession, LabelScreen),
+    "label_set": (LabelSetSession, LabelSetScreen),
+    "entities": (EntitySession, EntityScreen),
+}
+"""The session and the screen of each kind of answers, by `hfal.tasks.kinds.Kind.screen`."""
 
 
 class TerminalAnnotator:
@@ -58,23 +67,18 @@ class TerminalAnnotator:
         """Ask until every question has an answer and the person closes the query, or until they quit.
 
         Raises:
-            AnnotationError: The tags mark no entities; nothing was asked.
+            AnnotationError: There is no screen for such answers, or the tags mark no entities; nothing was asked.
         """
         if query.questions:
-            _check_tags(query)
+            _check_screen(query)
         if self._left_at is not None and query.number > self._left_at:
             self._left_at = query.number  # whoever left the query before does not want to be asked the next one now
             return
         self._left_at = None
         if not (query.questions and query.may_wait and _is_terminal()):
             return
-        screen: LabelScreen | LabelSetScreen | EntityScreen
-        if query.task == "token_classification":
-            screen = EntityScreen(EntitySession(query, self.name, self.show_suggestions))
-        elif query.task == "multi_label_classification":
-            screen = LabelSetScreen(LabelSetSession(query, self.name, self.show_suggestions))
-        else:
-            screen = LabelScreen(LabelSession(query, self.name, self.show_suggestions))
+        make_session, make_screen = _SCREENS[str(query.kind.screen)]
+        screen = make_screen(make_session(query, self.name, self.show_suggestions))
         try:
             yield from screen.answers()
         finally:
@@ -95,8 +99,14 @@ class TerminalAnnotator:
         return f"{left} texts wait to be labeled: {command} in a terminal, then start the run again."
 
 
-def _check_tags(query: OpenQuery) -> None:
-    if query.task == "token_classification" and OUTSIDE not in query.label_names:
+def _check_screen(query: OpenQuery) -> None:
+    screen = query.kind.screen
+    if screen is None:
+        raise AnnotationError(
+            f"{query.kind.answers} cannot be given in the terminal: take the file annotator (`--annotator "
+            f'{query.kind.formats[0]}`; in code FileAnnotator("{query.kind.formats[0]}"))'
+        )
+    if screen == "entities" and OUTSIDE not in query.label_names:
         names = ", ".join(query.label_names[:8]) + ", ..." * (len(query.label_names) > 8)
         raise AnnotationError(
             f"the tags ({names}) have no {OUTSIDE!r} for words outside of entities, so that every word needs one, and "

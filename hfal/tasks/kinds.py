@@ -1,0 +1,401 @@
+"""Kinds of answers: a label, a set of labels, a tag for each word. All that depends on the kind is asked of it here.
+
+A kind is one object for all runs of its task. Nothing here loads torch, transformers or `datasets`, so that stores,
+annotators and exports can ask it.
+"""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hfal.errors import ArgumentError
+from hfal.tasks.label_set import check_label_set, join_label_set, separators, split_label_set, word_for_none
+from hfal.tasks.spans import tags_from_spans, words_of
+from hfal.tasks.tags import check_tags, entities, entity_types
+from hfal.utils.spelling import meant, shown
+
+
+if TYPE_CHECKING:
+    from hfal.tasks.source import Source, SourceWithLabels
+
+Texts = Mapping[str, str | Sequence[str]]
+Label = str | list[str]
+
+
+class Kind(ABC):
+    """What the answers of a task are.
+
+    Attributes:
+        task: The name of the task, and of its recipe in `hfal.recipes`.
+        family: What the scores of its strategies read; see `hfal.strategies.registry`.
+        things: What one calls several examples: `"texts"` or `"sentences"`.
+        answers: What one calls several answers.
+        needs_names: Whether the answers are made of a finite list of names, `label_names`.
+        lists: Whether an answer is a list of names, and not one string.
+        of_words: Whether an answer is about the words of one text, and may be paid for by the word.
+        one_class: Whether one name is right, and all others are wrong, for each text or word.
+        self_training: Whether predictions can stand for labels in training.
+        has_thresholds: Whether names are suggested from a probability on.
+        options: The options of the command line that are for this kind, and not for all.
+        seed_strategy: How the first query is picked by default.
+        usual_metric: The metric of its recipe to look at where no other is named.
+        losses: The metrics of its recipe of which less is better.
+        screen: Which screen of the terminal annotator takes its answers; `None` if none does.
+        formats: The formats of files in which they can be filled in; the usual one first.
+        export_formats: The formats of files that have a place for them; the usual one first.
+        unfit: What the other formats have no place for, or are for.
+        counted: What `count` counts, for the head of a table; `None` if there is nothing to count.
+        hub_task: The task category on the Hub.
+        hub_task_ids: The task ids on the Hub, if there are any.
+    """
+
+    task: ClassVar[str]
+    family: ClassVar[str]
+    things: ClassVar[str] = "texts"
+    answers: ClassVar[str]
+    needs_names: ClassVar[bool] = True
+    lists: ClassVar[bool] = False
+    of_words: ClassVar[bool] = False
+    one_class: ClassVar[bool] = False
+    self_training: ClassVar[bool] = False
+    has_thresholds: ClassVar[bool] = False
+    options: ClassVar[tuple[str, ...]] = ()
+    seed_strategy: ClassVar[str] = "random"
+    usual_metric: ClassVar[str]
+    losses: ClassVar[tuple[str, ...]] = ("loss",)
+    screen: ClassVar[str | None] = None
+    formats: ClassVar[tuple[str, ...]] = ("csv", "jsonl")
+    export_formats: ClassVar[tuple[str, ...]] = ("parquet", "jsonl", "csv")
+    unfit: ClassVar[Mapping[str, str]] = {"conll": "tags of words, but here whole texts have labels"}
+    counted: ClassVar[str | None] = "label"
+    hub_task: ClassVar[str]
+    hub_task_ids: ClassVar[list[str] | None] = None
+
+    @property
+    def export_ending(self) -> str:
+        """The ending of the file that a user is told to export to: a table for spreadsheets, if that can be."""
+        return "csv" if "csv" in self.export_formats else "jsonl"
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def check(self, label: Any, texts: Texts, names: Sequence[str]) -> Label:
+        """Return an answer as it is recorded.
+
+        Args:
+            label: What somebody, or a program, has said.
+            texts: The texts of the example, by column.
+            names: The names of the labels.
+
+        Raises:
+            ArgumentError: It is no answer; the message says why.
+        """
+
+    def words(self, label: Any) -> int:
+        """Return how many words an answer is about; 0 where they are not counted."""
+        return 0
+
+    # -- files that people fill in ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def from_cell(self, found: Any, texts: Texts, names: Sequence[str], scheme: str) -> Label:
+        """Return the answer that a person means who has filled in a file.
+
+        A name may differ from that of a label in capitals and blanks, as long as only one can be meant.
+
+        Args:
+            found: A cell, which is not empty; where answers are lists, also a list, as JSON has it.
+            texts: The texts of the example, by column.
+            names: The names of the labels.
+            scheme: Of tags; see `hfal.tasks.tags`.
+
+        Raises:
+            ArgumentError: It means nothing.
+        """
+
+    def to_cell(self, label: Any, names: Sequence[str]) -> Any:
+        """Return an answer as it stands in one cell of a table."""
+        return label
+
+    def check_cells(self, names: Sequence[str]) -> None:
+        """Check that every answer can be written in one cell.
+
+        Raises:
+            ArgumentError: The names of the labels stand against it.
+        """
+        return
+
+    @abstractmethod
+    def how_to_fill_in(self, names: Sequence[str], instead: Sequence[str], is_cell: bool, is_raw: bool) -> str:
+        """Say what is to be filled in: the rest of "Fill in the column 'label' with ...".
+
+        Args:
+            names: The names of the labels.
+            instead: The words that may stand instead of a label.
+            is_cell: Whether it is a cell of a table, and not JSON.
+            is_raw: Whether texts are strings, and not lists of words.
+        """
+
+    # -- exports ---------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def feature(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the type of a column of answers, as `datasets` writes it in JSON."""
+
+    @abstractmethod
+    def from_feature(self, value: Any, names: Sequence[str]) -> Any:
+        """Return the answer that a column of this type has; `None` for a row without one."""
+
+    def count(self, labels: Iterable[Any], names: Sequence[str]) -> Counter:
+        """Count how often each name is in some answers; under `None`, where it may be, answers without any name."""
+        return Counter()
+
+    # -- metrics ---------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def metrics(self, names: Sequence[str]) -> list[str]:
+        """Return the metrics of the recipe of which more is better."""
+
+    # -- data ------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def read(self, source: "Source") -> "SourceWithLabels":
+        """Check the texts and read the labels of rows that a user names on the command line.
+
+        Raises:
+            ArgumentError: They do not fit; the message names the row, and says what to do.
+        """
+
+
+class SingleLabel(Kind):
+    """One label for each text, or pair of texts."""
+
+    task = "text_classification"
+    family = "classes"
+    answers = "labels"
+    one_class = True
+    self_training = True
+    seed_strategy = "kmeans"
+    usual_metric = "accuracy"
+    screen = "label"
+    hub_task = "text-classification"
+
+    def check(self, label: Any, texts: Texts, names: Sequence[str]) -> str:
+        """Return the name, without blanks around it."""
+        name = label.strip() if isinstance(label, str) and label not in names else label
+        if name not in names:
+            raise ArgumentError(f"{label!r} is no label; the labels are: {', '.join(names)}")
+        return str(name)
+
+    def from_cell(self, found: Any, texts: Texts, names: Sequence[str], scheme: str) -> str:
+        """Return the name that a cell means."""
+        label = meant(found, names)
+        if label is None:
+            raise ArgumentError(f"{shown(found)} is no label; the labels are: {', '.join(names)}")
+        return label
+
+    def how_to_fill_in(self, names: Sequence[str], instead: Sequence[str], is_cell: bool, is_raw: bool) -> str:
+        """Say which names there are."""
+        return f"one of: {', '.join(names)}{f' (or {_either(instead)})' if instead else ''}"
+
+    def feature(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return a `ClassLabel`."""
+        return {"names": list(names), "_type": "ClassLabel"}
+
+    def from_feature(self, value: Any, names: Sequence[str]) -> str | None:
+        """Return the name of a class."""
+        return None if value is None else names[value]
+
+    def count(self, labels: Iterable[Any], names: Sequence[str]) -> Counter:
+        """Count the answers of each name, 0 included."""
+        counts: Counter = Counter(dict.fromkeys(names, 0))
+        counts.update(labels)
+        return counts
+
+    def metrics(self, names: Sequence[str]) -> list[str]:
+        """Return the names of `hfal.tasks.metrics.classification_metrics`."""
+        return ["accuracy", "f1_macro", "f1_micro"]
+
+    def read(self, source: "Source") -> "SourceWithLabels":
+        """Read the label column as a `ClassLabel`."""
+        from hfal.tasks.label_column import read_labels  # which loads `datasets`
+
+        return read_labels(source)
+
+
+class LabelSet(Kind):
+    """A set of labels for each text, or pair of texts, which may be empty."""
+
+    task = "multi_label_classification"
+    family = "labels"
+    answers = "sets of labels"
+    lists = True
+    has_thresholds = True
+    options = ("aggregate", "thresholds")
+    usual_metric = "f1_micro"
+    losses = ("loss", "hamming_loss")
+    screen = "label_set"
+    hub_task = "text-classification"
+    hub_task_ids: ClassVar[list[str] | None] = ["multi-label-classification"]
+
+    def check(self, label: Any, texts: Texts, names: Sequence[str]) -> list[str]:
+        """Return the labels in the order of their names."""
+        return check_label_set(label, names)
+
+    def from_cell(self, found: Any, texts: Texts, names: Sequence[str], scheme: str) -> list[str]:
+        """Return the set that a list means, or a cell as `hfal.tasks.label_set` has it."""
+        said = found if isinstance(found, list) else split_label_set(found, names)
+        return check_label_set([(meant(one, names) or one) if isinstance(one, str) else one for one in said], names)
+
+    def to_cell(self, label: Any, names: Sequence[str]) -> str:
+        """Return the set as `LOC | PER`, or `none`."""
+        return join_label_set(label, names)
+
+    def check_cells(self, names: Sequence[str]) -> None:
+        """Check that something is left to separate the names."""
+        join_label_set(names, names)
+
+    def how_to_fill_in(self, names: Sequence[str], instead: Sequence[str], is_cell: bool, is_raw: bool) -> str:
+        """Say which names there are, and how several of them are written, or none."""
+        if is_cell:
+            none = word_for_none(names)
+            how = f"any of: {', '.join(names)}; {separators(names)[0]!r} stands between two, {none!r} is none of them"
+        else:
+            how = f"a list of any of: {', '.join(names)}; [] is none of them"
+        return f"{how} ({_either(instead)})" if instead else how
+
+    def feature(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return a list of `ClassLabel`."""
+        return {"feature": {"names": list(names), "_type": "ClassLabel"}, "_type": "List"}
+
+    def from_feature(self, value: Any, names: Sequence[str]) -> list[str] | None:
+        """Return the names of a list of classes."""
+        return None if value is None else [names[one] for one in value]
+
+    def count(self, labels: Iterable[Any], names: Sequence[str]) -> Counter:
+        """Count the answers that have each name, 0 included, and under `None` the empty ones."""
+        labels = list(labels)
+        counts: Counter = Counter(dict.fromkeys(names, 0))
+        counts.update(name for label in labels for name in label)
+        counts[None] = sum(not label for label in labels)
+        return counts
+
+    def metrics(self, names: Sequence[str]) -> list[str]:
+        """Return the names of `hfal.tasks.metrics.label_set_metrics`."""
+        return ["f1_micro", "f1_macro", "subset_accuracy", *(f"f1_{name}" for name in names)]
+
+    def read(self, source: "Source") -> "SourceWithLabels":
+        """Read the label column as lists."""
+        from hfal.tasks.label_set_column import read_sets  # which loads `datasets`
+
+        return read_sets(source)
+
+
+class Tags(Kind):
+    """A tag for each word of a sentence, by which entities are marked."""
+
+    task = "token_classification"
+    family = "words"
+    things = "sentences"
+    answers = "entities"
+    lists = True
+    of_words = True
+    one_class = True
+    options = ("aggregate", "top_words", "sure_outside")
+    usual_metric = "f1"
+    screen = "entities"
+    formats = ("jsonl", "conll")
+    export_formats = ("jsonl", "parquet", "conll")
+    unfit: ClassVar[Mapping[str, str]] = {"csv": "a tag of each word"}
+    counted = "entity type"
+    hub_task = "token-classification"
+
+    def check(self, label: Any, texts: Texts, names: Sequence[str]) -> list[str]:
+        """Return the tags, if there is one for each word of the one text."""
+        (text,) = texts.values()
+        return check_tags(label, words_of(text), names)
+
+    def words(self, label: Any) -> int:
+        """Return how many tags there are."""
+        return len(label) if isinstance(label, list) else 0
+
+    def from_cell(self, found: Any, texts: Texts, names: Sequence[str], scheme: str) -> list[str]:
+        """Return the tags that a list means, which for a raw text may be one of spans; an empty one has no entity."""
+        if not isinstance(found, list):
+            raise ArgumentError(f"{shown(found)} is no list of tags, and neither 'skip' nor 'unsure'")
+        (text,) = texts.values()
+        if isinstance(text, str) and all(isinstance(span, dict) for span in found):
+            tags = tags_from_spans(text, _named_spans(found, entity_types(names)), scheme)
+        else:
+            tags = [(meant(tag, names) or tag) if isinstance(tag, str) else tag for tag in found]
+        return check_tags(tags, words_of(text), names)
+
+    def how_to_fill_in(self, names: Sequence[str], instead: Sequence[str], is_cell: bool, is_raw: bool) -> str:
+        """Say which tags there are, and what spans look like."""
+        how = f"a list that has a tag for each word: {', '.join(names)} (or {_either(instead)})"
+        if is_raw:
+            how += ';\n    or with a list of spans: [{"start": 0, "end": 5, "label": ...}], where [] is no entity'
+        return how
+
+    def feature(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return a list of `ClassLabel`."""
+        return {"feature": {"names": list(names), "_type": "ClassLabel"}, "_type": "List"}
+
+    def from_feature(self, value: Any, names: Sequence[str]) -> list[str] | None:
+        """Return the names of a list of classes."""
+        return None if value is None else [names[one] for one in value]
+
+    def count(self, labels: Iterable[Any], names: Sequence[str]) -> Counter:
+        """Count the entities of each type that there are."""
+        return Counter(entity.type for tags in labels for entity in entities(tags))
+
+    def metrics(self, names: Sequence[str]) -> list[str]:
+        """Return the names of `hfal.tasks.metrics.entity_metrics`."""
+        return ["f1", "precision", "recall", *(f"f1_{entity_type}" for entity_type in entity_types(names))]
+
+    def read(self, source: "Source") -> "SourceWithLabels":
+        """Check tags or spans, which stay as they are."""
+        from hfal.tasks.tag_column import read_sentences  # which loads `datasets`
+
+        return read_sentences(source)
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(map(repr, words))
+
+
+def _named_spans(found: Sequence[Mapping[str, Any]], types: Sequence[str]) -> list[dict[str, Any]]:
+    """The spans with the entity types that are meant."""
+    spans = []
+    for span in found:
+        said = span.get("label")
+        entity_type = meant(said, types) if isinstance(said, str) else None
+        if entity_type is None:
+            raise ArgumentError(
+                f"the 'label' of the span {shown(span)} is no entity type; the types are: {', '.join(types)}"
+            )
+        spans.append({**span, "label": entity_type})
+    return spans
+
+
+KINDS: dict[str, Kind] = {kind.task: kind for kind in (SingleLabel(), LabelSet(), Tags())}
+"""The kind of each task, by its name."""
+
+TASK_OF_FAMILY = {kind.family: kind.task for kind in KINDS.values()}
+"""What a message of the strategies calls a family."""
+
+
+def kind_of(task: str | None) -> Kind:
+    """Return the kind of a task.
+
+    Args:
+        task: Its name; `None` for that of a run which does not say, and has one label for each text.
+
+    Raises:
+        ArgumentError: There is no such task.
+    """
+    name = SingleLabel.task if task is None else task
+    if name not in KINDS:
+        raise ArgumentError(f"task={task!r}, expected one of {', '.join(KINDS)}")
+    return KINDS[name]

@@ -1,0 +1,30 @@
+"""Names and cells as people write them: with other capitals and blanks, and as a message may show them."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+
+def meant(said: str, names: Sequence[str]) -> str | None:
+    """Return the one of some names that was meant; `None` unless there is just one."""
+    if said in names:
+        return said
+    alike = [name for name in names if bare(name).casefold() == bare(said).casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def bare(text: str) -> str:
+    """Return the text without what programs change: blanks, control characters, apostrophes, forms of a letter."""
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(c for c in text if not (c.isspace() or c == "'" or unicodedata.category(c) == "Cc"))
+
+
+def cell_text(found: Any) -> str:
+    """Return the text of a cell, without the blanks around it."""
+    return "" if found is None else str(found).strip()
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message may show it: nothing that a terminal obeys, and not a megabyte of it."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}…"
