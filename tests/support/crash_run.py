@@ -10,6 +10,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ class Instants:
 
     def find_database(self, frame: FrameType, event: str, function: Any) -> None:
         """Trace the statements of the run's database from its very first one on."""
-        if event == "c_call" and function.__name__ == "execute" and type(function.__self__).__module__ == "sqlite3":
+        if event == "c_call" and function.__name__ == "execute" and isinstance(function.__self__, sqlite3.Connection):
             sys.setprofile(None)
             function.__self__.set_trace_callback(self.on_statement)
 
