@@ -13,12 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from hfal.acquisition.scoring import eval_mode
+from hfal.acquisition.forward import eval_mode
 from hfal.errors import ArgumentError
 from hfal.strategies.scores import required_parameters
 
 
 Draw = Callable[..., Any]
+Members = Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
+"""Of a committee: models, or parameters by name."""
+Committee = int | Sequence[torch.nn.Module] | Callable[[int], Sequence[torch.nn.Module]]
+"""Where a committee comes from: so many last rounds, other models, or what gives them for a round."""
 
 
 @contextlib.contextmanager
@@ -95,9 +99,7 @@ def _nothing_drops(model: torch.nn.Module) -> ArgumentError:
 
 
 @contextlib.contextmanager
-def committee(
-    model: torch.nn.Module, others: Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
-) -> Iterator[list[Draw]]:
+def committee(model: torch.nn.Module, others: Members) -> Iterator[list[Draw]]:
     """Draws of which each is one member of a committee: the model itself, and others.
 
     Seung, Opper & Sompolinsky, "Query by Committee" (COLT 1992).

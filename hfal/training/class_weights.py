@@ -11,9 +11,6 @@ import torch
 from hfal.tasks.label_column import LABEL_COLUMNS
 
 
-CLASS_WEIGHTS = ("balanced",)
-
-
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     """The weight of each class with which all that occur have the same sum of weights.
 

@@ -14,7 +14,8 @@ from tqdm.auto import tqdm
 from transformers import AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hfal.acquisition.embeddings import hash_weights
-from hfal.acquisition.scoring import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, forward_columns, plan_batches
+from hfal.acquisition.forward import forward_columns
+from hfal.acquisition.scoring import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, plan_batches
 from hfal.data.pool import STATES
 from hfal.data.references import resolve_model
 from hfal.utils.arrays import computed_once

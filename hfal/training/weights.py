@@ -1,6 +1,6 @@
 """Weights on the disk: what a round begins with, what it leaves, and where an interrupted one goes on.
 
-Together with `rounds`, whose loop calls it, the room that touches a Trainer's attributes.
+Together with `hfal.training.loop` and `hfal.training.trainer_state`, all that touches a Trainer's attributes.
 """
 
 import contextlib
