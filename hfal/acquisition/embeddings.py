@@ -30,7 +30,7 @@ def sentence_embeddings(
     progress: bool = False,
     folder: str | os.PathLike[str] | None = None,
 ) -> np.ndarray:
-    """The embedding of every example of the pool.
+    """Return the embedding of every example of the pool.
 
     Args:
         pool: The pool.
@@ -47,7 +47,7 @@ def sentence_embeddings(
 
 
 def embeddings_folder(run_dir: str | os.PathLike[str]) -> Path:
-    """Where a run keeps sentence embeddings."""
+    """Return the folder in which a run keeps sentence embeddings."""
     return Path(run_dir, "sentence_embeddings")
 
 
@@ -58,7 +58,7 @@ def embeddings_file(
     folder: str | os.PathLike[str],
     progress: bool = False,
 ) -> Path:
-    """The file with the embedding of every row of a data set, which is made if it is not there.
+    """Return the file with the embedding of every row of a data set; make it if it is not there.
 
     Args:
         dataset: The data set.

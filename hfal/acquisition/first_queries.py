@@ -1,4 +1,4 @@
-"""The queries before a model has been trained: held-out examples and the seed set."""
+"""The queries before a model has been trained: the holdout and the seed set."""
 
 import logging
 from collections.abc import Callable
@@ -27,7 +27,7 @@ SEED_STRATEGIES = ("random", "stratified", *SEED_SELECTIONS)
 
 @dataclass(frozen=True)
 class _Embedded:
-    """What a model made of the examples at some positions before it was trained, and how."""
+    """Embeddings of some examples by the model before it was trained."""
 
     positions: np.ndarray
     rows: np.ndarray
@@ -107,7 +107,7 @@ class FirstQueries:
     # -- the seed set ----------------------------------------------------------------------------------------------
 
     def positions_to_embed(self) -> np.ndarray:
-        """The examples, int64[n], by whose embeddings from the scoring pass the seed set has yet to be picked.
+        """Return the examples, int64[n], by whose embeddings from the scoring pass the seed set has yet to be picked.
 
         They have some `SEED_TOKENS` tokens and are drawn at random, so that nobody waits long for the first question.
         (Embeddings of entities are of the whole text here: nobody has said yet what an entity is.)
@@ -123,7 +123,7 @@ class FirstQueries:
     def embed(
         self, positions: np.ndarray, embeddings_of: Callable[[np.ndarray], np.ndarray], model: str, bf16: bool
     ) -> None:
-        """Keep what the model makes of examples before it is trained.
+        """Embed examples with the model before it is trained, and keep the embeddings.
 
         Args:
             positions: Those of `positions_to_embed`.
@@ -188,7 +188,7 @@ class FirstQueries:
         return asking or bool(self.pool.training_labels())
 
     def _known_before_training(self, strategy: Strategy, positions: np.ndarray) -> tuple[np.ndarray, Signals]:
-        """The candidates of a seed set, and their signals."""
+        """Return the candidates of a seed set, and their signals."""
         if not strategy.needs or self.sources.own is None:
             return positions, self.sources.known(strategy.needs, positions)
         if self._embedded is None:

@@ -1,4 +1,4 @@
-"""What a model takes and what one forward pass of it gives: signals of its logits, embeddings, features.
+"""The forward pass of a model: its input columns, and the signals, embeddings and features that it gives.
 
 Hidden states and the inputs of the head are caught by hooks, so that one pass gives them together with the logits.
 """
@@ -21,7 +21,7 @@ _OTHER_EMBEDDINGS = "pass embeddings=<name or path of a sentence-transformers mo
 
 
 def forward_columns(model: torch.nn.Module, columns: Sequence[str]) -> list[str]:
-    """The columns that the model's `forward` takes, labels left out; what the Trainer's `remove_unused_columns` keeps.
+    """Return the columns that `forward` takes, without labels: those that the Trainer's `remove_unused_columns` keeps.
 
     Args:
         model: The model; of a PEFT model the wrapped one counts.
@@ -32,13 +32,13 @@ def forward_columns(model: torch.nn.Module, columns: Sequence[str]) -> list[str]
 
 
 def without_adapters(model: torch.nn.Module) -> torch.nn.Module:
-    """The model that a PEFT model wraps, or the model itself."""
+    """Return the model that a PEFT model wraps, or the model itself."""
     get_base_model = getattr(model, "get_base_model", None)
     return get_base_model() if callable(get_base_model) else model
 
 
 def longest_input(model: torch.nn.Module) -> int | None:
-    """How many tokens the model's position embeddings can number, or `None` if it has no such table."""
+    """Return how many tokens the model's position embeddings can number, or `None` if it has no such table."""
     longest = [
         module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
         for name, module in model.named_modules()
@@ -49,7 +49,7 @@ def longest_input(model: torch.nn.Module) -> int | None:
 
 @contextlib.contextmanager
 def eval_mode(model: torch.nn.Module) -> Iterator[None]:
-    """A `with` block in which the model is in `eval()`; then each of its modules is as it was."""
+    """Put the model into `eval()` for a `with` block; then each of its modules is as it was."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -60,7 +60,7 @@ def eval_mode(model: torch.nn.Module) -> Iterator[None]:
 
 
 class Forward:
-    """The forward passes of one run: what is kept of a batch.
+    """One model's forward passes over batches, and the signals that are kept of each batch.
 
     Args:
         model: The model.
@@ -141,7 +141,7 @@ class Forward:
         return self._hidden.pop()
 
     def free_memory(self) -> None:
-        """Let go of what a batch left that did not fit the memory."""
+        """Free what a batch that did not fit the memory has left."""
         self._hidden.clear()
         self._into_head.clear()
         clear_device_cache(garbage_collection=True)
@@ -155,7 +155,7 @@ def _logits(outputs: Any) -> torch.Tensor:
 def _features(
     model: torch.nn.Module, into_head: list[tuple[torch.Tensor, torch.Tensor]], logits: torch.Tensor | None
 ) -> torch.Tensor:
-    """What went into the layer that gave the logits [B, C], float32[B, H]."""
+    """Return the input of the layer that gave the logits [B, C], float32[B, H]."""
     assert logits is not None
     for inputs, outputs in reversed(into_head):
         if outputs.shape[-1] != logits.shape[-1]:
@@ -174,7 +174,7 @@ def _features(
 def _embeddings(
     model: torch.nn.Module, hidden: torch.Tensor, mask: torch.Tensor | None, equally_long: bool
 ) -> torch.Tensor:
-    """Mean of the hidden states [B, L, D] over the tokens that are no padding, float32[B, D]."""
+    """Return the mean of the hidden states [B, L, D] over the tokens that are no padding, float32[B, D]."""
     if mask is None:
         if not equally_long:
             raise ScoringError(
@@ -197,7 +197,7 @@ def _embeddings(
 
 @contextlib.contextmanager
 def _last_hidden_states(model: torch.nn.Module, wanted: bool) -> Iterator[list[torch.Tensor]]:
-    """The last hidden states of each forward pass, caught by a hook on the model under the head."""
+    """Catch the last hidden states of each forward pass by a hook on the model under the head."""
     caught: list[torch.Tensor] = []
     if not wanted:
         yield caught
@@ -223,7 +223,7 @@ def _last_hidden_states(model: torch.nn.Module, wanted: bool) -> Iterator[list[t
 
 @contextlib.contextmanager
 def _last_layer(model: torch.nn.Module, wanted: bool) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
-    """What goes into, and comes out of, the linear layers of the head in each forward pass, in their order."""
+    """Catch inputs and outputs of the head's linear layers in each forward pass, in their order."""
     caught: list[tuple[torch.Tensor, torch.Tensor]] = []
     if not wanted:
         yield caught

@@ -54,7 +54,7 @@ class QueryOptions:
 
 
 def check_least(options: object, least: Mapping[str, int]) -> None:
-    """See that no whole number is too small; what is none is not looked at.
+    """Check that no option that is a whole number is too small.
 
     Args:
         options: The options.

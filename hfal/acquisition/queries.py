@@ -1,4 +1,4 @@
-"""From a model to a recorded query: signals, strategy, store."""
+"""The queries of a run: score with a model, select by the strategy, record in the store."""
 
 import contextlib
 import logging
@@ -143,7 +143,7 @@ class Acquisition:
         round_number: int,
         args: TrainingArguments,
     ) -> None:
-        """Record what a round's model says of the stop set, and how that differs from the round before.
+        """Record a round's predictions on the stop set, and how they differ from the round before.
 
         It is a pass of its own, so that the batches of the scoring pass, and with them the queries, are the same to
         the last bit whether it is recorded or not. What is recorded stays.

@@ -33,7 +33,7 @@ _ROWS_AT_A_TIME = 100_000
 
 
 class NonFiniteOutputError(ScoringError):
-    """The model gave NaN or infinity for some examples, whose places in the call are `rows`."""
+    """The model gave NaN or infinity for some examples; `rows` are their places in the call."""
 
     def __init__(self, rows: np.ndarray, what: str, probabilities_are_finite: bool = False):
         super().__init__(f"{what} for {len(rows)} examples")
@@ -65,7 +65,7 @@ def plan_batches(lengths: np.ndarray, token_budget: int) -> list[np.ndarray]:
 
 
 class ScoringPass:
-    """A way to run one model over examples of one data set, keeping only what is asked for.
+    """Runs a model over examples of a data set, and keeps only the signals that are asked for.
 
     The model is put into `eval()` for each run and back as it was; no random number is drawn.
 
@@ -258,7 +258,7 @@ class ScoringPass:
 
 
 class _Results:
-    """What a run keeps: float32 arrays by name, opened when the first batch shows how wide they are.
+    """The results of one run: float32 arrays by name, opened when the first batch shows their width.
 
     Args:
         size: How many examples there are.

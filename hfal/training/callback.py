@@ -1,4 +1,4 @@
-"""The callback on the user's own Trainer: it scores and selects when training ends."""
+"""The callback for the user's own Trainer: it scores and selects when training ends."""
 
 import logging
 import os
@@ -212,7 +212,7 @@ class ActiveLearningCallback(TrainerCallback):
         self._sigterm = False
 
     def rounds(self, trainer: Trainer, rounds: int | None = None) -> Iterator[Round]:
-        """The loop: have the seed set labeled, then for each round train (in the loop's body), query and annotate.
+        """Have the seed set labeled, then for each round train (in the loop's body), query and annotate.
 
         The last round queries nothing, so that no label is bought that no model was trained on. A run that was
         stopped, however it was, goes on where it stood; one that is finished only gives the Trainer its last model.

@@ -1,4 +1,4 @@
-"""Whether a Trainer fits a run, found out before anything is asked or trained. Nothing of it is changed."""
+"""Checks of whether a Trainer fits a run, before anything is asked or trained. They change nothing."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def check_trainer(
     acquisition: Acquisition,
     options: LoopOptions,
 ) -> None:
-    """Find out now what would otherwise fail in the first round, or silently go wrong in the third.
+    """Refuse now what would otherwise fail in the first round, or silently go wrong in the third.
 
     Args:
         trainer: The user's Trainer, which is only read.
@@ -135,5 +135,5 @@ def check_trainer(
 
 
 def is_holdout(dataset: Any) -> bool:
-    """Whether a data set is `pool.holdout`."""
+    """Return whether a data set is `pool.holdout`."""
     return getattr(getattr(dataset, "info", None), "description", None) == HOLDOUT

@@ -1,4 +1,4 @@
-"""The loop around `trainer.train()`: with `hfal.training.weights`, all that touches a Trainer's attributes.
+"""The loop around `trainer.train()`.
 
 What is on the disk says where the run stands, and the loop does whatever comes next. A killed run that is started
 again and a run that was never killed therefore take the same way:
@@ -61,7 +61,7 @@ class Round:
 
 
 class RoundTraining:
-    """The training of one round, between the loop, which hands it out, and the callback, which hears of it.
+    """The training of one round: the loop hands it out, the callback reports its beginning and its end.
 
     Args:
         loop: The loop.
@@ -104,7 +104,7 @@ class RoundTraining:
 
 
 class Loop:
-    """The rounds of one run: prepare the Trainer, hand the round out, and after `trainer.train()` do what is left.
+    """Drives the rounds of one run: prepares the Trainer, hands a round out, and finishes it after `trainer.train()`.
 
     Args:
         trainer: The user's Trainer.
@@ -371,7 +371,7 @@ def owned(pool: Pool) -> Iterator[None]:
 
 
 def without_timings(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among a Trainer's metrics that say something about the model."""
+    """Return the numbers among a Trainer's metrics that say something about the model."""
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
     return {name: value for name, value in numbers.items() if not _TIMINGS.fullmatch(name)}
 

@@ -1,4 +1,4 @@
-"""What a run does next, decided by the main process from what is on the disk."""
+"""The next step of a run, decided by the main process from what is on the disk."""
 
 import logging
 import shutil
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Step:
-    """What the loop is to do now.
+    """The next step of the loop.
 
     Attributes:
         last: The last finished round; 0 if there is none.
@@ -43,7 +43,7 @@ class Step:
 
 
 class RoundPlanner:
-    """Decides what a run does next, and has asked what is to be asked before. Called by the main process.
+    """Decides what a run does next, and has the open queries answered before. Called by the main process.
 
     Args:
         trainer: The user's Trainer, as it is before the first round.
@@ -71,7 +71,7 @@ class RoundPlanner:
         self._base_seed = trainer.args.seed
 
     def decide(self) -> Step:
-        """Have asked what is to be asked, and return what to do next."""
+        """Have the open queries answered, and return what to do next."""
         last = self._last_finished()
         if last is not None:
             reason = self._reason_to_stop(last)
