@@ -1,4 +1,4 @@
-"""What a run has bought, what it can still afford, and how many examples make a query of some size."""
+"""The budget of a run: what is left of it, what it can pay for, and how many examples make a query of some size."""
 
 from collections.abc import Callable
 
@@ -7,36 +7,36 @@ import numpy as np
 from hfal.data.pool import Pool
 
 
-class Purchases:
-    """The purchases of one run, in examples or in words.
+class LabelBudget:
+    """The budget of one run, in examples or in words.
 
     Args:
         pool: The pool, whose store knows what was bought.
         unit: What is counted: `"examples"`, or `"words"` of the sentences.
-        budget: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
+        limit: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
 
     Attributes:
         costs: What each example costs, int[N].
     """
 
-    def __init__(self, pool: Pool, unit: str, budget: int | None):
+    def __init__(self, pool: Pool, unit: str, limit: int | None):
         self.pool = pool
         self.unit = unit
-        self.budget = budget
+        self.limit = limit
         self.costs = pool.costs(unit)
 
     def left(self) -> int | None:
-        """How much of the budget neither answers nor open questions have taken, in `unit`; `None` without a budget."""
-        if self.budget is None:
+        """Return how much neither answers nor open questions have taken, in `unit`; `None` without a limit."""
+        if self.limit is None:
             return None
         store = self.pool.store
         answered = store.current_answers()
         asking = [e.example_id for q in store.open_queries() for e in q.examples if e.example_id not in answered]
         bought = store.labels_bought() if self.unit == "examples" else store.words_bought()
-        return max(self.budget - bought - int(self.costs[self.pool.positions(asking)].sum()), 0)
+        return max(self.limit - bought - int(self.costs[self.pool.positions(asking)].sum()), 0)
 
     def affordable(self) -> np.ndarray:
-        """The unlabeled examples that may still be asked about, by position.
+        """Return the unlabeled examples that may still be asked about, by position.
 
         What is left of a budget in words buys nothing once it does not pay for an average sentence: a round for the
         shortest ones would not be worth its training.
@@ -48,7 +48,7 @@ class Purchases:
         return positions[costs <= left] if left >= costs.mean() else positions[:0]
 
     def fill(self, pick: Callable[[int], np.ndarray], size: int, positions: np.ndarray) -> np.ndarray:
-        """Rows of `positions` for a query: in words, up to the sentence with which it reaches `size`.
+        """Pick rows of `positions` for a query: in words, up to the sentence with which it reaches `size`.
 
         Args:
             pick: Picks so many rows of `positions`, best first.

@@ -1,4 +1,4 @@
-"""Several draws of a model's parameters: where they come from. Each draw is called like the model.
+"""Draws of a model's parameters, by dropout or from a committee; each draw is called like the model.
 
 A draw has the same parameters for every example that it is called on, whatever batch the example is in and however it
 is padded. So scores do not depend on batches, processes or the order of the pool, and examples can be compared within
@@ -13,17 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from hfal.acquisition.scoring import eval_mode
+from hfal.acquisition.forward import eval_mode
 from hfal.errors import ArgumentError
 from hfal.strategies.scores import required_parameters
 
 
 Draw = Callable[..., Any]
+Members = Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
+"""Of a committee: models, or parameters by name."""
+Committee = int | Sequence[torch.nn.Module] | Callable[[int], Sequence[torch.nn.Module]]
+"""Where a committee comes from: so many last rounds, other models, or what gives them for a round."""
 
 
 @contextlib.contextmanager
 def mc_dropout(model: torch.nn.Module, passes: int, seed: Sequence[int]) -> Iterator[list[Draw]]:
-    """Draws by Monte-Carlo dropout: in each other features are dropped behind the model's dropout layers.
+    """Draw by Monte-Carlo dropout: each draw drops other features behind the model's dropout layers.
 
     Gal & Ghahramani, "Dropout as a Bayesian Approximation" (ICML 2016). A draw drops the same features of every token,
     as Gal & Ghahramani (NeurIPS 2016) do for sequences, and of every example, as Kirsch et al., "BatchBALD" (NeurIPS
@@ -73,7 +77,7 @@ def mc_dropout(model: torch.nn.Module, passes: int, seed: Sequence[int]) -> Iter
 
 
 def dropout_layers(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """The layers that drop something in training.
+    """Return the layers that drop something in training.
 
     Raises:
         ArgumentError: There are none.
@@ -95,10 +99,8 @@ def _nothing_drops(model: torch.nn.Module) -> ArgumentError:
 
 
 @contextlib.contextmanager
-def committee(
-    model: torch.nn.Module, others: Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
-) -> Iterator[list[Draw]]:
-    """Draws of which each is one member of a committee: the model itself, and others.
+def committee(model: torch.nn.Module, others: Members) -> Iterator[list[Draw]]:
+    """Treat each committee member's forward pass as one draw: the model's own, and the others'.
 
     Seung, Opper & Sompolinsky, "Query by Committee" (COLT 1992).
 
@@ -134,7 +136,7 @@ def _call_with(model: torch.nn.Module, tensors: dict[str, torch.Tensor], **input
 
 
 def check_committee(members: Any, label_names: Sequence[str]) -> None:
-    """Find out now what would otherwise fail when the first round has been paid for."""
+    """Refuse now what would otherwise fail when the first round has been paid for."""
     if members is None or isinstance(members, int):
         return
     if isinstance(members, torch.nn.Module) or not (callable(members) or isinstance(members, list | tuple)):

@@ -31,7 +31,7 @@ def sentence_embeddings(
     progress: bool = False,
     folder: str | os.PathLike[str] | None = None,
 ) -> np.ndarray:
-    """The embedding of every example of the pool.
+    """Return the embedding of every example of the pool.
 
     Args:
         pool: The pool.
@@ -54,7 +54,7 @@ def embeddings_file(
     folder: str | os.PathLike[str],
     progress: bool = False,
 ) -> Path:
-    """The file with the embedding of every row of a data set, which is made if it is not there.
+    """Return the file with the embedding of every row of a data set; make it if it is not there.
 
     Args:
         dataset: The data set.

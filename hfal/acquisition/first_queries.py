@@ -1,4 +1,4 @@
-"""The queries before a model has been trained: held-out examples and the seed set."""
+"""The queries before a model has been trained: the holdout and the seed set."""
 
 import logging
 from collections.abc import Callable
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hfal.acquisition.budget import Purchases
+from hfal.acquisition.budget import LabelBudget
+from hfal.acquisition.options import QueryOptions
 from hfal.acquisition.provenance import record_query
 from hfal.acquisition.scoring import NonFiniteOutputError
 from hfal.acquisition.signals import SignalSources
@@ -15,7 +16,6 @@ from hfal.errors import ArgumentError, ScoringError
 from hfal.store.records import Query
 from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
-from hfal.strategies.selection import SelectFunction
 from hfal.tasks.kinds import Kind
 
 
@@ -28,7 +28,7 @@ SEED_STRATEGIES = ("random", "stratified", *SEED_SELECTIONS)
 
 @dataclass(frozen=True)
 class _Embedded:
-    """What a model made of the examples at some positions before it was trained, and how."""
+    """Embeddings of some examples by the model before it was trained."""
 
     positions: np.ndarray
     rows: np.ndarray
@@ -41,13 +41,11 @@ class FirstQueries:
 
     Args:
         pool: The pool to query.
-        purchases: What the run has bought.
+        budget: What may be bought.
         sources: Where embeddings come from.
-        seed_strategy: One of `SEED_STRATEGIES`, or a select function that needs nothing but embeddings; `None` for
-            that of `default_seed_strategy`.
-        seed_size: How much the seed set asks for, in the unit of `purchases`.
+        options: The options of the run. Its `seed_strategy` is one of `SEED_STRATEGIES`, or a select function that
+            needs nothing but embeddings; `None` for that of `default_seed_strategy`.
         strategy: The strategy of the first query after the seed set.
-        seed: Seeds every random choice.
 
     Attributes:
         seed_strategy: The name of the seed strategy.
@@ -60,14 +58,12 @@ class FirstQueries:
     def __init__(
         self,
         pool: Pool,
-        purchases: Purchases,
+        budget: LabelBudget,
         sources: SignalSources,
-        *,
-        seed_strategy: str | SelectFunction | None,
-        seed_size: int,
+        options: QueryOptions,
         strategy: Strategy,
-        seed: int,
     ):
+        seed_strategy = options.seed_strategy
         self._strategy_is_ours = seed_strategy is None
         if seed_strategy is None:
             seed_strategy = default_seed_strategy(pool.task.kind, strategy)
@@ -85,10 +81,9 @@ class FirstQueries:
         self.seed_strategy = str(seed_strategy) if self._strategy is None else self._strategy.name
         self.needs_embeddings = self._strategy is not None and bool(self._strategy.needs)
         self.pool = pool
-        self.purchases = purchases
+        self.budget = budget
         self.sources = sources
-        self.seed_size = seed_size
-        self.seed = seed
+        self.options = options
         self._embedded: _Embedded | None = None
 
     def propose_holdout(self, size: int) -> Query | None:
@@ -101,35 +96,35 @@ class FirstQueries:
         """
         if size == 0 or any(q.purpose == "holdout" for q in self.pool.store.queries()):
             return None
-        positions = self.purchases.affordable()
+        positions = self.budget.affordable()
         positions = positions[~self.pool.has_text_of(self.sources.labeled_positions())[positions]]
-        unlabeled = int(self.purchases.costs[self.pool.unlabeled_positions()].sum())
+        unlabeled = int(self.budget.costs[self.pool.unlabeled_positions()].sum())
         if size >= unlabeled:
             raise ArgumentError(
-                f"holdout={size} of {unlabeled} unlabeled {self.purchases.unit} leaves nothing to ask: lower it"
+                f"holdout={size} of {unlabeled} unlabeled {self.budget.unit} leaves nothing to ask: lower it"
             )
         return self._propose_at_random("holdout", positions, size, 0)
 
     # -- the seed set ----------------------------------------------------------------------------------------------
 
     def positions_to_embed(self) -> np.ndarray:
-        """The examples, int64[n], by whose embeddings from the scoring pass the seed set has yet to be picked.
+        """Return the examples, int64[n], by whose embeddings from the scoring pass the seed set has yet to be picked.
 
         They have some `SEED_TOKENS` tokens and are drawn at random, so that nobody waits long for the first question.
         (Embeddings of entities are of the whole text here: nobody has said yet what an entity is.)
         """
         if not self.needs_embeddings or self.sources.own is None or self._has_seed_set():
             return np.empty(0, np.int64)
-        positions = self.purchases.affordable()
+        positions = self.budget.affordable()
         drawn = self._rng(8).permutation(len(positions))
         enough = np.searchsorted(np.cumsum(self.pool.lengths[positions[drawn]]), SEED_TOKENS)
-        most = max(int(enough), 2 * round(self.seed_size / self.purchases.costs.mean()))
+        most = max(int(enough), 2 * round(self.options.seed_size / self.budget.costs.mean()))
         return positions[np.sort(drawn[:most])]
 
     def embed(
         self, positions: np.ndarray, embeddings_of: Callable[[np.ndarray], np.ndarray], model: str, bf16: bool
     ) -> None:
-        """Keep what the model makes of examples before it is trained.
+        """Embed examples with the model before it is trained, and keep the embeddings.
 
         Args:
             positions: Those of `positions_to_embed`.
@@ -159,9 +154,9 @@ class FirstQueries:
             return None
         # A seed set of which every example was skipped is followed by another one.
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
-        strategy, positions = self._strategy, self.purchases.affordable()
+        strategy, positions = self._strategy, self.budget.affordable()
         if (strategy is None and self.seed_strategy == "random") or len(positions) == 0:
-            return self._propose_at_random("seed", positions, self.seed_size, 1, attempt)
+            return self._propose_at_random("seed", positions, self.options.seed_size, 1, attempt)
 
         known = Signals(len(positions))
         if strategy is not None:
@@ -169,7 +164,7 @@ class FirstQueries:
         if len(positions) == 0:  # nothing was embedded, or all that was when this process began was skipped
             if self._embedded is not None:
                 logger.info("it is not known how alike the texts are that are left: the seed set is drawn at random")
-            return self._propose_at_random("seed", self.purchases.affordable(), self.seed_size, 1, attempt)
+            return self._propose_at_random("seed", self.budget.affordable(), self.options.seed_size, 1, attempt)
 
         def pick(count: int) -> np.ndarray:
             rng = self._rng(1, attempt)
@@ -177,7 +172,7 @@ class FirstQueries:
                 return stratified(self.pool.given_labels()[positions], count, rng)
             return strategy.pick(known, count, rng)
 
-        chosen = positions[self.purchases.fill(pick, self.seed_size, positions)]
+        chosen = positions[self.budget.fill(pick, self.options.seed_size, positions)]
         settings = {} if strategy is None else dict(strategy.settings)
         model = None
         if self._embedded is not None:
@@ -186,7 +181,7 @@ class FirstQueries:
         elif self.needs_embeddings:
             settings["embeddings"] = self.sources.embeddings_name
         return record_query(
-            self.pool, "seed", 0, self.seed_strategy, chosen, seed=self.seed, model=model, settings=settings
+            self.pool, "seed", 0, self.seed_strategy, chosen, seed=self.options.seed, model=model, settings=settings
         )
 
     def _has_seed_set(self) -> bool:
@@ -194,7 +189,7 @@ class FirstQueries:
         return asking or bool(self.pool.training_labels())
 
     def _known_before_training(self, strategy: Strategy, positions: np.ndarray) -> tuple[np.ndarray, Signals]:
-        """The candidates of a seed set, and their signals."""
+        """Return the candidates of a seed set, and their signals."""
         if not strategy.needs or self.sources.own is None:
             return positions, self.sources.known(strategy.needs, positions)
         if self._embedded is None:
@@ -211,11 +206,11 @@ class FirstQueries:
         def pick(count: int) -> np.ndarray:
             return self._rng(*key).choice(len(positions), count, replace=False)
 
-        chosen = positions[self.purchases.fill(pick, size, positions)]
-        return record_query(self.pool, purpose, 0, "random", chosen, seed=self.seed)
+        chosen = positions[self.budget.fill(pick, size, positions)]
+        return record_query(self.pool, purpose, 0, "random", chosen, seed=self.options.seed)
 
     def _rng(self, *key: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *key])
+        return np.random.default_rng([self.options.seed, *key])
 
 
 def default_seed_strategy(kind: Kind, strategy: Strategy) -> str:

@@ -1,4 +1,4 @@
-"""A query as it is recorded: its examples, and how it came about."""
+"""The record of a query: its examples, strategy, seed, model and versions."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -38,7 +38,7 @@ def record_query(
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Query:
-    """Put a query on the disk, with what is needed to know how it was made. Called by the main process.
+    """Record a query with its provenance. Called by the main process.
 
     Args:
         pool: The pool, to whose store it goes.
@@ -77,7 +77,7 @@ def record_query(
 
 
 def model_name(model: torch.nn.Module) -> str:
-    """The model's class, and where its weights were first loaded from."""
+    """Return the model's class, and where its weights were first loaded from."""
     name = getattr(getattr(model, "config", None), "name_or_path", "")
     return f"{type(model).__name__} from {absolute_reference(name)}" if name else type(model).__name__
 

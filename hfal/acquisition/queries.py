@@ -1,8 +1,7 @@
-"""From a model to a recorded query: signals, strategy, store."""
+"""The queries of a run: score with a model, select by the strategy, record in the store."""
 
 import contextlib
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,11 +10,13 @@ import numpy as np
 import torch
 from transformers import TrainingArguments
 
-from hfal.acquisition.budget import Purchases
-from hfal.acquisition.draws import Draw, check_committee, committee, mc_dropout
+from hfal.acquisition.budget import LabelBudget
+from hfal.acquisition.draws import Draw, Members, check_committee, committee, mc_dropout
 from hfal.acquisition.first_queries import FirstQueries
+from hfal.acquisition.forward import forward_columns
+from hfal.acquisition.options import QueryOptions
 from hfal.acquisition.provenance import model_name, record_query
-from hfal.acquisition.scoring import NonFiniteOutputError, forward_columns, score_examples
+from hfal.acquisition.scoring import NonFiniteOutputError, ScoringPass
 from hfal.acquisition.self_training import PREDICTION_SIGNALS, SelfTraining, keep_predictions, pseudo_labels
 from hfal.acquisition.signals import SignalSources
 from hfal.acquisition.stop_set import is_measured, record_predictions, stop_set
@@ -24,8 +25,8 @@ from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.store.records import Query, RoundRecord
 from hfal.strategies import Strategy
-from hfal.strategies.resolve import RANDOM
-from hfal.strategies.selection import LABELED_SIGNALS, SelectFunction
+from hfal.strategies.resolve import RANDOM, Among
+from hfal.strategies.selection import LABELED_SIGNALS
 from hfal.utils.distributed import on_main, shared_failure
 
 
@@ -34,10 +35,6 @@ logger = logging.getLogger(__name__)
 COMMITTEE_OF_ROUNDS = (
     "committee= takes the models of earlier rounds, which only run() and rounds() keep: call these, or pass models"
 )
-Members = Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
-"""Of a committee: models, or parameters by name."""
-Committee = int | Sequence[torch.nn.Module] | Callable[[int], Sequence[torch.nn.Module]]
-"""Where a committee comes from: so many last rounds, other models, or what gives them for a round."""
 
 
 class Acquisition:
@@ -46,89 +43,49 @@ class Acquisition:
     Args:
         pool: The pool to query.
         strategies: The query strategies, by the round from which they are used.
-        query_size: How much a round's query asks for, in `unit`.
-        seed_size: How much the seed set asks for, in `unit`.
-        seed_strategy: See `FirstQueries`.
-        budget: How much may be bought in all, seed set and holdout included, in `unit`, or `None`.
-        unit: What sizes and budget count: `"examples"`, or `"words"` of the sentences.
-        embeddings: See `SignalSources`.
-        embeddings_dir: See `SignalSources`.
-        passes: Of Monte-Carlo dropout, for strategies that take draws.
-        committee: Where draws come from instead: so many last rounds, other models, or what gives them for a round.
-        token_budget: See `hfal.acquisition.scoring.score_examples`.
-        bf16: Score under bfloat16 autocast, also if the Trainer does not train so.
-        seed: Seeds every random choice, together with the round.
-        record_stability: Whether `measure` records anything.
-        self_training: How confident predictions join the training set, if they do.
+        options: How much is asked for, and how the model is run for it.
 
     Attributes:
         first: Makes the queries before a model has been trained.
         sources: Where the signals of the strategies come from.
-        purchases: What the run has bought.
+        budget: What may be bought.
+        self_training: How confident predictions join the training set, if they do.
     """
 
-    def __init__(
-        self,
-        pool: Pool,
-        strategies: Mapping[int, Strategy],
-        *,
-        query_size: int,
-        seed_size: int,
-        seed_strategy: str | SelectFunction | None,
-        budget: int | None,
-        unit: str,
-        embeddings: Any,
-        embeddings_dir: str | os.PathLike[str] | None = None,
-        passes: int = 10,
-        committee: Committee | None = None,
-        token_budget: int | None,
-        bf16: bool,
-        seed: int,
-        record_stability: bool = False,
-        self_training: SelfTraining | None = None,
-    ):
-        self.sources = SignalSources(pool, embeddings, embeddings_dir)
-        self.purchases = Purchases(pool, unit, budget)
-        self.first = FirstQueries(
-            pool,
-            self.purchases,
-            self.sources,
-            seed_strategy=seed_strategy,
-            seed_size=seed_size,
-            strategy=strategies[1],
-            seed=seed,
-        )
-        if self_training is not None and not pool.task.kind.self_training:
-            raise ArgumentError(
-                f"self_training={self_training.weight} is for text classification, but the pool is one of "
-                f"{pool.task.name}: leave it out"
-            )
-        check_committee(committee, pool.label_names)
-        needs_embeddings = self.first.needs_embeddings or any(
-            "embeddings" in (s.needs if s.among is None else s.needs | s.among.needs) for s in strategies.values()
-        )
-        if isinstance(embeddings, str) and self.sources.own is None and needs_embeddings:
-            resolve_model(embeddings)  # before anything is asked
-        if committee is not None and not any(strategy.draws for strategy in strategies.values()):
-            logger.warning("committee= is not used: the strategy takes no draws of the model's parameters")
-
+    def __init__(self, pool: Pool, strategies: Mapping[int, Strategy], options: QueryOptions):
+        self.self_training: SelfTraining | None = None
+        if options.self_training is not None:
+            self.self_training = SelfTraining(options.self_training, options.self_training_threshold)
         self.pool = pool
         self.strategies = strategies
-        self.query_size = query_size
+        self.options = options
+        self.sources = SignalSources(pool, options.embeddings, options.embeddings_dir)
+        self.budget = LabelBudget(pool, options.unit, options.budget)
+        self.first = FirstQueries(pool, self.budget, self.sources, options, strategies[1])
+        if options.self_training is not None and not pool.task.kind.self_training:
+            raise ArgumentError(
+                f"self_training={options.self_training} is for text classification, but the pool is one of "
+                f"{pool.task.name}: leave it out"
+            )
+        check_committee(options.committee, pool.label_names)
+        if self._needs_other_embeddings():
+            resolve_model(options.embeddings)  # before anything is asked
+        if options.committee is not None and not any(strategy.draws for strategy in strategies.values()):
+            logger.warning("committee= is not used: the strategy takes no draws of the model's parameters")
         for strategy in strategies.values():
             among = strategy.among
-            if among is not None and among.size * self.purchases.costs.mean() < query_size:
+            if among is not None and among.size * self.budget.costs.mean() < options.query_size:
                 raise ArgumentError(
-                    f"a Subset of {among.size} candidates is smaller than query_size={query_size} {unit}: raise its "
-                    "size"
+                    f"a Subset of {among.size} candidates is smaller than query_size={options.query_size} "
+                    f"{options.unit}: raise its size"
                 )
-        self.passes = passes
-        self.committee = committee
-        self.token_budget = token_budget
-        self.bf16 = bf16
-        self.seed = seed
-        self.record_stability = record_stability
-        self.self_training = self_training
+
+    def _needs_other_embeddings(self) -> bool:
+        """Return whether a sentence-transformers model, given by its name, is to embed the texts."""
+        needs_embeddings = self.first.needs_embeddings or any(
+            "embeddings" in (s.needs if s.among is None else s.needs | s.among.needs) for s in self.strategies.values()
+        )
+        return isinstance(self.options.embeddings, str) and self.sources.own is None and needs_embeddings
 
     @property
     def show_progress(self) -> bool:
@@ -140,7 +97,7 @@ class Acquisition:
         self.sources.show_progress = show
 
     def strategy_of(self, round_number: int) -> Strategy:
-        """The strategy that makes the query of a round."""
+        """Return the strategy that makes the query of a round."""
         return self.strategies[max(number for number in self.strategies if number <= round_number)]
 
     @property
@@ -169,13 +126,13 @@ class Acquisition:
         if len(positions) == 0:
             return
         model = untrained_model()
-        scored = self._scoring(model, collate_fn, args)
+        scoring = self._scoring(model, collate_fn, args)
 
         def embeddings_of(rows: np.ndarray) -> np.ndarray:
-            title = "embedding the texts for the first query"
-            return scored(rows, frozenset({"embeddings"}), None, title)["embeddings"]
+            progress = self._title("embedding the texts for the first query")
+            return scoring.run(rows, keep=frozenset({"embeddings"}), progress=progress)["embeddings"]
 
-        self.first.embed(positions, embeddings_of, model_name(model), self.bf16)
+        self.first.embed(positions, embeddings_of, model_name(model), self.options.bf16_scoring)
 
     # -- the stop set ----------------------------------------------------------------------------------------------
 
@@ -186,7 +143,7 @@ class Acquisition:
         round_number: int,
         args: TrainingArguments,
     ) -> None:
-        """Record what a round's model says of the stop set, and how that differs from the round before.
+        """Record a round's predictions on the stop set, and how they differ from the round before.
 
         It is a pass of its own, so that the batches of the scoring pass, and with them the queries, are the same to
         the last bit whether it is recorded or not. What is recorded stays.
@@ -198,12 +155,13 @@ class Acquisition:
             args: As for `propose`.
         """
         pool, task = self.pool, self.pool.task
-        if not self.record_stability or on_main(lambda: is_measured(pool.store, round_number)):
+        if not self.options.record_stability or on_main(lambda: is_measured(pool.store, round_number)):
             return
-        rows = on_main(lambda: stop_set(pool, self._rng(6), self.seed))
+        rows = on_main(lambda: stop_set(pool, self._rng(6), self.options.seed))
+        scoring = self._scoring(model, collate_fn, args)
         try:
-            arrays = self._scoring(model, collate_fn, args)(
-                rows, task.prediction_signals, task.prediction_score, "stop set"
+            arrays = scoring.run(
+                rows, keep=task.prediction_signals, score=task.prediction_score, progress=self._title("stop set")
             )
         except NonFiniteOutputError as error:
             logger.warning("round %d: %s of the stop set, so nothing is recorded of it", round_number, error)
@@ -239,80 +197,19 @@ class Acquisition:
             ScoringError: Not even one example fits the memory, or the model shows no hidden states.
             StrategyError: The strategy returned no query.
         """
-        strategy, task = self.strategy_of(round_number), self.pool.task
-        positions = on_main(self.purchases.affordable)
+        positions = self._candidates()
         if len(positions) == 0:
-            logger.info("nothing left to ask: %d labels bought", self.pool.labels_bought())
             return None
-        left = on_main(self.purchases.left)
-        if min(self.purchases.costs[positions].sum(), np.inf if left is None else left) < self.query_size:
-            logger.info(
-                "the query is smaller than %d %s: that is all that is left", self.query_size, self.purchases.unit
-            )
-        others: Members | None = None
-        if strategy.draws and self.committee is not None:
-            with shared_failure():
-                others = self._members(round_number, members)
-            if not others:
-                # All scores would be equal, and the query whatever has the first ids.
-                logger.info("a committee of one agrees with itself: the query is drawn at random")
-                strategy = RANDOM
-        needs, among = strategy.needs, strategy.among
-        if among is not None and not any(map(self.sources.in_pass, among.needs)):  # before the model is asked
-            before = among
-            rows = on_main(
-                lambda: before.pick(self.sources.known(before.needs, positions), self._rng(4, round_number))
-            )
-            positions, among = positions[rows], None
-        elif among is not None:
-            needs = needs | among.needs
-        scored = self._scoring(model, collate_fn, args)
-
-        def run(
-            rows: np.ndarray, keep: frozenset[str], title: str | None = None, draws: Sequence[Draw] = ()
-        ) -> dict[str, np.ndarray]:
-            try:
-                return scored(rows, keep, strategy.score, title, draws)
-            except NonFiniteOutputError as error:
-                if error.probabilities_are_finite:
-                    raise ScoringError(
-                        f"{error.what} for {len(error.rows)} of {len(rows)} examples (ids "
-                        f"{self.pool.some_ids(rows[error.rows])}), though the model's probabilities are finite: does "
-                        f"strategy {strategy.name!r} take the logarithm of 0, or divide by it?"
-                    ) from error
-                raise DivergedError(
-                    f"after round {round_number} {error.what} for {len(error.rows)} of {len(rows)} examples "
-                    f"(ids {self.pool.some_ids(rows[error.rows])}): training probably diverged, try a lower "
-                    "learning_rate or max_grad_norm; labels and earlier rounds are safe"
-                ) from error
-
-        # What is needed of the labeled examples comes from the same pass, behind the candidates.
-        keep = frozenset(filter(None, map(self.sources.in_pass, needs)))
-        if self.self_training is not None:
-            keep |= PREDICTION_SIGNALS
-        behind = positions[:0]
-        if any(map(self.sources.in_pass, needs & set(LABELED_SIGNALS))):
-            behind = on_main(self.sources.labeled_positions)
-        arrays: dict[str, np.ndarray] = {}
-        if keep:
-            with self._draws(strategy, model, round_number, others) as draws:
-                arrays = run(np.concatenate([positions, behind]), keep, "scoring", draws)
+        strategy, others = self._with_committee(self.strategy_of(round_number), round_number, members)
+        positions, among = self._narrowed(strategy, positions, round_number)
+        needs = strategy.needs if among is None else strategy.needs | among.needs
+        scoring = self._scoring(model, collate_fn, args)
+        arrays = self._score(scoring, strategy, needs, positions, round_number, others)
         if self.self_training is not None:  # on the disk before the query, for the next round
             on_main(lambda: keep_predictions(self.pool, round_number, positions, arrays))
-
-        def select() -> tuple[np.ndarray, np.ndarray | None]:
-            at, known = positions, self.sources.known(needs, positions, arrays)
-            if among is not None:
-                rows = among.pick(known, self._rng(4, round_number))
-                at, known = positions[rows], known.rows(rows)
-            known = strategy.scored(known, self._rng(3, round_number))
-            picked = self.purchases.fill(
-                lambda count: strategy.pick(known, count, self._rng(2, round_number)), self.query_size, at
-            )
-            return at[picked], None if known.scores is None else known.scores[picked]
-
-        chosen, scores = on_main(select)
-        suggested = task.suggestions(run(chosen, task.suggestion_signals), chosen)
+        chosen, scores = on_main(lambda: self._select(strategy, among, needs, positions, arrays, round_number))
+        suggestions = self._run(scoring, strategy, chosen, self.pool.task.suggestion_signals, round_number)
+        suggested = self.pool.task.suggestions(suggestions, chosen)
         return on_main(
             lambda: record_query(
                 self.pool,
@@ -320,58 +217,159 @@ class Acquisition:
                 round_number,
                 strategy.name,
                 chosen,
-                seed=self.seed,
+                seed=self.options.seed,
                 scores=scores,
                 suggested=suggested,
                 model=model_name(model),
-                settings={
-                    **strategy.settings,
-                    **({"draws": self._draws_name(others)} if strategy.draws else {}),
-                    **({} if self.pool.thresholds is None else {"thresholds": dict(self.pool.thresholds)}),
-                    "unit": self.purchases.unit,
-                    "embeddings": self.sources.embeddings_name,
-                    "bf16_scoring": self.bf16,
-                    **({} if self.self_training is None else {"self_training": asdict(self.self_training)}),
-                },
+                settings=self._settings(strategy, others),
             )
         )
 
+    def _candidates(self) -> np.ndarray:
+        """Return the examples that may be asked about, by position, and say where they are few."""
+        positions = on_main(self.budget.affordable)
+        if len(positions) == 0:
+            logger.info("nothing left to ask: %d labels bought", self.pool.labels_bought())
+            return positions
+        left = on_main(self.budget.left)
+        if min(self.budget.costs[positions].sum(), np.inf if left is None else left) < self.options.query_size:
+            logger.info(
+                "the query is smaller than %d %s: that is all that is left", self.options.query_size, self.options.unit
+            )
+        return positions
+
+    def _with_committee(
+        self, strategy: Strategy, round_number: int, members: Callable[[int], Members] | None
+    ) -> tuple[Strategy, Members | None]:
+        """Return the strategy to use, and the committee without this round's model, where draws come from one."""
+        if not strategy.draws or self.options.committee is None:
+            return strategy, None
+        with shared_failure():
+            others = self._members(round_number, members)
+        if not others:
+            # All scores would be equal, and the query whatever has the first ids.
+            logger.info("a committee of one agrees with itself: the query is drawn at random")
+            return RANDOM, others
+        return strategy, others
+
+    def _narrowed(
+        self, strategy: Strategy, positions: np.ndarray, round_number: int
+    ) -> tuple[np.ndarray, Among | None]:
+        """Pick the candidates of a `Subset` before the model is asked, where it needs nothing from the model.
+
+        Returns:
+            The candidates, and the `Subset` that is to pick among them after the pass, if one is.
+        """
+        among = strategy.among
+        if among is None or any(map(self.sources.in_pass, among.needs)):
+            return positions, among
+        rows = on_main(lambda: among.pick(self.sources.known(among.needs, positions), self._rng(4, round_number)))
+        return positions[rows], None
+
+    def _score(
+        self,
+        scoring: ScoringPass,
+        strategy: Strategy,
+        needs: frozenset[str],
+        positions: np.ndarray,
+        round_number: int,
+        others: Members | None,
+    ) -> dict[str, np.ndarray]:
+        """Run the model over the candidates and, behind them, the labeled examples where they are needed too."""
+        keep = frozenset(filter(None, map(self.sources.in_pass, needs)))
+        if self.self_training is not None:
+            keep |= PREDICTION_SIGNALS
+        behind = positions[:0]
+        if any(map(self.sources.in_pass, needs & set(LABELED_SIGNALS))):
+            behind = on_main(self.sources.labeled_positions)
+        if not keep:
+            return {}
+        rows = np.concatenate([positions, behind])
+        with self._draws(strategy, scoring.model, round_number, others) as draws:
+            return self._run(scoring, strategy, rows, keep, round_number, draws, self._title("scoring"))
+
+    def _run(
+        self,
+        scoring: ScoringPass,
+        strategy: Strategy,
+        rows: np.ndarray,
+        keep: frozenset[str],
+        round_number: int,
+        draws: Sequence[Draw] = (),
+        progress: str | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Run a pass; say of outputs that are not finite where they come from."""
+        try:
+            return scoring.run(rows, keep=keep, score=strategy.score, draws=draws, progress=progress)
+        except NonFiniteOutputError as error:
+            if error.probabilities_are_finite:
+                raise ScoringError(
+                    f"{error.what} for {len(error.rows)} of {len(rows)} examples (ids "
+                    f"{self.pool.some_ids(rows[error.rows])}), though the model's probabilities are finite: does "
+                    f"strategy {strategy.name!r} take the logarithm of 0, or divide by it?"
+                ) from error
+            raise DivergedError(
+                f"after round {round_number} {error.what} for {len(error.rows)} of {len(rows)} examples "
+                f"(ids {self.pool.some_ids(rows[error.rows])}): training probably diverged, try a lower "
+                "learning_rate or max_grad_norm; labels and earlier rounds are safe"
+            ) from error
+
+    def _select(
+        self,
+        strategy: Strategy,
+        among: Among | None,
+        needs: frozenset[str],
+        positions: np.ndarray,
+        arrays: Mapping[str, np.ndarray],
+        round_number: int,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the positions to ask about, in this order, and their scores, if the strategy has any."""
+        known = self.sources.known(needs, positions, arrays)
+        if among is not None:
+            rows = among.pick(known, self._rng(4, round_number))
+            positions, known = positions[rows], known.rows(rows)
+        known = strategy.scored(known, self._rng(3, round_number))
+        picked = self.budget.fill(
+            lambda count: strategy.pick(known, count, self._rng(2, round_number)), self.options.query_size, positions
+        )
+        return positions[picked], None if known.scores is None else known.scores[picked]
+
+    def _settings(self, strategy: Strategy, others: Members | None) -> dict[str, Any]:
+        """Return what the record of a query says of how it was made."""
+        return {
+            **strategy.settings,
+            **({"draws": self._draws_name(others)} if strategy.draws else {}),
+            **({} if self.pool.thresholds is None else {"thresholds": dict(self.pool.thresholds)}),
+            "unit": self.options.unit,
+            "embeddings": self.sources.embeddings_name,
+            "bf16_scoring": self.options.bf16_scoring,
+            **({} if self.self_training is None else {"self_training": asdict(self.self_training)}),
+        }
+
     def _scoring(
         self, model: torch.nn.Module, collate_fn: Callable[[list[Any]], Any], args: TrainingArguments
-    ) -> Callable[..., dict[str, np.ndarray]]:
-        """A pass of a model over rows of the pool, as a function of the rows and of what to keep."""
+    ) -> ScoringPass:
+        """Prepare a model to be run over rows of the pool."""
         task, columns = self.pool.task, self.pool.columns_without_labels
         if args.remove_unused_columns:
             columns = forward_columns(model, columns)
-        dataset = self.pool.rows_to_score(columns)
         # As it was trained: a model that was, runs under autocast by itself, but not when it is loaded from the disk.
-        autocast = torch.bfloat16 if self.bf16 or args.bf16 else torch.float16 if args.fp16 else None
+        bf16 = self.options.bf16_scoring or args.bf16
+        return ScoringPass(
+            model,
+            self.pool.rows_to_score(columns),
+            self.pool.lengths,
+            task.collator(collate_fn, columns),
+            signals=task.signals,
+            token_budget=self.options.token_budget,
+            autocast=torch.bfloat16 if bf16 else torch.float16 if args.fp16 else None,
+            num_workers=args.dataloader_num_workers,
+            scratch_dir=self.pool.run_dir,
+        )
 
-        def scored(
-            rows: np.ndarray,
-            keep: frozenset[str],
-            score: Callable[..., torch.Tensor] | None,
-            title: str | None = None,
-            draws: Sequence[Draw] = (),
-        ) -> dict[str, np.ndarray]:
-            return score_examples(
-                model,
-                dataset,
-                rows,
-                self.pool.lengths[rows],
-                task.collator(collate_fn, columns),
-                keep=keep,
-                score=score,
-                signals=task.signals,
-                draws=draws,
-                token_budget=self.token_budget,
-                autocast=autocast,
-                num_workers=args.dataloader_num_workers,
-                scratch_dir=self.pool.run_dir,
-                progress=title if self.show_progress else None,
-            )
-
-        return scored
+    def _title(self, title: str) -> str | None:
+        """Return the title of a progress bar, or `None` where none is shown."""
+        return title if self.show_progress else None
 
     # -- self-training ---------------------------------------------------------------------------------------------
 
@@ -393,11 +391,12 @@ class Acquisition:
         positions = on_main(self.pool.unlabeled_positions)
         arrays = {name: np.empty(0, np.float32) for name in PREDICTION_SIGNALS}
         if len(positions):
-            arrays = self._scoring(model, collate_fn, args)(positions, PREDICTION_SIGNALS, None, "predicting")
+            scoring = self._scoring(model, collate_fn, args)
+            arrays = scoring.run(positions, keep=PREDICTION_SIGNALS, progress=self._title("predicting"))
         on_main(lambda: keep_predictions(self.pool, round_number, positions, arrays))
 
     def pseudo_labels(self, record: RoundRecord) -> tuple[dict[str, str], np.ndarray]:
-        """What a round trains on beside labels: see `hfal.acquisition.self_training.pseudo_labels`.
+        """Return what a round trains on beside labels: see `hfal.acquisition.self_training.pseudo_labels`.
 
         Args:
             record: The round; `predict` or `propose` has kept what the model of the one before says.
@@ -408,27 +407,28 @@ class Acquisition:
     # -- draws -----------------------------------------------------------------------------------------------------
 
     def _members(self, round_number: int, members: Callable[[int], Members] | None) -> Members:
-        """The committee without this round's model."""
-        if callable(self.committee):
-            found = self.committee(round_number)
+        """Return the committee without this round's model."""
+        given = self.options.committee
+        if callable(given):
+            found = given(round_number)
             check_committee(found, self.pool.label_names)
             return found
-        if not isinstance(self.committee, int):
-            assert self.committee is not None
-            return self.committee
+        if not isinstance(given, int):
+            assert given is not None
+            return given
         if members is None:
             raise ArgumentError(COMMITTEE_OF_ROUNDS)
-        return members(self.committee - 1)
+        return members(given - 1)
 
     @contextlib.contextmanager
     def _draws(
         self, strategy: Strategy, model: torch.nn.Module, round_number: int, others: Members | None
     ) -> Iterator[Sequence[Draw]]:
-        """Draws of the model's parameters, where the strategy takes any."""
+        """Draw the model's parameters, where the strategy takes any draws."""
         if not strategy.draws:
             yield ()
         elif others is None:
-            with mc_dropout(model, self.passes, [self.seed, 5, round_number]) as draws:
+            with mc_dropout(model, self.options.passes, [self.options.seed, 5, round_number]) as draws:
                 yield draws
         else:
             with committee(model, others) as draws:
@@ -436,8 +436,8 @@ class Acquisition:
 
     def _draws_name(self, others: Members | None) -> str:
         if others is None:
-            return f"dropout, {self.passes} passes"
-        return f"committee of {1 + len(others)} {'rounds' if isinstance(self.committee, int) else 'models'}"
+            return f"dropout, {self.options.passes} passes"
+        return f"committee of {1 + len(others)} {'rounds' if isinstance(self.options.committee, int) else 'models'}"
 
     def _rng(self, *key: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *key])
+        return np.random.default_rng([self.options.seed, *key])

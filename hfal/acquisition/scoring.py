@@ -6,21 +6,19 @@ order of the data. Several processes take the batches of this plan in turn, so t
 they are, either.
 """
 
-import contextlib
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
 import datasets
 import numpy as np
 import torch
-from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+from accelerate.utils.memory import should_reduce_batch_size
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
+from hfal.acquisition.forward import Forward, eval_mode
 from hfal.errors import ArgumentError, ScoringError
-from hfal.strategies.scores import reads
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.text_classification import TextClassification
 from hfal.utils.arrays import scratch_array
@@ -31,11 +29,11 @@ from hfal.utils.distributed import gather, merge_rows, rank_and_size, shared_fai
 CPU_TOKEN_BUDGET = 2048
 ACCELERATOR_TOKEN_BUDGET = 16_384
 
-_OTHER_EMBEDDINGS = "pass embeddings=<name or path of a sentence-transformers model>, or a strategy without embeddings"
+_ROWS_AT_A_TIME = 100_000
 
 
 class NonFiniteOutputError(ScoringError):
-    """The model gave NaN or infinity for some examples, whose places in the call are `rows`."""
+    """The model gave NaN or infinity for some examples; `rows` are their places in the call."""
 
     def __init__(self, rows: np.ndarray, what: str, probabilities_are_finite: bool = False):
         super().__init__(f"{what} for {len(rows)} examples")
@@ -66,319 +64,244 @@ def plan_batches(lengths: np.ndarray, token_budget: int) -> list[np.ndarray]:
     return batches
 
 
-def forward_columns(model: torch.nn.Module, columns: Sequence[str]) -> list[str]:
-    """The columns that the model's `forward` takes, labels left out; what the Trainer's `remove_unused_columns` keeps.
+class ScoringPass:
+    """Runs a model over examples of a data set, and keeps only the signals that are asked for.
 
-    Args:
-        model: The model; of a PEFT model the wrapped one counts.
-        columns: The columns there are.
-    """
-    parameters = inspect.signature(without_adapters(model).forward).parameters
-    return [c for c in columns if c in parameters and c not in LABEL_COLUMNS]
-
-
-def without_adapters(model: torch.nn.Module) -> torch.nn.Module:
-    """The model that a PEFT model wraps, or the model itself."""
-    get_base_model = getattr(model, "get_base_model", None)
-    return get_base_model() if callable(get_base_model) else model
-
-
-def longest_input(model: torch.nn.Module) -> int | None:
-    """How many tokens the model's position embeddings can number, or `None` if it has no such table."""
-    longest = [
-        module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Embedding) and name.endswith("position_embeddings")
-    ]
-    return min(longest, default=None)
-
-
-def score_examples(
-    model: torch.nn.Module,
-    dataset: datasets.Dataset,
-    positions: np.ndarray,
-    lengths: np.ndarray,
-    collate_fn: Callable[[list[Any]], Any],
-    *,
-    keep: frozenset[str],
-    score: Callable[..., torch.Tensor] | None = None,
-    signals: Callable[..., dict[str, torch.Tensor]] = TextClassification.signals,
-    draws: Sequence[Callable[..., Any]] = (),
-    token_budget: int | None = None,
-    autocast: torch.dtype | None = None,
-    num_workers: int = 0,
-    scratch_dir: str | PathLike[str] | None = None,
-    progress: str | None = None,
-) -> dict[str, np.ndarray]:
-    """Run the model once over some examples and keep what is asked for.
-
-    The model is put into `eval()` for the pass and back as it was; no random number is drawn.
+    The model is put into `eval()` for each run and back as it was; no random number is drawn.
 
     Args:
         model: A classifier whose output has `logits`, [B, C] or [B, L, C].
         dataset: The pool's data, with only the columns that `collate_fn` and the model take; no labels.
-        positions: Rows of the dataset to score, int[N].
-        lengths: Tokens of each of these examples, int[N].
+        lengths: Tokens of each row of it, int[N].
         collate_fn: Makes a padded batch of tensors from a list of rows (the Trainer's own).
-        keep: `"embeddings"`, `"entity_embeddings"`, `"features"`, and what the task's `signals` can say.
-        score: The acquisition score, for `"scores"`: probabilities, or draws, on the device to float [B].
         signals: What a batch's logits say: the method of this name of a task of `hfal.tasks`.
-        draws: Each is called like the model, and stands for other parameters of it (see `hfal.acquisition.draws`).
         token_budget: Tokens of a batch, padding included; 2,048 on CPU and 16,384 elsewhere by default.
         autocast: Run the forward pass under autocast to this type. Faster on hardware made for it; reorders near-ties.
         num_workers: Worker processes that fetch and collate.
         scratch_dir: Where results of over 256 MiB are memory-mapped; they vanish when no longer used.
-        progress: Title of a progress bar, or `None` for none.
-
-    Returns:
-        Float32 arrays by name, rows in the order of `positions`: what `signals` says, such as `scores` [N] and
-        `probabilities` [N, C]; `embeddings` [N, D], the mean over the unpadded tokens of the last hidden states (the
-        decoder's, of an encoder-decoder), from the same pass; `entity_embeddings` [N, D], their mean over the first
-        tokens of the words that the model takes for entities; `features` [N, H], what goes into the last layer.
-
-    Raises:
-        NonFiniteOutputError: Probabilities or scores are not finite.
-        ScoringError: Not even one example fits the memory, or the model shows no hidden states for the tokens.
     """
-    # Of a model spread over devices, the first that holds weights; those on "meta" are elsewhere and come when needed.
-    device = next((p.device for p in model.parameters() if p.device.type != "meta"), torch.device("cpu"))
-    if token_budget is None:
-        token_budget = CPU_TOKEN_BUDGET if device.type == "cpu" else ACCELERATOR_TOKEN_BUDGET
-    rank, processes = rank_and_size()
-    plan = plan_batches(lengths, token_budget)[rank::processes]
-    loader = DataLoader(
-        dataset,
-        batch_sampler=[positions[rows].tolist() for rows in plan],
-        collate_fn=collate_fn,
-        num_workers=num_workers,
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # else every pass would draw from the global one
-    )
-    precision = contextlib.nullcontext() if autocast is None else torch.autocast(device.type, autocast)
-    results: dict[str, np.ndarray] = {}
-    finite = np.zeros(len(positions), bool)
-    equally_long = len(np.unique(lengths)) < 2
-    embed = keep & {"embeddings", "entity_embeddings"}
-    said = (keep - embed - {"features"}) | ({"entity_words"} if "entity_embeddings" in keep else frozenset())
-    # Of draws alone the model as it is says nothing.
-    plain = bool(keep - {"scores", "draws"}) or (score is not None and "probabilities" in reads(score)) or not draws
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        dataset: datasets.Dataset,
+        lengths: np.ndarray,
+        collate_fn: Callable[[list[Any]], Any],
+        *,
+        signals: Callable[..., dict[str, torch.Tensor]] = TextClassification.signals,
+        token_budget: int | None = None,
+        autocast: torch.dtype | None = None,
+        num_workers: int = 0,
+        scratch_dir: str | PathLike[str] | None = None,
+    ):
+        self.model = model
+        self.dataset = dataset
+        self.lengths = lengths
+        self.collate_fn = collate_fn
+        self.signals = signals
+        # Of a model spread over devices, the first that holds weights; those on "meta" come when they are needed.
+        self.device = next((p.device for p in model.parameters() if p.device.type != "meta"), torch.device("cpu"))
+        if token_budget is None:
+            token_budget = CPU_TOKEN_BUDGET if self.device.type == "cpu" else ACCELERATOR_TOKEN_BUDGET
+        self.token_budget = token_budget
+        self.autocast = autocast
+        self.num_workers = num_workers
+        self.scratch_dir = scratch_dir
 
     def run(
+        self,
+        positions: np.ndarray,
+        *,
+        keep: frozenset[str],
+        score: Callable[..., torch.Tensor] | None = None,
+        draws: Sequence[Callable[..., Any]] = (),
+        progress: str | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Run the model once over some examples.
+
+        Args:
+            positions: Rows of the dataset to score, int[n].
+            keep: `"embeddings"`, `"entity_embeddings"`, `"features"`, and what the task's `signals` can say.
+            score: The acquisition score, for `"scores"`: probabilities, or draws, on the device to float [B].
+            draws: Each is called like the model, and stands for other parameters of it (see
+                `hfal.acquisition.draws`).
+            progress: Title of a progress bar, or `None` for none.
+
+        Returns:
+            Float32 arrays by name, rows in the order of `positions`: what `signals` says, such as `scores` [n] and
+            `probabilities` [n, C]; `embeddings` [n, D], the mean over the unpadded tokens of the last hidden states
+            (the decoder's, of an encoder-decoder), from the same pass; `entity_embeddings` [n, D], their mean over the
+            first tokens of the words that the model takes for entities; `features` [n, H], what goes into the last
+            layer.
+
+        Raises:
+            NonFiniteOutputError: Probabilities or scores are not finite.
+            ScoringError: Not even one example fits the memory, or the model shows no hidden states for the tokens.
+        """
+        lengths = self.lengths[positions]
+        rank, processes = rank_and_size()
+        batches = plan_batches(lengths, self.token_budget)[rank::processes]
+        loader = self._load([positions[rows] for rows in batches])
+        results = _Results(len(positions), self.scratch_dir)
+        forward = Forward(
+            self.model,
+            self.device,
+            lengths,
+            keep=keep,
+            signals=self.signals,
+            score=score,
+            draws=draws,
+            autocast=self.autocast,
+        )
+        with (
+            shared_failure(),
+            torch.inference_mode(),
+            # A compiled model would be compiled again for these shapes, and may not call a hook that it does not know.
+            torch.compiler.set_stance("force_eager"),
+            eval_mode(self.model),
+            forward.hooks(),
+            tqdm(
+                total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=progress is None
+            ) as bar,
+        ):
+            fitting = self.token_budget  # halved when the memory turns out to be too small
+            for rows, batch in zip(batches, loader, strict=True):
+                longest = int(lengths[rows[0]])
+                fitting = self._score_batch(rows, batch, longest, fitting, forward, results)
+                bar.update(len(rows))
+        results.merge()
+        results.check_finite()
+        return results.arrays
+
+    def _load(self, batches: list[np.ndarray]) -> DataLoader:
+        """Fetch and collate the batches of this process."""
+        return DataLoader(
+            self.dataset,
+            batch_sampler=[rows.tolist() for rows in batches],
+            collate_fn=self.collate_fn,
+            num_workers=self.num_workers,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # else every pass would draw from the global one
+        )
+
+    def _score_batch(
+        self,
+        rows: np.ndarray,
+        batch: Mapping[str, Any],
+        longest: int,
+        fitting: int,
+        forward: Forward,
+        results: "_Results",
+    ) -> int:
+        """Score a batch, in parts where it has more tokens than fit.
+
+        Args:
+            rows: The rows of the results that it fills.
+            batch: What the collator made of them.
+            longest: Tokens of the longest of them.
+            fitting: Tokens that the memory is known to be large enough for.
+            forward: The model.
+            results: What is kept.
+
+        Returns:
+            `fitting`, or less where that was too much.
+        """
+        inputs = {
+            name: tensor.to(self.device, non_blocking=True)
+            for name, tensor in batch.items()
+            if name not in LABEL_COLUMNS and isinstance(tensor, torch.Tensor)
+        }
+        words = next((batch[name] for name in LABEL_COLUMNS if name in batch), None)
+        parts = [(0, len(rows))]
+        while parts:
+            start, stop = parts.pop(0)
+            tokens = (stop - start) * longest
+            if tokens > fitting and stop - start > 1:
+                middle = (start + stop) // 2
+                parts[:0] = [(start, middle), (middle, stop)]
+                continue
+            kept = self._score_part(inputs, words, start, stop, tokens, forward)
+            if kept is None:
+                forward.free_memory()
+                fitting = tokens // 2
+                parts.insert(0, (start, stop))
+                continue
+            results.write(rows[start:stop], kept)
+        return fitting
+
+    def _score_part(
+        self,
         inputs: dict[str, torch.Tensor],
         words: torch.Tensor | None,
-        hidden: list[torch.Tensor],
-        into_head: list[tuple[torch.Tensor, torch.Tensor]],
-    ) -> dict[str, torch.Tensor]:
-        with precision:
-            drawn = torch.stack([_logits(draw(**inputs)).to(device) for draw in draws], dim=-2) if draws else None
-            logits = _logits(model(**inputs)) if plain else None
-        kept = signals(logits, drawn, words, said, score)
-        entity_words = kept.pop("entity_words", None)
-        if "features" in keep:
-            kept["features"] = _features(model, into_head, logits)
-        if embed:
-            if not hidden:
+        start: int,
+        stop: int,
+        tokens: int,
+        forward: Forward,
+    ) -> dict[str, torch.Tensor] | None:
+        """Score the rows from `start` to `stop` of a batch; return `None` if the memory is too small for them.
+
+        The caller frees the memory, on which the traceback here still holds.
+        """
+        part = {name: tensor[start:stop] for name, tensor in inputs.items()}
+        try:
+            return forward(part, None if words is None else words[start:stop])
+        except Exception as error:
+            if not should_reduce_batch_size(error):
+                raise
+            if stop - start == 1:
+                # Not the original error: `auto_find_batch_size` would take it and train the round again.
                 raise ScoringError(
-                    f"{type(model).__name__} shows no hidden states: its base model was not called, or gave none; "
-                    f"{_OTHER_EMBEDDINGS}"
-                )
-            states = hidden.pop()
-            for name in embed:
-                mask = inputs.get("attention_mask") if name == "embeddings" else entity_words
-                kept[name] = _embeddings(model, states, mask, equally_long)
-        if "tags" in kept:  # as wide as the longest example, since batches differ
-            kept["tags"] = torch.nn.functional.pad(kept["tags"], (0, int(lengths.max()) - kept["tags"].shape[1]))
-        return kept
+                    f"no memory to score even one example of {tokens} tokens: tokenize with a smaller "
+                    f"max_length, or free memory on {self.device}"
+                ) from error
+            return None
 
-    with (
-        shared_failure(),
-        torch.inference_mode(),
-        # A compiled model would be compiled again for these shapes, and may not call a hook that it does not know.
-        torch.compiler.set_stance("force_eager"),
-        eval_mode(model),
-        _last_hidden_states(model, bool(embed)) as hidden,
-        _last_layer(model, "features" in keep) as into_head,
-        tqdm(total=sum(map(len, plan)), desc=progress, unit=" texts", leave=False, disable=progress is None) as bar,
-    ):
-        fitting = token_budget  # halved when the memory turns out to be too small
-        for rows, batch in zip(plan, loader, strict=True):
-            inputs = {
-                name: tensor.to(device, non_blocking=True)
-                for name, tensor in batch.items()
-                if name not in LABEL_COLUMNS and isinstance(tensor, torch.Tensor)
-            }
-            words = next((batch[name] for name in LABEL_COLUMNS if name in batch), None)
-            parts = [(0, len(rows))]
-            while parts:
-                start, stop = parts.pop(0)
-                tokens = (stop - start) * int(lengths[rows[0]])
-                if tokens > fitting and stop - start > 1:
-                    middle = (start + stop) // 2
-                    parts[:0] = [(start, middle), (middle, stop)]
-                    continue
-                try:
-                    kept = run(
-                        {name: tensor[start:stop] for name, tensor in inputs.items()},
-                        None if words is None else words[start:stop],
-                        hidden,
-                        into_head,
+
+class _Results:
+    """The results of one run: float32 arrays by name, opened when the first batch shows their width.
+
+    Args:
+        size: How many examples there are.
+        scratch_dir: See `ScoringPass`.
+    """
+
+    def __init__(self, size: int, scratch_dir: str | PathLike[str] | None):
+        self.arrays: dict[str, np.ndarray] = {}
+        self._finite = np.zeros(size, bool)
+        self._scratch_dir = scratch_dir
+
+    def write(self, rows: np.ndarray, kept: dict[str, torch.Tensor]) -> None:
+        """Fill the rows of a batch."""
+        self._finite[rows] = kept.pop("finite").cpu().numpy()
+        for name, tensor in kept.items():
+            if name not in self.arrays:
+                self.arrays[name] = scratch_array((len(self._finite), *tensor.shape[1:]), self._scratch_dir)
+            self.arrays[name][rows] = tensor.float().cpu().numpy()
+
+    def merge(self) -> None:
+        """Complete what this process computed by what the others did."""
+        merge_rows(self._finite)
+        shapes: dict[str, tuple[int, ...]] = {}
+        for part in gather({name: array.shape for name, array in self.arrays.items()}):
+            shapes.update(part)
+        for name, shape in sorted(shapes.items()):
+            if name not in self.arrays:  # there were fewer batches than processes
+                self.arrays[name] = scratch_array(shape, self._scratch_dir)
+            merge_rows(self.arrays[name])
+
+    def check_finite(self) -> None:
+        """Refuse NaN and infinity.
+
+        Raises:
+            NonFiniteOutputError: There are some.
+        """
+        if not self._finite.all():
+            raise NonFiniteOutputError(np.flatnonzero(~self._finite), "the model's outputs are NaN or infinite")
+        for name, values in self.arrays.items():
+            for start in range(0, len(values), _ROWS_AT_A_TIME):
+                rows = values[start : start + _ROWS_AT_A_TIME]
+                bad = ~np.isfinite(rows).reshape(len(rows), -1).all(1)
+                if bad.any():
+                    raise NonFiniteOutputError(
+                        start + np.flatnonzero(bad), f"the {name} are NaN or infinite", name == "scores"
                     )
-                except Exception as error:
-                    if not should_reduce_batch_size(error):
-                        raise
-                    if stop - start == 1:
-                        # Not the original error: `auto_find_batch_size` would take it and train the round again.
-                        raise ScoringError(
-                            f"no memory to score even one example of {tokens} tokens: tokenize with a smaller "
-                            f"max_length, or free memory on {device}"
-                        ) from error
-                    fitting = tokens // 2
-                    parts.insert(0, (start, stop))
-                    kept = None
-                if kept is None:  # outside of `except`, whose traceback holds on to the memory
-                    hidden.clear()
-                    into_head.clear()
-                    clear_device_cache(garbage_collection=True)
-                    continue
-                part = rows[start:stop]
-                finite[part] = kept.pop("finite").cpu().numpy()
-                for name, tensor in kept.items():
-                    if name not in results:
-                        results[name] = scratch_array((len(positions), *tensor.shape[1:]), scratch_dir)
-                    results[name][part] = tensor.float().cpu().numpy()
-            bar.update(len(rows))
-
-    _merge(results, finite, scratch_dir)
-    if not finite.all():
-        raise NonFiniteOutputError(np.flatnonzero(~finite), "the model's outputs are NaN or infinite")
-    for name, values in results.items():
-        for block in range(0, len(values), 100_000):
-            bad = ~np.isfinite(values[block : block + 100_000]).reshape(len(values[block : block + 100_000]), -1).all(
-                1
-            )
-            if bad.any():
-                raise NonFiniteOutputError(
-                    block + np.flatnonzero(bad), f"the {name} are NaN or infinite", name == "scores"
-                )
-    return results
-
-
-def _logits(outputs: Any) -> torch.Tensor:
-    logits: torch.Tensor = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
-    return logits
-
-
-def _features(
-    model: torch.nn.Module, into_head: list[tuple[torch.Tensor, torch.Tensor]], logits: torch.Tensor | None
-) -> torch.Tensor:
-    """What went into the layer that gave the logits [B, C], float32[B, H]."""
-    assert logits is not None
-    for inputs, outputs in reversed(into_head):
-        if outputs.shape[-1] != logits.shape[-1]:
-            continue
-        into_head.clear()
-        if inputs.ndim == 3:  # a decoder's head is called for every token, and one of them counts
-            token = (outputs - logits[:, None]).abs().sum(dim=-1).argmin(dim=1)
-            inputs = inputs[torch.arange(len(inputs), device=inputs.device), token]
-        return inputs.float()
-    raise ScoringError(
-        f"{type(model).__name__} has no linear layer that gives its logits, so there are no gradients of it: use a "
-        "strategy without 'features', such as 'margin+kmeans'"
-    )
-
-
-def _embeddings(
-    model: torch.nn.Module, hidden: torch.Tensor, mask: torch.Tensor | None, equally_long: bool
-) -> torch.Tensor:
-    """Mean of the hidden states [B, L, D] over the tokens that are no padding, float32[B, D]."""
-    if mask is None:
-        if not equally_long:
-            raise ScoringError(
-                f"embeddings would be of the padding too, since the batches for {type(model).__name__} have no "
-                f"attention_mask; {_OTHER_EMBEDDINGS}"
-            )
-        mask = torch.ones(hidden.shape[:2])
-    virtual = hidden.shape[1] - mask.shape[1]
-    if virtual > 0 and virtual == getattr(getattr(model, "active_peft_config", None), "num_virtual_tokens", None):
-        hidden = hidden[:, virtual:]  # a learned prompt stands in front of the text
-    if hidden.shape[:2] != mask.shape:
-        raise ScoringError(
-            f"{type(model).__name__} has hidden states of shape {list(hidden.shape)} for inputs of shape "
-            f"{list(mask.shape)}, not one for each token; {_OTHER_EMBEDDINGS}"
-        )
-    hidden = hidden.float()
-    weights = mask.to(hidden)  # also to its device: the model may be spread over several
-    return torch.bmm(weights.unsqueeze(1), hidden).squeeze(1) / weights.sum(dim=1, keepdim=True).clamp(min=1)
-
-
-def _merge(results: dict[str, np.ndarray], finite: np.ndarray, scratch_dir: str | PathLike[str] | None) -> None:
-    """Complete what this process computed by what the others did, in place."""
-    merge_rows(finite)
-    shapes: dict[str, tuple[int, ...]] = {}
-    for part in gather({name: array.shape for name, array in results.items()}):
-        shapes.update(part)
-    for name, shape in sorted(shapes.items()):
-        if name not in results:  # there were fewer batches than processes
-            results[name] = scratch_array(shape, scratch_dir)
-        merge_rows(results[name])
-
-
-@contextlib.contextmanager
-def eval_mode(model: torch.nn.Module) -> Iterator[None]:
-    """A `with` block in which the model is in `eval()`; then each of its modules is as it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-@contextlib.contextmanager
-def _last_hidden_states(model: torch.nn.Module, wanted: bool) -> Iterator[list[torch.Tensor]]:
-    """The last hidden states of each forward pass, caught by a hook on the model under the head."""
-    caught: list[torch.Tensor] = []
-    if not wanted:
-        yield caught
-        return
-    base = without_adapters(model)
-    body = getattr(base, "base_model", None)
-    if not isinstance(body, torch.nn.Module) or body is base:
-        raise ScoringError(f"{type(model).__name__} has no base_model to take embeddings from: {_OTHER_EMBEDDINGS}")
-
-    def catch(_module: torch.nn.Module, _inputs: Any, outputs: Any) -> None:
-        if isinstance(outputs, tuple):
-            outputs = outputs[0]
-        elif isinstance(outputs, Mapping):
-            outputs = outputs.get("last_hidden_state")
-        caught[:] = [outputs] if isinstance(outputs, torch.Tensor) else []
-
-    hook = body.register_forward_hook(catch)
-    try:
-        yield caught
-    finally:
-        hook.remove()
-
-
-@contextlib.contextmanager
-def _last_layer(model: torch.nn.Module, wanted: bool) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
-    """What goes into, and comes out of, the linear layers of the head in each forward pass, in their order."""
-    caught: list[tuple[torch.Tensor, torch.Tensor]] = []
-    if not wanted:
-        yield caught
-        return
-    base = without_adapters(model)
-    body = getattr(base, "base_model", None)
-    in_body = set(body.modules()) if isinstance(body, torch.nn.Module) and body is not base else set()
-
-    def catch(_module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], outputs: torch.Tensor) -> None:
-        caught.append((inputs[0], outputs))
-
-    head = [m for m in base.modules() if isinstance(m, torch.nn.Linear) and m not in in_body]
-    hooks = [module.register_forward_hook(catch) for module in head]
-    try:
-        yield caught
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -34,7 +34,7 @@ PREDICTION_SIGNALS = frozenset({"predictions", "confidences"})
 
 @dataclass(frozen=True)
 class SelfTraining:
-    """How confident predictions join the training set.
+    """The weight of pseudo-labels, and the confidence that a prediction needs to become one.
 
     At most as many of each class are taken, at random, as make all of them together weigh no more than all labels:
     `labels / (weight * classes)`. The limit for each class is there because a class that the model finds often, or
@@ -64,7 +64,7 @@ class SelfTraining:
 def confident(
     classes: np.ndarray, confidences: np.ndarray, threshold: float, most: int, in_all: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The rows to take, int64[m] in ascending order: at random, at most `most` of each class and `in_all`.
+    """Return the rows to take, int64[m], ascending: drawn at random, at most `most` of each class and `in_all`.
 
     Args:
         classes: The class predicted for each example, int[N].
@@ -84,13 +84,13 @@ def confident(
 
 
 def repetitions(labels: int, weight: float, rng: np.random.Generator) -> np.ndarray:
-    """How often each label is in the training set, int64[labels]: on average `1 / weight` times."""
+    """Return how often each label is in the training set, int64[labels]: on average `1 / weight` times."""
     whole, part = divmod(1 / weight, 1)
     return int(whole) + (rng.random(labels) < part)
 
 
 def keep_predictions(pool: Pool, round_number: int, positions: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write down what a round's model says of unlabeled examples, for the next round.
+    """Write a round's predictions on unlabeled examples to a file, for the next round.
 
     Args:
         pool: The pool.
@@ -110,7 +110,7 @@ def keep_predictions(pool: Pool, round_number: int, positions: np.ndarray, array
 def pseudo_labels(
     pool: Pool, settings: SelfTraining, record: RoundRecord, rng: np.random.Generator
 ) -> tuple[dict[str, str], np.ndarray]:
-    """What a round trains on beside labels, written down, and how often each label is repeated for that.
+    """Choose a round's pseudo-labels, write them to a file, and return them with the repetitions of each label.
 
     Args:
         pool: The pool.
@@ -137,7 +137,7 @@ def pseudo_labels(
 
 
 def forget_predictions(run_dir: Path, round_number: int) -> None:
-    """Remove the predictions that no later round needs: those of the rounds before this one, which is over."""
+    """Remove the predictions of the rounds before this one, which is over: no later round needs them."""
     for before in range(1, round_number):
         predictions_file(run_dir, before).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Where the signals come from that a strategy needs: the scoring pass, the labels, or embeddings made elsewhere."""
+"""The sources of a strategy's signals: the scoring pass, the labels, or embeddings made elsewhere."""
 
 import os
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _OWN_EMBEDDINGS = {"model": "embeddings", "entities": "entity_embeddings"}  # to
 
 
 class SignalSources:
-    """The sources of one run.
+    """The sources of one run's signals.
 
     Args:
         pool: The pool.
@@ -51,7 +51,7 @@ class SignalSources:
 
     @property
     def embeddings_name(self) -> str:
-        """What the record of a query says of its embeddings."""
+        """The name of the embeddings in the record of a query."""
         if isinstance(self.embeddings, str | os.PathLike):
             name = os.fspath(self.embeddings)
             return name if name in _OWN_EMBEDDINGS else absolute_reference(name)
@@ -61,18 +61,18 @@ class SignalSources:
         return absolute_reference(name) if name else type(self.embeddings).__name__
 
     def in_pass(self, signal: str) -> str | None:
-        """What the scoring pass calls a signal; `None` if it comes from elsewhere."""
+        """Return the name of a signal in the scoring pass; `None` if it comes from elsewhere."""
         signal = LABELED_SIGNALS.get(signal, signal)
         return self.own if signal == "embeddings" else None if signal == "labels" else signal
 
     def labeled_positions(self) -> np.ndarray:
-        """The examples to train on, int64[n], in the order of their ids."""
+        """Return the examples to train on, int64[n], in the order of their ids."""
         return self.pool.positions(sorted(self.pool.training_labels()))
 
     def known(
         self, needs: frozenset[str], positions: np.ndarray, arrays: Mapping[str, np.ndarray] | None = None
     ) -> Signals:
-        """The signals of some names; called by the main process.
+        """Return the signals of some names; called by the main process.
 
         Args:
             needs: Their names.
@@ -99,7 +99,7 @@ class SignalSources:
         return sentence_embeddings(self.pool, self.embeddings, self.show_progress, self.embeddings_dir)
 
     def _labels_of(self, positions: np.ndarray) -> np.ndarray:
-        """The classes of labeled examples, int64[n]."""
+        """Return the classes of labeled examples, int64[n]."""
         number = {name: number for number, name in enumerate(self.pool.label_names)}
         labels = self.pool.training_labels()
         return np.array([number[labels[self.pool.ids[int(row)].as_py()]] for row in positions], np.int64)

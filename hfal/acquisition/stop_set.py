@@ -1,4 +1,4 @@
-"""The stop set: which examples of the pool it has, and what the rounds' models say of them."""
+"""The stop set: a fixed sample of the pool, and each round's predictions on it."""
 
 import contextlib
 import logging
@@ -19,7 +19,7 @@ STOP_SET_SIZE = 1000
 
 
 def stop_set(pool: Pool, rng: np.random.Generator, seed: int) -> np.ndarray:
-    """The rows of the stop set, int64[n]: drawn when it is first needed, but from all of the pool, labeled or not.
+    """Return the rows of the stop set, int64[n]; draw it from the whole pool, labeled or not, when first needed.
 
     Args:
         pool: The pool, whose store keeps the ids.
@@ -40,13 +40,13 @@ def stop_set(pool: Pool, rng: np.random.Generator, seed: int) -> np.ndarray:
 
 
 def is_measured(store: Store, round_number: int) -> bool:
-    """Whether it is recorded what the model of a round says of the stop set."""
+    """Return whether a round's predictions on the stop set are recorded."""
     record = store.round(round_number)
     return record is not None and record.stability is not None
 
 
 def record_predictions(store: Store, task: Task, round_number: int, arrays: Mapping[str, np.ndarray]) -> None:
-    """Record what a round's model says of the stop set, and how that differs from the round before.
+    """Record a round's predictions on the stop set, and how they differ from the round before.
 
     Args:
         store: The store of the run.

@@ -5,11 +5,13 @@ Importing this module loads neither torch nor transformers: `hfal run --help` ne
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from hfal.acquisition.options import QueryOptions
 from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
 from hfal.tasks.kinds import KINDS
+from hfal.training.options import LoopOptions
 
 
 if TYPE_CHECKING:
@@ -320,36 +322,12 @@ class ActiveLearningArguments:
         return parse_stop(str(self.stop), metric=usual, budget=self.budget, unit=self.unit, target=target)
 
     def callback_options(self) -> dict[str, Any]:
-        """Return the options that `ActiveLearningCallback` takes by the same name."""
-        options = {name: getattr(self, name) for name in _CALLBACK_OPTIONS}
+        """Return the options that `ActiveLearningCallback` takes by the same name; `stop` has yet to be read."""
+        names = {option.name for option in (*fields(QueryOptions), *fields(LoopOptions))} - {"stop"}
+        options = {option.name: getattr(self, option.name) for option in fields(self) if option.name in names}
         if self.min_steps is None:
             options["min_steps"] = 0 if self.given.keys() & {"num_train_epochs", "max_steps"} else _MIN_STEPS
         return options
-
-
-_CALLBACK_OPTIONS = (
-    "query_size",
-    "seed_size",
-    "seed_strategy",
-    "holdout",
-    "budget",
-    "unit",
-    "target_metric",
-    "target",
-    "record_stability",
-    "retrain",
-    "embeddings",
-    "embeddings_dir",
-    "passes",
-    "committee",
-    "token_budget",
-    "bf16_scoring",
-    "self_training",
-    "self_training_threshold",
-    "keep_models",
-    "min_steps",
-    "class_weights",
-)
 
 
 @dataclass

@@ -1,10 +1,11 @@
-"""The callback on the user's own Trainer: it scores and selects when training ends."""
+"""The callback for the user's own Trainer: it scores and selects when training ends."""
 
 import logging
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ import numpy as np
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hfal.acquisition.queries import COMMITTEE_OF_ROUNDS, Acquisition, Committee
-from hfal.acquisition.self_training import SelfTraining
+from hfal.acquisition.draws import Committee
+from hfal.acquisition.options import QueryOptions
+from hfal.acquisition.queries import COMMITTEE_OF_ROUNDS, Acquisition
 from hfal.annotators.asking import ask, collect
 from hfal.annotators.base import Annotator
 from hfal.data.pool import Pool
@@ -24,9 +26,8 @@ from hfal.store.records import RoundRecord
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 from hfal.strategies.selection import SelectFunction
 from hfal.tasks.kinds import TASK_OF_FAMILY
-from hfal.training.class_weights import CLASS_WEIGHTS
-from hfal.training.loop import Round, RoundInProgress, owned, run_rounds, without_timings
-from hfal.training.next_step import RETRAIN, Plan
+from hfal.training.loop import Loop, Round, RoundTraining, owned, without_timings
+from hfal.training.options import LoopOptions
 from hfal.utils.distributed import gather, is_main, on_main, rank_and_size
 
 
@@ -167,51 +168,11 @@ class ActiveLearningCallback(TrainerCallback):
     ):
         if query_size is None:
             query_size = QUERY_SIZES.get(unit, 1)
-        seed_size = query_size if seed_size is None else seed_size
-        smallest = {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1, "keep_models": 1}
-        smallest["min_steps"] = 0
-        if passes is not None and not isinstance(passes, int):
-            raise ArgumentError(f"passes={passes!r}, expected a whole number")
-        for name, least in {**smallest, "passes": 2, "committee": 2}.items():
-            value = locals()[name]
-            if isinstance(value, int) and value < least:
-                raise ArgumentError(f"{name}={value}, expected at least {least}")
-        if passes is not None and committee is not None:
-            logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
-        if retrain not in RETRAIN:
-            raise ArgumentError(f"retrain={retrain!r}, expected one of {', '.join(RETRAIN)}")
-        if class_weights not in (None, *CLASS_WEIGHTS):
-            raise ArgumentError(f"class_weights={class_weights!r}, expected one of {', '.join(CLASS_WEIGHTS)}")
-        if (target_metric is None) != (target is None):
-            raise ArgumentError(
-                f"target_metric={target_metric!r} and target={target!r} belong together: pass both or none"
-            )
-        if budget is not None and budget <= holdout:
-            raise ArgumentError(
-                f"budget={budget} leaves nothing to train on after holdout={holdout}: "
-                "raise the budget or lower the holdout"
-            )
-        self.pool = pool
-        self.annotator = annotator
-        self.holdout = holdout
-        self.target_metric = target_metric
-        self.target = target
-        self.stop = _stop(stop, target_metric, target, budget, unit)
-        self.retrain = retrain
-        self.min_steps = min_steps
-        self.class_weights = class_weights
-        # A committee of this round's model and those before it needs them to be there, also after a restart.
-        self.keep_models = keep_models
-        strategies = resolve_schedule(strategy, pool.task.kind.family, pool.task.outside, TASK_OF_FAMILY)
-        self._committee_of_rounds = isinstance(committee, int) and any(s.draws for s in strategies.values())
-        if keep_models is not None and isinstance(committee, int) and self._committee_of_rounds:
-            self.keep_models = max(keep_models, committee)
-        self.acquisition = Acquisition(
-            pool,
-            strategies,
+        query_options = QueryOptions(
             query_size=query_size,
-            seed_size=seed_size,
+            seed_size=query_size if seed_size is None else seed_size,
             seed_strategy=seed_strategy,
+            holdout=holdout,
             budget=budget,
             unit=unit,
             embeddings=embeddings,
@@ -219,16 +180,40 @@ class ActiveLearningCallback(TrainerCallback):
             passes=_PASSES if passes is None else passes,
             committee=committee,
             token_budget=token_budget,
-            bf16=bf16_scoring,
+            bf16_scoring=bf16_scoring,
+            self_training=self_training,
+            self_training_threshold=self_training_threshold,
             seed=seed,
-            record_stability=record_stability or (self.stop is not None and self.stop.needs_stability),
-            self_training=None if self_training is None else SelfTraining(self_training, self_training_threshold),
+            record_stability=record_stability,
         )
-        self._progress: RoundInProgress | None = None  # set by the loop; without it every train() is a round
+        if passes is not None and committee is not None:
+            logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
+        loop_options = LoopOptions(
+            target_metric=target_metric,
+            target=target,
+            stop=None,
+            retrain=retrain,
+            keep_models=keep_models,
+            min_steps=min_steps,
+            class_weights=class_weights,
+        )
+        criterion = _criterion(stop, target_metric, target, budget, unit)
+        if criterion is not None and criterion.needs_stability:
+            query_options = replace(query_options, record_stability=True)
+        strategies = resolve_schedule(strategy, pool.task.kind.family, pool.task.outside, TASK_OF_FAMILY)
+        self._committee_of_rounds = isinstance(committee, int) and any(s.draws for s in strategies.values())
+        if keep_models is not None and isinstance(committee, int) and self._committee_of_rounds:
+            # A committee of this round's model and those before it needs them to be there, also after a restart.
+            keep_models = max(keep_models, committee)
+        self.pool = pool
+        self.annotator = annotator
+        self.options = replace(loop_options, stop=criterion, keep_models=keep_models)
+        self.acquisition = Acquisition(pool, strategies, query_options)
+        self._loop: Loop | None = None  # without one every train() is a round
         self._sigterm = False
 
     def rounds(self, trainer: Trainer, rounds: int | None = None) -> Iterator[Round]:
-        """The loop: have the seed set labeled, then for each round train (in the loop's body), query and annotate.
+        """Have the seed set labeled, then for each round train (in the loop's body), query and annotate.
 
         The last round queries nothing, so that no label is bought that no model was trained on. A run that was
         stopped, however it was, goes on where it stood; one that is finished only gives the Trainer its last model.
@@ -254,21 +239,11 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(f"rounds={rounds}, expected at least 1")
         if self not in trainer.callback_handler.callbacks:
             raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
-        plan = Plan(
-            rounds,
-            self.holdout,
-            self.target_metric,
-            self.target,
-            self.stop,
-            self.retrain,
-            self.keep_models,
-            self.min_steps,
-            self.class_weights,
-        )
+        self._loop = Loop(trainer, self.acquisition, annotator, self.options, rounds)
         try:
-            yield from run_rounds(trainer, self.acquisition, annotator, plan, self._begin)
+            yield from self._loop.run()
         finally:
-            self._progress = None
+            self._loop = None
 
     def run(self, trainer: Trainer, rounds: int | None = None) -> list[RoundRecord]:
         """Drive all rounds: `for round in rounds(trainer, rounds): trainer.train(...)`.
@@ -298,8 +273,10 @@ class ActiveLearningCallback(TrainerCallback):
             )
         return self.annotator
 
-    def _begin(self, progress: RoundInProgress) -> None:
-        self._progress = progress
+    @property
+    def _training(self) -> RoundTraining | None:
+        """The training of the round that the loop has handed out."""
+        return None if self._loop is None else self._loop.training
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -308,23 +285,10 @@ class ActiveLearningCallback(TrainerCallback):
 
         After an error for want of memory `auto_find_batch_size` comes here again, and the round has to begin again.
         """
-        progress = self._progress
-        if progress is None and self._committee_of_rounds:
-            raise ArgumentError(COMMITTEE_OF_ROUNDS)
-        if progress is None and self.acquisition.self_training is not None:
-            raise ArgumentError(
-                "self_training= adds to the training set of the next round, which only run() and rounds() make: call "
-                "these"
-            )
-        for name in ("class_weights", "min_steps"):
-            if progress is None and getattr(self, name):
-                raise ArgumentError(
-                    f"{name}= is for the rounds that run() and rounds() train: call these, or leave it out"
-                )
-        if progress is not None and not progress.ended:
-            if progress.begun:
-                progress.begin_again()
-            progress.begun = True
+        if self._training is None:
+            self._check_options_outside_of_rounds()
+        else:
+            self._training.begin()
         self._sigterm = False
         if args.enable_jit_checkpoint and threading.current_thread() is threading.main_thread():
             then = signal.getsignal(signal.SIGTERM)
@@ -348,19 +312,30 @@ class ActiveLearningCallback(TrainerCallback):
         """Record the round's query, made with the model just trained (the best one, where the Trainer loads it)."""
         if model is None:
             return
-        progress = self._progress
+        training = self._training
         interrupted = any(gather(self._sigterm))  # of several processes, the signal may have reached one first
-        if progress is not None:
-            progress.interrupted = interrupted
+        if training is not None:
+            training.interrupted = interrupted
         if interrupted and state.global_step < state.max_steps:
             logger.info("the training was interrupted: nothing is queried")
-            return
-        if progress is None:
+        elif training is None:
             self._propose_outside_of_rounds(args, state, model, train_dataloader)
-            return
-        progress.save()
-        progress.propose(model, train_dataloader.collate_fn, args)
-        progress.ended = True
+        else:
+            training.end(model, train_dataloader.collate_fn, args)
+
+    def _check_options_outside_of_rounds(self) -> None:
+        if self._committee_of_rounds:
+            raise ArgumentError(COMMITTEE_OF_ROUNDS)
+        if self.acquisition.self_training is not None:
+            raise ArgumentError(
+                "self_training= adds to the training set of the next round, which only run() and rounds() make: call "
+                "these"
+            )
+        for name, value in (("class_weights", self.options.class_weights), ("min_steps", self.options.min_steps)):
+            if value:
+                raise ArgumentError(
+                    f"{name}= is for the rounds that run() and rounds() train: call these, or leave it out"
+                )
 
     def _propose_outside_of_rounds(
         self, args: TrainingArguments, state: TrainerState, model: torch.nn.Module, train_dataloader: Any
@@ -391,10 +366,13 @@ class ActiveLearningCallback(TrainerCallback):
         return number
 
 
-def _stop(
+def _criterion(
     stop: Criterion | str | None, target_metric: str | None, target: float | None, budget: int | None, unit: str
 ) -> Criterion | None:
-    """What ends the run, the target included; where `stop` names that very target, it decides what that counts for."""
+    """Return what ends the run, the target included.
+
+    Where `stop` names that very target, it decides what that counts for.
+    """
     reached = None if target_metric is None or target is None else Target(target_metric, target)
     if isinstance(stop, str):
         known = None if reached is None else (reached.metric, reached.value)

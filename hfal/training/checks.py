@@ -1,4 +1,4 @@
-"""Whether a Trainer fits a run, found out before anything is asked or trained. Nothing of it is changed."""
+"""Checks of whether a Trainer fits a run, before anything is asked or trained. They change nothing."""
 
 from typing import Any
 
@@ -6,12 +6,13 @@ import numpy as np
 from transformers import Trainer
 
 from hfal.acquisition.draws import dropout_layers
+from hfal.acquisition.forward import forward_columns, longest_input, without_adapters
 from hfal.acquisition.queries import Acquisition
-from hfal.acquisition.scoring import forward_columns, longest_input, without_adapters
 from hfal.data.pool import HOLDOUT
 from hfal.errors import ArgumentError
 from hfal.store.run_directory import initial_model
 from hfal.tasks.label_column import LABEL_COLUMNS
+from hfal.training.options import LoopOptions
 from hfal.training.weights import fits
 from hfal.utils.distributed import rank_and_size
 
@@ -19,25 +20,19 @@ from hfal.utils.distributed import rank_and_size
 def check_trainer(
     trainer: Trainer,
     acquisition: Acquisition,
-    *,
-    retrain: str,
-    holdout: int,
-    metric_wanted: str | None,
-    class_weights: str | None,
+    options: LoopOptions,
 ) -> None:
-    """Find out now what would otherwise fail in the first round, or silently go wrong in the third.
+    """Refuse now what would otherwise fail in the first round, or silently go wrong in the third.
 
     Args:
         trainer: The user's Trainer, which is only read.
         acquisition: Makes the queries.
-        retrain: How a round begins.
-        holdout: How much is held out.
-        metric_wanted: The argument that needs an evaluation, if there is one: `target_metric='accuracy'`.
-        class_weights: Which weights the classes get in the loss, if any.
+        options: How rounds are trained.
 
     Raises:
-        ArgumentError: The Trainer does not fit the pool, or the other arguments.
+        ArgumentError: The Trainer does not fit the pool, or the options.
     """
+    holdout, metric_wanted, class_weights = acquisition.options.holdout, options.metric_wanted, options.class_weights
     pool, args = acquisition.pool, trainer.args
     processes = rank_and_size()[1]
     if processes != args.world_size:
@@ -58,7 +53,7 @@ def check_trainer(
         )
     if trainer.model_init is None and trainer.state.global_step > 0 and not fits(trainer, initial_model(pool.run_dir)):
         raise ArgumentError(
-            f"retrain={retrain!r} needs weights to begin with, but the Trainer's model was trained before and "
+            f"retrain={options.retrain!r} needs weights to begin with, but the Trainer's model was trained before and "
             "there is no model_init: pass model_init= to the Trainer, or start the rounds with a new Trainer"
         )
     evaluations = trainer.eval_dataset if isinstance(trainer.eval_dataset, dict) else {"": trainer.eval_dataset}
@@ -107,7 +102,7 @@ def check_trainer(
         )
     if config is not None:
         pool.task.check_problem_type(getattr(config, "problem_type", None))
-    if acquisition.committee is None and any(strategy.draws for strategy in acquisition.strategies.values()):
+    if acquisition.options.committee is None and any(strategy.draws for strategy in acquisition.strategies.values()):
         dropout_layers(trainer.model)
     limit = longest_input(trainer.model)
     too_long = np.flatnonzero(pool.lengths > (np.inf if limit is None else limit))
@@ -140,5 +135,5 @@ def check_trainer(
 
 
 def is_holdout(dataset: Any) -> bool:
-    """Whether a data set is `pool.holdout`."""
+    """Return whether a data set is `pool.holdout`."""
     return getattr(getattr(dataset, "info", None), "description", None) == HOLDOUT

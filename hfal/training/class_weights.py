@@ -11,11 +11,8 @@ import torch
 from hfal.tasks.label_column import LABEL_COLUMNS
 
 
-CLASS_WEIGHTS = ("balanced",)
-
-
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
-    """The weight of each class with which all that occur have the same sum of weights.
+    """Return the weights of the classes with which all that occur have the same sum of weights.
 
     That is n / (occurring classes * count), as scikit-learn's `compute_class_weight("balanced")` has it (King & Zeng,
     "Logistic Regression in Rare Events Data", 2001); the mean over the labels is 1.
@@ -35,7 +32,7 @@ def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def labels_of(dataset: datasets.Dataset) -> np.ndarray:
-    """The labels of a labeled view in a row, int64[n]; of tags those of all tokens, with -100 where there is none."""
+    """Return the labels of a labeled view, int64[n]; of tags those of all tokens, with -100 where there is none."""
     name = next(name for name in LABEL_COLUMNS if name in dataset.column_names)
     column = dataset.select_columns([name]).with_format("arrow")[:][name].combine_chunks()
     flat = column.flatten() if pa.types.is_nested(column.type) else column
@@ -59,7 +56,7 @@ class WeightedLoss:
     def __call__(
         self, outputs: Mapping[str, Any], labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
-        """The sum over all labels by their number, in this batch, or in all that are accumulated for one step."""
+        """Return the sum over all labels by their number, of this batch or of all that one step accumulates."""
         logits = outputs["logits"].float()
         labels = labels.to(logits.device).flatten()
         total = torch.nn.functional.cross_entropy(

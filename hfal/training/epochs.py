@@ -1,4 +1,4 @@
-"""How long a round trains."""
+"""The number of epochs of a round."""
 
 import math
 
@@ -6,7 +6,7 @@ from transformers import TrainingArguments
 
 
 def epochs_of(args: TrainingArguments, examples: int, min_steps: int) -> float:
-    """The epochs of a round: those of the arguments, or as many more as make `min_steps` steps and no step more.
+    """Return a round's epochs: those of the arguments, or as many more as make `min_steps` steps and no step more.
 
     Args:
         args: The arguments.

@@ -1,4 +1,4 @@
-"""A linear head on what a frozen encoder says of each text: the model of rounds that take a second.
+"""A linear head on the outputs of a frozen encoder: the model of rounds that take a second.
 
 The encoder's embeddings are computed once, and are a column of the data set. What the Trainer trains, and what scores
 the pool, is the head alone.
@@ -29,7 +29,7 @@ _MANY = 500  # texts for which embedding takes long enough to want a progress ba
 
 
 class FrozenEncoderConfig(PreTrainedConfig):
-    """What a head on a frozen encoder is made of.
+    """The configuration of a head on a frozen encoder.
 
     Args:
         hidden_size: Numbers in an embedding, or in the state of a token.
@@ -90,7 +90,7 @@ class FrozenEncoderForSequenceClassification(_Head):
 
     @classmethod
     def on(cls, dataset: datasets.Dataset, encoder: str, **options: Any) -> "FrozenEncoderForSequenceClassification":
-        """A head without a training, which gives every class the same probability.
+        """Return an untrained head, which gives every class the same probability.
 
         Args:
             dataset: What `add_embeddings` has returned.
@@ -136,7 +136,7 @@ class FrozenEncoderForTokenClassification(_Head):
 
     @classmethod
     def on(cls, dataset: datasets.Dataset, encoder: str, **options: Any) -> "FrozenEncoderForTokenClassification":
-        """A head without a training, which gives every tag the same probability.
+        """Return an untrained head, which gives every tag the same probability.
 
         Args:
             dataset: What `hfal.training.token_states.add_token_states` has returned.
@@ -182,7 +182,7 @@ class _Frozen(torch.nn.Module):
 def add_embeddings(
     dataset: datasets.Dataset, text_columns: Sequence[str], model: str, folder: str | os.PathLike[str]
 ) -> datasets.Dataset:
-    """A data set with the embeddings of its texts in the column `embedding`, and in the format of NumPy.
+    """Add the embeddings of its texts to a data set, in the column `embedding` and in the format of NumPy.
 
     Args:
         dataset: The data set.
@@ -202,7 +202,7 @@ def add_embeddings(
 
 
 def embeddings_of(dataset: datasets.Dataset) -> np.ndarray:
-    """The column that `add_embeddings` has made, float32[N, D]."""
+    """Return the column that `add_embeddings` has made, float32[N, D]."""
     column = dataset.select_columns([EMBEDDING]).with_format("arrow")[:][EMBEDDING].combine_chunks()
     return column.flatten().to_numpy().reshape(len(dataset), -1)
 

@@ -1,4 +1,4 @@
-"""The loop around `trainer.train()`: with `hfal.training.weights`, all that touches a Trainer's attributes.
+"""The loop around `trainer.train()`.
 
 What is on the disk says where the run stands, and the loop does whatever comes next. A killed run that is started
 again and a run that was never killed therefore take the same way:
@@ -27,13 +27,13 @@ from hfal.annotators.base import Annotator
 from hfal.annotators.simulated import SimulatedAnnotator
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
-from hfal.store import Store
 from hfal.store.records import RoundRecord
 from hfal.store.run_directory import model_folder, predictions_file, round_folder
 from hfal.store.run_info import RunPlan
 from hfal.training.checks import check_trainer
 from hfal.training.epochs import epochs_of
-from hfal.training.next_step import Plan, forget_training, next_step
+from hfal.training.options import LoopOptions
+from hfal.training.round_planner import RoundPlanner, Step, forget_training
 from hfal.training.trainer_state import class_weights, one_run_for_trackers, put_back, rearm_sigterm
 from hfal.training.weights import Weights, fits, load_weights, prune, restore_callbacks, save_model
 from hfal.utils.distributed import gather, is_main, on_main, shared_failure
@@ -61,147 +61,300 @@ class Round:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass
-class RoundInProgress:
-    """What the loop tells the callback about the round, and what the callback tells the loop.
+class RoundTraining:
+    """The training of one round: the loop hands it out, the callback reports its beginning and its end.
+
+    Args:
+        loop: The loop.
+        number: The round.
+        checkpoint: Where the training goes on, if it does.
 
     Attributes:
-        number: The round.
-        begin_again: Undoes what was trained, for a training that begins a second time.
-        save: Saves the model just trained, and records that the training is over.
-        propose: Makes the round's query, if it is to have one and has none, and records what is said of the stop set,
-            with a model, a collator and arguments.
         begun: The training has begun.
         interrupted: SIGTERM came during the training.
-        ended: The training is over, and the query recorded.
+        ended: The training is over, the model saved and the query recorded.
     """
 
-    number: int
-    begin_again: Callable[[], None]
-    save: Callable[[], None]
-    propose: Callable[[torch.nn.Module, Any, TrainingArguments], None]
-    begun: bool = False
-    interrupted: bool = False
-    ended: bool = False
+    def __init__(self, loop: "Loop", number: int, checkpoint: str | None):
+        self.loop = loop
+        self.number = number
+        self.checkpoint = checkpoint
+        self.begun = False
+        self.interrupted = False
+        self.ended = False
+
+    def begin(self) -> None:
+        """Note that the training begins; undo what was trained if it does so a second time."""
+        if self.ended:
+            return
+        if self.begun:
+            self.loop.weights.begin_again(self.number, self.checkpoint)
+        self.begun = True
+
+    def end(self, model: torch.nn.Module, collate_fn: Callable[[list[Any]], Any], args: TrainingArguments) -> None:
+        """Save the model just trained, and record the round's query.
+
+        Args:
+            model: The model.
+            collate_fn: The Trainer's collator.
+            args: The Trainer's arguments.
+        """
+        self.loop.save_model(self.number)
+        self.loop.query(self.number, model, collate_fn, args)
+        self.ended = True
 
 
-def run_rounds(
-    trainer: Trainer,
-    acquisition: Acquisition,
-    annotator: Annotator,
-    plan: Plan,
-    begin: Callable[[RoundInProgress], None],
-) -> Iterator[Round]:
-    """Prepare the Trainer for a round, hand the round out, and after `trainer.train()` do what is left of it.
+class Loop:
+    """Drives the rounds of one run: prepares the Trainer, hands a round out, and finishes it after `trainer.train()`.
 
     Args:
         trainer: The user's Trainer.
         acquisition: Makes the queries.
         annotator: Answers them.
-        plan: How long, and how.
-        begin: Tells the callback which round is about to be trained.
+        options: How long to go on, and how rounds are trained.
+        rounds: How many rounds the run has in all, or `None`.
 
-    Yields:
-        One `Round` for each `trainer.train()`.
-
-    Raises:
-        ValueError: The Trainer does not fit (before anything is asked or trained).
-        AnswersPending: People have to answer first.
-        RunInterrupted: SIGTERM came, and a checkpoint was saved.
+    Attributes:
+        training: The training that was handed out last, for the callback.
+        weights: Gives each round the weights that it begins with; there as soon as the seed set is recorded.
     """
-    pool = acquisition.pool
-    with shared_failure():
-        check_trainer(
-            trainer,
-            acquisition,
-            retrain=plan.retrain,
-            holdout=plan.holdout,
-            metric_wanted=plan.metric_wanted,
-            class_weights=plan.class_weights,
-        )
-    with owned(pool), put_back(trainer), one_run_for_trackers(trainer, pool.store):
-        store = pool.store
-        acquisition.show_progress = is_main() and not trainer.args.disable_tqdm
 
-        def begin_run() -> None:
-            store.set_plan(_plan(acquisition, plan, annotator))
-            store.set_ended(None)
-            collect(store, annotator)
-            acquisition.first.propose_holdout(plan.holdout)
+    weights: Weights
 
-        on_main(begin_run)
-        acquisition.embed_for_seed_set(partial(_untrained_model, trainer), trainer.data_collator, trainer.args)
-        on_main(acquisition.first.propose_seed_set)
-        base_seed = trainer.args.seed
-        epochs = trainer.args.num_train_epochs
-        weights = Weights(trainer, store.run_dir, plan.retrain)
-        while True:
-            step = on_main(partial(next_step, trainer, acquisition, annotator, plan, base_seed))
-            if step.ends:
-                try:
-                    weights.load_round(step.last)
-                except RunDirectoryError as error:
-                    logger.warning("the Trainer does not have the model of round %d: %s", step.last, error)
-                return
-            if step.record is None:
-                weights.load_round(step.last)
-                # That round was to be the last when it was trained, and now there are to be more.
-                _propose(acquisition, weights, step.last, True, trainer.model, trainer.data_collator, trainer.args)
-                continue
+    def __init__(
+        self,
+        trainer: Trainer,
+        acquisition: Acquisition,
+        annotator: Annotator,
+        options: LoopOptions,
+        rounds: int | None,
+    ):
+        self.trainer = trainer
+        self.acquisition = acquisition
+        self.annotator = annotator
+        self.options = options
+        self.rounds = rounds
+        self.training: RoundTraining | None = None
+        self._pool = acquisition.pool
+        self._store = acquisition.pool.store
+        self._planner = RoundPlanner(trainer, acquisition, annotator, options, rounds)
+        self._epochs = trainer.args.num_train_epochs
 
-            record = step.record
-            number = record.number
-            trainer.train_dataset = pool.labeled_until(record.answers_seen)
-            trainer.args.output_dir = str(round_folder(store.run_dir, number))
-            trainer.args.seed = record.seed
-            if plan.holdout:
-                held_out = pool.holdout_until(record.answers_seen)
-                trainer.eval_dataset = held_out if len(held_out) else None  # all of them may have been skipped
-            # A scheduler of the round before would have a learning rate of 0, an optimizer its moments.
-            trainer.optimizer = trainer.lr_scheduler = None
-            trainer.callback_handler.optimizer = trainer.callback_handler.lr_scheduler = None
-            progress = RoundInProgress(
-                number,
-                begin_again=partial(weights.begin_again, number, step.checkpoint),
-                save=partial(_finish_training, trainer, store, number),
-                propose=partial(_propose, acquisition, weights, number, number != plan.rounds),
-            )
-            current = Round(number, step.checkpoint)
-            if record.trained or step.stopped_at:
-                # The process died after the training, whose outcome is on the disk.
-                if record.trained:
-                    weights.load_round(number)
+    def run(self) -> Iterator[Round]:
+        """Take the run from where it stands on the disk to its end.
+
+        Yields:
+            One `Round` for each `trainer.train()`.
+
+        Raises:
+            ValueError: The Trainer does not fit (before anything is asked or trained).
+            AnswersPending: People have to answer first.
+            RunInterrupted: SIGTERM came, and a checkpoint was saved.
+        """
+        with shared_failure():
+            check_trainer(self.trainer, self.acquisition, self.options)
+        with owned(self._pool), put_back(self.trainer), one_run_for_trackers(self.trainer, self._store):
+            self._propose_first_queries()
+            self.weights = Weights(self.trainer, self._store.run_dir, self.options.retrain)
+            while True:
+                step = on_main(self._planner.decide)
+                if step.ends:
+                    self._give_last_model(step.last)
+                    return
+                if step.record is None:
+                    self._query_late(step.last)
                 else:
-                    load_weights(trainer, Path(str(step.stopped_at)))
-                    progress.save()
-                progress.propose(trainer.model, trainer.data_collator, trainer.args)
-            else:
-                if acquisition.self_training is not None and number > 1:
-                    trainer.train_dataset = _with_pseudo_labels(trainer, acquisition, weights, record)
-                trainer.args.num_train_epochs = epochs
-                trainer.args.num_train_epochs = epochs_of(trainer.args, len(trainer.train_dataset), plan.min_steps)
-                weights.prepare(number)
-                set_seed(record.seed)
-                if step.checkpoint is not None:
-                    restore_callbacks(trainer, step.checkpoint)
-                rearm_sigterm(trainer)
-                begin(progress)
-                with class_weights(trainer, plan.class_weights, len(pool.label_names)):
-                    yield current
-                if progress.interrupted and not progress.ended:
-                    raise _interrupted(number)
-                if not progress.ended:
-                    raise HfalError(
-                        f"round {number} was not trained: call trainer.train(resume_from_checkpoint=round.checkpoint) "
-                        "for every round"
-                    )
-            weights.in_memory = number
-            current.metrics.update(_evaluate(trainer, record.labels, number))
-            if trainer.args.bf16_full_eval or trainer.args.fp16_full_eval:
-                weights.in_memory = None  # it was cast to be evaluated
-            on_main(partial(_finish_round, store, record, current.metrics, plan.keep_models))
-            if progress.interrupted:
-                raise _interrupted(number)
+                    yield from self._round(step, step.record)
+
+    # -- the run -----------------------------------------------------------------------------------------------------
+
+    def _propose_first_queries(self) -> None:
+        """Record the holdout and the seed set, where they are not recorded yet."""
+        self.acquisition.show_progress = is_main() and not self.trainer.args.disable_tqdm
+        on_main(self._begin_run)
+        self.acquisition.embed_for_seed_set(self._untrained_model, self.trainer.data_collator, self.trainer.args)
+        on_main(self.acquisition.first.propose_seed_set)
+
+    def _begin_run(self) -> None:
+        self._store.set_plan(self._plan())
+        self._store.set_ended(None)
+        collect(self._store, self.annotator)
+        self.acquisition.first.propose_holdout(self.acquisition.options.holdout)
+
+    def _plan(self) -> RunPlan:
+        """Return what the run is to do, for those who only read the store: `hfal status`, `hfal label`."""
+        query, stop = self.acquisition.options, self.options.stop
+        return RunPlan(
+            rounds=self.rounds,
+            budget=query.budget,
+            strategy=self.acquisition.strategy_name,
+            query_size=query.query_size,
+            unit=query.unit,
+            target_metric=self.options.target_metric,
+            target=self.options.target,
+            stop=None if stop is None else str(stop),
+            simulated=isinstance(self.annotator, SimulatedAnnotator),
+            pool_size=len(self._pool),
+        )
+
+    def _untrained_model(self) -> torch.nn.Module:
+        """Return the model that the first round begins with."""
+        trainer = self.trainer
+        if trainer.model_init is None or trainer.state.global_step == 0:
+            # Where the Trainer leaves it until then.
+            on_cpu = trainer.args.bf16_full_eval or trainer.args.fp16_full_eval
+            return trainer.model.to(trainer.args.device) if on_cpu and not trainer.is_model_parallel else trainer.model
+        # The Trainer has been used before: that model has learned from the labels of another run.
+        set_seed(trainer.args.seed)
+        return trainer.call_model_init().to(trainer.args.device)
+
+    def _give_last_model(self, number: int) -> None:
+        """Leave the Trainer with the model of the last round."""
+        try:
+            self.weights.load_round(number)
+        except RunDirectoryError as error:
+            logger.warning("the Trainer does not have the model of round %d: %s", number, error)
+
+    def _query_late(self, number: int) -> None:
+        """Record the query of a round that was to be the last when it was trained, now that there are to be more."""
+        self.weights.load_round(number)
+        self.query(number, self.trainer.model, self.trainer.data_collator, self.trainer.args)
+
+    # -- a round -----------------------------------------------------------------------------------------------------
+
+    def _round(self, step: Step, record: RoundRecord) -> Iterator[Round]:
+        """Take a round that has begun to its end; hand it out, unless its training is over."""
+        current = Round(record.number, step.checkpoint)
+        training = RoundTraining(self, record.number, step.checkpoint)
+        self._set_data_and_folder(record)
+        if record.trained or step.stopped_at:
+            self._take_up_trained(record, step.stopped_at)
+        else:
+            self._prepare_training(record, step.checkpoint)
+            self.training = training
+            with class_weights(self.trainer, self.options.class_weights, len(self._pool.label_names)):
+                yield current
+            if training.interrupted and not training.ended:
+                raise _interrupted(record.number)
+            if not training.ended:
+                raise HfalError(
+                    f"round {record.number} was not trained: call "
+                    "trainer.train(resume_from_checkpoint=round.checkpoint) for every round"
+                )
+        self._finish(record, current)
+        if training.interrupted:
+            raise _interrupted(record.number)
+
+    def _set_data_and_folder(self, record: RoundRecord) -> None:
+        """Set on the Trainer what the round trains and is evaluated on, its folder and its seed."""
+        trainer = self.trainer
+        trainer.train_dataset = self._pool.labeled_until(record.answers_seen)
+        trainer.args.output_dir = str(round_folder(self._store.run_dir, record.number))
+        trainer.args.seed = record.seed
+        if self.acquisition.options.holdout:
+            held_out = self._pool.holdout_until(record.answers_seen)
+            trainer.eval_dataset = held_out if len(held_out) else None  # all of them may have been skipped
+        # A scheduler of the round before would have a learning rate of 0, an optimizer its moments.
+        trainer.optimizer = trainer.lr_scheduler = None
+        trainer.callback_handler.optimizer = trainer.callback_handler.lr_scheduler = None
+
+    def _take_up_trained(self, record: RoundRecord, stopped_at: str | None) -> None:
+        """Go on with a round whose process died after the training: its outcome is on the disk."""
+        if record.trained:
+            self.weights.load_round(record.number)
+        else:
+            load_weights(self.trainer, Path(str(stopped_at)))
+            self.save_model(record.number)
+        self.query(record.number, self.trainer.model, self.trainer.data_collator, self.trainer.args)
+
+    def _prepare_training(self, record: RoundRecord, checkpoint: str | None) -> None:
+        """Set on the Trainer what only the training needs: pseudo-labels, epochs, weights, callbacks."""
+        trainer = self.trainer
+        if self.acquisition.self_training is not None and record.number > 1:
+            trainer.train_dataset = self._with_pseudo_labels(record)
+        trainer.args.num_train_epochs = self._epochs
+        trainer.args.num_train_epochs = epochs_of(trainer.args, len(trainer.train_dataset), self.options.min_steps)
+        self.weights.prepare(record.number)
+        set_seed(record.seed)
+        if checkpoint is not None:
+            restore_callbacks(trainer, checkpoint)
+        rearm_sigterm(trainer)
+
+    def _with_pseudo_labels(self, record: RoundRecord) -> datasets.Dataset:
+        """Return what a round trains on: labels, and confident predictions of the model of the round before."""
+        pool, trainer, before = self._pool, self.trainer, record.number - 1
+        if not on_main(predictions_file(pool.run_dir, before).exists):
+            if not on_main(lambda: fits(trainer, model_folder(pool.run_dir, before))):
+                logger.warning("round %d has no model to predict with, so only labels are trained on", before)
+                return pool.labeled_until(record.answers_seen)
+            self.weights.load_round(before)
+            self.acquisition.predict(trainer.model, trainer.data_collator, before, trainer.args)
+        pseudo_labels, repeats = on_main(partial(self.acquisition.pseudo_labels, record))
+        return pool.labeled_with(pseudo_labels, record.answers_seen, repeats)
+
+    def save_model(self, number: int) -> None:
+        """Save the Trainer's model as the final one of a round, and record that the training is over."""
+        save_model(self.trainer, model_folder(self._store.run_dir, number))
+        on_main(lambda: self._store.finish_training(number))
+
+    def query(
+        self,
+        number: int,
+        model: torch.nn.Module,
+        collate_fn: Callable[[list[Any]], Any],
+        args: TrainingArguments,
+    ) -> None:
+        """Make a round's query, unless it is the last one or has one, and record what is said of the stop set.
+
+        Args:
+            number: The round.
+            model: Its final model.
+            collate_fn: The Trainer's collator.
+            args: The Trainer's arguments.
+        """
+        if number != self.rounds and on_main(lambda: self._store.query_of_round(number) is None):
+            members = partial(self.weights.of_rounds_before, number)
+            try:
+                self.acquisition.propose(model, collate_fn, number, args, members)
+            except DivergedError:
+                on_main(partial(forget_training, self._store, number))
+                raise
+        self.acquisition.measure(model, collate_fn, number, args)
+
+    def _finish(self, record: RoundRecord, current: Round) -> None:
+        """Evaluate the round's model, record that the round is over, and remove what no restart needs."""
+        args = self.trainer.args
+        self.weights.in_memory = record.number
+        current.metrics.update(self._evaluate(record))
+        if args.bf16_full_eval or args.fp16_full_eval:
+            self.weights.in_memory = None  # it was cast to be evaluated
+        on_main(partial(self._record_end, record, current.metrics))
+
+    def _evaluate(self, record: RoundRecord) -> dict[str, float]:
+        """Evaluate the round's final model, and log its metrics with the labels bought as the step."""
+        trainer = self.trainer
+        if trainer.eval_dataset is None:
+            return {}
+        metrics = without_timings(trainer.evaluate())
+        state = trainer.state
+        step, epoch = state.global_step, state.epoch
+        state.global_step, state.epoch = record.labels, None
+        try:
+            # Reporters make `eval/round_accuracy` of this, beside the `eval/accuracy` of the training's own steps.
+            of_round = {f"eval_round_{name.removeprefix('eval_')}": value for name, value in metrics.items()}
+            trainer.log({"round": record.number, "labels": record.labels, **of_round})
+        finally:
+            state.global_step, state.epoch = step, epoch
+        return metrics
+
+    def _record_end(self, record: RoundRecord, metrics: dict[str, float]) -> None:
+        store = self._store
+        store.finish_round(record.number, metrics)
+        prune(store.run_dir, record.number, self.options.keep_models)
+        forget_predictions(store.run_dir, record.number)
+        finished = store.round(record.number)
+        figures = {} if finished is None else finished.stability or {}
+        logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short({**metrics, **figures}))
 
 
 @contextlib.contextmanager
@@ -218,88 +371,10 @@ def owned(pool: Pool) -> Iterator[None]:
         yield
 
 
-def _untrained_model(trainer: Trainer) -> torch.nn.Module:
-    """The model that the first round begins with."""
-    if trainer.model_init is None or trainer.state.global_step == 0:
-        on_cpu = trainer.args.bf16_full_eval or trainer.args.fp16_full_eval  # where the Trainer leaves it until then
-        return trainer.model.to(trainer.args.device) if on_cpu and not trainer.is_model_parallel else trainer.model
-    # The Trainer has been used before: that model has learned from the labels of another run.
-    set_seed(trainer.args.seed)
-    return trainer.call_model_init().to(trainer.args.device)
-
-
-def _propose(
-    acquisition: Acquisition,
-    weights: Weights,
-    number: int,
-    wanted: bool,
-    model: torch.nn.Module,
-    collate_fn: Callable[[list[Any]], Any],
-    args: TrainingArguments,
-) -> None:
-    store = acquisition.pool.store
-    if wanted and on_main(lambda: store.query_of_round(number) is None):
-        try:
-            acquisition.propose(model, collate_fn, number, args, partial(weights.of_rounds_before, number))
-        except DivergedError:
-            on_main(partial(forget_training, store, number))
-            raise
-    acquisition.measure(model, collate_fn, number, args)
-
-
-def _with_pseudo_labels(
-    trainer: Trainer, acquisition: Acquisition, weights: Weights, record: RoundRecord
-) -> datasets.Dataset:
-    """What a round trains on: labels, and confident predictions of the model of the round before."""
-    pool, before = acquisition.pool, record.number - 1
-    if not on_main(predictions_file(pool.run_dir, before).exists):
-        if not on_main(lambda: fits(trainer, model_folder(pool.run_dir, before))):
-            logger.warning("round %d has no model to predict with, so only labels are trained on", before)
-            return pool.labeled_until(record.answers_seen)
-        weights.load_round(before)
-        acquisition.predict(trainer.model, trainer.data_collator, before, trainer.args)
-    pseudo_labels, repeats = on_main(partial(acquisition.pseudo_labels, record))
-    return pool.labeled_with(pseudo_labels, record.answers_seen, repeats)
-
-
-def _finish_training(trainer: Trainer, store: Store, number: int) -> None:
-    save_model(trainer, model_folder(store.run_dir, number))
-    on_main(lambda: store.finish_training(number))
-
-
-def _finish_round(store: Store, record: RoundRecord, metrics: dict[str, float], keep_models: int | None) -> None:
-    store.finish_round(record.number, metrics)
-    prune(store.run_dir, record.number, keep_models)
-    forget_predictions(store.run_dir, record.number)
-    finished = store.round(record.number)
-    figures = {} if finished is None else finished.stability or {}
-    logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short({**metrics, **figures}))
-
-
-# -- after a round -------------------------------------------------------------------------------------------------
-
-
 def without_timings(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among a Trainer's metrics that say something about the model."""
+    """Return the numbers among a Trainer's metrics that say something about the model."""
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
     return {name: value for name, value in numbers.items() if not _TIMINGS.fullmatch(name)}
-
-
-def _evaluate(trainer: Trainer, labels: int, number: int) -> dict[str, float]:
-    """Evaluate the round's final model, and log its metrics with the labels bought as the step."""
-    if trainer.eval_dataset is None:
-        return {}
-    metrics = without_timings(trainer.evaluate())
-    state = trainer.state
-    step, epoch = state.global_step, state.epoch
-    state.global_step, state.epoch = labels, None
-    try:
-        # Reporters make `eval/round_accuracy` of this, beside the `eval/accuracy` of the training's own steps.
-        of_round = {f"eval_round_{name.removeprefix('eval_')}": value for name, value in metrics.items()}
-        trainer.log({"round": number, "labels": labels, **of_round})
-    finally:
-        state.global_step, state.epoch = step, epoch
-    return metrics
 
 
 def _interrupted(number: int) -> RunInterrupted:
@@ -307,22 +382,6 @@ def _interrupted(number: int) -> RunInterrupted:
     if is_main():
         logger.warning("%s", message)
     return RunInterrupted(message)
-
-
-def _plan(acquisition: Acquisition, plan: Plan, annotator: Annotator) -> RunPlan:
-    """What the run is to do, for those who only read the store: `hfal status`, `hfal label`."""
-    return RunPlan(
-        rounds=plan.rounds,
-        budget=acquisition.purchases.budget,
-        strategy=acquisition.strategy_name,
-        query_size=acquisition.query_size,
-        unit=acquisition.purchases.unit,
-        target_metric=plan.target_metric,
-        target=plan.target,
-        stop=None if plan.stop is None else str(plan.stop),
-        simulated=isinstance(annotator, SimulatedAnnotator),
-        pool_size=len(acquisition.pool),
-    )
 
 
 def _short(metrics: dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""What a frozen encoder says of each token of a data set: computed once, kept on the disk."""
+"""Hidden states of a data set's tokens by a frozen encoder: computed once, kept on the disk."""
 
 import hashlib
 import os
@@ -14,7 +14,8 @@ from tqdm.auto import tqdm
 from transformers import AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hfal.acquisition.embeddings import hash_weights
-from hfal.acquisition.scoring import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, forward_columns, plan_batches
+from hfal.acquisition.forward import forward_columns
+from hfal.acquisition.scoring import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, plan_batches
 from hfal.data.pool import STATES
 from hfal.data.references import resolve_model
 from hfal.utils.arrow import check_free, tables_of
@@ -23,7 +24,7 @@ from hfal.utils.files import computed_once
 
 
 def add_token_states(dataset: datasets.Dataset, model: str, folder: str | os.PathLike[str]) -> datasets.Dataset:
-    """A data set with the states of its tokens in the column `token_states`, and in the format of NumPy.
+    """Add the states of its tokens to a data set, in the column `token_states` and in the format of NumPy.
 
     Args:
         dataset: Tokenized by `hfal.tokenize_words`, with the tokenizer of this model.
@@ -45,7 +46,7 @@ def add_token_states(dataset: datasets.Dataset, model: str, folder: str | os.Pat
 
 
 def sentence_means(dataset: datasets.Dataset) -> np.ndarray:
-    """The mean of the states of each sentence's tokens, float32[N, D], of a data set with these states."""
+    """Return the mean of the states of each sentence's tokens, float32[N, D], of a data set with these states."""
     means = []
     for table in tables_of(dataset, STATES, "input_ids"):
         lengths = pc.list_value_length(table["input_ids"]).to_numpy().astype(np.int64)
@@ -57,7 +58,7 @@ def sentence_means(dataset: datasets.Dataset) -> np.ndarray:
 
 
 def states_file(dataset: datasets.Dataset, model: str, folder: str | os.PathLike[str]) -> Path:
-    """The file with the hidden state of every token of a data set, which is made if it is not there.
+    """Return the file with the hidden state of every token of a data set; make it if it is not there.
 
     Those of the layer in the middle (`middle_layer`): in the last one there is little left of a word by itself.
 
@@ -83,7 +84,7 @@ def states_file(dataset: datasets.Dataset, model: str, folder: str | os.PathLike
 
 
 def middle_layer(config: PreTrainedConfig) -> int:
-    """The layer whose states tell most of entities, as an index into an encoder's `hidden_states`.
+    """Return the layer whose states tell most of entities, as an index into an encoder's `hidden_states`.
 
     A linear head on all-MiniLM-L6-v2, trained on 300 sentences of CoNLL-2003, has an F1 of 0.57 on layer 2 of 6, 0.61
     on layer 3, 0.62 on layer 4, 0.58 on layer 5 and 0.44 on layer 6.

@@ -1,4 +1,4 @@
-"""What a run sets on the user's Trainer, and takes back."""
+"""Settings that a run makes on the user's Trainer, and takes back."""
 
 import contextlib
 import random
@@ -60,7 +60,7 @@ def class_weights(trainer: Trainer, setting: str | None, classes: int) -> Iterat
 
 @contextlib.contextmanager
 def one_run_for_trackers(trainer: Trainer, store: Store) -> Iterator[None]:
-    """Have those who report the training show all rounds, those of earlier sessions too, as one run.
+    """Have trackers show all rounds, those of earlier sessions too, as one run.
 
     Left to themselves, Trackio makes a run of every `train()`, and TensorBoard one of the folder of the round that the
     script was started in. A name or a folder that the user chose stays.
@@ -83,7 +83,7 @@ def one_run_for_trackers(trainer: Trainer, store: Store) -> Iterator[None]:
 
 
 def _run_name(store: Store) -> str:
-    """What trackers know this run by: the folder's name, and what tells it from others in folders of this name."""
+    """Return the name of this run for trackers: the folder's name, and a suffix that no other run has."""
     name = store.run_name
     if name is None:
         name = f"{store.run_dir.name}-{secrets.token_hex(3)}"

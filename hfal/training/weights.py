@@ -1,6 +1,6 @@
-"""Weights on the disk: what a round begins with, what it leaves, and where an interrupted one goes on.
+"""Weights on the disk: a round's initial weights, its checkpoints and its final model.
 
-Together with `rounds`, whose loop calls it, the room that touches a Trainer's attributes.
+Together with `hfal.training.loop` and `hfal.training.trainer_state`, all that touches a Trainer's attributes.
 """
 
 import contextlib
@@ -74,7 +74,7 @@ class Weights:
             self.in_memory = number
 
     def of_rounds_before(self, number: int, count: int) -> list[dict[str, torch.Tensor]]:
-        """The parameters and buffers of the final models of the last rounds before one, newest first.
+        """Return the parameters and buffers of the final models of the last rounds before one, newest first.
 
         Args:
             number: The round, whose own weights the Trainer's model has, before and after.
@@ -114,7 +114,7 @@ class Weights:
 
 
 def fits(trainer: Trainer, folder: Path) -> bool:
-    """Whether a folder is there and has weights for a model like the Trainer's.
+    """Return whether a folder is there and has weights for a model like the Trainer's.
 
     Those of another model would be loaded without complaint as far as the names agree, as those of a head alone do.
     """
@@ -128,7 +128,7 @@ _OF_AN_ADAPTER = ("peft_type", "r", "base_model_name_or_path")
 
 
 def _difference(trainer: Trainer, folder: Path) -> str | None:
-    """How the model that was saved in a folder differs from the Trainer's, as far as its configuration says."""
+    """Return how the model saved in a folder differs from the Trainer's, as far as its configuration says."""
     model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
     adapter, config = next(iter(getattr(model, "peft_config", {}).values()), None), getattr(model, "config", None)
     is_adapter = (folder / "adapter_config.json").is_file()
@@ -192,7 +192,7 @@ def prune(run_dir: Path, number: int, keep_models: int | None) -> None:
 
 
 def last_complete_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint of a round that was saved to its end, or `None`.
+    """Return the newest checkpoint of a round that was saved to its end, or `None`.
 
     The Trainer writes `trainer_state.json` last; a folder without it, or with half of it, was cut off.
     """
@@ -220,7 +220,7 @@ def restore_callbacks(trainer: Trainer, checkpoint: str) -> None:
 
 
 def stopped_early_at(trainer: Trainer, checkpoint: str) -> str | None:
-    """Where the outcome of a training lies that early stopping had ended when this checkpoint was saved, or `None`.
+    """Return the checkpoint with the outcome of a training that early stopping had ended by this one, or `None`.
 
     Resumed, it would train on: `train()` begins by forgetting that it was told to stop.
     """

@@ -24,7 +24,8 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Answer, Pool
-from hfal.acquisition.scoring import forward_columns, score_examples
+from hfal.acquisition.forward import forward_columns
+from hfal.acquisition.scoring import ScoringPass
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.load_data import load_data
 from hfal.data.references import resolve_model
@@ -92,9 +93,8 @@ def margins(model: torch.nn.Module, data: datasets.Dataset, collate: DataCollato
     """The margins of some examples, float32[N]."""
     lengths = np.array([len(ids) for ids in data["input_ids"][:]])
     columns = data.select_columns(forward_columns(model, data.column_names))
-    return score_examples(
-        model, columns, np.arange(len(data)), lengths, collate, keep=frozenset({"scores"}), score=margin
-    )["scores"]
+    scoring = ScoringPass(model, columns, lengths, collate)
+    return scoring.run(np.arange(len(data)), keep=frozenset({"scores"}), score=margin)["scores"]
 
 
 def main() -> None:

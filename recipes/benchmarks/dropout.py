@@ -3,7 +3,7 @@
     python recipes/benchmarks/dropout.py
 
 all-MiniLM-L6-v2 with a new head scores short movie-review sentences: BALD of T draws, and T times the margin. Both are
-`hfal.acquisition.scoring.score_examples`, so both fetch, collate and copy; the draws do that once. The two are
+`hfal.acquisition.scoring.ScoringPass`, so both fetch, collate and copy; the draws do that once. The two are
 interleaved in an order drawn anew for each repetition. What stays of a pass is checked, too: weights,
 modes, hooks, and the state of all random number generators.
 """
@@ -20,7 +20,8 @@ import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
 from hfal.acquisition.draws import mc_dropout
-from hfal.acquisition.scoring import forward_columns, score_examples
+from hfal.acquisition.forward import forward_columns
+from hfal.acquisition.scoring import ScoringPass
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.load_data import load_data
 from hfal.data.references import resolve_model
@@ -59,8 +60,8 @@ def main() -> None:
     columns = data.select_columns(forward_columns(model, data.column_names))
 
     def score(function: Callable[..., torch.Tensor], draws: list | tuple = ()) -> np.ndarray:
-        rows, keep, collate = np.arange(len(data)), frozenset({"scores"}), DataCollatorWithPadding(tokenizer)
-        return score_examples(model, columns, rows, lengths, collate, keep=keep, score=function, draws=draws)["scores"]
+        scoring = ScoringPass(model, columns, lengths, DataCollatorWithPadding(tokenizer))
+        return scoring.run(np.arange(len(data)), keep=frozenset({"scores"}), score=function, draws=draws)["scores"]
 
     def dropout() -> None:
         with mc_dropout(model, args.passes, [1]) as draws:

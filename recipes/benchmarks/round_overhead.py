@@ -38,11 +38,11 @@ from transformers import (
     TrainingArguments,
 )
 
-import hfal.acquisition.queries
 import hfal.training.loop
-import hfal.training.next_step
+import hfal.training.round_planner
 import hfal.training.weights
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
+from hfal.acquisition.scoring import ScoringPass
 from hfal.data.references import resolve_model, resolve_path
 from hfal.tasks.metrics import classification_metrics
 
@@ -153,7 +153,7 @@ def install(clock: Clock, trainer: Trainer, active: ActiveLearningCallback) -> N
     clock.watch_forward(trainer.model)
     put(trainer, "train", TRAINING)
     put(active, "on_train_end", "callback, the rest", in_training=True)
-    put(hfal.acquisition.queries, "score_examples", "scoring, the rest: plan, softmax, margin, pooling, copies")
+    put(ScoringPass, "run", "scoring, the rest: plan, softmax, margin, pooling, copies")
     put(datasets.Dataset, "__getitems__", "fetching rows")
     put(trainer, "data_collator", "collating")
     strategy = acquisition.strategies[1]
@@ -163,7 +163,7 @@ def install(clock: Clock, trainer: Trainer, active: ActiveLearningCallback) -> N
     for names, title in ((READING, "reading the store"), (WRITING, "writing the store")):
         for name in names.split():
             put(pool.store, name, title)
-    put(hfal.training.next_step, "ask", "annotating")
+    put(hfal.training.round_planner, "ask", "annotating")
     put(trainer, "evaluate", EVALUATION)
     put(hfal.training.weights, "load_weights", "loading weights")
     put(hfal.training.loop, "save_model", "saving the model")

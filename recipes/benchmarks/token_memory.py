@@ -5,7 +5,7 @@
 
 Scores 10,000, 30,000 and 100,000 sentences (those of CoNLL-2003, over and over) with 9 tags and a model of two layers
 of 32, each in a process of its own, with the score `entropy(max)`. Memory is the process's own (`RssAnon`: without
-files that are mapped, such as the data set), sampled each millisecond while `score_examples` runs, less what it was
+files that are mapped, such as the data set), sampled each millisecond while `ScoringPass.run` runs, less what it was
 before, when model and data were there and a few sentences had been scored.
 """
 
@@ -25,7 +25,7 @@ from datasets import Dataset
 from transformers import AutoTokenizer, BertConfig, BertForTokenClassification, DataCollatorForTokenClassification
 
 from hfal import Pool, TokenScore, tokenize_words
-from hfal.acquisition.scoring import score_examples
+from hfal.acquisition.scoring import ScoringPass
 from hfal.data.references import load_split, resolve_model
 
 
@@ -75,16 +75,14 @@ def measure(sentences: int) -> tuple[float, float]:
         model = BertForTokenClassification(config)
 
         def score(positions: np.ndarray) -> None:
-            score_examples(
+            scoring = ScoringPass(
                 model,
                 rows.select_columns(["input_ids", "attention_mask", "word_ids"]),
-                positions,
-                pool.lengths[positions],
+                pool.lengths,
                 pool.task.collator(DataCollatorForTokenClassification(tokenizer), ["input_ids", "attention_mask"]),
-                keep=frozenset({"scores"}),
-                score=TokenScore("entropy", "max"),
                 signals=pool.task.signals,
             )
+            scoring.run(positions, keep=frozenset({"scores"}), score=TokenScore("entropy", "max"))
 
         score(np.argsort(-pool.lengths)[:200])
         peak = peak_of(partial(score, np.arange(sentences)))

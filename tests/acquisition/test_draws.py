@@ -10,7 +10,8 @@ from transformers import BertForSequenceClassification, DataCollatorForTokenClas
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator, TokenScore
 from hfal.acquisition.draws import committee, mc_dropout
-from hfal.acquisition.scoring import forward_columns, score_examples
+from hfal.acquisition.forward import forward_columns
+from hfal.acquisition.scoring import ScoringPass
 from hfal.errors import ArgumentError, ScoringError
 from hfal.store.run_directory import round_folder
 from hfal.strategies import bald, entropy
@@ -39,14 +40,14 @@ def inputs_of(rows, tokenizer) -> dict[str, torch.Tensor]:
 
 def score(model, data, tokenizer, **options) -> dict[str, np.ndarray]:
     options = {"keep": frozenset({"draws"}), "token_budget": 300, **options}
-    return score_examples(
+    scoring = ScoringPass(
         model,
         data.select_columns(forward_columns(model, data.column_names)),
-        np.arange(len(data)),
         np.array([len(row) for row in data["input_ids"][:]]),
         DataCollatorWithPadding(tokenizer),
-        **options,
+        token_budget=options.pop("token_budget"),
     )
+    return scoring.run(np.arange(len(data)), **options)
 
 
 def state_of(model: torch.nn.Module) -> tuple:
@@ -332,17 +333,16 @@ def test_words_are_scored_by_draws(sentences, tokenizer, name):
     task = make_task("token_classification", data, ["tokens"], "ner_tags", None)
     columns = ["input_ids", "token_type_ids", "attention_mask"]
     with mc_dropout(model, 3, [5]) as draws:
-        found = score_examples(
+        scoring = ScoringPass(
             model,
             data.select_columns([*columns, "word_ids"]),
-            np.arange(len(data)),
             np.array([len(row) for row in data["input_ids"][:]]),
             task.collator(DataCollatorForTokenClassification(tokenizer), columns),
-            keep=frozenset({"scores"}),
-            score=TokenScore(name, aggregate="max"),
             signals=task.signals,
-            draws=draws,
             token_budget=256,
+        )
+        found = scoring.run(
+            np.arange(len(data)), keep=frozenset({"scores"}), score=TokenScore(name, aggregate="max"), draws=draws
         )["scores"]
         for row in range(len(data)):
             inputs = {name: torch.tensor([data[row][name]]) for name in columns}

@@ -14,9 +14,9 @@ from transformers import (
     set_seed,
 )
 
-import hfal.acquisition.queries
 from hfal import ActiveLearningCallback, Hybrid, Pool, ProbCover, Ranks, Schedule, Signals, Subset, TokenScore, needs
 from hfal.acquisition.first_queries import default_seed_strategy
+from hfal.acquisition.scoring import ScoringPass
 from hfal.data.references import load_split
 from hfal.errors import ArgumentError, StrategyError
 from hfal.export.card import dataset_card
@@ -151,13 +151,13 @@ def test_a_score_buys_copies_of_hard_texts_and_a_hybrid_does_not(reviews, model,
 def passes(monkeypatch) -> list[tuple[int, set[str], int]]:
     """For each pass of the model over examples: how many, what was kept, how many draws."""
     seen = []
-    score_examples = hfal.acquisition.queries.score_examples
+    run = ScoringPass.run
 
-    def watch(model, dataset, positions, *arguments, **options):
-        seen.append((len(positions), set(options["keep"]), len(options["draws"])))
-        return score_examples(model, dataset, positions, *arguments, **options)
+    def watch(scoring, positions, *, keep, draws=(), **options):
+        seen.append((len(positions), set(keep), len(draws)))
+        return run(scoring, positions, keep=keep, draws=draws, **options)
 
-    monkeypatch.setattr(hfal.acquisition.queries, "score_examples", watch)
+    monkeypatch.setattr(ScoringPass, "run", watch)
     return seen
 
 

@@ -8,7 +8,8 @@ import torch
 from datasets import Dataset
 from transformers import BertForSequenceClassification, DataCollatorWithPadding
 
-from hfal.acquisition.scoring import NonFiniteOutputError, forward_columns, longest_input, plan_batches, score_examples
+from hfal.acquisition.forward import forward_columns, longest_input
+from hfal.acquisition.scoring import NonFiniteOutputError, ScoringPass, plan_batches
 from hfal.errors import ScoringError
 from hfal.strategies import entropy
 from support.models import tiny_model
@@ -44,17 +45,10 @@ def one_by_one(model, reviews) -> dict[str, np.ndarray]:
 def run(model, data, tokenizer, positions=None, keep=("scores",), **options):
     positions = np.arange(len(data)) if positions is None else positions
     columns = data.select_columns(forward_columns(model, data.column_names))
-    lengths = np.array([len(row) for row in data["input_ids"][:]])[positions]
-    return score_examples(
-        model,
-        columns,
-        positions,
-        lengths,
-        options.pop("collate_fn", DataCollatorWithPadding(tokenizer)),
-        keep=frozenset(keep),
-        score=entropy,
-        **options,
-    )
+    lengths = np.array([len(row) for row in data["input_ids"][:]])
+    collate_fn = options.pop("collate_fn", DataCollatorWithPadding(tokenizer))
+    scoring = ScoringPass(model, columns, lengths, collate_fn, **options)
+    return scoring.run(positions, keep=frozenset(keep), score=entropy)
 
 
 @pytest.mark.parametrize("token_budget", [1, 64, 500, 2048, 10**9])
@@ -206,15 +200,8 @@ def test_a_score_function_of_the_wrong_shape_or_with_nan_is_an_error(model, revi
     lengths = np.array([len(row) for row in reviews["input_ids"][:]])
 
     def with_score(score):
-        return score_examples(
-            model,
-            columns,
-            np.arange(len(reviews)),
-            lengths,
-            DataCollatorWithPadding(tokenizer),
-            keep=frozenset({"scores"}),
-            score=score,
-        )
+        scoring = ScoringPass(model, columns, lengths, DataCollatorWithPadding(tokenizer))
+        return scoring.run(np.arange(len(reviews)), keep=frozenset({"scores"}), score=score)
 
     with pytest.raises(ScoringError, match=r"returned .* expected a tensor"):
         with_score(lambda probabilities: probabilities)

@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import DataCollatorForTokenClassification
 
 from hfal import Pool, TokenScore, tokenize_words
-from hfal.acquisition.scoring import score_examples
+from hfal.acquisition.scoring import ScoringPass
 from hfal.errors import ScoringError
 from hfal.strategies import entropy, mnlp
 from hfal.tasks.tokenization import first_tokens
@@ -80,17 +80,15 @@ def run(data: Dataset, model: torch.nn.Module, tmp_path, score, order=None, padd
     tokenizer = load_tokenizer()
     tokenizer.padding_side = padding
     positions = np.arange(len(data)) if order is None else order
-    return score_examples(
+    scoring = ScoringPass(
         model,
         data.select_columns(["input_ids", "attention_mask", "word_ids"]),
-        positions,
-        pool.lengths[positions],
+        pool.lengths,
         pool.task.collator(DataCollatorForTokenClassification(tokenizer), ["input_ids", "attention_mask"]),
-        keep=frozenset(keep or {"scores"}),
-        score=score,
         signals=pool.task.signals,
         token_budget=budget,
     )
+    return scoring.run(positions, keep=frozenset(keep or {"scores"}), score=score)
 
 
 @pytest.mark.parametrize(

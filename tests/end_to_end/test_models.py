@@ -36,7 +36,8 @@ from transformers import (
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.acquisition.draws import mc_dropout
-from hfal.acquisition.scoring import forward_columns, score_examples
+from hfal.acquisition.forward import forward_columns
+from hfal.acquisition.scoring import ScoringPass
 from hfal.errors import RunDirectoryError, ScoringError
 from hfal.strategies import margin
 from hfal.training.weights import fits, load_weights, save_model
@@ -62,16 +63,14 @@ def make_active(tmp_path, texts):
 
 def score(model, data, tokenizer, keep=("probabilities", "embeddings"), token_budget=300) -> dict[str, np.ndarray]:
     """The scoring pass, in batches that are padded."""
-    return score_examples(
+    scoring = ScoringPass(
         model,
         data.select_columns(forward_columns(model, data.column_names)),
-        np.arange(len(data)),
         np.array([len(row) for row in data["input_ids"][:]]),
         DataCollatorWithPadding(tokenizer),
-        keep=frozenset(keep),
-        score=margin,
         token_budget=token_budget,
     )
+    return scoring.run(np.arange(len(data)), keep=frozenset(keep), score=margin)
 
 
 def one_by_one(model, data) -> dict[str, np.ndarray]:
@@ -202,19 +201,15 @@ def test_a_draw_is_the_same_alone_and_padded_on_any_side(family, side, texts, to
         last.weight.mul_(1 / (logits[:, 0] - logits[:, 1]).abs().mean())  # neither all alike nor all certain
     found = []
     for budget in (1, 300):
+        scoring = ScoringPass(
+            model,
+            data.select_columns(forward_columns(model, data.column_names)),
+            np.array([len(row) for row in data["input_ids"][:]]),
+            DataCollatorWithPadding(padding_on_the(side, tokenizer)),
+            token_budget=budget,
+        )
         with mc_dropout(model, 3, [4]) as draws:
-            found.append(
-                score_examples(
-                    model,
-                    data.select_columns(forward_columns(model, data.column_names)),
-                    np.arange(len(data)),
-                    np.array([len(row) for row in data["input_ids"][:]]),
-                    DataCollatorWithPadding(padding_on_the(side, tokenizer)),
-                    keep=frozenset({"draws"}),
-                    draws=draws,
-                    token_budget=budget,
-                )["draws"]
-            )
+            found.append(scoring.run(np.arange(len(data)), keep=frozenset({"draws"}), draws=draws)["draws"])
     np.testing.assert_allclose(found[0], found[1], atol=1e-3)
     assert np.ptp(found[0], axis=1).max() > 0.01  # and the draws are not all the same
 
@@ -284,9 +279,8 @@ def pad(rows):
 def test_without_a_mask_there_are_embeddings_only_if_nothing_is_padded(texts):
     def run(model, lengths):
         data = Dataset.from_dict({"input_ids": [ids[:n] for ids, n in zip(texts["input_ids"], lengths, strict=False)]})
-        return score_examples(
-            model, data, np.arange(len(lengths)), np.array(lengths), pad, keep=frozenset({"embeddings"})
-        )["embeddings"], data
+        scoring = ScoringPass(model, data, np.array(lengths), pad)
+        return scoring.run(np.arange(len(lengths)), keep=frozenset({"embeddings"}))["embeddings"], data
 
     bag = Bag()
     found, data = run(bag, [5, 5, 5])

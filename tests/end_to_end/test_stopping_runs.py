@@ -1,6 +1,7 @@
 """Whole runs that stop by themselves: what they record of the stop set, where they end, and what they say of it."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,7 +129,7 @@ def test_the_target_may_be_a_part_of_what_stops(run):
         budget=20,
         stop="target and kappa(1.0)",
     )
-    assert active.stop == Target("accuracy", 0.0) & Kappa(1.0)
+    assert active.options.stop == Target("accuracy", 0.0) & Kappa(1.0)
     assert [r.labels for r in active.pool.store.rounds()] == [10, 20]
     assert active.pool.store.meta("ended")["reason"] == "the budget is spent"
 
@@ -213,7 +214,7 @@ def test_a_model_that_gives_nan_leaves_nothing_recorded(run, tokenizer, caplog):
     model = opinionated_model_init()
     with torch.no_grad():
         model.classifier.bias.fill_(float("nan"))
-    active.acquisition.record_stability = True
+    active.acquisition.options = replace(active.acquisition.options, record_stability=True)
     with caplog.at_level(logging.WARNING, "hfal"):
         active.acquisition.measure(
             model, DataCollatorWithPadding(tokenizer), 1, TrainingArguments("unused", use_cpu=True)
@@ -247,7 +248,7 @@ def test_stop_may_be_a_criterion_of_ones_own(tmp_path, reviews, make_trainer):
             return "seven is enough" if history and history[-1].labels >= 7 else None
 
     active = make_active(reviews.select(range(20)), tmp_path, stop=Lucky() | Kappa(), seed_size=4, query_size=3)
-    assert active.acquisition.record_stability
+    assert active.acquisition.options.record_stability
     assert len(active.run(make_trainer([active]))) == 2
     assert "Finished, seven is enough." in describe_run(tmp_path)
     with pytest.raises(TypeError, match="stop is a int"):

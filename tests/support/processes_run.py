@@ -36,10 +36,9 @@ from hfal import (
     TokenScore,
 )
 from hfal.acquisition.draws import mc_dropout
-from hfal.acquisition.queries import Acquisition
-from hfal.acquisition.scoring import score_examples
+from hfal.acquisition.scoring import ScoringPass
 from hfal.stopping.stability import unpack
-from hfal.strategies import Hybrid, Ranks, Subset, entropy, resolve_schedule
+from hfal.strategies import Hybrid, Ranks, Subset, entropy
 from hfal.tasks.metrics import classification_metrics, entity_metrics
 from hfal.utils.distributed import on_main, rank_and_size
 
@@ -96,37 +95,34 @@ def score(folder: Path) -> None:
 
     def scores(positions: np.ndarray, model: torch.nn.Module = model) -> dict[str, np.ndarray]:
         with mc_dropout(model, 2, [9]) as draws:
-            return score_examples(
+            scoring = ScoringPass(
                 model,
                 rows,
-                positions,
-                pool.lengths[positions],
+                pool.lengths,
                 pool.task.collator(collate, ["input_ids", "attention_mask"]),
-                keep=frozenset(keep),
-                score=TokenScore("bald") if of_words else entropy,
                 signals=pool.task.signals,
-                draws=draws,
                 token_budget=256,
+            )
+            return scoring.run(
+                positions, keep=frozenset(keep), score=TokenScore("bald") if of_words else entropy, draws=draws
             )
 
     arrays = scores(np.arange(len(pool)))
     few = scores(np.array([5]))  # one batch: fewer than processes
     np.savez(folder / f"scores {rank} of {size}.npz", **arrays, **{f"few_{n}": a for n, a in few.items()})
 
-    acquisition = Acquisition(
+    acquisition = ActiveLearningCallback(
         pool,
-        resolve_schedule("margin+kmeans" if of_words else WITH_EVERYTHING, pool.task.name),
+        strategy="margin+kmeans" if of_words else WITH_EVERYTHING,
         query_size=17 * (WORDS_EACH if of_words else 1),
         seed_size=17,
         seed_strategy="random",
-        budget=None,
         unit="words" if of_words else "examples",
         embeddings="entities" if of_words else "model",
         token_budget=256,
-        bf16=False,
         seed=1,
         record_stability=True,
-    )
+    ).acquisition
     query = acquisition.propose(model, collate, 1, args)
     assert query is not None
     if rank == 0:

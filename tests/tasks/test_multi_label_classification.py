@@ -11,7 +11,7 @@ from datasets import ClassLabel, Dataset, List, Value
 from transformers import BertForSequenceClassification, DataCollatorWithPadding, set_seed
 
 from hfal import ActiveLearningCallback, FileAnnotator, Hybrid, LabelRank, LabelScore, Pool, SimulatedAnnotator
-from hfal.acquisition.scoring import score_examples
+from hfal.acquisition.scoring import ScoringPass
 from hfal.data.references import load_split
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError, DivergedError, RunDirectoryError
 from hfal.store.records import Answer
@@ -228,16 +228,14 @@ def test_probabilities_scores_and_suggestions_are_those_of_each_label(pool, toke
             alone.append(1 / (1 + np.exp(-model(input_ids=ids).logits[0].double().numpy())))
     expected = np.array(alone)
     assert ((expected > 0.6).any(axis=0) & (expected < 0.4).any(axis=0)).all()
-    found = score_examples(
+    scoring = ScoringPass(
         model,
         pool.rows_to_score(["input_ids", "attention_mask"]),
-        rows,
-        pool.lengths[rows],
+        pool.lengths,
         DataCollatorWithPadding(tokenizer),
-        keep=frozenset({"probabilities", "scores"}),
-        score=LabelScore("margin", "max"),
         signals=pool.task.signals,
     )
+    found = scoring.run(rows, keep=frozenset({"probabilities", "scores"}), score=LabelScore("margin", "max"))
     np.testing.assert_allclose(found["probabilities"], expected, atol=3e-4)  # of logits that were blown up
     np.testing.assert_allclose(found["scores"], (1 - np.abs(2 * expected - 1)).max(axis=1), atol=6e-4)
 

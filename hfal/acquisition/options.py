@@ -1,0 +1,69 @@
+"""The options of `ActiveLearningCallback` that say which queries a run makes.
+
+Importing this module loads neither torch nor transformers: the command line reads the names of the options here.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hfal.errors import ArgumentError
+
+
+if TYPE_CHECKING:
+    from hfal.acquisition.draws import Committee
+    from hfal.strategies.selection import SelectFunction
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryOptions:
+    """Which queries a run makes; `ActiveLearningCallback` documents each option under the same name.
+
+    Raises:
+        ArgumentError: An option has a value that it cannot have.
+    """
+
+    query_size: int
+    seed_size: int
+    seed_strategy: "str | SelectFunction | None"
+    holdout: int
+    budget: int | None
+    unit: str
+    embeddings: Any
+    embeddings_dir: str | os.PathLike[str] | None
+    passes: int
+    committee: "Committee | None"
+    token_budget: int | None
+    bf16_scoring: bool
+    self_training: float | None
+    self_training_threshold: float
+    seed: int
+    record_stability: bool
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.passes, int):
+            raise ArgumentError(f"passes={self.passes!r}, expected a whole number")
+        check_least(self, {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1})
+        check_least(self, {"passes": 2, "committee": 2})
+        if self.budget is not None and self.budget <= self.holdout:
+            raise ArgumentError(
+                f"budget={self.budget} leaves nothing to train on after holdout={self.holdout}: "
+                "raise the budget or lower the holdout"
+            )
+
+
+def check_least(options: object, least: Mapping[str, int]) -> None:
+    """Check that no option that is a whole number is too small.
+
+    Args:
+        options: The options.
+        least: The smallest value of each option, by name.
+
+    Raises:
+        ArgumentError: One is smaller.
+    """
+    for name, smallest in least.items():
+        value = getattr(options, name)
+        if isinstance(value, int) and value < smallest:
+            raise ArgumentError(f"{name}={value}, expected at least {smallest}")

@@ -1,0 +1,204 @@
+"""The next step of a run, decided by the main process from what is on the disk."""
+
+import logging
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from transformers import Trainer
+
+from hfal.acquisition.queries import Acquisition
+from hfal.annotators.asking import ask
+from hfal.annotators.base import Annotator
+from hfal.errors import HfalError, RunDirectoryError
+from hfal.stopping.criteria import metric_value
+from hfal.store import Store
+from hfal.store.records import RoundRecord
+from hfal.store.run_directory import model_folder, round_folder, rounds_folder
+from hfal.store.run_info import Ended
+from hfal.training.options import LoopOptions
+from hfal.training.weights import fits, last_complete_checkpoint, stopped_early_at
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The next step of the loop.
+
+    Attributes:
+        last: The last finished round; 0 if there is none.
+        ends: The run ends after it.
+        record: The round to train; without it, and if the run does not end, `last` has yet to make its query.
+        checkpoint: Where its training goes on.
+        stopped_at: Where the outcome of its training is, if early stopping had ended it when the process died.
+    """
+
+    last: int
+    ends: bool = False
+    record: RoundRecord | None = None
+    checkpoint: str | None = None
+    stopped_at: str | None = None
+
+
+class RoundPlanner:
+    """Decides what a run does next, and has the open queries answered before. Called by the main process.
+
+    Args:
+        trainer: The user's Trainer, as it is before the first round.
+        acquisition: Makes the queries.
+        annotator: Answers them.
+        options: How long to go on, and how rounds are trained.
+        rounds: How many rounds the run has in all, or `None`.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        acquisition: Acquisition,
+        annotator: Annotator,
+        options: LoopOptions,
+        rounds: int | None,
+    ):
+        self.trainer = trainer
+        self.acquisition = acquisition
+        self.annotator = annotator
+        self.options = options
+        self.rounds = rounds
+        self._pool = acquisition.pool
+        self._store = acquisition.pool.store
+        self._base_seed = trainer.args.seed
+
+    def decide(self) -> Step:
+        """Have the open queries answered, and return what to do next."""
+        last = self._last_finished()
+        if last is not None:
+            reason = self._reason_to_stop(last)
+            if reason is not None:
+                logger.info("the run ends after round %d: %s", last.number, reason)
+                self._store.set_ended(Ended(reason, self._store.last_answer()))
+                return Step(last.number, ends=True)
+            if self._store.query_of_round(last.number) is None and len(self.acquisition.budget.affordable()):
+                if not self._is_of_another_model(model_folder(self._store.run_dir, last.number)):
+                    return Step(last.number)
+                self._check_models(last.number + 1)  # refused before anything is forgotten
+                logger.info("round %d is trained again: another model is to make its query", last.number)
+                forget_training(self._store, last.number)
+                last = self._last_finished()
+        number = 1 if last is None else last.number + 1
+        self._check_models(number)
+        self._ask(number)
+        return self._begin(number)
+
+    def _ask(self, number: int) -> None:
+        """Have the queries answered that a round is to be trained with."""
+        may_wait = self.trainer.args.world_size == 1
+        if self._store.round(number) is None:
+            # The query of a round that was cut off is asked when the round is finished, as it would have been.
+            ask(self._store, self.annotator, may_wait=may_wait)
+        while not self._pool.training_labels():
+            if self.acquisition.first.propose_seed_set() is None:
+                raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
+            ask(self._store, self.annotator, may_wait=may_wait)
+
+    def _begin(self, number: int) -> Step:
+        """Record that a round begins, unless it has, and find where its training stands."""
+        record = self._store.start_round(
+            number,
+            _training_seed(self._base_seed, number),
+            self._pool.labels_bought(),
+            len(self._pool.training_labels()),
+            self._pool.words_bought(),
+        )
+        folder = round_folder(self._store.run_dir, number)
+        checkpoint = None if self.trainer.args.save_only_model else last_complete_checkpoint(folder)
+        if self._is_of_another_model(model_folder(self._store.run_dir, number) if record.trained else checkpoint):
+            logger.info("round %d is trained anew, with another model than the one that had begun it", number)
+            forget_training(self._store, number)
+            record, checkpoint = replace(record, trained=None), None
+        stopped_at = None if checkpoint is None else stopped_early_at(self.trainer, checkpoint)
+        return Step(number - 1, record=record, checkpoint=checkpoint, stopped_at=stopped_at)
+
+    def _last_finished(self) -> RoundRecord | None:
+        return next((record for record in reversed(self._store.rounds()) if record.finished is not None), None)
+
+    def _reason_to_stop(self, last: RoundRecord) -> str | None:
+        if self.rounds is not None and last.number >= self.rounds:
+            return f"{self.rounds} rounds were asked for"
+        pool, stop = self._pool, self.options.stop
+        if stop is not None:
+            for metric in stop.metrics:
+                metric_value(last.metrics or {}, metric, self.options.naming(metric))
+            reason = stop.reason([record for record in self._store.rounds() if record.finished is not None])
+            if reason is not None:
+                return reason
+        nothing_new = not self._store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
+        if nothing_new and not len(self.acquisition.budget.affordable()):
+            return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
+        return None
+
+    def _is_of_another_model(self, folder: str | Path | None) -> bool:
+        """Return whether a folder is there and has weights of another model, such as a head on a frozen encoder."""
+        return folder is not None and Path(folder).exists() and not fits(self.trainer, Path(folder))
+
+    def _check_models(self, number: int) -> None:
+        """See that the models of earlier rounds are there that a round takes, before anybody labels for it.
+
+        A run that goes on from an export has none, and without them it would become another run. (In other runs a
+        committee is smaller where models were removed, which it says.)
+        """
+        run_dir, needed = self._store.run_dir, self._models_to_begin_with(number)
+        needed |= self._models_of_committee(number)
+        for what, of_rounds in needed.items():
+            missing = [f"{n:03d}" for n in of_rounds if not model_folder(run_dir, n).exists()]
+            if missing:
+                raise RunDirectoryError(
+                    f"{what} the models of earlier rounds, but {rounds_folder(run_dir)} lacks those of "
+                    f"{', '.join(missing)} (an export has no models): copy NNN/model from the run that trained them, "
+                    f"or leave {what.partition('=')[0]} out"
+                )
+
+    def _models_to_begin_with(self, number: int) -> dict[str, range]:
+        """Return the rounds whose models a round begins with, by what takes them."""
+        if self.options.retrain != "continue":
+            return {}
+        before = model_folder(self._store.run_dir, number - 1)
+        if self._is_of_another_model(before):
+            raise RunDirectoryError(
+                f"retrain='continue' begins round {number} with the weights in {before}, which are of another model: "
+                "begin it with retrain='from_scratch'"
+            )
+        record = self._store.round(number)
+        if record and record.trained:
+            return {}
+        return {f"retrain='continue' begins round {number} with": range(max(number - 1, 1), number)}
+
+    def _models_of_committee(self, number: int) -> dict[str, range]:
+        """Return the exported rounds whose models the next committee takes, by what takes them."""
+        committee = self.acquisition.options.committee
+        if not isinstance(committee, int):
+            return {}
+        # The strategy may take draws only from a later round on.
+        rounds = [number, *(n for n in sorted(self.acquisition.strategies) if n > number)]
+        first = next((n for n in rounds if self.acquisition.strategy_of(n).draws and n != self.rounds), None)
+        if first is None:
+            return {}
+        exported = range(1, 1 + self._store.exported_rounds)
+        return {f"committee={committee} takes for round {first}": exported[max(first - committee, 0) :]}
+
+
+def _training_seed(base_seed: int, number: int) -> int:
+    """Return what seeds the training of a round: no two rounds share it, not even of runs with neighboring seeds.
+
+    Else the runs of a comparison would begin with the same heads, a round apart, and not be as independent as their
+    intervals take them to be.
+    """
+    return int(np.random.SeedSequence([base_seed, number]).generate_state(1)[0] >> 1)  # of 31 bits, as all take it
+
+
+def forget_training(store: Store, number: int) -> None:
+    """Forget what a round has trained, so that with other settings it does not go on from these weights."""
+    store.forget_training(number)
+    shutil.rmtree(round_folder(store.run_dir, number), ignore_errors=True)
