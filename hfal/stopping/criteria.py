@@ -10,13 +10,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from hfal.errors import ArgumentError
-from hfal.store.records import RoundRecord
 
 
-History = Sequence[RoundRecord]
+if TYPE_CHECKING:
+    from hfal.store.records import RoundRecord
+
+History: TypeAlias = "Sequence[RoundRecord]"
 """The finished rounds, first to last."""
 
 
@@ -255,7 +257,7 @@ def is_loss(metric: str) -> bool:
     return (name == "loss" or name.endswith("_loss")) and not name.startswith("f1_")
 
 
-def metric_of(record: RoundRecord, name: str) -> float:
+def metric_of(record: "RoundRecord", name: str) -> float:
     """Return a metric of a round, by its name with or without `eval_`; NaN if the round does not have it."""
     value = _find(record.metrics or {}, name)
     return math.nan if value is None else float(value)

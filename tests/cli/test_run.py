@@ -251,22 +251,33 @@ def test_a_labeled_text_that_was_edited_stops_the_run(hfal: Callable[..., Result
 
 def test_ctrl_c_says_that_nothing_is_lost(hfal: Callable[..., Result], folder: Path) -> None:
     run_dir = folder / "runs" / "labeled"
+    ended = threading.Event()
+
+    def wait_until(there: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 60
+        while not there():
+            assert not ended.wait(0.05)
+            assert time.monotonic() < deadline
 
     def press_ctrl_c_in_the_first_round() -> None:
-        while not (run_dir / "config.yaml").exists():  # which is there before the first answer
-            time.sleep(0.05)
-        store = Store(run_dir, read_only=True)
-        while not store.rounds():
-            time.sleep(0.05)
-        store.close()
-        time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            wait_until((run_dir / "config.yaml").exists)  # which is there before the first answer
+            store = Store(run_dir, read_only=True)
+            wait_until(store.rounds)
+            store.close()
+            ended.wait(0.5)
+        finally:  # also where it waited in vain, or the run trains for hours
+            if not ended.is_set():
+                os.kill(os.getpid(), signal.SIGINT)
 
     run = ["run", "--data", "labeled.csv", "--text", "review", "--label", "sentiment"]
     person = threading.Thread(target=press_ctrl_c_in_the_first_round)
     person.start()
-    stopped = hfal(*run, *SMALL, "--num_train_epochs", "100000")
-    person.join()
+    try:
+        stopped = hfal(*run, *SMALL, "--num_train_epochs", "100000")
+    finally:
+        ended.set()
+        person.join()
     assert stopped.code == 130
     said = [line for line in re.split(r"[\r\n]+", stopped.stderr) if line.strip()]
     assert said[-1] == "Interrupted; all answers are saved. Go on with: hfal run runs/labeled"

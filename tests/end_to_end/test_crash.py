@@ -20,21 +20,9 @@ from hfal.errors import RunDirectoryBusyError
 from hfal.store import Store
 from support import crash_run
 from support.crash_run import Kill, Mode, Places
+from support.forks import FORKS
 from support.texts import load_reviews, load_sentences
 
-
-# Each start is a new process, forked from a server that has imported what takes ten seconds to import and has done
-# nothing else. The server never sees the run directory.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    [
-        "hfal.training.callback",
-        "pytest",
-        "sklearn.cluster",
-        "transformers.trainer",
-        "transformers.models.bert.modeling_bert",
-    ]
-)
 
 FROM_INIT = Mode("model_init", "from_scratch")
 CONTINUE_INIT = Mode("model_init", "continue")
@@ -182,7 +170,7 @@ def make_places(data: Path, folder: Path) -> Places:
 
 
 def start(target, *args, daemon: bool = True) -> multiprocessing.Process:
-    process = PROCESSES.Process(target=target, args=args, daemon=daemon)
+    process = FORKS.Process(target=target, args=args, daemon=daemon)
     process.start()
     return process
 

