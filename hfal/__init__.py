@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from hfal.export.hub import push_to_hub
     from hfal.export.labels import export_labels
     from hfal.stopping.criteria import Budget, Change, Criterion, FChange, Kappa, Plateau, Target, Uncertainty
-    from hfal.store import Store
     from hfal.store.records import Answer, Query, RoundRecord
+    from hfal.store.store import Store
     from hfal.strategies import (
         Hybrid,
         LabelRank,
@@ -114,7 +114,7 @@ _MODULES = {
         "Target",
         "Uncertainty",
     ],
-    "hfal.store": ["Store"],
+    "hfal.store.store": ["Store"],
     "hfal.store.records": ["Answer", "Query", "RoundRecord"],
     "hfal.strategies": [
         "Hybrid",

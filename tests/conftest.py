@@ -24,7 +24,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from hfal.store import Store
+from hfal.store.store import Store
 from support.command import Result
 from support.models import tiny_model_init, tiny_tagger_init
 from support.person import Person, at_the_terminal

@@ -8,7 +8,7 @@ import numpy as np
 
 from hfal.data.pool import Pool
 from hfal.stopping.stability import UNCERTAINTY, compare, pack, unpack
-from hfal.store import Store
+from hfal.store.store import Store
 from hfal.tasks.base import Task
 
 

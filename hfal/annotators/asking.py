@@ -7,9 +7,9 @@ from dataclasses import replace
 from hfal.annotators.base import Annotator, OpenQuery, Question
 from hfal.annotators.file.annotator import FileAnnotator, query_files
 from hfal.errors import AnswersPending
-from hfal.store import Store
 from hfal.store.records import DATASET, Answer, Query
 from hfal.store.run_info import RunPlan
+from hfal.store.store import Store
 
 
 logger = logging.getLogger(__name__)

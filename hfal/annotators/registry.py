@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hfal.annotators.base import Annotator
-
 
 if TYPE_CHECKING:
+    from hfal.annotators.base import Annotator
     from hfal.annotators.simulated import HiddenLabels
 
 
@@ -40,23 +39,23 @@ class RegisteredAnnotator:
         is_simulation: Whether it reveals labels that the data has, so that nobody is asked.
     """
 
-    make: Callable[[AnnotatorOptions], Annotator]
+    make: Callable[[AnnotatorOptions], "Annotator"]
     is_simulation: bool = False
 
 
-def _terminal(options: AnnotatorOptions) -> Annotator:
+def _terminal(options: AnnotatorOptions) -> "Annotator":
     from hfal.annotators.terminal.annotator import TerminalAnnotator
 
     return TerminalAnnotator(options.name, show_suggestions=options.show_suggestions)
 
 
-def _file(format: str, options: AnnotatorOptions) -> Annotator:
+def _file(format: str, options: AnnotatorOptions) -> "Annotator":
     from hfal.annotators.file.annotator import FileAnnotator
 
     return FileAnnotator(format, name=options.name or "file")
 
 
-def _simulated(options: AnnotatorOptions) -> Annotator:
+def _simulated(options: AnnotatorOptions) -> "Annotator":
     from hfal.annotators.simulated import SimulatedAnnotator
 
     return SimulatedAnnotator(options.pool)

@@ -11,10 +11,10 @@ from hfal.errors import ArgumentError
 from hfal.export.curves import rounds_table
 from hfal.stopping.criteria import Target
 from hfal.stopping.expressions import NEVER, parse_stop
-from hfal.store import Store
 from hfal.store.records import DATASET, Query, RoundRecord
 from hfal.store.run_directory import config_file
 from hfal.store.run_info import RunPlan
+from hfal.store.store import Store
 from hfal.utils.visible_text import one_line
 
 

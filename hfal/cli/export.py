@@ -128,8 +128,8 @@ def _examples(run_dir: str) -> "Examples":
     from hfal.config.kept_config import read_ahead
     from hfal.config.load_data import load_data
     from hfal.data.identity import Examples
-    from hfal.store import Store
     from hfal.store.run_directory import config_file
+    from hfal.store.store import Store
     from hfal.tasks.kinds import kind_of
 
     Store(run_dir, read_only=True).close()

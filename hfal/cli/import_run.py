@@ -59,8 +59,8 @@ def import_run(
     """
     from hfal.config.kept_config import keep_published_options, write_options
     from hfal.export.restore import load_export, restored
-    from hfal.store import Store
     from hfal.store.run_directory import config_file, imported_data
+    from hfal.store.store import Store
 
     rows, history = load_export(source, revision)
     with restored(history, rows, run_dir) as folder:

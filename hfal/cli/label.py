@@ -39,7 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from hfal.annotators.terminal.annotator import TerminalAnnotator
     from hfal.cli.describe import next_step, unanswered
     from hfal.config.kept_config import kept_options
-    from hfal.store import Store
+    from hfal.store.store import Store
 
     logging.basicConfig(format="%(message)s")
     run_dir = arguments.run_dir

@@ -12,9 +12,9 @@ from hfal.annotators.registry import ANNOTATORS, SIMULATION
 from hfal.comparison.options import CompareOptions
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.errors import ArgumentError, RunDirectoryError
-from hfal.store import Store
 from hfal.store.records import RoundRecord
 from hfal.store.run_directory import error_file
+from hfal.store.store import Store
 
 
 FULL = "full"

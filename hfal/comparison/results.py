@@ -14,10 +14,10 @@ from hfal.comparison.options import CompareOptions
 from hfal.comparison.plan import DATA_DIR, FULL, Cell, failures, grid
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.stopping.criteria import is_loss
-from hfal.store import Store
 from hfal.store.learning_curve import bought
 from hfal.store.records import DATASET, RoundRecord, seconds_between
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run
+from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
 from hfal.tasks.spans import words_of
 

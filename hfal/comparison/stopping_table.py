@@ -19,9 +19,9 @@ from hfal.stopping.criteria import (
     metric_value,
     replay,
 )
-from hfal.store import Store
 from hfal.store.learning_curve import bought, metric_names
 from hfal.store.records import RoundRecord
+from hfal.store.store import Store
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from hfal.utils.files import atomic_write
 
 if TYPE_CHECKING:
     from hfal.data.pool import Pool
-    from hfal.store import Store
+    from hfal.store.store import Store
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ import numpy as np
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.references import has_no_splits, load_split
 from hfal.errors import ArgumentError
-from hfal.store import Store
 from hfal.store.run_directory import check_no_comparison, has_run
 from hfal.store.run_info import Draw
+from hfal.store.store import Store
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import KINDS, Kind, kind_of

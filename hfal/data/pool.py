@@ -18,8 +18,8 @@ from datasets.table import InMemoryTable
 from hfal.data.identity import examples_of, hash_texts, make_ids
 from hfal.data.run_checks import check_run_directory, open_store
 from hfal.errors import AnnotationError, ArgumentError
-from hfal.store import Store
 from hfal.store.records import Answer, Texts
+from hfal.store.store import Store
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.registry import make_task
 from hfal.utils.arrow import tables_of

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import RunDirectoryError
-from hfal.store import Store
 from hfal.store.records import DATASET, Answer
 from hfal.store.run_info import RunInfo
+from hfal.store.store import Store
 from hfal.tasks.spans import plain_text
 from hfal.utils.arrow import ROWS_AT_A_TIME
 from hfal.utils.distributed import is_main, rank_and_size

@@ -20,11 +20,11 @@ from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.export.files import ANSWERS, SPLITS, dataset_configs
 from hfal.export.history import OWN_NAMES, published_model, run_id
-from hfal.store import Store
 from hfal.store.learning_curve import metric_names
 from hfal.store.published_options import read_published_options
 from hfal.store.records import DATASET, Query, RoundRecord
 from hfal.store.run_info import RunPlan
+from hfal.store.store import Store
 from hfal.tasks.kinds import Kind
 from hfal.utils.markdown import code, fenced, plain, table
 
@@ -83,7 +83,7 @@ def dataset_card(
     annotator, no text of the data.
 
     Args:
-        store: What the run knew when `folder` was written: see `hfal.store.reading`.
+        store: What the run knew when `folder` was written: see `hfal.store.store.reading`.
         folder: Where `write_labels` has written `train.parquet`, `test.parquet`, `unlabeled.parquet` (splits) and
             `answers.parquet` (another configuration), any of them; and where the learning curve may be.
         repo_id: The data set's name on the Hub.

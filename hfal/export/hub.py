@@ -17,7 +17,7 @@ from hfal.export.card import PICTURE, TAG, run_of_card
 from hfal.export.files import ANSWERS, CARD, HISTORY, SPLITS
 from hfal.export.hub_errors import hub_error_messages, token_for
 from hfal.export.publication import describe_files, write_dataset, write_model
-from hfal.store import reading
+from hfal.store.store import reading
 
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from hfal.export.files import (
     write_files,
 )
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
-from hfal.store import Store, reading
 from hfal.store.records import DATASET, Answer, Queried, Query, Texts
+from hfal.store.store import Store, reading
 from hfal.tasks.spans import spans_from_tags, words_of
 from hfal.utils.csv_files import column_for
 
@@ -165,7 +165,7 @@ def write_labels(
     """Write the labels of a run whose store is open already.
 
     Args:
-        store: What the run knows: see `hfal.store.reading`.
+        store: What the run knows: see `hfal.store.store.reading`.
         to: As in `export_labels`.
         format: As in `export_labels`.
         **contents: What else it takes.

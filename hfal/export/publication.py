@@ -16,8 +16,8 @@ from hfal.errors import RunDirectoryError
 from hfal.export.card import dataset_card, draw_learning_curve, model_card
 from hfal.export.files import ANSWERS, CARD
 from hfal.export.labels import prepare_export, write_labels
-from hfal.store import Store, reading
 from hfal.store.run_directory import model_folder
+from hfal.store.store import Store, reading
 from hfal.utils.csv_files import csv_rows
 
 
@@ -39,7 +39,7 @@ def write_dataset(
     """Write the files of a dataset on the Hub: Parquet files, learning curve and card.
 
     Args:
-        store: What the run knows: see `hfal.store.reading`.
+        store: What the run knows: see `hfal.store.store.reading`.
         folder: An empty folder.
         repo_id: The data set's name on the Hub.
         license: Its license, for the card.

@@ -15,10 +15,10 @@ from hfal.errors import ArgumentError, HubError, RunDirectoryError
 from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_path
 from hfal.export.history import History, history_without_models, read_history
 from hfal.export.hub_errors import hub_error_messages
-from hfal.store import Store
 from hfal.store.records import Answer
 from hfal.store.run_directory import has_run
 from hfal.store.run_info import RunInfo
+from hfal.store.store import Store
 
 
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hfal.store.store import Store
 
+if TYPE_CHECKING:
+    from hfal.store.store import Store
 
 _KEY = "published_options"
 
@@ -23,11 +24,11 @@ class PublishedOptions:
     left_out: Sequence[str] = field(default_factory=list)
 
 
-def write_published_options(store: Store, options: PublishedOptions) -> None:
+def write_published_options(store: "Store", options: PublishedOptions) -> None:
     """Keep them in the store, in the place of those that were there."""
     store.set_meta(_KEY, asdict(options))
 
 
-def read_published_options(store: Store) -> PublishedOptions:
+def read_published_options(store: "Store") -> PublishedOptions:
     """Return what was kept; no option at all for a run of one's own script, or of an hfal that did not keep them."""
     return PublishedOptions(**(store.meta(_KEY) or {}))

@@ -13,10 +13,10 @@ from hfal.annotators.asking import ask
 from hfal.annotators.base import Annotator
 from hfal.errors import HfalError, RunDirectoryError
 from hfal.stopping.criteria import metric_value
-from hfal.store import Store
 from hfal.store.records import RoundRecord
 from hfal.store.run_directory import model_folder, round_folder, rounds_folder
 from hfal.store.run_info import Ended
+from hfal.store.store import Store
 from hfal.training.options import LoopOptions
 from hfal.training.weights import fits, last_complete_checkpoint, stopped_early_at
 

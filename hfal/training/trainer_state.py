@@ -13,8 +13,8 @@ from transformers import Trainer
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 
-from hfal.store import Store
 from hfal.store.run_directory import tensorboard_folder
+from hfal.store.store import Store
 from hfal.training.checks import is_holdout
 from hfal.training.class_weights import WeightedLoss, balanced_weights, labels_of
 from hfal.utils.distributed import on_main

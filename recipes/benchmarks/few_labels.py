@@ -32,7 +32,7 @@ from hfal.config.load_data import load_data
 from hfal.config.training_arguments import RoundTrainingArguments
 from hfal.data.references import resolve_path
 from hfal.recipes.text_classification import main as run_recipe
-from hfal.store import Store
+from hfal.store.store import Store
 from hfal.training.frozen_encoder import add_embeddings, embeddings_of
 
 

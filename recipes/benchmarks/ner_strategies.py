@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from hfal.comparison.statistics import area_under_curve
-from hfal.store import Store
 from hfal.store.records import RoundRecord
+from hfal.store.store import Store
 
 
 STRATEGIES = {

@@ -31,8 +31,8 @@ from scipy import stats
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.load_data import load_data
 from hfal.recipes.text_classification import main as run
-from hfal.store import Store
 from hfal.store.run_directory import pseudo_labels_file
+from hfal.store.store import Store
 
 
 Arm = tuple[float, float] | None

@@ -21,8 +21,8 @@ from hfal.data.references import load_split
 from hfal.errors import ArgumentError, StrategyError
 from hfal.export.card import dataset_card
 from hfal.export.labels import export_labels
-from hfal.store import reading
 from hfal.store.records import Query
+from hfal.store.store import reading
 from hfal.strategies import SCORES, SEED_SELECTIONS, SELECTIONS, badge, kcenter, margin, softmax
 from hfal.strategies.resolve import resolve_strategy
 from hfal.tasks.kinds import KINDS, kind_of

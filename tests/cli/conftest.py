@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from hfal.store import Store
 from hfal.store.records import Queried, Query
+from hfal.store.store import Store
 from support.command import write_csv
 from support.models import NAMES, tiny_model
 from support.texts import load_reviews

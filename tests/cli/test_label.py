@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from hfal.store import Store
 from hfal.store.records import Answer
+from hfal.store.store import Store
 from support.command import HFAL, Result, answer, error_line, write_csv
 from support.person import ENTER, Person
 

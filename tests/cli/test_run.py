@@ -18,7 +18,7 @@ import yaml
 from hfal.config import load_data as hfal_load_data
 from hfal.errors import AnswersPending
 from hfal.recipes import run_recipe
-from hfal.store import Store
+from hfal.store.store import Store
 from support.command import (
     FAST,
     SMALL,

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from hfal.store import Store
 from hfal.store.records import Answer
+from hfal.store.store import Store
 from support.command import Result, answer, error_line
 from support.models import NAMES
 

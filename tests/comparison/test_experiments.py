@@ -26,7 +26,7 @@ from hfal.comparison.plan import Cell, rounds_of
 from hfal.comparison.shared_data import changed_since
 from hfal.comparison.worker import make_run
 from hfal.errors import RunDirectoryError
-from hfal.store import Store
+from hfal.store.store import Store
 from support.command import FAST, HFAL, Result, environment, error_line, write_csv
 from support.models import NAMES, tiny_config, tiny_model
 from support.texts import CONLL, load_reviews

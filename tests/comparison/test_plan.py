@@ -20,8 +20,8 @@ from hfal.comparison.plan import (
 )
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.errors import ArgumentError
-from hfal.store import Store
 from hfal.store.run_directory import COMPARE_NAME
+from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
 
 

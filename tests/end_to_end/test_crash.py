@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from hfal import ActiveLearningCallback, SimulatedAnnotator
 from hfal.errors import RunDirectoryBusyError
-from hfal.store import Store
+from hfal.store.store import Store
 from support import crash_run
 from support.crash_run import Kill, Mode, Places
 from support.forks import FORKS

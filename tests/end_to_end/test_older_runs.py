@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from hfal import Pool
-from hfal.store import Store
+from hfal.store.store import Store
 from hfal.training import frozen_encoder
 from made_by_0_1.make import fill_in, states_for
 from support.command import Result, error_line
@@ -59,7 +59,7 @@ def test_the_store_opens_where_nothing_may_be_written(folder: Path, name: str) -
     script = """
 import os, sys
 from hfal.cli.main import main
-from hfal.store import Store
+from hfal.store.store import Store
 assert not os.access(sys.argv[1], os.W_OK)
 print(len(Store(sys.argv[1], read_only=True).current_answers()), flush=True)
 raise SystemExit(main(["status", sys.argv[1]]))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hfal.data.references import load_split, resolve_path
-from hfal.store import Store
+from hfal.store.store import Store
 from hfal.tasks.conll import read_file
 from support.command import FAST, HFAL, Result, environment, error_line, in_a_process
 from support.models import tiny_model

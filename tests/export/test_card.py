@@ -17,9 +17,9 @@ from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.card import dataset_card, model_card
 from hfal.export.labels import export_labels
 from hfal.export.publication import preview_export, write_dataset, write_model
-from hfal.store import Store, reading
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.run_directory import config_file
+from hfal.store.store import Store, reading
 from support.published_run import LABELS, SECRET_NAME, SECRET_PATH, make_run
 
 

@@ -7,8 +7,8 @@ from matplotlib.image import imread
 
 from hfal.errors import ArgumentError
 from hfal.export.curves import plot_learning_curve, rounds_table
-from hfal.store import Store
 from hfal.store.records import RoundRecord
+from hfal.store.store import Store
 
 
 def record(number: int, metrics: dict[str, float] | None, finished: str | None = "2026-01-02") -> RoundRecord:

@@ -16,8 +16,8 @@ import pytest
 from hfal.errors import ArgumentError, HubError
 from hfal.export.hub import hub_name, push_to_hub
 from hfal.export.labels import export_labels
-from hfal.store import Store
 from hfal.store.records import Answer
+from hfal.store.store import Store
 from support.hub_server import TOKEN, Failure, Hub, serve
 from support.published_run import SECRET_NAME, make_run
 
@@ -126,7 +126,7 @@ from hfal import Answer, Pool
 from hfal.cli.main import main
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.setup import export
-from hfal.store import Store
+from hfal.store.store import Store
 texts = [f"text number {i}" for i in range(12)]
 data = Dataset.from_dict({"text": texts, "input_ids": [[1, i] for i in range(12)]})
 pool = Pool(data, f"{sys.argv[1]}/first", "text", label_names=["no", "yes"])

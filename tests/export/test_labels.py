@@ -28,8 +28,8 @@ from hfal.data.references import resolve_path
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.history import read_history
 from hfal.export.labels import export_labels
-from hfal.store import Store
 from hfal.store.records import Answer, Queried, Query
+from hfal.store.store import Store
 from hfal.tasks.conll import read_file, read_sentences
 from hfal.tasks.spans import spans_from_tags, words_of
 from hfal.tasks.tags import tag_names
@@ -1051,7 +1051,7 @@ def test_export_beside_a_process_that_owns_the_run_and_writes(tmp_path: Path) ->
     ids = [f"x{n}" for n in range(3000)]
     add_query(store, ids)
     script = (
-        "import sys, time; from hfal.store.records import Answer; from hfal.store import Store\n"
+        "import sys, time; from hfal.store.records import Answer; from hfal.store.store import Store\n"
         "store = Store(sys.argv[1])\n"
         "with store.own():\n"
         "    for n in range(3000):\n"

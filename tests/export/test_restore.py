@@ -25,8 +25,8 @@ from hfal.config.load_data import load_data
 from hfal.data.references import load_split
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.labels import export_labels
-from hfal.store import Store
 from hfal.store.records import Query, RoundRecord
+from hfal.store.store import Store
 from hfal.tasks.metrics import classification_metrics, entity_metrics, label_set_metrics
 from hfal.tasks.spans import words_of
 from support.models import NAMES, TAGS, tiny_config, tiny_model
@@ -320,7 +320,7 @@ def test_answers_of_other_tasks_come_back(tmp_path: Path, kind: str) -> None:
 
 def test_killed_in_the_middle_it_leaves_no_run_directory(tmp_path: Path, exported: Path) -> None:
     script = (
-        "import os, signal, sys; from hfal import Pool; from hfal.store import Store\n"
+        "import os, signal, sys; from hfal import Pool; from hfal.store.store import Store\n"
         "fill = Store.restore\n"
         "def killed(*arguments, **options): fill(*arguments, **options); os.kill(os.getpid(), signal.SIGKILL)\n"
         "Store.restore = killed; Pool.from_export(*sys.argv[1:])"

@@ -94,7 +94,7 @@ def go_on(run_dir: Path) -> None:
 
 def what_came_of(run_dir: Path) -> dict[str, Any]:
     """The run's last query and all labels, as an older or this hfal has them in its store."""
-    from hfal.store import Store
+    from hfal.store.store import Store
 
     store = Store(run_dir, read_only=True)
     last = store.queries()[-1]

@@ -22,8 +22,8 @@ from hfal.stopping.criteria import (
     replay,
 )
 from hfal.stopping.expressions import parse_stop
-from hfal.store import Store
 from hfal.store.records import RoundRecord
+from hfal.store.store import Store
 
 
 def rounds(

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from hfal.errors import RunDirectoryError
-from hfal.store import Store
+from hfal.store.store import Store
 
 
 def test_every_commit_is_synchronous(tmp_path):

@@ -6,14 +6,14 @@ import sys
 import pytest
 
 from hfal.errors import RunDirectoryBusyError
-from hfal.store import Store
+from hfal.store.store import Store
 
 
 @pytest.fixture
 def owner(tmp_path):
     """Another process that owns the run directory until it is told, or made, to end."""
     script = (
-        "import sys; from hfal.store import Store\n"
+        "import sys; from hfal.store.store import Store\n"
         "with Store(sys.argv[1]).own(): print('owned', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(

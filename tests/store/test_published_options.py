@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from hfal.store import Store
 from hfal.store.published_options import PublishedOptions, read_published_options, write_published_options
+from hfal.store.store import Store
 
 
 def test_what_was_written_last_is_read(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hfal.store import Store
 from hfal.store.run_info import Draw, Ended, RunInfo, RunPlan
+from hfal.store.store import Store
 
 
 PLAN = {

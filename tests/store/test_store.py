@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hfal.errors import AnnotationError, RunDirectoryError
-from hfal.store import Store
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.run_info import RunInfo
+from hfal.store.store import Store
 
 
 def a_query(*ids: str, round_number: int = 1) -> Query:

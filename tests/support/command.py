@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hfal.store import Store
 from hfal.store.records import Answer
+from hfal.store.store import Store
 
 
 HFAL = str(Path(sys.executable).with_name("hfal"))

@@ -31,8 +31,8 @@ from transformers import (
 
 from hfal import ActiveLearningCallback, Hybrid, Pool, Ranks, Schedule, SimulatedAnnotator, Subset, TokenScore
 from hfal.annotators.base import OpenQuery
-from hfal.store import Store
 from hfal.store.records import Answer
+from hfal.store.store import Store
 from hfal.strategies.uncertainty import margin as margin_score
 from support.models import opinionated_model_init, tiny_model, tiny_model_init, tiny_tagger, tiny_tagger_init
 from support.texts import load_tokenizer

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from hfal.store import Store
 from hfal.store.records import Answer, Queried, Query, RoundRecord
 from hfal.store.run_info import Ended, RunInfo, RunPlan
+from hfal.store.store import Store
 
 
 BEGAN = datetime.fromisoformat("2026-01-02T03:04:05.000000+00:00")

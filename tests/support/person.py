@@ -13,7 +13,7 @@ import pexpect
 import pyte
 import pytest
 
-from hfal.store import Store
+from hfal.store.store import Store
 
 
 LEFT, RIGHT, UP, PAGE_UP, PAGE_DOWN, END, HOME = (f"\x1b[{c}" for c in ("D", "C", "A", "5~", "6~", "F", "H"))
@@ -139,7 +139,7 @@ LABELING = """
 import sys
 from hfal.annotators.asking import ask
 from hfal.annotators.terminal.annotator import TerminalAnnotator
-from hfal.store import Store
+from hfal.store.store import Store
 ask(Store(sys.argv[1]), TerminalAnnotator("ann", show_suggestions=len(sys.argv) < 3))
 print("The run goes on.")
 """

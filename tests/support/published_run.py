@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from hfal.store import Store
 from hfal.store.records import Answer, Queried, Query
+from hfal.store.store import Store
 from hfal.tasks.spans import words_of
 from hfal.tasks.tags import tag_names
 

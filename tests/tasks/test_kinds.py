@@ -240,8 +240,8 @@ def test_a_kind_without_names_goes_through_store_files_and_export(tmp_path, monk
     from hfal.annotators.terminal.annotator import TerminalAnnotator
     from hfal.errors import AnnotationError
     from hfal.export.card import dataset_card
-    from hfal.store import Store
     from hfal.store.records import Answer, Queried, Query
+    from hfal.store.store import Store
 
     monkeypatch.setitem(KINDS, FreeText.task, FreeText())
     store = Store(tmp_path / "run")

@@ -17,7 +17,7 @@ from hfal.config.training_arguments import FROZEN_ENCODER, RoundTrainingArgument
 from hfal.data.pool import STATES
 from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
-from hfal.store import Store
+from hfal.store.store import Store
 from hfal.tasks.metrics import classification_metrics, entity_metrics
 from hfal.training.frozen_encoder import (
     FrozenEncoderForSequenceClassification,

@@ -20,8 +20,8 @@ from hfal.annotators.simulated import SimulatedAnnotator
 from hfal.data.pool import Pool
 from hfal.data.references import resolve_path
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError
-from hfal.store import Store
 from hfal.store.records import Answer, Queried, Query
+from hfal.store.store import Store
 from hfal.tasks.conll import read_file, read_sentences, write_sentence
 from hfal.tasks.spans import spans_from_tags, words_of
 from hfal.tasks.tags import tag_names

@@ -16,8 +16,8 @@ from prompt_toolkit.utils import get_cwidth
 
 from hfal.annotators.terminal.annotator import TerminalAnnotator
 from hfal.annotators.terminal.layout import Page, lay_out
-from hfal.store import Store
 from hfal.store.records import Queried, Query
+from hfal.store.store import Store
 from hfal.utils.visible_text import clip, masked, one_line
 from support.person import (
     BIDI,
@@ -484,7 +484,7 @@ CONSUMER = """
 import sys
 from hfal.annotators.asking import open_query
 from hfal.annotators.terminal.annotator import TerminalAnnotator
-from hfal.store import Store
+from hfal.store.store import Store
 store = Store(sys.argv[1])
 try:
     for answer in TerminalAnnotator("ann").annotate(open_query(store, store.open_queries()[0])):

@@ -13,8 +13,8 @@ from prompt_toolkit.utils import get_cwidth
 from hfal.annotators.terminal.entity_session import word_ranges
 from hfal.annotators.terminal.layout import Page, Sentence
 from hfal.errors import ArgumentError
-from hfal.store import Store
 from hfal.store.records import Answer, Queried, Query
+from hfal.store.store import Store
 from hfal.tasks.spans import words_of
 from hfal.tasks.tags import Entity, entities, tag_names
 from support.person import END, ENTER, ESC, LEFT, RIGHT, Person, assert_harmless

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hfal.store import Store
 from hfal.store.records import Queried, Query
+from hfal.store.store import Store
 from support.person import ENTER, ESC, LEFT, RIGHT, Person, assert_harmless
 
 
