@@ -3,45 +3,17 @@
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from prompt_toolkit.utils import get_cwidth
 
-from hfal.annotators.terminal.entity_session import word_ranges
-from hfal.annotators.terminal.layout import Page, Sentence
-from hfal.errors import ArgumentError
-from hfal.store.records import Answer, Queried, Query
+from hfal.store.records import Answer
 from hfal.store.store import Store
 from hfal.tasks.spans import words_of
-from hfal.tasks.tags import Entity, entities, tag_names
-from support.person import END, ENTER, ESC, LEFT, RIGHT, Person, assert_harmless
-
-
-TYPES = ["PER", "ORG", "LOC", "MISC"]
-EU = ["EU", "rejects", "German", "call", "to", "boycott", "British", "lamb", "."]
-PETER = ["Peter", "Blackburn", "of", "Reuters"]
-RAIN = ["It", "rains", "."]
-
-
-def add_query(
-    store: Store,
-    sentences: Sequence[str | list[str]],
-    suggestions: Sequence[list[str] | None] = (),
-    purpose: str = "round",
-) -> Query:
-    """Record a query; ids are a, b, c, … in all queries."""
-    taken = sum(len(query.examples) for query in store.queries())
-    examples = []
-    for position, sentence in enumerate(sentences):
-        suggestion = suggestions[position] if position < len(suggestions) else None
-        example_id = chr(ord("a") + taken + position)
-        confidence = None if suggestion is None else 0.8731
-        content = f"content of {example_id}"
-        examples.append(Queried(example_id, content, {"tokens": sentence}, None, suggestion, confidence))
-    return store.add_query(Query(2, purpose, "random", 0, tuple(examples)))
+from hfal.tasks.tags import tag_names
+from support.entity_queries import EU, PETER, RAIN, TYPES, add_query, mark, said
+from support.hostile_screens import HOSTILE_WORDS
+from support.person import END, ENTER, ESC, LEFT, RIGHT, assert_harmless
 
 
 @pytest.fixture
@@ -52,23 +24,6 @@ def store(tmp_path: Path) -> Store:
     store.set_meta("label_names", tag_names(TYPES))
     store.set_meta("plan", {"budget": 500, "rounds": 10, "unit": "words"})
     return store
-
-
-def said(store: Store) -> dict[str, Any]:
-    """What holds: the entities of each sentence, or what was done instead."""
-    return {
-        example_id: answer.action if answer.label is None else [tuple(entity) for entity in entities(answer.label)]
-        for example_id, answer in store.current_answers().items()
-    }
-
-
-def mark(person: Person, key: str, words: str) -> None:
-    """Mark words as a careful person does, who looks before they type."""
-    person.press(key)
-    person.sees("words:")
-    person.press(words + ENTER)
-    person.sees(without="words:")
-    person.look(0.15)  # Enter, held down, would not count
 
 
 # -- marking ----------------------------------------------------------------------------------------------------------
@@ -163,30 +118,6 @@ def test_what_cannot_be_meant_is_said_and_loses_nothing(store, sit_down):
     assert_harmless(person.raw)
 
 
-@pytest.mark.parametrize(
-    ("typed", "expected"),
-    [
-        ("3", [(2, 3)]),
-        (" 3-5 ", [(2, 5)]),
-        ("3-5, 9", [(2, 5), (8, 9)]),
-        ("9 3-5", [(8, 9), (2, 5)]),
-        ("1,2;3", [(0, 1), (1, 2), (2, 3)]),
-        ("3 \u2013 5,", [(2, 5)]),
-        ("\uff13-\uff15", [(2, 5)]),  # as an input method for Japanese types them
-    ],
-)
-def test_words_are_typed_as_numbers_and_ranges(typed, expected):
-    assert word_ranges(typed, 9) == expected
-
-
-@pytest.mark.parametrize(
-    "typed", ["", " , ", "-", "3-", "-3", "3-4-5", "1.5", "all", "10", "3-10", "9" * 5000, "2 1-3"]
-)
-def test_anything_else_is_refused(typed):
-    with pytest.raises(ArgumentError):
-        word_ranges(typed, 9)
-
-
 def test_tags_without_a_prefix_make_neighbors_one_which_is_seen_at_once(store, sit_down):
     store.set_meta("label_names", ["O", "PER"])
     store.set_meta("scheme", "plain")
@@ -245,6 +176,7 @@ def test_types_without_a_key_are_picked_by_name(store, sit_down):
 
 
 # -- the model's suggestion -------------------------------------------------------------------------------------------
+
 
 SUGGESTED = ["B-ORG", "O", "B-MISC", "O", "O", "O", "I-MISC", "O", "O"]  # as a model may say it
 
@@ -497,26 +429,11 @@ def test_a_long_sentence_scrolls_and_stays_where_it_is_when_marked(store, sit_do
     assert said(store) == {"a": [(4, 5, "PER"), (1989, 1991, "PER")]}
 
 
-HOSTILE = [
-    "\x1b[31mred\x1b]0;pwned\x07",
-    "",
-    "\u202egnorw",
-    "a\u200bb",
-    "x" * 10_000,
-    "two\nlines\tand a tab",
-    "a  99 b",
-    "\u0301mark",
-    "\u65e5\u672c",
-    "\U0001f468\u200d",
-    "\x00" * 300,
-]
-
-
 def test_hostile_words_and_types_are_seen_and_not_obeyed(store, sit_down):
     kind = "\x1b[2J\u202e\n"
     store.set_meta("label_names", tag_names([kind, "\u05e9\u05dc\u05d5\u05dd", "x" * 200]))
     words = ["<U+001B>[31mred<U+001B>]0;pwned<U+0007>", "2 <empty>]<U+001B>[2J", "3 <U+202E>gnorw  4 a<U+200B>b"]
-    add_query(store, [HOSTILE, HOSTILE[::-1]])
+    add_query(store, [HOSTILE_WORDS, HOSTILE_WORDS[::-1]])
     person = sit_down(rows=40, columns=100)
     person.sees("0/2", "1 " + words[0], words[2], "5 xxx", "[1] <U+001B>[2J<U+202E><U+000A>")
     assert "[2] \u05e9\u05dc\u05d5\u05dd" in person.lines
@@ -562,73 +479,6 @@ def test_a_tiny_terminal_shows_the_words(store, sit_down):
     person.press(ENTER)
     person.sees("1/1")
     assert (1, 2, "PER") in said(store)["a"]
-
-
-def rows(words: list[str], marks: Sequence[Entity] = (), width: int = 30) -> list[str]:
-    page = Page({"tokens": Sentence(words, marks)}, width)
-    return ["".join(text for _, text in row) for row in page.rows((0, 0), 10**6)]
-
-
-def styled(words: list[str], style: str, marks: Sequence[Entity] = ()) -> list[str]:
-    page = Page({"tokens": Sentence(words, marks)}, 80)
-    return [text for row in page.rows((0, 0), 100) for found, text in row if found == style]
-
-
-def test_marks_are_more_than_brackets_and_a_blank_in_a_word_is_seen():
-    marks = [Entity(0, 2, "PER"), Entity(3, 4, "LOC")]
-    words = ["Peter", "B b", "is", "[x]PER", "\u00a0y"]
-    assert rows(words, marks, 80) == ["1 [Peter  2 B b]PER  3 is  4 [[x]PER]LOC  5 \u00a0y"]
-    assert styled(words, "bold underline", marks) == ["Peter", "B", "b", "[x]PER"]
-    assert styled(words, "reverse bold underline", marks) == [" "]
-    assert styled(words, "reverse", marks) == ["\u00a0"]
-
-
-def test_a_number_stays_with_its_word():
-    assert rows(["\u65e5\u672c"] * 3, [Entity(0, 3, "LOC")], 12) == [
-        "1 [\u65e5\u672c  ",
-        "2 \u65e5\u672c  ",
-        "3 \u65e5\u672c]LOC",
-    ]
-    assert rows(["one", "two", "three"], [], 12) == ["1 one  2 two", "3 three"]
-
-
-def test_a_word_from_right_to_left_has_a_row_of_its_own():
-    assert rows(["in", "the", "\u05ea\u05dc", "\u05d0\u05d1\u05d9\u05d1", "area", "."], [Entity(2, 4, "LOC")]) == [
-        "1 in  2 the",
-        "3 [\u05ea\u05dc",
-        "4 \u05d0\u05d1\u05d9\u05d1]LOC",
-        "5 area  6 .",
-    ]
-
-
-@pytest.mark.parametrize("width", [12, 13, 80])
-def test_no_row_is_wider_than_the_terminal_and_no_word_is_lost(width):
-    words = [*HOSTILE, " " * 300, "\t" * 30, "\r\n" * 30, "\u3000" * 30, "\u65e5" * 5000]
-    marks = [Entity(place, place + 1, "LOC") for place in range(len(words))]
-    shown = rows(words, marks, width)
-    assert all(get_cwidth(row) <= width for row in shown)
-    text = "".join(shown)
-    place = 0
-    for number in range(1, len(words) + 1):
-        place = text.index(f"{number} [", place)
-    assert text.count("x") == 10_000
-    assert text.count("\u65e5") == 5001
-    assert text.count("\u3000") == 30
-    for code_point, count in (("000D", 30), ("000A", 31), ("0009", 31), ("0000", 300)):
-        assert text.count(f"<U+{code_point}>") == count
-
-
-def test_a_page_of_words_is_left_and_entered_at_the_same_place():
-    words = [f"word{i}" * (1 + i % 7) for i in range(3000)] + [""] * 500 + ["x" * 5000]
-    plain, marked = (Page({"t": Sentence(words, marks)}, 40) for marks in ((), [Entity(5, 900, "PER")]))
-    place, places = (0, 0), []
-    while not places or place != places[-1]:
-        places.append(place)
-        place = plain.move(place, 9, 10)
-    assert place == plain.last(10)
-    for place in places:
-        start = plain.start_of(place)
-        assert start - 80 < marked.start_of(marked.place_of(start)) <= start
 
 
 def test_the_answer_of_somebody_else_is_not_shown_as_mine(store, sit_down):

@@ -1,0 +1,35 @@
+"""Queries for labels at the terminal, and what was answered."""
+
+from collections.abc import Sequence
+
+from hfal.store.records import Queried, Query
+from hfal.store.store import Store
+
+
+LABELS = ["negative", "positive"]
+
+
+def add_query(
+    store: Store, texts: Sequence[str | dict[str, str]], purpose: str = "round", suggestion: str | None = None
+) -> Query:
+    """Record a query as a round's model, or nobody, would have made it; ids are a, b, c, … in all queries."""
+    taken = sum(len(query.examples) for query in store.queries())
+    examples = []
+    for position, text in enumerate(texts, start=taken):
+        example_id = chr(ord("a") + position) if position < 26 else f"z{position}"
+        columns = {"text": text} if isinstance(text, str) else text
+        confidence = None if suggestion is None else 0.8731
+        examples.append(Queried(example_id, f"content of {example_id}", columns, None, suggestion, confidence))
+    return store.add_query(Query(2 if purpose == "round" else 0, purpose, "random", 0, tuple(examples)))
+
+
+def log(store: Store) -> list[tuple[str, str, str | None]]:
+    return [(answer.example_id, answer.action, answer.label) for answer in store.answers()]
+
+
+def labels(store: Store) -> dict[str, str | None]:
+    return {example_id: answer.label for example_id, answer in store.current_answers().items()}
+
+
+def first_words(text: str) -> str:
+    return " ".join(text.split()[:5])
