@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hfal.strategies import SCORES, SELECTIONS, LabelScore, TokenScore, resolve_strategy
+from hfal.strategies import SCORES, SELECTIONS, TokenScore, resolve_strategy
 from hfal.strategies.scores import call_score, reads
 from hfal.strategies.selection import Signals
 from hfal.strategies.token_scores import WORD_SCORES
@@ -143,12 +143,3 @@ def test_scores_of_words_leave_padding_out_and_are_finite(name):
         alone = call_score(score, p[row : row + 1, :length], d[row : row + 1, :length], mask[row : row + 1, :length])
         assert alone.item() == pytest.approx(whole[row].item(), abs=1e-6)
     assert whole[5] == 0
-
-
-def test_names_are_those_of_the_functions():
-    for family, scores in SCORES.items():
-        for name, score in scores.items():
-            assert isinstance(score, TokenScore | LabelScore) or score.__name__ == name
-            assert resolve_strategy(name, family).name in (name, f"{name}(mean)")
-        for name, select in SELECTIONS[family].items():
-            assert getattr(select, "name", None) == name or select.__name__ == name

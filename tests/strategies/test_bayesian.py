@@ -10,10 +10,7 @@ from scipy.stats import entropy as scipy_entropy
 
 from hfal.strategies import Signals, bayesian
 from hfal.strategies.bayesian import bald, batchbald, epig
-
-
-def rng(seed: int = 7) -> np.random.Generator:
-    return np.random.default_rng(seed)
+from support.chance import rng
 
 
 def random_draws(n: int, draws: int, classes: int, seed: int = 0, concentration: float = 0.3) -> np.ndarray:

@@ -5,10 +5,7 @@ import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from hfal.strategies import Signals, class_balanced, cluster_margin
-
-
-def rng(seed: int = 7) -> np.random.Generator:
-    return np.random.default_rng(seed)
+from support.chance import rng
 
 
 # -- class-balanced ------------------------------------------------------------------------------------------------

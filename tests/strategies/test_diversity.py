@@ -9,21 +9,14 @@ import pytest
 from hfal.errors import ArgumentError
 from hfal.strategies import Signals, kmeans
 from hfal.strategies.diversity import ProbCover, _pure_delta, kcenter, probcover, typiclust
-from hfal.strategies.vectors import BLOCK, UnitRows, square_distances
+from hfal.strategies.vectors import UnitRows
+from support.chance import points, rng
 
 
 pytestmark = pytest.mark.filterwarnings("error")
 EVERY = [kcenter, kmeans, probcover, ProbCover(0.5), typiclust]
 
 COMPARING = [kcenter, probcover, ProbCover(0.5), typiclust]
-
-
-def rng(seed: int = 7) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def points(n: int, dimensions: int = 8, seed: int = 0) -> np.ndarray:
-    return rng(seed).normal(size=(n, dimensions)).astype(np.float32)
 
 
 def clustered(clusters: int, per_cluster: int, spread: float = 0.02) -> tuple[np.ndarray, np.ndarray]:
@@ -116,30 +109,6 @@ def test_no_candidate_beside_a_labeled_example_is_picked_while_another_cluster_h
     embeddings, cluster = clustered(8, 30)
     labeled = np.concatenate([embeddings[cluster == c][:2] for c in (1, 4, 6)])
     assert sorted(cluster[select(signals(embeddings, labeled), 5, rng())]) == [0, 2, 3, 5, 7]
-
-
-# Rows
-
-
-def test_squared_distances_are_those_of_subtraction_and_never_negative():
-    a, b = points(50, 16).astype(float), points(30, 16, seed=1).astype(float)
-    assert np.allclose(square_distances(a, b), ((a[:, None] - b) ** 2).sum(axis=2))
-    unit = UnitRows(points(500, 384))[:]
-    assert square_distances(unit, unit).min() >= 0  # whose root is no NaN
-
-
-def test_unit_rows_are_normalized_copies_whether_kept_or_not():
-    embeddings = points(BLOCK + 5, 3)
-    embeddings[7] = 0
-    before = embeddings.copy()
-    expected = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-30)
-    for some in (embeddings, embeddings[: BLOCK - 1]):
-        rows = UnitRows(some)
-        assert np.allclose(np.concatenate([block for _, block in rows.blocks()]), expected[: len(some)])
-        assert np.allclose(rows[np.array([5, 7])], expected[[5, 7]])
-        for vector in np.eye(3, dtype=np.float32)[:2] + 0.5:
-            assert np.allclose(rows.products(vector), expected[: len(some)] @ vector, atol=1e-6)
-    assert np.array_equal(embeddings, before)
 
 
 # k-center

@@ -9,10 +9,7 @@ import torch
 
 from hfal.strategies import Signals
 from hfal.strategies.gradients import badge
-
-
-def rng(seed: int = 7) -> np.random.Generator:
-    return np.random.default_rng(seed)
+from support.chance import rng
 
 
 def random_signals(n: int, classes: int, features: int, seed: int = 0) -> Signals:

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from hfal import Hybrid, LabelRank, LabelScore, Ranks, TokenScore, needs
+from hfal import Hybrid, LabelRank, LabelScore, Ranks
 from hfal.errors import ArgumentError
-from hfal.strategies import SCORES, SELECTIONS, Signals, badge, entropy, label_set_strategy, resolve_strategy
+from hfal.strategies import SCORES, SELECTIONS, Signals, resolve_strategy
 from hfal.strategies.scores import call_score
-from hfal.tasks.kinds import TASK_OF_FAMILY
 
 
 P = torch.tensor([[0.5, 1.0, 0.1], [0.75, 0.75, 0.0]])
@@ -129,54 +128,3 @@ def test_ranks_are_of_the_whole_pool_and_go_with_selections_and_other_scores():
     resolved(Hybrid(LabelRank("margin"), "kmeans", candidate_factor=2), probabilities)
     picked, _ = resolved(Ranks(LabelScore("margin", "max"), LabelRank("margin")), probabilities)
     assert len(set(picked.tolist())) == 5
-
-
-@pytest.mark.parametrize(
-    ("name", "aggregate", "strategy"),
-    [
-        ("entropy", "mean", LabelScore("entropy")),
-        ("margin", "rank", LabelRank("margin")),
-        ("margin + kmeans", "max", Hybrid(LabelScore("margin", "max"), "kmeans")),
-        ("random", "mean", "random"),
-        ("kmeans", "rank", "kmeans"),
-    ],
-)
-def test_names_of_the_command_line(name, aggregate, strategy):
-    assert label_set_strategy(name, aggregate) == strategy
-
-
-@pytest.mark.parametrize(
-    ("strategy", "message"),
-    [
-        (
-            "bald",
-            "'bald' is for text_classification and token_classification, .* 'entropy' takes each label by itself",
-        ),
-        ("vote_entropy", "'entropy' takes each label by itself"),
-        ("mean_kl", "'entropy' takes each label by itself"),
-        ("epig", "'entropy' takes each label by itself"),
-        ("cal", r"this is multi_label_classification: 'entropy\+kmeans'"),
-        ("badge", r"this is multi_label_classification: 'entropy\+kmeans'"),
-        ("cluster_margin", r"this is multi_label_classification: 'entropy\+kmeans'"),
-        ("entropy+batchbald", r"this is multi_label_classification: 'entropy\+kmeans'"),
-        ("entropy+class_balanced", r"this is multi_label_classification: 'entropy\+kmeans'"),
-        ("mnlp", "'mnlp' is for token_classification, .*: 'least_confidence'"),
-        ("entrophy", "Did you mean 'entropy'"),
-        (entropy, "'entropy' is for text_classification, .* which one of the classes is right; 'entropy' takes each"),
-        (badge, r"'badge' is for text_classification, and this is multi_label_classification: 'entropy\+kmeans'"),
-        (Hybrid("entropy", badge), "'badge' is for text_classification"),
-        (TokenScore("margin"), "is a score of words: take 'margin' here"),
-        (needs("labels")(lambda signals, k, rng: None), "needs labels, one class for each labeled example"),
-        (lambda probabilities, mask: None, r"takes 2 arguments, expected score\(probabilities\) with one"),
-    ],
-)
-def test_what_is_of_classes_or_words_is_refused_with_what_to_use_instead(strategy, message):
-    with pytest.raises(ArgumentError, match=message):
-        resolve_strategy(strategy, SETS, called=TASK_OF_FAMILY)
-
-
-@pytest.mark.parametrize("family", ["classes", "words"])
-@pytest.mark.parametrize("score", [LabelScore("margin"), LabelRank("margin")])
-def test_scores_of_sets_are_refused_elsewhere(family, score):
-    with pytest.raises(ArgumentError, match="is a score of sets of labels: take 'margin' here"):
-        resolve_strategy(score, family)

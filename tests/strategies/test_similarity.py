@@ -8,10 +8,7 @@ from scipy.stats import entropy as kullback_leibler
 from hfal.errors import StrategyError
 from hfal.strategies import Signals, cal, density, neighbors
 from hfal.strategies.similarity import best_distinct, mean_similarity
-
-
-def rng(seed: int = 7) -> np.random.Generator:
-    return np.random.default_rng(seed)
+from support.chance import rng
 
 
 def embeddings(n: int, seed: int = 0) -> np.ndarray:
