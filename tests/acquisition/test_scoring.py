@@ -6,24 +6,15 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from transformers import BertForSequenceClassification, DataCollatorWithPadding
+from transformers import DataCollatorWithPadding
 
-from hfal.acquisition.forward import forward_columns, longest_input
+from hfal.acquisition.forward import forward_columns
 from hfal.acquisition.scoring import NonFiniteOutputError, ScoringPass, plan_batches
 from hfal.errors import ScoringError
 from hfal.strategies import entropy
-from support.models import tiny_model
 
 
 COLUMNS = ["input_ids", "token_type_ids", "attention_mask"]
-
-
-@pytest.fixture(scope="module")
-def model() -> BertForSequenceClassification:
-    model = tiny_model()
-    with torch.no_grad():
-        model.classifier.weight.mul_(50)  # an untrained head says 50:50 of everything
-    return model.train()
 
 
 @pytest.fixture(scope="module")
@@ -237,15 +228,3 @@ def test_bf16_is_close_and_in_float32(model, reviews, tokenizer, one_by_one):
     assert found.dtype == np.float32
     assert np.abs(found - one_by_one["probabilities"]).max() < 0.1
     assert not np.array_equal(found, run(model, reviews, tokenizer, keep=["probabilities"])["probabilities"])
-
-
-def test_position_embeddings_say_how_long_an_input_may_be(model):
-    from transformers import RobertaConfig, RobertaForSequenceClassification
-
-    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    roberta = RobertaForSequenceClassification(RobertaConfig(vocab_size=50, max_position_embeddings=40, **small))
-    assert longest_input(model) == 512
-    longest = longest_input(roberta)
-    roberta(torch.full((1, longest), 5))
-    with pytest.raises((IndexError, RuntimeError)):
-        roberta(torch.full((1, longest + 1), 5))

