@@ -1,4 +1,4 @@
-"""What an example is known by: its id, and a hash of its texts. Nothing here loads torch."""
+"""The identity of an example: its id, and a hash of its texts. Nothing here loads torch."""
 
 import hashlib
 from collections import Counter

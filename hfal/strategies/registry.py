@@ -129,7 +129,7 @@ def refuse_for_family(strategy: str | Callable[..., Any], family: str, called: M
 
 
 def unknown_name(what: str, name: str, known: list[str]) -> str:
-    """What to say of a name that is none, and which one may have been meant."""
+    """Return the message for an unknown name, with the nearest known one."""
     written = name.lower().replace("-", "_")
     near = [_ALSO_KNOWN_AS[written]] if written in _ALSO_KNOWN_AS else difflib.get_close_matches(written, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

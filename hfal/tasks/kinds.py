@@ -1,4 +1,4 @@
-"""Kinds of answers: a label, a set of labels, a tag for each word. All that depends on the kind is asked of it here.
+"""Kinds of answers: a label, a set of labels, a tag for each word. Code that depends on the kind asks it here.
 
 A kind is one object for all runs of its task. Nothing here loads torch, transformers or `datasets`, so that stores,
 annotators and exports can ask it.
@@ -24,7 +24,7 @@ Label = str | list[str]
 
 
 class Kind(ABC):
-    """What the answers of a task are.
+    """The kind of answers that a task has: how they are checked, written, counted and exported.
 
     Attributes:
         task: The name of the task, and of its recipe in `hfal.recipes`.
