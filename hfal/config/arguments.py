@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hfal.acquisition.options import QueryOptions
 from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
 from hfal.tasks.kinds import KINDS
-from hfal.training.options import LoopOptions
+from hfal.training.options import CLASS_WEIGHTS, RETRAIN, LoopOptions
 
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class ActiveLearningArguments:
         default="from_scratch",
         metadata={
             "help": "How a round begins: with fresh weights or the last round's.",
-            "choices": ["from_scratch", "continue"],
+            "choices": [*RETRAIN],
         },
     )
     self_training: float | None = field(
@@ -251,7 +251,7 @@ class ActiveLearningArguments:
         default=None,
         metadata={
             "help": "Train with a loss in which rare classes count as much as frequent ones.",
-            "choices": ["balanced"],
+            "choices": [*CLASS_WEIGHTS],
         },
     )
     export: str | None = field(
