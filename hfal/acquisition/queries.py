@@ -67,6 +67,11 @@ class Acquisition:
                 f"self_training={options.self_training} is for text classification, but the pool is one of "
                 f"{pool.task.name}: leave it out"
             )
+        if options.record_stability and not pool.task.prediction_signals:
+            raise ArgumentError(
+                f"record_stability=True compares predictions, which a pool of {pool.task.name} has none to compare: "
+                "leave it out, and of stop= what reads kappa, changes or uncertainty"
+            )
         check_committee(options.committee, pool.label_names)
         if self._needs_other_embeddings():
             resolve_model(options.embeddings)  # before anything is asked

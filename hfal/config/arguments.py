@@ -295,9 +295,9 @@ class ActiveLearningArguments:
             sizes += [] if self.budget is None else [self.budget]
             holdout = min(_HOLDOUT[self.unit], *(size // 5 for size in sizes))
         logger.info(
-            "%d texts in the pool, labels %s, annotator %s, %d %s held out; all is kept in %s",
+            "%d texts in the pool%s, annotator %s, %d %s held out; all is kept in %s",
             len(pool),
-            ", ".join(pool.label_names),
+            f", labels {', '.join(pool.label_names)}" if pool.label_names else "",
             annotator,
             holdout,
             "words" if self.unit == "words" else "texts",
