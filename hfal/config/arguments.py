@@ -284,7 +284,9 @@ class ActiveLearningArguments:
         self.annotator, self.holdout = on_main(lambda: self._settled(pool, evaluated))
 
     def _settled(self, pool: "Pool", evaluated: bool) -> tuple[str, int]:
-        annotator = self.annotator or (SIMULATION if pool.store.info.labels_are_hidden else PERSON)
+        kind = pool.task.kind
+        person = PERSON if kind.screen else kind.formats[0]
+        annotator = self.annotator or (SIMULATION if pool.store.info.labels_are_hidden else person)
         holdout = self.holdout
         if holdout is None and pool.store.queries():
             holdout = int(pool.costs(self.unit)[pool.positions(sorted(pool.store.holdout_ids()))].sum())

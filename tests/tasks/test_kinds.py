@@ -10,6 +10,7 @@ import pytest
 from datasets import Dataset, Features, Value, concatenate_datasets
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
+from hfal.config.arguments import ActiveLearningArguments
 from hfal.errors import ArgumentError
 from hfal.strategies import SCORES, SELECTIONS
 from hfal.tasks.kinds import KINDS, TASK_OF_FAMILY, Kind, LabelSet, SingleLabel, Tags, kind_of
@@ -310,7 +311,7 @@ class FreeTexts(WholeTexts):
         return pa.array(labels, pa.string()), Value("string")
 
 
-def test_a_pool_without_names(tmp_path, monkeypatch):
+def test_a_pool_without_names(tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(KINDS, FreeText.task, FreeTexts.kind)
     monkeypatch.setitem(TASKS, FreeText.task, FreeTexts)
     rows = {"text": [f"text {n}" for n in range(8)], "input_ids": [[n + 1] for n in range(8)]}
@@ -329,5 +330,16 @@ def test_a_pool_without_names(tmp_path, monkeypatch):
 
     annotator = SimulatedAnnotator(pool)
     ActiveLearningCallback(pool, strategy="random", annotator=annotator, committee=[tiny_model()])
-    with pytest.raises(ArgumentError, match=r"record_stability=True compares predictions, .* pool of text_to_text"):
+    ActiveLearningCallback(pool, strategy="random", annotator=annotator, record_stability=True)
+    assert "record_stability= is not used: text_to_text has no predictions to compare" in caplog.text
+    with pytest.raises(ArgumentError, match=r"stop='kappa.*' compares predictions, but text_to_text has none"):
         ActiveLearningCallback(pool, strategy="random", annotator=annotator, stop="kappa")
+
+    al = ActiveLearningArguments(data="answers.jsonl", holdout=0)
+    al.settle(open_pool(dataset), evaluated=False)
+    assert al.annotator == "simulated"
+    unlabeled = Dataset.from_dict({**rows, "answer": [None] * 8})
+    other = Pool(unlabeled, tmp_path / "other", "text", "answer", task=FreeText.task)
+    al = ActiveLearningArguments(data="answers.jsonl", holdout=0)
+    al.settle(other, evaluated=False)
+    assert al.annotator == "csv"
