@@ -177,10 +177,8 @@ class Pool:
         return len(self.dataset)
 
     def __repr__(self) -> str:
-        return (
-            f"Pool({len(self)} examples, {len(self.labels())} labeled, labels {', '.join(self.label_names)}, "
-            f"run_dir={str(self.run_dir)!r})"
-        )
+        names = f"labels {', '.join(self.label_names)}, " if self.label_names else ""
+        return f"Pool({len(self)} examples, {len(self.labels())} labeled, {names}run_dir={str(self.run_dir)!r})"
 
     # -- identity --------------------------------------------------------------------------------------------------
 

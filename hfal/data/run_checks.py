@@ -64,7 +64,7 @@ def check_run_directory(pool: "Pool") -> None:
             f"label names are {', '.join(pool.label_names)}, but the run in {pool.run_dir} began with "
             f"{', '.join(info.label_names)}: pass the same label_names in the same order, or another run_dir"
         )
-    if not info.label_names:
+    if info.task is None and not info.label_names:
         hidden = bool(pool.task.given().all())
         info = RunInfo(pool.task.name, pool.task.scheme, tuple(pool.label_names), hidden)
         with store.own():

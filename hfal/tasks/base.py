@@ -76,7 +76,7 @@ class Task(Protocol):
 
     @property
     def prediction_signals(self) -> frozenset[str]:
-        """What a pass has to keep for `predictions`."""
+        """What a pass has to keep for `predictions`; empty where they cannot be compared between rounds."""
         ...
 
     @property

@@ -382,7 +382,10 @@ def _named_spans(found: Sequence[Mapping[str, Any]], types: Sequence[str]) -> li
 KINDS: dict[str, Kind] = {kind.task: kind for kind in (SingleLabel(), LabelSet(), Tags())}
 """The kind of each task, by its name."""
 
-TASK_OF_FAMILY = {kind.family: kind.task for kind in KINDS.values()}
+TASK_OF_FAMILY = {
+    kind.family: " and ".join(one.task for one in KINDS.values() if one.family == kind.family)
+    for kind in KINDS.values()
+}
 """What a message of the strategies calls a family."""
 
 
