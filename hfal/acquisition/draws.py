@@ -157,6 +157,8 @@ def check_committee(members: Any, label_names: Sequence[str]) -> None:
             raise ArgumentError(f"a member of the committee is a {type(member).__name__}, expected a model")
         config = getattr(member, "config", None)
         names = [str(name) for _, name in sorted((getattr(config, "id2label", None) or {}).items())]
+        if not label_names:
+            continue
         in_another_order = set(names) == set(label_names) and names != list(label_names)
         if getattr(config, "num_labels", len(label_names)) != len(label_names) or in_another_order:
             raise ArgumentError(

@@ -67,6 +67,8 @@ class Acquisition:
                 f"self_training={options.self_training} is for text classification, but the pool is one of "
                 f"{pool.task.name}: leave it out"
             )
+        if options.record_stability and not pool.task.prediction_signals:
+            logger.warning("record_stability= is not used: %s has no predictions to compare", pool.task.name)
         check_committee(options.committee, pool.label_names)
         if self._needs_other_embeddings():
             resolve_model(options.embeddings)  # before anything is asked
@@ -155,7 +157,9 @@ class Acquisition:
             args: As for `propose`.
         """
         pool, task = self.pool, self.pool.task
-        if not self.options.record_stability or on_main(lambda: is_measured(pool.store, round_number)):
+        if not self.options.record_stability or not task.prediction_signals:
+            return
+        if on_main(lambda: is_measured(pool.store, round_number)):
             return
         rows = on_main(lambda: stop_set(pool, self._rng(6), self.options.seed))
         scoring = self._scoring(model, collate_fn, args)

@@ -1,4 +1,4 @@
-"""What an annotator is asked, and what it has to offer. Annotators know neither models nor strategies."""
+"""The protocol of an annotator, and the queries that it is asked. Annotators know neither models nor strategies."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

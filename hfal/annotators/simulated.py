@@ -1,4 +1,4 @@
-"""The annotator of experiments: it reveals the labels that the data set hides."""
+"""The simulated annotator: it reveals the labels that the data set hides."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol

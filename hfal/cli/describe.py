@@ -105,7 +105,8 @@ def _setup(store: Store, plan: RunPlan | None) -> list[str]:
         strategy = [f"Strategy {plan.strategy}, {plan.query_size} {unit} a query"]
         stop = [f"Stops at {plan.stop}"] if plan.stop else []
     start = [f"Start: {starts[0]}"] if starts else []
-    return [*strategy, *start, *stop, f"Labels: {', '.join(map(one_line, store.info.label_names))}"]
+    names = ", ".join(map(one_line, store.info.label_names))
+    return [*strategy, *start, *stop, *([f"Labels: {names}"] if store.kind.needs_names else [])]
 
 
 def _answers(store: Store) -> str:

@@ -63,7 +63,7 @@ def write_report(out: str | os.PathLike[str]) -> list[Path]:
 def report_blocks(
     results: Results, summary: Summary, pictures: Sequence[Picture] | None, stopping: Sequence[Block]
 ) -> list[Block]:
-    """What the report says, part by part.
+    """Return the blocks of the report.
 
     Args:
         results: What was read.
@@ -120,7 +120,7 @@ def _pictures(out: Path, summary: Summary) -> list[Picture]:
 
 
 def _findings(results: Results, summary: Summary) -> list[str]:
-    """What a reader in a hurry has to know."""
+    """Return the main findings, for a reader in a hurry."""
     base, named = summary.arm(summary.baseline), summary.arm(summary.comparison)
     texts = []
     if base is None:

@@ -41,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Reach:
-    """What an arm needed to reach a target.
+    """The cost at which an arm reached a target.
 
     Attributes:
         target: The target.

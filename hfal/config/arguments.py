@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hfal.acquisition.options import QueryOptions
 from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
 from hfal.tasks.kinds import KINDS
-from hfal.training.options import LoopOptions
+from hfal.training.options import CLASS_WEIGHTS, RETRAIN, LoopOptions
 
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class ActiveLearningArguments:
         default="from_scratch",
         metadata={
             "help": "How a round begins: with fresh weights or the last round's.",
-            "choices": ["from_scratch", "continue"],
+            "choices": [*RETRAIN],
         },
     )
     self_training: float | None = field(
@@ -251,7 +251,7 @@ class ActiveLearningArguments:
         default=None,
         metadata={
             "help": "Train with a loss in which rare classes count as much as frequent ones.",
-            "choices": ["balanced"],
+            "choices": [*CLASS_WEIGHTS],
         },
     )
     export: str | None = field(
@@ -284,7 +284,9 @@ class ActiveLearningArguments:
         self.annotator, self.holdout = on_main(lambda: self._settled(pool, evaluated))
 
     def _settled(self, pool: "Pool", evaluated: bool) -> tuple[str, int]:
-        annotator = self.annotator or (SIMULATION if pool.store.info.labels_are_hidden else PERSON)
+        kind = pool.task.kind
+        person = PERSON if kind.screen else kind.formats[0]
+        annotator = self.annotator or (SIMULATION if pool.store.info.labels_are_hidden else person)
         holdout = self.holdout
         if holdout is None and pool.store.queries():
             holdout = int(pool.costs(self.unit)[pool.positions(sorted(pool.store.holdout_ids()))].sum())
@@ -295,9 +297,9 @@ class ActiveLearningArguments:
             sizes += [] if self.budget is None else [self.budget]
             holdout = min(_HOLDOUT[self.unit], *(size // 5 for size in sizes))
         logger.info(
-            "%d texts in the pool, labels %s, annotator %s, %d %s held out; all is kept in %s",
+            "%d texts in the pool%s, annotator %s, %d %s held out; all is kept in %s",
             len(pool),
-            ", ".join(pool.label_names),
+            f", labels {', '.join(pool.label_names)}" if pool.label_names else "",
             annotator,
             holdout,
             "words" if self.unit == "words" else "texts",

@@ -1,4 +1,4 @@
-"""From the options to the data of a run: the examples of the pool, and those to evaluate on.
+"""Load the data that the options name: the examples of the pool, and those to evaluate on.
 
 What a person gets wrong in a file is found here, before a model is loaded; nothing that is imported here loads torch.
 """

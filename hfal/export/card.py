@@ -295,7 +295,7 @@ def _versions(queries: Sequence[Query]) -> str:
 
 
 def _grouped(what: str, queries: Sequence[Query], values: Sequence[Mapping[str, Any]]) -> str:
-    """What the queries have in common, once for all that have it."""
+    """List the settings of queries, once for all queries that share them."""
     numbers: dict[str, list[str]] = {}
     for query, value in zip(queries, values, strict=True):
         if value:

@@ -13,7 +13,7 @@ _KEY = "published_options"
 
 @dataclass(frozen=True)
 class PublishedOptions:
-    """What a card shows of the options that a run was started with.
+    """The options of a run that a card may show.
 
     Attributes:
         shown: Options with their values, none of which is private.

@@ -9,6 +9,7 @@ There are three families of scores:
 
 import difflib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hfal.errors import ArgumentError
@@ -18,7 +19,7 @@ from hfal.strategies.committee import mean_kl, vote_entropy
 from hfal.strategies.diversity import kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
 from hfal.strategies.label_scores import LABEL_SCORES, LabelScore
-from hfal.strategies.selection import SelectFunction, random
+from hfal.strategies.selection import SIGNALS, SelectFunction, random
 from hfal.strategies.similarity import cal, density, neighbors
 from hfal.strategies.stochastic import power, softmax, softrank
 from hfal.strategies.token_scores import WORD_SCORES, TokenScore, mnlp
@@ -35,13 +36,6 @@ _OF_CLASSES: dict[str, Callable[..., Any]] = {
     "epig": epig,
     "cal": cal,
 }
-SCORES: dict[str, dict[str, Callable[..., Any]]] = {
-    "classes": _OF_CLASSES,
-    "labels": {name: LabelScore(name) for name in LABEL_SCORES},
-    "words": {**{name: TokenScore(name) for name in WORD_SCORES}, "mnlp": mnlp},
-}
-"""The scores by name, of each family."""
-
 _ON_EMBEDDINGS: dict[str, SelectFunction] = {
     "random": random,
     "kmeans": kmeans,
@@ -60,11 +54,55 @@ _ON_CLASSES: dict[str, SelectFunction] = {
     "batchbald": batchbald,
     "class_balanced": class_balanced,
 }
-SELECTIONS: dict[str, dict[str, SelectFunction]] = {
-    "classes": {**_ON_EMBEDDINGS, **_ON_CLASSES},
-    "labels": _ON_EMBEDDINGS,
-    "words": _ON_EMBEDDINGS,
+
+
+@dataclass(frozen=True)
+class Family:
+    """The strategies for one kind of model outputs.
+
+    Attributes:
+        applies_to: What is labeled, in README's table.
+        score_parameters: What a score of batches takes; empty where batches are not scored.
+        signals: The fields of `Signals` that can be had.
+        scores: The scores by name; there may be none.
+        selections: The selections by name.
+    """
+
+    applies_to: str
+    score_parameters: tuple[str, ...]
+    signals: frozenset[str]
+    scores: Mapping[str, Callable[..., Any]]
+    selections: Mapping[str, SelectFunction]
+
+    @property
+    def without_score(self) -> list[str]:
+        """The names of the selections that are strategies by themselves."""
+        return [name for name, select in self.selections.items() if "scores" not in getattr(select, "needs", ())]
+
+
+FAMILIES: dict[str, Family] = {
+    "classes": Family("texts", ("probabilities",), frozenset(SIGNALS), _OF_CLASSES, {**_ON_EMBEDDINGS, **_ON_CLASSES}),
+    "labels": Family(
+        "sets of labels",
+        ("probabilities",),
+        frozenset(SIGNALS) - {"labels"},
+        {name: LabelScore(name) for name in LABEL_SCORES},
+        _ON_EMBEDDINGS,
+    ),
+    "words": Family(
+        "words",
+        ("probabilities", "mask"),
+        frozenset({"scores", "embeddings", "labeled_embeddings"}),
+        {**{name: TokenScore(name) for name in WORD_SCORES}, "mnlp": mnlp},
+        _ON_EMBEDDINGS,
+    ),
 }
+"""The families by name, as `hfal.tasks.kinds.Kind.family` has it."""
+
+SCORES = {name: family.scores for name, family in FAMILIES.items()}
+"""The scores by name, of each family."""
+
+SELECTIONS = {name: family.selections for name, family in FAMILIES.items()}
 """The selections by name, of each family."""
 
 SEED_SELECTIONS = {name: _ON_EMBEDDINGS[name] for name in ("kmeans", "kcenter", "typiclust", "probcover")}
@@ -117,19 +155,29 @@ def refuse_for_family(strategy: str | Callable[..., Any], family: str, called: M
     """
     if isinstance(strategy, str):
         name: str | None = strategy
-        families = [known for known in SCORES if name in {*SCORES[known], *SELECTIONS[known]}]
+        families = [known for known, of in FAMILIES.items() if name in {*of.scores, *of.selections}]
     else:
         name = next((name for name, known in {**_OF_CLASSES, **_ON_CLASSES}.items() if strategy is known), None)
         families = ["classes"] if name is not None and family == "labels" else []
     if families and family not in families:
-        table = {**_INSTEAD, **_INSTEAD_FOR_SETS} if family == "labels" else _INSTEAD
-        instead = table.get(str(name), _ONE_OF_CLASSES).format(score=next(iter(SCORES[family])))
+        instead = _instead(str(name), family)
         theirs = " and ".join(called.get(one, one) for one in families)
         raise ArgumentError(f"strategy {name!r} is for {theirs}, and this is {called.get(family, family)}: {instead}")
 
 
+def _instead(name: str, family: str) -> str:
+    """Return what a message offers in the place of a strategy that a family does not have."""
+    known = FAMILIES[family]
+    template = _INSTEAD.get(name)
+    if family == "labels":
+        template = _INSTEAD_FOR_SETS.get(name, template or _ONE_OF_CLASSES)
+    if template is None or not known.scores:
+        return f"take one of {', '.join([*known.scores, *known.without_score])}"
+    return template.format(score=next(iter(known.scores)))
+
+
 def unknown_name(what: str, name: str, known: list[str]) -> str:
-    """What to say of a name that is none, and which one may have been meant."""
+    """Return the message for an unknown name, with the nearest known one."""
     written = name.lower().replace("-", "_")
     near = [_ALSO_KNOWN_AS[written]] if written in _ALSO_KNOWN_AS else difflib.get_close_matches(written, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

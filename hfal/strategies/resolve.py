@@ -1,4 +1,4 @@
-"""From what the user writes to a strategy: a name such as `"margin+kmeans"`, a function, or an object of `combine`."""
+"""Resolve a name such as `"margin+kmeans"`, a function, or an object of `combine` to a strategy."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from hfal.errors import ArgumentError, StrategyError
 from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.label_scores import LabelRank, LabelScore
-from hfal.strategies.registry import SCORES, SEED_SELECTIONS, SELECTIONS, refuse_for_family, unknown_name
+from hfal.strategies.registry import FAMILIES, SEED_SELECTIONS, Family, refuse_for_family, unknown_name
 from hfal.strategies.scores import GIVEN, ScoreFunction, Stack, reads_draws, required_parameters
 from hfal.strategies.selection import SIGNALS, SelectFunction, Signals, random, top_k
 from hfal.strategies.similarity import best_distinct
@@ -20,20 +20,20 @@ from hfal.strategies.token_scores import TokenScore
 
 
 _COUNTED = {1: "one", 2: "two"}
-_SCORE_ARGUMENTS = {
-    "classes": ("probabilities",),
-    "labels": ("probabilities",),
-    "words": ("probabilities", "mask"),
-}
 
 
 @dataclass(frozen=True)
 class _Use:
-    """What a strategy is used for: the arguments of `resolve_strategy` beside the strategy."""
+    """The use of a strategy: the arguments of `resolve_strategy` beside the strategy."""
 
     family: str
     outside: int = 0
     called: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def known(self) -> Family:
+        """The strategies of the family."""
+        return FAMILIES[self.family]
 
 
 @dataclass(frozen=True)
@@ -208,11 +208,11 @@ def _resolved(strategy: Any, use: _Use) -> Strategy:
             return _hybrid(Hybrid(parts[0], parts[1]), use)
         if len(parts) > 2:
             raise ArgumentError(f"strategy {strategy!r} has {len(parts) - 1} '+', expected one: a score + a selection")
-        if strategy not in SCORES[use.family]:
+        if strategy not in use.known.scores:
             offered = [
-                *SCORES[use.family],
-                *SELECTIONS[use.family],
-                *(f"{score}+kmeans" for score in SCORES[use.family]),
+                *use.known.scores,
+                *use.known.selections,
+                *(f"{score}+kmeans" for score in use.known.scores),
             ]
             return _selecting(_selection(strategy, use, offered), use)
     elif isinstance(strategy, Schedule):
@@ -265,12 +265,12 @@ def _score(score: Any, use: _Use, what: str = "score") -> _Score:
             "Hybrid, and a Schedule holds either)"
         )
     if isinstance(score, str):
-        if score in SELECTIONS[use.family]:
+        if score in use.known.selections:
             raise ArgumentError(f"{score!r} selects, which stands behind the +, as in 'margin+{score}'")
-        if score not in SCORES[use.family]:
+        if score not in use.known.scores:
             refuse_for_family(score, use.family, use.called)
-            raise ArgumentError(unknown_name("score", score, [*SCORES[use.family]]))
-        score = SCORES[use.family][score]
+            raise ArgumentError(unknown_name("score", score, [*use.known.scores]))
+        score = use.known.scores[score]
     refuse_for_family(score, use.family, use.called)
     if isinstance(score, LabelScore | LabelRank) and use.family != "labels":
         raise ArgumentError(f"{score.name!r} is a score of sets of labels: take {score.score!r} here")
@@ -285,7 +285,12 @@ def _score(score: Any, use: _Use, what: str = "score") -> _Score:
         score = replace(score, outside=max(use.outside, 0))
     elif not _scores_batches(parameters, use):
         wrapped = " (or wrap it in a TokenScore)" if use.family == "words" else ""
-        arguments = _SCORE_ARGUMENTS[use.family]
+        arguments = use.known.score_parameters
+        if not arguments:
+            raise ArgumentError(
+                f"{what} {_name(score)!r} scores batches, but here no probabilities are to be had: expected "
+                "score(signals) or select(signals, k, rng), which declare what they read with @needs"
+            )
         selecting = " or select(signals, k, rng) with three" if what == "strategy" else ""
         raise ArgumentError(
             f"{what} {_name(score)!r} takes {len(parameters)} arguments, expected "
@@ -296,9 +301,11 @@ def _score(score: Any, use: _Use, what: str = "score") -> _Score:
 
 def _scores_batches(parameters: list[str], use: _Use) -> bool:
     """Whether these are the parameters of a score of batches: as many as the family has, or `draws` among them."""
+    if not use.known.score_parameters:
+        return False
     if "draws" in parameters:
         return set(parameters) <= set(GIVEN) and ("mask" in parameters) == (use.family == "words")
-    return len(parameters) == len(_SCORE_ARGUMENTS[use.family])
+    return len(parameters) == len(use.known.score_parameters)
 
 
 def _selects(function: Callable[..., Any]) -> bool:
@@ -373,9 +380,10 @@ def _asking(
 
 def _selecting(select: SelectFunction, use: _Use) -> Strategy:
     if "scores" in _needs(select, use):
+        by_name = [f", or '{score}+{_name(select)}'" for score in use.known.scores]
         raise ArgumentError(
             f"strategy {_name(select)!r} needs scores, and nothing gives them: pass Hybrid(score, "
-            f"{_name(select)}) with the score to use, or '{next(iter(SCORES[use.family]))}+{_name(select)}'"
+            f"{_name(select)}) with the score to use{''.join(by_name[:1])}"
         )
     return Strategy(_name(select), None, select, _needs(select, use), _settings(select))
 
@@ -411,7 +419,7 @@ def _among_the_best(
 
 
 def _selection(select: str | SelectFunction, use: _Use, offered: list[str] | None = None) -> SelectFunction:
-    known = SELECTIONS[use.family]
+    known = use.known.selections
     if not isinstance(select, str):
         if not callable(select):
             raise ArgumentError(f"select is a {type(select).__name__}, expected a select function or its name")
@@ -421,7 +429,7 @@ def _selection(select: str | SelectFunction, use: _Use, offered: list[str] | Non
                 "signals, k, rng expected"
             )
         return select
-    if select in SCORES[use.family] and offered is None:
+    if select in use.known.scores and offered is None:
         raise ArgumentError(
             f"{select!r} is a score, which stands before the +, as in '{select}+kmeans'; what selects among the best "
             f"stands behind it: {', '.join(sorted(known))}"
@@ -438,19 +446,22 @@ def _selection(select: str | SelectFunction, use: _Use, offered: list[str] | Non
 def _needs(select: Callable[..., Any], use: _Use) -> frozenset[str]:
     select = _original(select)
     refuse_for_family(select, use.family, use.called)
-    of_words = use.family == "words"
-    needed: frozenset[str] = getattr(
-        select, "needs", frozenset({"embeddings"} if of_words else {"probabilities", "embeddings"})
-    )
-    if of_words and needed - {"scores", "embeddings", "labeled_embeddings"}:
+    needed: frozenset[str] = getattr(select, "needs", use.known.signals & {"probabilities", "embeddings"})
+    missing = needed - use.known.signals
+    if missing and use.family == "words":
         raise ArgumentError(
             f"strategy {_name(select)!r} needs {', '.join(sorted(needed))}, but what a model says of the words of a "
             "whole pool is not kept: reduce it to scores in Hybrid(score, select), or declare @needs('embeddings')"
         )
-    if use.family == "labels" and "labels" in needed:
+    if "labels" in missing and use.family == "labels":
         raise ArgumentError(
             f"strategy {_name(select)!r} needs labels, one class for each labeled example, but here an example has a "
             "set of them: it can read labeled_probabilities or labeled_embeddings"
+        )
+    if missing:
+        raise ArgumentError(
+            f"strategy {_name(select)!r} needs {', '.join(sorted(missing))}, which this task does not give: it can "
+            f"read {', '.join(sorted(use.known.signals))}"
         )
     return needed
 

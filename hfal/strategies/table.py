@@ -5,12 +5,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from hfal.strategies.registry import SCORES, SELECTIONS
+from hfal.strategies.registry import FAMILIES
 from hfal.strategies.scores import reads_draws
 from hfal.strategies.token_scores import WORD_SCORES, TokenScore
 
 
-_FAMILIES = {"classes": "texts", "labels": "sets of labels", "words": "words"}
 _SIGNALS = {
     "scores": "a score",
     "probabilities": "probabilities",
@@ -29,13 +28,15 @@ _SOURCE = re.compile(rf"({_NAME}(?:(?:, {_NAME})* & {_NAME}| et al\.)?)(?: \(|, 
 def strategies_table() -> str:
     """A Markdown table of all strategies that have a name."""
     lines = ["| name | asks first | from | needs | for |", "|---|---|---|---|---|"]
-    names = dict.fromkeys(name for by_family in (SCORES, SELECTIONS) for names in by_family.values() for name in names)
+    scores = [name for family in FAMILIES.values() for name in family.scores]
+    selections = [name for family in FAMILIES.values() for name in family.selections]
+    names = dict.fromkeys([*scores, *selections])
     return "\n".join([*lines, *map(_row, names)])
 
 
 def _row(name: str) -> str:
-    families = [family for family in _FAMILIES if name in {**SCORES[family], **SELECTIONS[family]}]
-    function = _documented(name, {**SCORES[families[0]], **SELECTIONS[families[0]]}[name])
+    families = [family for family in FAMILIES.values() if name in {*family.scores, *family.selections}]
+    function = _documented(name, {**families[0].scores, **families[0].selections}[name])
     first, _, rest = (inspect.getdoc(function) or "").partition("\n\n")
     source = _SOURCE.search(" ".join(rest.partition("\n\nArgs:")[0].split()))
     needs = getattr(function, "needs", None)
@@ -50,7 +51,7 @@ def _row(name: str) -> str:
         authors = f"{authors.partition(',')[0]} et al."
     return (
         f'| `"{shown}"` | {asks} | {f"{authors} {year}".strip()} | {needed} '
-        f"| {', '.join(_FAMILIES[family] for family in families)} |"
+        f"| {', '.join(family.applies_to for family in families)} |"
     )
 
 

@@ -1,4 +1,4 @@
-"""What pool, scoring and loop ask of a task."""
+"""The protocol of a task, as pool, scoring and loop use it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -76,7 +76,7 @@ class Task(Protocol):
 
     @property
     def prediction_signals(self) -> frozenset[str]:
-        """What a pass has to keep for `predictions`."""
+        """What a pass has to keep for `predictions`; empty where they cannot be compared between rounds."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""Kinds of answers: a label, a set of labels, a tag for each word. All that depends on the kind is asked of it here.
+"""Kinds of answers: a label, a set of labels, a tag for each word. Code that depends on the kind asks it here.
 
 A kind is one object for all runs of its task. Nothing here loads torch, transformers or `datasets`, so that stores,
 annotators and exports can ask it.
@@ -24,7 +24,7 @@ Label = str | list[str]
 
 
 class Kind(ABC):
-    """What the answers of a task are.
+    """The kind of answers that a task has: how they are checked, written, counted and exported.
 
     Attributes:
         task: The name of the task, and of its recipe in `hfal.recipes`.
@@ -382,7 +382,10 @@ def _named_spans(found: Sequence[Mapping[str, Any]], types: Sequence[str]) -> li
 KINDS: dict[str, Kind] = {kind.task: kind for kind in (SingleLabel(), LabelSet(), Tags())}
 """The kind of each task, by its name."""
 
-TASK_OF_FAMILY = {kind.family: kind.task for kind in KINDS.values()}
+TASK_OF_FAMILY = {
+    kind.family: " and ".join(one.task for one in KINDS.values() if one.family == kind.family)
+    for kind in KINDS.values()
+}
 """What a message of the strategies calls a family."""
 
 

@@ -1,4 +1,4 @@
-"""What the columns of a data set say about words: how many there are, and their tags. Read as Arrow, not word by word.
+"""Count the words of sentences, and read the column with their tags or spans. Read as Arrow, not word by word.
 
 The column of labels has either one tag for each word (`List(ClassLabel)`, integers or strings) or character spans of
 a raw text (`List` of `start`, `end`, `label`).

@@ -199,6 +199,11 @@ class ActiveLearningCallback(TrainerCallback):
         )
         criterion = _criterion(stop, target_metric, target, budget, unit)
         if criterion is not None and criterion.needs_stability:
+            if not pool.task.prediction_signals:
+                raise ArgumentError(
+                    f"stop={str(criterion)!r} compares predictions, but {pool.task.name} has none to compare: stop by "
+                    "a metric, the budget or a number of rounds"
+                )
             query_options = replace(query_options, record_stability=True)
         strategies = resolve_schedule(strategy, pool.task.kind.family, pool.task.outside, TASK_OF_FAMILY)
         self._committee_of_rounds = isinstance(committee, int) and any(s.draws for s in strategies.values())

@@ -4,13 +4,19 @@ import subprocess
 import sys
 from collections import Counter
 
+import numpy as np
+import pyarrow as pa
 import pytest
-from datasets import Features
+from datasets import Dataset, Features, Value, concatenate_datasets
 
+from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
+from hfal.config.arguments import ActiveLearningArguments
 from hfal.errors import ArgumentError
 from hfal.strategies import SCORES, SELECTIONS
 from hfal.tasks.kinds import KINDS, TASK_OF_FAMILY, Kind, LabelSet, SingleLabel, Tags, kind_of
 from hfal.tasks.registry import TASKS
+from hfal.tasks.whole_texts import WholeTexts
+from support.models import tiny_model
 
 
 NAMES = ["law", "sport", "unsure"]
@@ -238,6 +244,7 @@ def test_a_kind_without_names_goes_through_store_files_and_export(tmp_path, monk
     from hfal import FileAnnotator, export_labels
     from hfal.annotators.asking import open_query
     from hfal.annotators.terminal.annotator import TerminalAnnotator
+    from hfal.cli.describe import describe_run
     from hfal.errors import AnnotationError
     from hfal.export.card import dataset_card
     from hfal.store.records import Answer, Queried, Query
@@ -275,4 +282,64 @@ def test_a_kind_without_names_goes_through_store_files_and_export(tmp_path, monk
     card = dataset_card(store, tmp_path / "export", "me/answers")
     assert "text2text-generation" in card
     assert "## Labels" not in card
+    assert "Labels:" not in describe_run(tmp_path / "run")
     store.close()
+
+
+class FreeTexts(WholeTexts):
+    """The least of a task without names: what a pool asks of it."""
+
+    name = FreeText.task
+    kind = FreeText()
+    label_names = ()
+    prediction_signals = frozenset()
+
+    def __init__(self, dataset, text_columns, label_column, label_names):
+        super().__init__(dataset, text_columns, label_column)
+        self.answers = dataset[label_column][:]
+
+    def given(self):
+        return np.array([answer is not None for answer in self.answers])
+
+    def label_bytes(self):
+        return repr(self.answers).encode()
+
+    def label_at(self, row):
+        return self.answers[row]
+
+    def training_labels(self, rows, labels):
+        return pa.array(labels, pa.string()), Value("string")
+
+
+def test_a_pool_without_names(tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(KINDS, FreeText.task, FreeTexts.kind)
+    monkeypatch.setitem(TASKS, FreeText.task, FreeTexts)
+    rows = {"text": [f"text {n}" for n in range(8)], "input_ids": [[n + 1] for n in range(8)]}
+    dataset = Dataset.from_dict({**rows, "answer": [f"answer {n}" for n in range(8)]})
+
+    def open_pool(dataset):
+        return Pool(dataset, tmp_path / "run", "text", "answer", task=FreeText.task)
+
+    assert "0 labeled, run_dir=" in repr(open_pool(dataset))
+    grown = concatenate_datasets(
+        [dataset, Dataset.from_dict({"text": ["more"], "input_ids": [[1]], "answer": [None]})]
+    )
+    pool = open_pool(grown)
+    assert pool.store.info.labels_are_hidden  # as when the run began
+    assert pool.labels() == {}
+
+    annotator = SimulatedAnnotator(pool)
+    ActiveLearningCallback(pool, strategy="random", annotator=annotator, committee=[tiny_model()])
+    ActiveLearningCallback(pool, strategy="random", annotator=annotator, record_stability=True)
+    assert "record_stability= is not used: text_to_text has no predictions to compare" in caplog.text
+    with pytest.raises(ArgumentError, match=r"stop='kappa.*' compares predictions, but text_to_text has none"):
+        ActiveLearningCallback(pool, strategy="random", annotator=annotator, stop="kappa")
+
+    al = ActiveLearningArguments(data="answers.jsonl", holdout=0)
+    al.settle(open_pool(dataset), evaluated=False)
+    assert al.annotator == "simulated"
+    unlabeled = Dataset.from_dict({**rows, "answer": [None] * 8})
+    other = Pool(unlabeled, tmp_path / "other", "text", "answer", task=FreeText.task)
+    al = ActiveLearningArguments(data="answers.jsonl", holdout=0)
+    al.settle(other, evaluated=False)
+    assert al.annotator == "csv"

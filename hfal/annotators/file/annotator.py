@@ -1,4 +1,4 @@
-"""The annotator who gets a file, fills in a column, and puts it back."""
+"""The file annotator: writes a query to a file, and reads the labels that somebody fills in."""
 
 import csv
 import json
@@ -218,7 +218,7 @@ class FileAnnotator:
         return list(answers.values())
 
     def _moved(self, row: dict[str, Any], example_id: str, texts: Texts, query: OpenQuery) -> list[str]:
-        """What of a row is not of the example that it names."""
+        """Find the columns of a row that belong to another example than the one that it names."""
         problems = []
         for column, text in self._columns(texts, query).items():
             differs = None if row.get(column) is None else difference(row[column], text)
@@ -293,7 +293,7 @@ def _sentences(query: OpenQuery) -> Iterator[str]:
 
 
 def _label_in_columns(sentence: Sentence) -> str | list[str] | None:
-    """What stands behind `# answer =`, or the tags that are filled in; `None` if nothing is."""
+    """Return the word behind `# answer =`, or the tags that are filled in; `None` if nothing is."""
     answer = sentence.comments.get("answer", "")
     word = meant(answer, ("accept", "skip", "unsure"))
     if answer and word is None:

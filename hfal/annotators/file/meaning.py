@@ -1,4 +1,4 @@
-"""What somebody wrote into a file, and which answer was meant."""
+"""Read the answer that a person means by a cell of a file."""
 
 from collections.abc import Sequence
 from typing import Any

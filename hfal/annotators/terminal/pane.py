@@ -1,4 +1,4 @@
-"""The part of the terminal annotator's screen in which a text scrolls."""
+"""The pane of the terminal annotator's screen in which a text scrolls."""
 
 from collections.abc import Callable, Mapping, Sequence
 

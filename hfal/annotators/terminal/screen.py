@@ -1,4 +1,4 @@
-"""What the person at the terminal sees, and what their keys do.
+"""The screen of the terminal annotator, and its keys.
 
 The event loop stands still while an answer goes to the disk, so nothing that is shown has not been saved, and keys
 typed meanwhile wait in the terminal.
@@ -119,7 +119,7 @@ class Screen(ABC):
 
     @abstractmethod
     def _prompt(self) -> str:
-        """What stands before the line that is typed."""
+        """Return the prompt of the line that is typed."""
 
     @abstractmethod
     def _bind_choices(self) -> None:
@@ -127,11 +127,11 @@ class Screen(ABC):
 
     @abstractmethod
     def _choose(self, choice: str) -> Answer | None:
-        """What was picked by its name."""
+        """Act on the name that was picked."""
 
     @abstractmethod
     def _accept(self) -> Answer | None:
-        """What Enter says about the text that is shown."""
+        """Return the answer that Enter gives to the text that is shown."""
 
     @abstractmethod
     def _suggestion(self, columns: int, most_rows: int) -> list[Fragments]:

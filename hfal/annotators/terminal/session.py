@@ -1,4 +1,4 @@
-"""What is asked at the terminal and what was said, whatever shows it."""
+"""A session at the terminal: its questions and its answers, whatever shows them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ class Session(ABC):
 
     @property
     def answer(self) -> Answer | None:
-        """What I said about the text that is shown."""
+        """Return this person's answer to the text that is shown."""
         return None if self.shown is None else self.held.get(self.shown)
 
     @property
