@@ -6,7 +6,7 @@ from datasets import Dataset
 
 from hfal import Answer, Pool
 from hfal.acquisition.budget import LabelBudget
-from hfal.store.records import Queried, Query
+from support.pools import query
 
 
 WORDS = [3, 1, 4, 1, 5, 2]  # in the sentences a to f; 16 in all
@@ -23,11 +23,6 @@ def tag(pool: Pool, example_id: str) -> None:
     pool.record(Answer(example_id, ["O"] * WORDS[pool.position(example_id)], annotator="ann"))
 
 
-def ask_about(pool: Pool, ids: str) -> None:
-    examples = tuple(Queried(i, pool.content(pool.position(i)), pool.texts([pool.position(i)])[0]) for i in ids)
-    pool.store.add_query(Query(1, "round", "random", 0, examples))
-
-
 @pytest.mark.parametrize(
     ("unit", "limit", "left"),
     [("examples", 5, [5, 4, 2, 2]), ("words", 16, [16, 13, 8, 8]), ("words", 7, [7, 4, 0, 0]), ("words", None, None)],
@@ -37,7 +32,7 @@ def test_answers_and_open_questions_are_taken_from_the_budget_once(pool, unit, l
     found = [budget.left()]
     tag(pool, "a")
     found.append(budget.left())
-    ask_about(pool, "bc")
+    query(pool, *"bc")
     found.append(budget.left())
     tag(pool, "b")
     found.append(budget.left())

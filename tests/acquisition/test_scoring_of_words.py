@@ -13,7 +13,6 @@ from hfal import Pool, TokenScore, tokenize_words
 from hfal.acquisition.scoring import ScoringPass
 from hfal.errors import ScoringError
 from hfal.strategies import entropy, mnlp
-from hfal.tasks.tokenization import first_tokens
 from support.models import TAGS, tiny_tagger
 from support.texts import load_sentences, load_tokenizer
 
@@ -169,9 +168,3 @@ def test_a_function_of_ones_own_gets_words_and_mask(data, model, words, tmp_path
     np.testing.assert_allclose(own, reference(words, "entropy", "sum"), rtol=1e-4)
     with pytest.raises(ScoringError, match=r"returned \[\d+, \d+\] for \d+ examples"):
         run(data, model, tmp_path, lambda probabilities, mask: mask.float())
-
-
-def test_first_tokens():
-    assert first_tokens([None, 0, 0, 1, 3, 3, None]) == [-100, 0, -100, 1, 3, -100, -100]
-    assert first_tokens([]) == []
-    assert first_tokens([0]) == [0]

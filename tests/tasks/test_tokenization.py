@@ -11,6 +11,7 @@ from transformers import (
 
 from hfal import Pool, tokenize_words
 from hfal.errors import ArgumentError
+from hfal.tasks.tokenization import first_tokens
 from support.tag_tables import WORDS, tokenized
 
 
@@ -53,3 +54,9 @@ def test_tokens_without_words_and_of_other_words_are_refused(tmp_path):
     nothing = tokenized(Dataset.from_dict({"tokens": [["a"], ["\u200b", "\u200b"]]}))
     with pytest.raises(ArgumentError, match=r"of 1 sentences the tokenizer keeps no word at all \(rows 1"):
         _ = Pool(nothing, tmp_path / "c", "tokens", label_names=["PER"]).lengths
+
+
+def test_first_tokens():
+    assert first_tokens([None, 0, 0, 1, 3, 3, None]) == [-100, 0, -100, 1, 3, -100, -100]
+    assert first_tokens([]) == []
+    assert first_tokens([0]) == [0]
