@@ -15,8 +15,8 @@ from hfal.annotators.terminal.layout import Page, Sentence
 from hfal.errors import ArgumentError
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.store import Store
-from hfal.tasks.spans import words_of
 from hfal.tasks.tags import Entity, entities, tag_names
+from hfal.tasks.words import words_of
 from support.person import END, ENTER, ESC, LEFT, RIGHT, Person, assert_harmless
 
 
