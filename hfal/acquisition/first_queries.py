@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hfal.acquisition.budget import LabelBudget
+from hfal.acquisition.label_budget import LabelBudget
 from hfal.acquisition.options import QueryOptions
 from hfal.acquisition.provenance import record_query
 from hfal.acquisition.scoring import NonFiniteOutputError

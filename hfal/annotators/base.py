@@ -14,7 +14,7 @@ class Question:
     """One example to label: its texts by column, and what the model would say, if there was a model.
 
     Where a text may have several labels the suggestion is a list of them. Where words are tagged there is one text, as
-    a string or in words (`hfal.tasks.spans.words_of` has the words of either), and the suggestion is a list with a tag
+    a string or in words (`hfal.tasks.words.words_of` has the words of either), and the suggestion is a list with a tag
     for each.
     """
 

@@ -19,7 +19,7 @@ from hfal.store.records import DATASET, RoundRecord, seconds_between
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
-from hfal.tasks.spans import words_of
+from hfal.tasks.words import words_of
 
 
 @dataclass(frozen=True)

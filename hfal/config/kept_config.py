@@ -25,8 +25,8 @@ from hfal.config.parser import (
 from hfal.config.publishable_options import publishable_options
 from hfal.data.references import absolute_reference
 from hfal.errors import ArgumentError
-from hfal.store.published_options import PublishedOptions, write_published_options
 from hfal.store.run_directory import CONFIG_NAME, config_file
+from hfal.store.run_info import PublishedOptions
 from hfal.utils.files import atomic_write
 
 
@@ -161,7 +161,7 @@ def keep_published_options(store: "Store") -> None:
         options = publishable_options(kept_options(store.run_dir), _other_options(store.run_dir))
     except ArgumentError:  # somebody's own file
         options = PublishedOptions()
-    write_published_options(store, options)
+    store.set_published_options(options)
 
 
 def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:

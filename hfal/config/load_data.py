@@ -22,8 +22,8 @@ from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import KINDS, Kind, kind_of
 from hfal.tasks.source import Source, SourceWithLabels
-from hfal.tasks.spans import plain_text
 from hfal.tasks.tag_column import is_spans
+from hfal.tasks.words import plain_text
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from hfal.config.training_arguments import RoundTrainingArguments
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
 from hfal.store.run_directory import has_run
-from hfal.tasks.spans import words_of
+from hfal.tasks.words import words_of
 
 
 @dataclass

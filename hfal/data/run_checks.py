@@ -13,7 +13,7 @@ from hfal.store.records import DATASET, Answer
 from hfal.store.run_info import RunInfo
 from hfal.store.store import Store
 from hfal.tasks.base import Task
-from hfal.tasks.spans import plain_text
+from hfal.tasks.words import plain_text
 from hfal.utils.arrow import ROWS_AT_A_TIME
 
 

@@ -35,7 +35,8 @@ from hfal.export.files import (
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
 from hfal.store.records import DATASET, Answer, Queried, Query, Texts
 from hfal.store.store import Store, reading
-from hfal.tasks.spans import spans_from_tags, words_of
+from hfal.tasks.spans import spans_from_tags
+from hfal.tasks.words import words_of
 from hfal.utils.csv_files import column_for
 
 

@@ -36,7 +36,7 @@ from hfal.store.rows import (
     read_rounds,
 )
 from hfal.store.run_directory import check_no_comparison, lock_file, store_file
-from hfal.store.run_info import Draw, Ended, RunInfo, RunPlan, from_json
+from hfal.store.run_info import Draw, Ended, PublishedOptions, RunInfo, RunPlan, from_json
 from hfal.tasks.kinds import Kind, kind_of
 
 
@@ -153,6 +153,15 @@ class Store:
     def set_draw(self, draw: Draw) -> None:
         """Record which rows of the data are the pool."""
         self.set_meta("draw", asdict(draw))
+
+    @property
+    def published_options(self) -> PublishedOptions:
+        """What a card may show of the run's options; nothing for a script's own run, or one of an older hfal."""
+        return from_json(PublishedOptions, self.meta("published_options")) or PublishedOptions()
+
+    def set_published_options(self, options: PublishedOptions) -> None:
+        """Keep these options, in the place of those that were there."""
+        self.set_meta("published_options", asdict(options))
 
     @property
     def pool_fingerprint(self) -> str | None:

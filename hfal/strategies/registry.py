@@ -14,11 +14,11 @@ from typing import Any
 
 from hfal.errors import ArgumentError
 from hfal.strategies.bayesian import bald, batchbald, epig
-from hfal.strategies.classes import class_balanced, cluster_margin
 from hfal.strategies.committee import mean_kl, vote_entropy
 from hfal.strategies.diversity import kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
 from hfal.strategies.label_scores import LABEL_SCORES, LabelScore
+from hfal.strategies.predicted_classes import class_balanced, cluster_margin
 from hfal.strategies.selection import SIGNALS, SelectFunction, random
 from hfal.strategies.similarity import cal, density, neighbors
 from hfal.strategies.stochastic import power, softmax, softrank

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hfal.errors import ArgumentError
 from hfal.tasks.label_set import check_label_set, join_label_set, separators, split_label_set, word_for_none
-from hfal.tasks.spans import tags_from_spans, words_of
+from hfal.tasks.spans import tags_from_spans
 from hfal.tasks.tags import check_tags, entities, entity_types
+from hfal.tasks.words import words_of
 from hfal.utils.spelling import meant, shown
 
 

@@ -14,7 +14,7 @@ from hfal import Pool
 from hfal.config.arguments import GROUPS, ActiveLearningArguments, TrainingOptions
 from hfal.config.kept_config import help_text, keep_options, parse_arguments
 from hfal.errors import RunDirectoryBusyError
-from hfal.store.published_options import PublishedOptions, read_published_options
+from hfal.store.run_info import PublishedOptions
 from support.options import BOTH
 
 
@@ -167,13 +167,13 @@ def test_the_store_gets_what_others_may_see_and_nothing_else(
     argv = ["--data", "secret.csv", "--annotator_name", "Anna", "--query_size", "7", "--weight_decay", "0.01"]
     al, _ = parse_arguments(BOTH, [*argv, "--hub_token", "hf_secret", "--data_filter", "client=secret"])
     keep_options(al, pool)
-    kept = read_published_options(pool.store)
+    kept = pool.store.published_options
     assert (dict(kept.shown), list(kept.left_out)) == ({"query_size": 7}, ["data", "data_filter", "weight_decay"])
     assert not any(private in (pool.run_dir / "labels.sqlite").read_bytes() for private in (b"secret", b"Anna"))
 
     (pool.run_dir / "config.yaml").write_text("# mine\ndata: some/set\nstrategy: entropy\n")
     keep_options(al, pool)
-    assert dict(read_published_options(pool.store).shown) == {"data": "some/set", "strategy": "entropy"}
+    assert dict(pool.store.published_options.shown) == {"data": "some/set", "strategy": "entropy"}
     (pool.run_dir / "config.yaml").write_text("# mine, and of another program\n- some\n")
     keep_options(al, pool)
-    assert read_published_options(pool.store) == PublishedOptions()
+    assert pool.store.published_options == PublishedOptions()

@@ -12,7 +12,8 @@ from datasets import ClassLabel, Features, List, Value
 from hfal.data.references import resolve_path
 from hfal.export.labels import export_labels
 from hfal.tasks.conll import read_file
-from hfal.tasks.spans import spans_from_tags, words_of
+from hfal.tasks.spans import spans_from_tags
+from hfal.tasks.words import words_of
 from hfal.utils.csv_files import restore
 from support.exports import FORMATS, TAG_FORMATS, TAGS, Row, add_query, answer, load, make_store, read_conll, set_store
 

@@ -15,8 +15,8 @@ import pytest
 
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.store import Store
-from hfal.tasks.spans import words_of
 from hfal.tasks.tags import tag_names
+from hfal.tasks.words import words_of
 from support.models import NAMES
 
 

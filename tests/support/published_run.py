@@ -5,8 +5,8 @@ from typing import Any
 
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.store import Store, reading
-from hfal.tasks.spans import words_of
 from hfal.tasks.tags import tag_names
+from hfal.tasks.words import words_of
 
 
 TASKS = ["text_classification", "multi_label_classification", "token_classification"]

@@ -16,8 +16,8 @@ from hfal.data.pool import Pool
 from hfal.errors import AnswersPending
 from hfal.store.records import Queried, Query
 from hfal.store.store import Store
-from hfal.tasks.spans import words_of
 from hfal.tasks.tags import tag_names
+from hfal.tasks.words import words_of
 from support.models import NAMES
 
 

@@ -14,7 +14,7 @@ from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.records import Answer, Texts
 from hfal.store.run_directory import query_file
 from hfal.tasks.conll import Sentence, read_sentences, write_sentence
-from hfal.tasks.spans import words_of
+from hfal.tasks.words import words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
 from hfal.utils.spelling import cell_text, meant, shown

@@ -10,8 +10,8 @@ from hfal.annotators.terminal.draft import DraftSession
 from hfal.annotators.terminal.layout import Sentence
 from hfal.errors import ArgumentError
 from hfal.store.records import Answer
-from hfal.tasks.spans import words_of
 from hfal.tasks.tags import Entity, check_tags, entities, entity_types, write_tags
+from hfal.tasks.words import words_of
 from hfal.utils.visible_text import clip, one_line
 
 

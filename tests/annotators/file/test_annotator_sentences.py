@@ -13,7 +13,8 @@ from hfal.data.references import resolve_path
 from hfal.errors import AnnotationError
 from hfal.store.records import Queried, Query
 from hfal.tasks.conll import read_file, read_sentences, write_sentence
-from hfal.tasks.spans import spans_from_tags, words_of
+from hfal.tasks.spans import spans_from_tags
+from hfal.tasks.words import words_of
 from support.hostile import HOSTILE
 from support.query_files import (
     RAW,

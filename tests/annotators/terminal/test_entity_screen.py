@@ -9,8 +9,8 @@ import pytest
 
 from hfal.store.records import Answer
 from hfal.store.store import Store
-from hfal.tasks.spans import words_of
 from hfal.tasks.tags import tag_names
+from hfal.tasks.words import words_of
 from support.entity_queries import EU, PETER, RAIN, TYPES, add_query, mark, said
 from support.hostile_screens import HOSTILE_WORDS
 from support.person import END, ENTER, ESC, LEFT, RIGHT, assert_harmless

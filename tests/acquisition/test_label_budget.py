@@ -5,7 +5,7 @@ import pytest
 from datasets import Dataset
 
 from hfal import Answer, Pool
-from hfal.acquisition.budget import LabelBudget
+from hfal.acquisition.label_budget import LabelBudget
 from support.pools import query
 
 
