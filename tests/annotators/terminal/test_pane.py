@@ -5,14 +5,14 @@ import pytest
 from hfal.annotators.terminal.pane import Pane
 
 
-TEXTS = {"long": "\n".join(f"row {number}" for number in range(10)), "short": "alone"}
+TEXTS = {name: "\n".join(f"{name} {number}" for number in range(10)) for name in ("row", "line")} | {"short": "alone"}
 
 
 class Shown:
     """A pane of three rows, and which text is in it."""
 
     def __init__(self) -> None:
-        self.name = "long"
+        self.name = "row"
         self.pane = Pane(lambda: (self.name, ()), lambda: {"text": TEXTS[self.name]})
         self.pane.columns, self.pane.height = 44, 3
 
@@ -53,7 +53,8 @@ def test_another_text_begins_at_its_start_and_the_same_one_stays_where_it_is(sho
     assert shown.rows[0] == "row 4"
     shown.pane.height = 9  # in which all that follows fits
     assert shown.rows[0] == "row 1"
-    shown.name = "short"
-    assert shown.rows[0] == "alone"
-    shown.name = "long"
-    assert shown.rows[0] == "row 0"
+    shown.pane.height = 3
+    shown.pane.to_end()
+    assert shown.rows[0] == "row 7"
+    shown.name = "line"
+    assert shown.rows[0] == "line 0"
