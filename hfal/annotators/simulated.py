@@ -32,6 +32,9 @@ class SimulatedAnnotator:
         ValueError: The pool has no label column.
     """
 
+    is_simulation = True
+    """Nobody is asked: `hfal label` and `hfal status` offer no questions of such a run to a person."""
+
     at_once = True
     """Its answers to a query are committed together: no person's work is lost with them, and for each alone the disk
     would be waited for."""

@@ -102,7 +102,7 @@ class Store:
         Raises:
             RunDirectoryBusyError: Another living process owns it.
         """
-        with locked(self._lock, self.run_dir, self.owner):
+        with locked(self._lock, self.run_dir, lambda: self.owner):
             self.set_meta("owner", this_process())
             yield
 

@@ -116,7 +116,7 @@ class FileAnnotator:
             how = f"Replace each '{_NO_TAG}' in the last column with one of: {names}"
             how += " (or write 'accept', 'skip' or 'unsure' behind '# answer =')"
         else:
-            is_raw = any(isinstance(text, str) for text in query.questions[0].texts.values())
+            is_raw = any(isinstance(text, str) for one in query.questions[:1] for text in one.texts.values())
             instead = words_instead(query)
             answer = query.kind.how_to_fill_in(query.label_names, instead, self.format == "csv", is_raw)
             how = f"Fill in the column 'label' with {answer}"
