@@ -69,7 +69,7 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Draw:
+class PoolDraw:
     """The rows of the data that are the pool, and those to evaluate on, by a hash of their texts.
 
     Attributes:

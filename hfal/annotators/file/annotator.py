@@ -11,10 +11,10 @@ from typing import Any
 from hfal.annotators.base import OpenQuery
 from hfal.annotators.file.meaning import answer_meant, difference, words_instead
 from hfal.errors import AnnotationError, ArgumentError
-from hfal.store.records import Answer, Texts
+from hfal.store.records import Answer
 from hfal.store.run_directory import query_file
 from hfal.tasks.conll import Sentence, read_sentences, write_sentence
-from hfal.tasks.words import words_of
+from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
 from hfal.utils.spelling import cell_text, meant, shown
