@@ -9,7 +9,7 @@ from hfal.store.records import Answer
 
 
 class HiddenLabels(Protocol):
-    """What the annotator needs of a `Pool`."""
+    """A pool with labels to reveal: the part of `Pool` that this annotator uses."""
 
     @property
     def label_column(self) -> str | None:

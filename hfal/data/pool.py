@@ -19,6 +19,7 @@ from hfal.data.identity import Examples
 from hfal.data.run_checks import check_run_directory
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.store.records import Answer
+from hfal.store.run_info import UNITS
 from hfal.store.store import Store
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.registry import make_task
@@ -37,9 +38,6 @@ EMBEDDING = "embedding"
 
 STATES = "token_states"
 """The same of the tokens, for entities."""
-
-UNITS = ("examples", "words")
-"""What sizes of queries, and budgets, may count."""
 
 _PATIENCE = 60  # seconds, of the other processes for the main one
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 
+UNITS = ("examples", "words")
+"""The units in which sizes of queries, and budgets, may be counted."""
+
 T = TypeVar("T")
 
 
