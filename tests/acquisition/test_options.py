@@ -5,4 +5,4 @@ from hfal.strategies import SEED_SELECTIONS
 
 
 def test_the_names_of_seed_strategies_are_those_of_the_registry() -> None:
-    assert SEED_STRATEGIES == ("random", "stratified", *SEED_SELECTIONS)
+    assert ("random", "stratified", *SEED_SELECTIONS) == SEED_STRATEGIES
