@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hfal.store.records import Answer, Texts
+from hfal.store.records import Answer
 from hfal.tasks.kinds import Kind, SingleLabel, kind_of
+from hfal.tasks.words import Texts
 
 
 @dataclass(frozen=True)

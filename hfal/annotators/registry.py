@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AnnotatorOptions:
-    """What `hfal run` can tell an annotator, each of which takes what it needs.
+    """The options of `hfal run` for annotators; each annotator takes those that it needs.
 
     Attributes:
         pool: The run's pool, for one that knows the labels.

@@ -69,6 +69,6 @@ def import_run(
             data = str(imported_data(Path(run_dir).resolve()))
             about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
             write_options(config_file(folder), {"data": data, "task": history.task, **about})
-            with contextlib.closing(Store(folder)) as store:
+            with contextlib.closing(Store(folder)) as store, store.own():
                 keep_published_options(store)
     return len(rows), len(history.answers)

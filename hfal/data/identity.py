@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError
-from hfal.store.records import Texts
+from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 
 

@@ -18,10 +18,12 @@ from datasets.table import InMemoryTable
 from hfal.data.identity import Examples
 from hfal.data.run_checks import check_run_directory
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
-from hfal.store.records import Answer, Texts
+from hfal.store.records import Answer
+from hfal.store.run_info import UNITS
 from hfal.store.store import Store
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.registry import make_task
+from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.distributed import is_main, on_main, rank_and_size
 
@@ -36,9 +38,6 @@ EMBEDDING = "embedding"
 
 STATES = "token_states"
 """The same of the tokens, for entities."""
-
-UNITS = ("examples", "words")
-"""What sizes of queries, and budgets, may count."""
 
 _PATIENCE = 60  # seconds, of the other processes for the main one
 

@@ -43,7 +43,8 @@ def check_run_directory(store: Store, examples: Examples, task: Task, label_colu
             f"label names are {', '.join(task.label_names)}, but the run in {store.run_dir} began with "
             f"{', '.join(info.label_names)}: pass the same label_names in the same order, or another run_dir"
         )
-    if info.task is None and not info.label_names:
+    # A process that died here may have written the task alone.
+    if info.task is None or (task.label_names and not info.label_names):
         hidden = bool(task.given().all())
         info = RunInfo(task.name, task.scheme, tuple(task.label_names), hidden)
         with store.own():

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 
+UNITS = ("examples", "words")
+"""The units in which sizes of queries, and budgets, may be counted."""
+
 T = TypeVar("T")
 
 
@@ -69,7 +72,7 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Draw:
+class PoolDraw:
     """The rows of the data that are the pool, and those to evaluate on, by a hash of their texts.
 
     Attributes:

@@ -13,14 +13,13 @@ from hfal.errors import ArgumentError
 from hfal.tasks.label_set import check_label_set, join_label_set, separators, split_label_set, word_for_none
 from hfal.tasks.spans import tags_from_spans
 from hfal.tasks.tags import check_tags, entities, entity_types
-from hfal.tasks.words import words_of
+from hfal.tasks.words import Texts, words_of
 from hfal.utils.spelling import meant, shown
 
 
 if TYPE_CHECKING:
     from hfal.tasks.source import Source, SourceWithLabels
 
-Texts = Mapping[str, str | Sequence[str]]
 Label = str | list[str]
 
 
@@ -357,9 +356,9 @@ class Tags(Kind):
 
     def read(self, source: "Source") -> "SourceWithLabels":
         """Check tags or spans, which stay as they are."""
-        from hfal.tasks.tag_column import read_sentences  # which loads `datasets`
+        from hfal.tasks.tag_column import read_sentence_column  # which loads `datasets`
 
-        return read_sentences(source)
+        return read_sentence_column(source)
 
 
 def _either(words: Sequence[str]) -> str:

@@ -308,7 +308,7 @@ def _sentence(dataset: datasets.Dataset, column: str, row: int) -> str:
 # -- what a user names on the command line -------------------------------------------------------------------------
 
 
-def read_sentences(source: Source) -> SourceWithLabels:
+def read_sentence_column(source: Source) -> SourceWithLabels:
     """Find sentences without words, tags that do not fit their words, and spans that do not fit their text.
 
     Returns:

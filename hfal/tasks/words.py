@@ -1,10 +1,13 @@
 """The words of a sentence: those it came in, or those that a rule cuts a raw text into, from the text alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import regex
 
+
+Texts = Mapping[str, str | Sequence[str]]
+"""The texts of an example by column; one that came in words is a list of them."""
 
 # A word is a run of letters, digits and what stands on them; a character of a script that puts no spaces between
 # words; or any other character that is seen.

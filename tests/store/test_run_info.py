@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hfal.store.run_info import Draw, Ended, PublishedOptions, RunInfo, RunPlan
+from hfal.store.run_info import Ended, PoolDraw, PublishedOptions, RunInfo, RunPlan
 from hfal.store.store import Store
 
 
@@ -45,7 +45,7 @@ def test_what_is_recorded_lies_on_the_disk_under_the_keys_of_0_1(tmp_path):
     assert store.meta("ended") == {"reason": "the budget is spent", "answer": 30}
     store.set_ended(None)
     assert store.meta("ended") is None
-    store.set_draw(Draw(**DRAW))
+    store.set_draw(PoolDraw(**DRAW))
     assert list(store.meta("draw").items()) == list(DRAW.items())
     store.set_run_name("reviews-123456")
     store.set_pool_fingerprint("abcdef")
@@ -71,7 +71,7 @@ def test_what_0_1_has_recorded_is_read(tmp_path, read_only):
     assert store.info == RunInfo("text_classification", None, ("no", "yes"), False)
     assert store.plan == RunPlan(**PLAN)
     assert store.ended == Ended("3 rounds were asked for", 8)
-    assert store.draw == Draw(**DRAW)
+    assert store.draw == PoolDraw(**DRAW)
     assert store.exported_rounds == 2
 
 

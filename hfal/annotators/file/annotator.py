@@ -11,10 +11,10 @@ from typing import Any
 from hfal.annotators.base import OpenQuery
 from hfal.annotators.file.meaning import answer_meant, difference, words_instead
 from hfal.errors import AnnotationError, ArgumentError
-from hfal.store.records import Answer, Texts
+from hfal.store.records import Answer
 from hfal.store.run_directory import query_file
 from hfal.tasks.conll import Sentence, read_sentences, write_sentence
-from hfal.tasks.words import words_of
+from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
 from hfal.utils.spelling import cell_text, meant, shown
@@ -116,7 +116,7 @@ class FileAnnotator:
             how = f"Replace each '{_NO_TAG}' in the last column with one of: {names}"
             how += " (or write 'accept', 'skip' or 'unsure' behind '# answer =')"
         else:
-            is_raw = any(isinstance(text, str) for text in query.questions[0].texts.values())
+            is_raw = any(isinstance(text, str) for one in query.questions[:1] for text in one.texts.values())
             instead = words_instead(query)
             answer = query.kind.how_to_fill_in(query.label_names, instead, self.format == "csv", is_raw)
             how = f"Fill in the column 'label' with {answer}"

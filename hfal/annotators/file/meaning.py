@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hfal.annotators.base import OpenQuery
-from hfal.store.records import Texts
+from hfal.tasks.words import Texts
 from hfal.utils.spelling import bare, cell_text, meant, shown
 
 

@@ -41,7 +41,7 @@ from prompt_toolkit.layout import (
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import create_output
 
-from hfal.annotators.terminal.layout import Fragments, Sentence
+from hfal.annotators.terminal.layout import Fragments, ShownSentence
 from hfal.annotators.terminal.pane import Pane
 from hfal.annotators.terminal.session import Session
 from hfal.annotators.terminal.widgets import Chip, Masked, Names, flow
@@ -388,7 +388,7 @@ class Screen(ABC):
         """What the pane shows: if this is the same, so are the texts."""
         return ("help", ()) if self._mode == "help" else (f"example {self.session.shown!r}", self.session.marks)
 
-    def _texts(self) -> Mapping[str, str | Sentence]:
+    def _texts(self) -> Mapping[str, str | ShownSentence]:
         if self._mode == "help":
             return {"help": self._help()}
         if self.session.shown is not None:
