@@ -7,6 +7,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import logging
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,13 @@ from support.command import Result
 from support.models import tiny_model_init, tiny_tagger_init
 from support.person import Person, at_the_terminal
 from support.texts import load_reviews, load_sentences, load_tokenizer
+
+
+def pytest_configure() -> None:
+    """Have the tests' folders in memory where there is room for them: every commit of a store waits for the disk."""
+    memory = Path("/dev/shm")
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 8 * 2**30:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

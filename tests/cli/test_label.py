@@ -6,20 +6,21 @@ from pathlib import Path
 
 from hfal.store.records import Answer
 from hfal.store.store import Store
+from support import forks
 from support.command import HFAL, Result, answer, error_line, write_csv
 from support.person import ENTER, Person
 
 
 def test_label_asks_in_the_terminal_and_says_how_to_go_on(run_dir: Path, folder: Path) -> None:
-    label = [HFAL, "label", "runs/small", "--annotator_name", "ann", "--hide-suggestions"]
-    person = Person(*label, cwd=folder)
+    label = ["label", "runs/small", "--annotator_name", "ann", "--hide-suggestions"]
+    person = Person(HFAL, *label, cwd=folder)
     person.sees("text a", without="Model suggests")
     person.press("2")
     person.sees("Saved: positive", "text b")
     person.press("q")
     assert person.leaves() == 75
 
-    person = Person(*label[:-1], cwd=folder)
+    person = Person(forks.hfal, *label[:-1], cwd=folder)
     person.sees("text b", "Model suggests (87%): positive")
     person.press("1")
     person.sees("text c")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support import forks
+from support.command import environment, in_a_fork
 from support.person import ENTER, Person
 from support.texts import load_reviews
 
@@ -41,8 +43,8 @@ class Labeler:
         self.typed: dict[str, str] = {}
         self.people: list[Person] = []
 
-    def sit_down(self, *command: str) -> Person:
-        person = Person(*HFAL, *command, cwd=self.folder, HF_HUB_OFFLINE="1")
+    def sit_down(self, *command: str | Callable[..., int]) -> Person:
+        person = Person(*command, cwd=self.folder, **environment(self.folder))
         self.people.append(person)
         return person
 
@@ -78,7 +80,7 @@ def labeler(tmp_path: Path) -> Iterator[Labeler]:
 
 def test_a_file_two_rounds_undo_quit_go_on_and_an_export_that_says_what_was_typed(labeler):
     label: Callable[..., None] = labeler.label
-    person = labeler.sit_down("run", *OPTIONS)
+    person = labeler.sit_down(*HFAL, "run", *OPTIONS)
     person.sees("Held-out examples", "0/4 answered", patience=120)
     label(person, 1, 4, of=4)
     person.press(ENTER)
@@ -95,23 +97,21 @@ def test_a_file_two_rounds_undo_quit_go_on_and_an_export_that_says_what_was_type
     assert person.leaves() == 75
     assert "3 of 6 texts are left; all answers are saved." in person.screen
 
-    person = labeler.sit_down("label", "runs/sentences")
+    person = labeler.sit_down(forks.hfal, "label", "runs/sentences")
     label(person, 4, 6, of=6)
     person.press(ENTER)
     assert person.leaves() == 0
     assert "Next: hfal run runs/sentences" in person.screen
 
-    person = labeler.sit_down("run", *OPTIONS)
+    person = labeler.sit_down(forks.hfal, "run", *OPTIONS)
     person.sees("Round 1 of 2", "0/4 answered", "shows what the model suggests", patience=120)
     label(person, 1, 4, of=4)
     person.press(ENTER)
     assert person.leaves(patience=120) == 0
     assert "round 2: 14 labels bought" in person.screen
 
-    exported = subprocess.run(
-        [*HFAL, "export", "runs/sentences", "--to", "labels"], cwd=labeler.folder, capture_output=True, text=True
-    )
-    assert exported.returncode == 0, exported.stderr
+    exported = in_a_fork(labeler.folder, "export", "runs/sentences", "--to", "labels")
+    assert exported.code == 0, exported.stderr
     loaded = subprocess.run(
         [sys.executable, "-c", LOAD, str(labeler.folder / "labels")], capture_output=True, text=True, check=True
     )

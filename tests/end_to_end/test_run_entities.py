@@ -13,7 +13,8 @@ import pytest
 from hfal.data.references import load_split, resolve_path
 from hfal.errors import ArgumentError
 from hfal.tasks.conll import read_file
-from support.command import FAST, HFAL, Result, environment, error_line, in_a_process
+from support import forks
+from support.command import FAST, Result, environment, error_line, in_a_fork
 from support.models import TAGS, tiny_tagger
 from support.person import ENTER, Person
 from support.texts import CONLL, load_tokenizer
@@ -48,8 +49,8 @@ def folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_experiment_on_a_conll_file(folder: Path) -> None:
     run = ["run", "--data", "news.conll", "--label", "ner_tags", "--eval_size", "20", "--strategy", "entropy+kmeans"]
     words = ["--aggregate", "top", "--unit", "words", "--query_size", "80", "--embeddings", "entities"]
-    done = in_a_process(folder, *run, *words, *FAST, "--rounds", "2", "--target_metric", "f1_PER", "--target", "1.1")
-    assert done.returncode == 0, done.stderr
+    done = in_a_fork(folder, *run, *words, *FAST, "--rounds", "2", "--target_metric", "f1_PER", "--target", "1.1")
+    assert done.code == 0, done.stderr
     header, *rounds = [re.split(r"\s{2,}", line.strip()) for line in done.stdout.strip().split("\n\n")[0].split("\n")]
     metrics = ["loss", "precision", "recall", "f1", "f1_LOC", "f1_MISC", "f1_ORG", "f1_PER"]
     assert header == ["round", "sentences", "words", "trained on", *metrics]
@@ -86,10 +87,10 @@ def test_raw_texts_are_labeled_with_spans_in_a_file(hfal: Callable[..., Result],
     assert loaded.features["label"].feature.names == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
 
 
-def test_a_person_marks_entities_in_hfal_run(folder: Path) -> None:
+def test_a_person_marks_entities_in_hfal_run(hfal: Callable[..., Result], folder: Path) -> None:
     run = ["run", "--data", "texts.jsonl", "--task", "token_classification", "--labels", "LOC,ORG,PER"]
     run += ["--holdout", "0", "--seed_size", "2", "--query_size", "2", "--rounds", "2", *FAST]
-    person = Person(HFAL, *run, cwd=folder, **environment(folder))
+    person = Person(forks.hfal, *run, cwd=folder, **environment(folder))
     try:
         person.sees("Seed set", "0/2 answered", patience=60)
         person.press("2", "1", ENTER)  # the first word is an organization
@@ -109,7 +110,7 @@ def test_a_person_marks_entities_in_hfal_run(folder: Path) -> None:
         assert person.leaves() == 75
     finally:
         person.stands_up()
-    assert in_a_process(folder, "export", "runs/texts", "--to", "labels.jsonl").returncode == 0
+    assert hfal("export", "runs/texts", "--to", "labels.jsonl").code == 0
     rows = [json.loads(line) for line in (folder / "labels.jsonl").read_text("utf-8").splitlines()]
     assert [row["label"][0] for row in rows] == ["B-ORG", "O"]
     assert set(rows[0]["label"][1:]) <= {"O"}

@@ -13,7 +13,8 @@ import pytest
 from hfal.data.references import load_split, resolve_path
 from hfal.store.store import Store
 from hfal.tasks.conll import read_file
-from support.command import FAST, HFAL, Result, environment, error_line, in_a_process
+from support import forks
+from support.command import FAST, Result, environment, error_line, in_a_fork
 from support.models import tiny_model
 from support.person import ENTER, Person
 from support.texts import CONLL, load_tokenizer
@@ -61,8 +62,8 @@ def test_an_experiment_on_a_conll_file(folder: Path) -> None:
         "margin+kmeans",
     ]
     more = ["--aggregate", "rank", "--query_size", "10", "--thresholds", "PER=0.3,LOC=0.6", "--rounds", "2"]
-    done = in_a_process(folder, *run, *more, *FAST, "--target_metric", "f1_PER", "--target", "1.1")
-    assert done.returncode == 0, done.stderr
+    done = in_a_fork(folder, *run, *more, *FAST, "--target_metric", "f1_PER", "--target", "1.1")
+    assert done.code == 0, done.stderr
     header, *rounds = [re.split(r"\s{2,}", line.strip()) for line in done.stdout.strip().split("\n\n")[0].split("\n")]
     metrics = ["f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{name}" for name in TYPES)]
     assert header == ["round", "labels", "trained on", "loss", *metrics]
@@ -89,10 +90,10 @@ def test_cells_of_a_csv_file_are_sets(hfal: Callable[..., Result], folder: Path)
     assert exported == {text: written[text] for text in exported}
 
 
-def test_a_person_chooses_labels_in_hfal_run(folder: Path) -> None:
+def test_a_person_chooses_labels_in_hfal_run(hfal: Callable[..., Result], folder: Path) -> None:
     run = ["run", "--data", "texts.jsonl", "--labels", ",".join(TYPES), *SETS, *FAST]
     run += ["--holdout", "0", "--seed_size", "2", "--query_size", "2", "--rounds", "2", "--thresholds", "0.01"]
-    person = Person(HFAL, *run, cwd=folder, **environment(folder))
+    person = Person(forks.hfal, *run, cwd=folder, **environment(folder))
     try:
         person.sees("Seed set", "0/2 answered", patience=90)
         person.press("2", "3", ENTER)
@@ -107,7 +108,7 @@ def test_a_person_chooses_labels_in_hfal_run(folder: Path) -> None:
         assert person.leaves() == 75
     finally:
         person.stands_up()
-    assert in_a_process(folder, "export", "runs/texts", "--to", "labels.jsonl").returncode == 0
+    assert hfal("export", "runs/texts", "--to", "labels.jsonl").code == 0
     rows = [json.loads(line) for line in (folder / "labels.jsonl").read_text("utf-8").splitlines()]
     assert [row["label"] for row in rows] == [["MISC", "ORG"], []]
 

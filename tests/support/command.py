@@ -3,14 +3,17 @@
 import csv
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hfal.store.records import Answer
 from hfal.store.store import Store
+from support import forks
 
 
 HFAL = str(Path(sys.executable).with_name("hfal"))
@@ -28,6 +31,7 @@ class Result:
 
 
 def in_a_process(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess:
+    """What the installed command says and ends with."""
     return subprocess.run(
         [HFAL, *arguments],
         cwd=folder,
@@ -38,6 +42,19 @@ def in_a_process(folder: Path, *arguments: str, **options: Any) -> subprocess.Co
         timeout=300,
         **options,
     )
+
+
+def in_a_fork(folder: Path, *arguments: str) -> Result:
+    """What the command says and ends with in a process that has torch and all else loaded when it starts."""
+    with open(os.devnull, "rb") as nothing, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        files = (nothing.fileno(), out.fileno(), err.fileno())
+        process = forks.fork(forks.hfal, *arguments, cwd=folder, environment=environment(folder), files=files)
+        process.join(300)
+        forks.send_signal(process, signal.SIGKILL)
+        process.join()
+        out.seek(0)
+        err.seek(0)
+        return Result(process.exitcode, out.read().decode(), err.read().decode())
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -4,16 +4,20 @@ import os
 import re
 import signal
 import sys
+import termios
 import time
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pyte
 import pytest
+from pexpect.fdpexpect import fdspawn
 
 from hfal.store.store import Store
+from support import forks
 
 
 LEFT, RIGHT, UP, PAGE_UP, PAGE_DOWN, END, HOME = (f"\x1b[{c}" for c in ("D", "C", "A", "5~", "6~", "F", "H"))
@@ -47,26 +51,66 @@ class OtherScreen(Screen):
     joined = False
 
 
+class Forked(fdspawn):
+    """A forked process in a terminal of its own, which is used as `pexpect.spawn` is."""
+
+    def __init__(
+        self,
+        program: Callable[..., int | None],
+        *arguments: str,
+        dimensions: tuple[int, int],
+        cwd: Path,
+        environment: dict[str, str],
+    ):
+        ours, theirs = os.openpty()
+        termios.tcsetwinsize(theirs, dimensions)
+        self._process = forks.fork(
+            program, *arguments, cwd=cwd, environment=environment, files=(theirs, theirs, theirs), terminal=True
+        )
+        os.close(theirs)
+        super().__init__(ours)
+        self.pid = self._process.pid
+
+    def setwinsize(self, rows: int, columns: int) -> None:
+        termios.tcsetwinsize(self.child_fd, (rows, columns))
+
+    def kill(self, number: int) -> None:
+        forks.send_signal(self._process, number)
+
+    def wait(self) -> None:
+        self._process.join()
+        code = self._process.exitcode
+        self.exitstatus, self.signalstatus = (code, None) if code >= 0 else (None, -code)
+
+
 class Person:
     """Somebody at a terminal of their own."""
 
     screen_type: type[Screen] = Screen
 
-    def __init__(self, *command: str, rows: int = 24, columns: int = 80, cwd: Path | None = None, **env: str):
+    def __init__(
+        self,
+        *command: str | Callable[..., int | None],
+        rows: int = 24,
+        columns: int = 80,
+        cwd: Path | None = None,
+        **env: str,
+    ):
+        """Start a command, or a function that gets the other words, in a process that is forked."""
         self._screen = self.screen_type(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._seen: str | None = None
         self.raw = b""
-        self.process = pexpect.spawn(
-            command[0],
-            list(command[1:]),
-            dimensions=(rows, columns),
-            cwd=cwd,
-            env={**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1", **env},
-            echo=True,
-        )
-        self.process.delaybeforesend = None
-        self.process.ptyproc.delayafterclose = self.process.ptyproc.delayafterterminate = 0.01
+        given = {**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1", **env}
+        program, *arguments = command
+        if callable(program):
+            self.process = Forked(
+                program, *arguments, dimensions=(rows, columns), cwd=cwd or Path.cwd(), environment=given
+            )
+        else:
+            self.process = pexpect.spawn(program, arguments, dimensions=(rows, columns), cwd=cwd, env=given, echo=True)
+            self.process.delaybeforesend = None
+            self.process.ptyproc.delayafterclose = self.process.ptyproc.delayafterterminate = 0.01
 
     def press(self, *keys: str) -> None:
         """Press keys, one after the other; the same key twice not as fast as a keyboard repeats it."""
@@ -122,7 +166,7 @@ class Person:
         if not self.process.closed:
             self.process.kill(signal.SIGKILL)
             self.process.wait()
-            self.process.close(force=True)
+            self.process.close()
 
     def leaves(self, patience: float = 15) -> int:
         """Wait for the program to end; its exit code, or minus the signal that ended it."""
@@ -134,7 +178,7 @@ class Person:
         return self.process.exitstatus if self.process.signalstatus is None else -self.process.signalstatus
 
 
-# What `hfal label` does, in a process that loads no torch.
+# What `hfal label` does.
 LABELING = """
 import sys
 from hfal.annotators.asking import ask
@@ -145,9 +189,12 @@ print("The run goes on.")
 """
 
 
-def at_the_terminal(store: Store, *arguments: str, script: str = LABELING, **options: Any) -> Person:
+def at_the_terminal(
+    store: Store, *arguments: str, script: str = LABELING, forked: bool = True, **options: Any
+) -> Person:
     """Somebody who labels what this store asks."""
-    return Person(sys.executable, "-c", script, str(store.run_dir), *arguments, **options)
+    start = [forks.script] if forked else [sys.executable, "-c"]
+    return Person(*start, script, str(store.run_dir), *arguments, **options)
 
 
 def assert_harmless(raw: bytes) -> None:

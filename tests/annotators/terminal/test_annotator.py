@@ -94,7 +94,7 @@ def test_when_the_terminal_hangs_up_the_program_ends(store, texts, sit_down):
     add_query(store, texts[:2])
     # Under nohup the signal is ignored, and only reading and writing fail.
     script = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)" + LABELING
-    person = sit_down(script=script)
+    person = sit_down(script=script, forked=False)  # Python's own end, with a terminal that takes no last words
     person.sees("0/2 answered")
     person.press("1")
     person.sees("1/2 answered")
