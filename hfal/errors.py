@@ -1,4 +1,4 @@
-"""What hfal raises, and the two ways in which a run ends before it is finished."""
+"""The exceptions of hfal, and the two ways in which a run ends before it is finished."""
 
 
 class HfalError(Exception):

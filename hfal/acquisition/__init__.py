@@ -1,1 +1,1 @@
-"""From a model to a recorded query: signals, scoring, selection, provenance."""
+"""Turn a model into a recorded query: signals, scoring, selection, provenance."""

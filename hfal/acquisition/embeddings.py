@@ -15,7 +15,7 @@ from hfal.data.identity import hash_texts
 from hfal.data.pool import Pool
 from hfal.data.references import resolve_model
 from hfal.store.run_directory import embeddings_folder
-from hfal.tasks.spans import plain_text
+from hfal.tasks.words import plain_text
 from hfal.utils.files import computed_once
 
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hfal.acquisition.budget import LabelBudget
-from hfal.acquisition.options import QueryOptions
+from hfal.acquisition.label_budget import LabelBudget
+from hfal.acquisition.options import SEED_STRATEGIES, QueryOptions
 from hfal.acquisition.provenance import record_query
 from hfal.acquisition.scoring import NonFiniteOutputError
 from hfal.acquisition.signals import SignalSources
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, ScoringError
 from hfal.store.records import Query
-from hfal.strategies import SEED_SELECTIONS, Signals, Strategy, stratified
+from hfal.strategies import Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
 from hfal.tasks.kinds import Kind
 
@@ -22,8 +22,7 @@ from hfal.tasks.kinds import Kind
 logger = logging.getLogger(__name__)
 
 SEED_TOKENS = 250_000
-"""Of examples with so many tokens the seed set is picked by what the model makes of them (of more if it is large)."""
-SEED_STRATEGIES = ("random", "stratified", *SEED_SELECTIONS)
+"""The number of tokens in the examples that are embedded to pick the seed set from (more where it is large)."""
 
 
 @dataclass(frozen=True)

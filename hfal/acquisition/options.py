@@ -15,10 +15,16 @@ if TYPE_CHECKING:
     from hfal.acquisition.draws import Committee
     from hfal.strategies.selection import SelectFunction
 
+QUERY_SIZES = {"examples": 50, "words": 500}
+"""How much a round asks for by default, by unit."""
+
+SEED_STRATEGIES = ("random", "stratified", "kmeans", "kcenter", "typiclust", "probcover")
+"""The names of seed strategies: two that draw at random, and the selections that need nothing but embeddings."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class QueryOptions:
-    """Which queries a run makes; `ActiveLearningCallback` documents each option under the same name.
+    """The options of a run's queries; `ActiveLearningCallback` documents each under the same name.
 
     Raises:
         ArgumentError: An option has a value that it cannot have.

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from transformers import TrainingArguments
 
-from hfal.acquisition.budget import LabelBudget
 from hfal.acquisition.draws import Draw, Members, check_committee, committee, mc_dropout
 from hfal.acquisition.first_queries import FirstQueries
 from hfal.acquisition.forward import forward_columns
+from hfal.acquisition.label_budget import LabelBudget
 from hfal.acquisition.options import QueryOptions
 from hfal.acquisition.provenance import model_name, record_query
 from hfal.acquisition.scoring import NonFiniteOutputError, ScoringPass

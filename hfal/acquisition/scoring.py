@@ -18,16 +18,13 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from hfal.acquisition.forward import Forward, eval_mode
-from hfal.errors import ArgumentError, ScoringError
+from hfal.acquisition.token_batches import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, plan_batches
+from hfal.errors import ScoringError
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.text_classification import TextClassification
 from hfal.utils.arrays import scratch_array
 from hfal.utils.distributed import gather, merge_rows, rank_and_size, shared_failure
 
-
-# On CPU measured best, or within noise of it (recipes/benchmarks/README.md); on accelerators an estimate.
-CPU_TOKEN_BUDGET = 2048
-ACCELERATOR_TOKEN_BUDGET = 16_384
 
 _ROWS_AT_A_TIME = 100_000
 
@@ -40,28 +37,6 @@ class NonFiniteOutputError(ScoringError):
         self.rows = rows
         self.what = what
         self.probabilities_are_finite = probabilities_are_finite
-
-
-def plan_batches(lengths: np.ndarray, token_budget: int) -> list[np.ndarray]:
-    """Cut examples into batches of at most `token_budget` tokens, padding included, longest first.
-
-    Args:
-        lengths: Tokens of each example, int[N].
-        token_budget: Rows times the longest length of a batch; a longer example makes a batch of its own.
-
-    Returns:
-        Batches of rows, int64 each; every row is in exactly one. Ties in length keep the order of rows.
-    """
-    if token_budget < 1:
-        raise ArgumentError(f"token_budget={token_budget}, expected at least 1 token")
-    order = np.argsort(-lengths.astype(np.int64), kind="stable")
-    batches = []
-    start = 0
-    while start < len(order):
-        size = max(1, token_budget // max(1, int(lengths[order[start]])))
-        batches.append(order[start : start + size])
-        start += size
-    return batches
 
 
 class ScoringPass:

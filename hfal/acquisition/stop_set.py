@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hfal.data.pool import Pool
-from hfal.stopping.stability import UNCERTAINTY, compare, pack, unpack
+from hfal.stopping.stability import UNCERTAINTY, compare_predictions, pack, unpack
 from hfal.store.store import Store
 from hfal.tasks.base import Task
 
@@ -56,5 +56,5 @@ def record_predictions(store: Store, task: Task, round_number: int, arrays: Mapp
     """
     predictions, uncertainty = task.predictions(arrays)
     before = store.predictions(round_number - 1)
-    figures = {} if before is None else compare(unpack(before), predictions, task.f_measure)
+    figures = {} if before is None else compare_predictions(unpack(before), predictions, task.f_measure)
     store.record_stability(round_number, {**figures, UNCERTAINTY: uncertainty}, pack(predictions))

@@ -1,1 +1,1 @@
-"""Who answers a query. Annotators know neither models nor strategies, and load no torch."""
+"""Annotators, and how they are asked. They know neither models nor strategies, and load no torch."""

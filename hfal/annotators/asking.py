@@ -1,4 +1,4 @@
-"""From a recorded query to recorded answers: asks the annotator, commits each answer, then lets it go on."""
+"""Ask an annotator the open queries, and record each answer before the annotator goes on."""
 
 import contextlib
 import logging

@@ -1,12 +1,13 @@
-"""What an annotator is asked, and what it has to offer. Annotators know neither models nor strategies."""
+"""The protocol of an annotator, and the queries that it is asked. Annotators know neither models nor strategies."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hfal.store.records import Answer, Texts
+from hfal.store.records import Answer
 from hfal.tasks.kinds import Kind, SingleLabel, kind_of
+from hfal.tasks.words import Texts
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Question:
     """One example to label: its texts by column, and what the model would say, if there was a model.
 
     Where a text may have several labels the suggestion is a list of them. Where words are tagged there is one text, as
-    a string or in words (`hfal.tasks.spans.words_of` has the words of either), and the suggestion is a list with a tag
+    a string or in words (`hfal.tasks.words.words_of` has the words of either), and the suggestion is a list with a tag
     for each.
     """
 

@@ -1,4 +1,4 @@
-"""The annotators that have a name, as `--annotator` takes it.
+"""The registry of annotators, by the names that `--annotator` takes.
 
 A new one is its file, and here its line with what makes it. Importing this module loads none of them: what a terminal
 needs is not wanted where a file is filled in, and the names are wanted where nobody is asked at all.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AnnotatorOptions:
-    """What `hfal run` can tell an annotator, each of which takes what it needs.
+    """The options of `hfal run` for annotators; each annotator takes those that it needs.
 
     Attributes:
         pool: The run's pool, for one that knows the labels.

@@ -1,4 +1,4 @@
-"""The annotator of experiments: it reveals the labels that the data set hides."""
+"""The simulated annotator: it reveals the labels that the data set hides."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from hfal.store.records import Answer
 
 
 class HiddenLabels(Protocol):
-    """What the annotator needs of a `Pool`."""
+    """A pool with labels to reveal: the part of `Pool` that this annotator uses."""
 
     @property
     def label_column(self) -> str | None:
@@ -31,6 +31,9 @@ class SimulatedAnnotator:
     Raises:
         ValueError: The pool has no label column.
     """
+
+    is_simulation = True
+    """Nobody is asked: `hfal label` and `hfal status` offer no questions of such a run to a person."""
 
     at_once = True
     """Its answers to a query are committed together: no person's work is lost with them, and for each alone the disk

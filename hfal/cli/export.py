@@ -91,6 +91,7 @@ def _to_files(arguments: argparse.Namespace) -> None:
 
 
 def _to_hub(arguments: argparse.Namespace, repo_id: str) -> None:
+    from hfal.config.kept_config import keep_options_of_older_run
     from hfal.export.hub import hub_name, preview_push, push_to_hub
 
     if arguments.format is not None:
@@ -98,6 +99,7 @@ def _to_hub(arguments: argparse.Namespace, repo_id: str) -> None:
     model = arguments.model and hub_name(arguments.model)
     if arguments.model and not model:
         raise ArgumentError(f"--model {arguments.model!r}: expected hub:OWNER/NAME")
+    keep_options_of_older_run(arguments.run_dir)
     about = {"license": arguments.license, "language": arguments.language, "model_repo_id": model}
     contents = _contents(arguments) | {"comments": bool(arguments.comments)}
     if arguments.dry_run:

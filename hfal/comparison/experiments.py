@@ -17,6 +17,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from hfal import __version__
+from hfal.acquisition.options import QUERY_SIZES
 from hfal.comparison.facts import keep_facts
 from hfal.comparison.options import CompareOptions
 from hfal.comparison.plan import (
@@ -200,8 +201,6 @@ def _check_changes(out: Path, options: Mapping[str, Any], given: Mapping[str, An
 
 def _costs_of_rounds(al: ActiveLearningArguments, pool_cost: int) -> list[int]:
     """What a run has bought when each of its rounds begins; refuses more rounds than the pool has queries for."""
-    from hfal.training.callback import QUERY_SIZES
-
     query_size = al.query_size or QUERY_SIZES[al.unit]
     costs = planned_costs(al, pool_cost, query_size)
     if len(costs) < (al.rounds or 0) and not al.budget:

@@ -1,4 +1,4 @@
-"""How a comparison was made: its command, commit and machine, written down when it begins."""
+"""Record how a comparison was made when it begins: its command, commit and machine."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def keep_facts(out: Path, argv: Sequence[str], seeds: int, *, changes: bool, has
 
 
 def kept_facts(out: Path) -> dict[str, Any]:
-    """What `keep_facts` has written; empty where it was not called."""
+    """Read what `keep_facts` has written; empty where it was not called."""
     path = out / FACTS_NAME
     facts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return facts

@@ -11,7 +11,7 @@ USUAL_COMPARISON = "margin+kmeans/kmeans"
 
 @dataclass
 class CompareOptions:
-    """What is compared, and what the report says of it. All else is as in `hfal run`, and the same for every run."""
+    """The options of a comparison and of its report. All else is as in `hfal run`, and the same for every run."""
 
     strategies: list[str] = field(
         default_factory=lambda: ["random", "margin+kmeans"],
@@ -77,7 +77,7 @@ class CompareOptions:
 
     @property
     def usual_comparison(self) -> str | None:
-        """What to test if nothing is named; `None` if it is not among what is compared."""
+        """Return the arm to test if none is named; `None` if it is not compared."""
         names = {"/".join(pair) for pair in self.pairs} - {self.baseline}
         return USUAL_COMPARISON if USUAL_COMPARISON in names else None
 
@@ -111,5 +111,5 @@ The data has to have a label for every text, and eval_size or eval_split says wh
 
 
 def compare_help() -> str:
-    """What `hfal compare --help` prints."""
+    """Return the text of `hfal compare --help`."""
     return option_help("hfal compare", _USAGE, _DESCRIPTION, _EPILOG, GROUPS, options_of((CompareOptions,)))

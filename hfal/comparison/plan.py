@@ -1,4 +1,4 @@
-"""What a comparison runs: the grid of strategies, starts and seeds, and the options of each run.
+"""The plan of a comparison: the grid of strategies, starts and seeds, and the options of each run.
 
 Nothing here loads torch.
 """

@@ -1,4 +1,4 @@
-"""How far a comparison is, and how long the rest of it takes."""
+"""Show the progress of a comparison, and forecast how long the rest takes."""
 
 import math
 import shutil

@@ -14,7 +14,7 @@ from hfal.comparison.plots import draw_bands, draw_curves, draw_differences
 from hfal.comparison.results import Results, read_results
 from hfal.comparison.statistics import Interval, PairedTest, standard_error_of_share
 from hfal.comparison.stopping_table import StoppingRow, stopping_table, usual_criteria
-from hfal.comparison.summary import Arm, Cost, Reach, Summary, Target, summarize
+from hfal.comparison.summary import Arm, Cost, Reach, ScoreTarget, Summary, summarize
 from hfal.stopping.expressions import parse_stop
 
 
@@ -63,7 +63,7 @@ def write_report(out: str | os.PathLike[str]) -> list[Path]:
 def report_blocks(
     results: Results, summary: Summary, pictures: Sequence[Picture] | None, stopping: Sequence[Block]
 ) -> list[Block]:
-    """What the report says, part by part.
+    """Return the blocks of the report.
 
     Args:
         results: What was read.
@@ -120,7 +120,7 @@ def _pictures(out: Path, summary: Summary) -> list[Picture]:
 
 
 def _findings(results: Results, summary: Summary) -> list[str]:
-    """What a reader in a hurry has to know."""
+    """Return the main findings, for a reader in a hurry."""
     base, named = summary.arm(summary.baseline), summary.arm(summary.comparison)
     texts = []
     if base is None:
@@ -488,7 +488,7 @@ def _reach_cell(reach: Reach) -> str:
     return f"{cost} (saves {reach.saved:.0%}{' or more' if reach.saved_at_least else ''})"
 
 
-def _target_name(summary: Summary, target: Target) -> str:
+def _target_name(summary: Summary, target: ScoreTarget) -> str:
     if target.share is None:
         return f"the last score of {summary.baseline} ({_score(target.score)})"
     return f"{target.share:.0%} of all data ({_score(target.score)})"

@@ -1,4 +1,4 @@
-"""What a comparison has brought so far, read from its result directory beside processes that may be working on it."""
+"""Read the results of a comparison so far, beside processes that may be working on it."""
 
 import math
 import os
@@ -19,7 +19,7 @@ from hfal.store.records import DATASET, RoundRecord, seconds_between
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
-from hfal.tasks.spans import words_of
+from hfal.tasks.words import words_of
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def read_results(out: str | os.PathLike[str]) -> Results:
 
 
 def read_options(out: Path) -> tuple[CompareOptions, dict[str, Any]]:
-    """What is compared in a result directory, and all options that were given, by name.
+    """Read the options of a comparison from its result directory, and all that were given, by name.
 
     Raises:
         RunDirectoryError: There is no comparison in `out`.

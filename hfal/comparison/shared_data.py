@@ -22,7 +22,7 @@ _OPTIONS_NAME = "options.json"
 
 @dataclass(frozen=True)
 class SharedData:
-    """What the runs have in common.
+    """The data that all runs of a comparison share.
 
     Attributes:
         options: The options that say where the data is, and what is in it.
@@ -51,7 +51,7 @@ def changed_since(out: Path, data: str) -> bool:
 
 
 def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> SharedData:
-    """What `OUT/data` has, or else what the options say.
+    """Read the data in `OUT/data`; where there is none, load what the options name.
 
     Args:
         al: The options of every run; `task`, `text` and `labels` are filled in from the data.

@@ -1,4 +1,4 @@
-"""Where each stopping criterion would have ended some runs, and what that would have cost: from what they recorded."""
+"""The stopping table: where each criterion would have ended finished runs, and at what cost."""
 
 import math
 import os
@@ -26,7 +26,7 @@ from hfal.store.store import Store
 
 @dataclass(frozen=True)
 class StoppingRow:
-    """What one criterion would have done, on average over some runs.
+    """The outcome of one stopping criterion, on average over some runs.
 
     Where it would not have ended a run, that counts with its last round.
 
@@ -88,7 +88,7 @@ def stopping_table(
 def stopping_rows(
     histories: Iterable[Sequence[RoundRecord]], metric: str, criteria: Iterable[Criterion]
 ) -> list[StoppingRow]:
-    """What each criterion would have done with some runs.
+    """Return the outcome of each criterion on some runs.
 
     Args:
         histories: The rounds of each run, first to last. Rounds that are not finished are left out, and runs that

@@ -32,7 +32,7 @@ SHARES_OF_FULL = (0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
-class Target:
+class ScoreTarget:
     """A score to be reached: a share of the full-data score, or the last one of the baseline (`share` is `None`)."""
 
     score: float
@@ -41,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Reach:
-    """What an arm needed to reach a target.
+    """The cost at which an arm reached a target.
 
     Attributes:
         target: The target.
@@ -56,7 +56,7 @@ class Reach:
             it bought, or the arm reached it with its first purchase.
     """
 
-    target: Target
+    target: ScoreTarget
     cost: float
     at_first: bool
     by_seed: tuple[float, ...]
@@ -151,7 +151,7 @@ class Summary:
     interpolated: bool
     arms: tuple[Arm, ...]
     baseline: str
-    targets: tuple[Target, ...]
+    targets: tuple[ScoreTarget, ...]
     full: tuple[float, ...]
     full_cost: Cost | None
     comparison: str | None
@@ -182,9 +182,9 @@ def summarize(results: Results) -> Summary:
     base_name = next((name for name in names if "/".join(name) == options.baseline), None)
     base = None if base_name is None else curves.get(base_name)
     base_runs = [] if base_name is None else runs.get(base_name, [])
-    targets = [Target(share * float(np.mean(full)), share) for share in SHARES_OF_FULL if full]
+    targets = [ScoreTarget(share * float(np.mean(full)), share) for share in SHARES_OF_FULL if full]
     if base is not None:
-        targets.append(Target(float(base.mean(axis=0)[-1])))
+        targets.append(ScoreTarget(float(base.mean(axis=0)[-1])))
 
     arms = tuple(
         _arm(results, name, runs[name], curve, points, targets, base, base_runs) for name, curve in curves.items()
@@ -211,7 +211,7 @@ def _arm(
     runs: Sequence[RunResult],
     curves: np.ndarray,
     points: np.ndarray,
-    targets: Sequence[Target],
+    targets: Sequence[ScoreTarget],
     base: np.ndarray | None,
     base_runs: Sequence[RunResult],
 ) -> Arm:
@@ -249,7 +249,7 @@ def _areas(points: np.ndarray, curves: np.ndarray) -> list[float]:
     return [area_under_curve(points.tolist(), curve.tolist()) for curve in curves]
 
 
-def _reach(points: np.ndarray, curves: np.ndarray, target: Target, base: np.ndarray | None) -> Reach:
+def _reach(points: np.ndarray, curves: np.ndarray, target: ScoreTarget, base: np.ndarray | None) -> Reach:
     costs = points.tolist()
     cost = cost_to_reach(costs, curves.mean(axis=0).tolist(), target.score)
     by_seed = tuple(cost_to_reach(costs, curve.tolist(), target.score) for curve in curves)

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from hfal.acquisition.options import QueryOptions
+from hfal.acquisition.options import SEED_STRATEGIES, QueryOptions
 from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
+from hfal.store.run_info import UNITS
 from hfal.tasks.kinds import KINDS
-from hfal.training.options import LoopOptions
+from hfal.training.options import CLASS_WEIGHTS, RETRAIN, LoopOptions
 
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class ActiveLearningArguments:
         default="examples",
         metadata={
             "help": "What query_size, seed_size, holdout and budget count: texts, or, for entities, their words.",
-            "choices": ["examples", "words"],
+            "choices": [*UNITS],
         },
     )
     query_size: int | None = field(
@@ -187,7 +188,7 @@ class ActiveLearningArguments:
         metadata={
             "help": "How the first query is picked. Default: kmeans for text classification, unless the strategy is "
             "random; else random.",
-            "choices": ["random", "stratified", "kmeans", "kcenter", "typiclust", "probcover"],
+            "choices": [*SEED_STRATEGIES],
         },
     )
     holdout: int | None = field(
@@ -226,7 +227,7 @@ class ActiveLearningArguments:
         default="from_scratch",
         metadata={
             "help": "How a round begins: with fresh weights or the last round's.",
-            "choices": ["from_scratch", "continue"],
+            "choices": [*RETRAIN],
         },
     )
     self_training: float | None = field(
@@ -251,7 +252,7 @@ class ActiveLearningArguments:
         default=None,
         metadata={
             "help": "Train with a loss in which rare classes count as much as frequent ones.",
-            "choices": ["balanced"],
+            "choices": [*CLASS_WEIGHTS],
         },
     )
     export: str | None = field(

@@ -3,6 +3,7 @@
 Importing this module loads neither torch nor transformers: `hfal run --help` need not wait for them.
 """
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -24,9 +25,9 @@ from hfal.config.parser import (
 )
 from hfal.config.publishable_options import publishable_options
 from hfal.data.references import absolute_reference
-from hfal.errors import ArgumentError
-from hfal.store.published_options import PublishedOptions, write_published_options
+from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.store.run_directory import CONFIG_NAME, config_file
+from hfal.store.run_info import PublishedOptions
 from hfal.utils.files import atomic_write
 
 
@@ -161,7 +162,22 @@ def keep_published_options(store: "Store") -> None:
         options = publishable_options(kept_options(store.run_dir), _other_options(store.run_dir))
     except ArgumentError:  # somebody's own file
         options = PublishedOptions()
-    write_published_options(store, options)
+    store.set_published_options(options)
+
+
+def keep_options_of_older_run(run_dir: str | os.PathLike[str]) -> None:
+    """Do what `keep_published_options` does where an older hfal has made the run, which did not do it.
+
+    Where nothing can be written, or another process works in the run directory, the cards say less.
+    """
+    from hfal.store.store import Store
+
+    with contextlib.suppress(RunDirectoryError):
+        with contextlib.closing(Store(run_dir, read_only=True)) as store:
+            if store.published_options != PublishedOptions() or not config_file(run_dir).is_file():
+                return
+        with contextlib.closing(Store(run_dir)) as store, store.own():
+            keep_published_options(store)
 
 
 def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:

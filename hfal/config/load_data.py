@@ -1,4 +1,4 @@
-"""From the options to the data of a run: the examples of the pool, and those to evaluate on.
+"""Load the data that the options name: the examples of the pool, and those to evaluate on.
 
 What a person gets wrong in a file is found here, before a model is loaded; nothing that is imported here loads torch.
 """
@@ -16,14 +16,14 @@ from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.references import has_no_splits, load_split
 from hfal.errors import ArgumentError
 from hfal.store.run_directory import check_no_comparison, has_run
-from hfal.store.run_info import Draw
+from hfal.store.run_info import PoolDraw
 from hfal.store.store import Store
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import KINDS, Kind, kind_of
 from hfal.tasks.source import Source, SourceWithLabels
-from hfal.tasks.spans import plain_text
 from hfal.tasks.tag_column import is_spans
+from hfal.tasks.words import plain_text
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _draw(
             raise ArgumentError(f"--eval_size is {al.eval_size} of {len(data)} rows, which leaves none to ask about")
         if al.pool_size:
             last = int(rest[: al.pool_size][-1])
-        settled = Draw(al.pool_size, al.eval_size, seed, evaluated, last)
+        settled = PoolDraw(al.pool_size, al.eval_size, seed, evaluated, last)
         _settle_draw(run_dir, settled)
     is_evaluated = np.isin(hashes, settled.evaluated)
     in_pool = ~is_evaluated & ((hashes <= settled.last) | (al.pool_size is None))
@@ -195,18 +195,18 @@ def _draw(
     return pool, data.select(np.flatnonzero(is_evaluated & is_labeled)) if al.eval_size else None
 
 
-def _settled_draw(run_dir: str | os.PathLike[str]) -> Draw | None:
+def _settled_draw(run_dir: str | os.PathLike[str]) -> PoolDraw | None:
     """The draw of a run that has begun to ask."""
     if not has_run(Path(run_dir)):
         return None
     store = Store(run_dir, read_only=True, wait=60)
     try:
-        return (store.draw or Draw()) if store.queries() else None
+        return (store.draw or PoolDraw()) if store.queries() else None
     finally:
         store.close()
 
 
-def _settle_draw(run_dir: str | os.PathLike[str], draw: Draw) -> None:
+def _settle_draw(run_dir: str | os.PathLike[str], draw: PoolDraw) -> None:
     if int(os.environ.get("RANK", 0)):  # of several processes, which all draw the same rows, one writes
         return
     store = Store(run_dir)

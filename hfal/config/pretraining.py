@@ -1,4 +1,4 @@
-"""Going on with the pre-training of an encoder on the texts of a pool, before anything is labeled."""
+"""Continue the pre-training of an encoder on the texts of a pool, before anything is labeled."""
 
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from hfal.config.training_arguments import RoundTrainingArguments
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
 from hfal.store.run_directory import has_run
-from hfal.tasks.spans import words_of
+from hfal.tasks.words import words_of
 
 
 @dataclass
@@ -77,7 +77,7 @@ def load_texts(al: ActiveLearningArguments, run_dir: str | None, seed: int) -> L
 def tokenize_texts(
     data: datasets.Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, of_words: bool
 ) -> datasets.Dataset:
-    """What the model takes for each text, or pair of texts, and nothing else.
+    """Tokenize each text, or pair of texts, and keep only the columns that the model takes.
 
     Args:
         data: Columns with text.

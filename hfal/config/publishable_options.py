@@ -5,7 +5,7 @@ from typing import Any
 
 from hfal.config.arguments import references_in
 from hfal.data.references import is_local, without_paths
-from hfal.store.published_options import PublishedOptions
+from hfal.store.run_info import PublishedOptions
 
 
 _OF_NO_USE = (  # to run it again

@@ -1,8 +1,10 @@
-"""What an example is known by: its id, and a hash of its texts. Nothing here loads torch."""
+"""The identity of an example: its id, and a hash of its texts. Nothing here loads torch."""
 
+import bisect
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import datasets
 import numpy as np
@@ -10,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError
-from hfal.store.records import Texts
+from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 
 
@@ -86,20 +88,78 @@ def make_ids(dataset: datasets.Dataset, hashes: np.ndarray, id_column: str | Non
 
 
 class Examples:
-    """The ids and texts of a data set, as a pool of it has them.
+    """The ids and texts of a data set, by row and by id.
 
     Args:
         dataset: All examples.
         text_columns: The columns with texts.
         id_column: The column with ids, if there is one.
         of_words: Whether texts may be lists of words.
+
+    Attributes:
+        hashes: A hash of the texts of each example, bytes[N, 10].
+        ids: The id of each example, strings[N].
+
+    Raises:
+        ArgumentError: A text or an id is missing, or an id is there twice.
     """
 
     def __init__(self, dataset: datasets.Dataset, text_columns: Sequence[str], id_column: str | None, of_words: bool):
         self._dataset = dataset
         self._text_columns = text_columns
-        self._ids = make_ids(dataset, hash_texts(dataset, text_columns, of_words), id_column)
+        self.hashes = hash_texts(dataset, text_columns, of_words)
+        self.ids: pa.Array = make_ids(dataset, self.hashes, id_column)
+
+    @cached_property
+    def by_id(self) -> np.ndarray:
+        """The rows in the order of their ids, int64[N]: what breaks ties, so that the order of rows never matters."""
+        rows: np.ndarray = pc.array_sort_indices(self.ids).to_numpy().astype(np.int64)
+        return rows
+
+    def position(self, example_id: str) -> int:
+        """Return the row of an example.
+
+        Raises:
+            KeyError: No example has this id.
+        """
+        place = bisect.bisect_left(self.by_id, example_id, key=lambda row: self.ids[int(row)].as_py())
+        if place == len(self.by_id) or self.ids[int(self.by_id[place])].as_py() != example_id:
+            raise KeyError(f"no example of the pool has the id {example_id!r}")
+        return int(self.by_id[place])
+
+    def positions(self, example_ids: Sequence[str]) -> np.ndarray:
+        """Return the rows of examples, int64[n], in the order of the ids.
+
+        Raises:
+            KeyError: An id is no example's.
+        """
+        found = pc.index_in(pa.array(example_ids, pa.string()), value_set=self.ids)
+        if found.null_count:
+            missing = example_ids[found.to_pylist().index(None)]
+            raise KeyError(f"no example of the pool has the id {missing!r}")
+        positions: np.ndarray = found.to_numpy(zero_copy_only=False).astype(np.int64)
+        return positions
+
+    def content(self, position: int) -> str:
+        """Return the hash of the text in one row, by which an edited text is noticed."""
+        return self.hashes[position].tobytes().hex()
+
+    def has_text_of(self, positions: np.ndarray) -> np.ndarray:
+        """Return whether each example has the text of one of those at some positions, bool[N]."""
+        texts = np.ascontiguousarray(self.hashes[:, :8]).view(np.uint64).ravel()
+        found: np.ndarray = np.isin(texts, texts[positions])
+        return found
+
+    def texts(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str | list[str]]]:
+        """Return the text columns of some rows."""
+        rows = self._dataset.select_columns(list(self._text_columns)).with_format(None)[[int(p) for p in positions]]
+        return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
 
     def examples(self) -> Iterator[tuple[str, Texts]]:
         """Yield id and texts, by column, of every example, in the order of the rows."""
-        return examples_of(self._dataset, self._text_columns, self._ids)
+        return examples_of(self._dataset, self._text_columns, self.ids)
+
+    def some_ids(self, positions: Sequence[int] | np.ndarray) -> str:
+        """Return the first few ids of some rows, for a message."""
+        shown = [str(self.ids[int(p)]) for p in positions[:5]]
+        return ", ".join(shown) + (", …" if len(positions) > 5 else "")

@@ -1,9 +1,9 @@
 """The pool: every example, labeled or not. The data never changes; its labels do."""
 
-import bisect
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
-from hfal.data.identity import examples_of, hash_texts, make_ids
-from hfal.data.run_checks import check_run_directory, open_store
-from hfal.errors import AnnotationError, ArgumentError
-from hfal.store.records import Answer, Texts
+from hfal.data.identity import Examples
+from hfal.data.run_checks import check_run_directory
+from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
+from hfal.store.records import Answer
+from hfal.store.run_info import UNITS
 from hfal.store.store import Store
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.registry import make_task
+from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
-from hfal.utils.distributed import is_main, on_main
+from hfal.utils.distributed import is_main, on_main, rank_and_size
 
 
 logger = logging.getLogger(__name__)
@@ -37,8 +39,7 @@ EMBEDDING = "embedding"
 STATES = "token_states"
 """The same of the tokens, for entities."""
 
-UNITS = ("examples", "words")
-"""What sizes of queries, and budgets, may count."""
+_PATIENCE = 60  # seconds, of the other processes for the main one
 
 
 class Pool:
@@ -106,11 +107,14 @@ class Pool:
         self.task = make_task(task, dataset, self.text_columns, label_column, label_names, thresholds)
         self.label_names = self.task.label_names
         self.thresholds = self.task.thresholds
-        self._hashes = hash_texts(dataset, self.text_columns, self.task.words is not None)
-        self.ids: pa.Array = make_ids(dataset, self._hashes, id_column)
+        self._examples = Examples(dataset, self.text_columns, id_column, self.task.words is not None)
+        self.ids: pa.Array = self._examples.ids
         self.run_dir = Path(run_dir).resolve()
         if is_main():
-            check_run_directory(self)
+            check_run_directory(self.store, self._examples, self.task, label_column)
+            if rank_and_size()[1] > 1 and self.store.pool_fingerprint != self.fingerprint:
+                with self.store.own():
+                    self.store.set_pool_fingerprint(self.fingerprint)  # for which the others wait
 
     @classmethod
     def from_export(
@@ -165,7 +169,18 @@ class Pool:
     @cached_property
     def store(self) -> Store:
         """The run's store; of several processes only the main one writes to it."""
-        return open_store(self)
+        if is_main():
+            return Store(self.run_dir)
+        store = Store(self.run_dir, read_only=True, wait=_PATIENCE)
+        deadline = time.monotonic() + _PATIENCE
+        while store.pool_fingerprint != self.fingerprint:
+            if time.monotonic() > deadline:
+                raise RunDirectoryError(
+                    f"the main process has not opened this pool in {self.run_dir} within {_PATIENCE} s: every process "
+                    "has to load, filter and shuffle the data in the same way, and to see the same run_dir"
+                )
+            time.sleep(0.05)
+        return store
 
     def _check_column(self, argument: str, column: str | None) -> None:
         if column is not None and column not in self.dataset.column_names:
@@ -185,7 +200,7 @@ class Pool:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all texts, ids and given labels, in the order of the rows."""
-        digest = hashlib.blake2b(self._hashes.tobytes(), digest_size=16)
+        digest = hashlib.blake2b(self._examples.hashes.tobytes(), digest_size=16)
         digest.update(self.task.label_bytes())
         for chunk in pa.chunked_array([self.ids]).chunks:
             for buffer in chunk.buffers():
@@ -199,10 +214,7 @@ class Pool:
         Raises:
             KeyError: No example has this id.
         """
-        place = bisect.bisect_left(self._by_id, example_id, key=lambda row: self.ids[int(row)].as_py())
-        if place == len(self) or self.ids[int(self._by_id[place])].as_py() != example_id:
-            raise KeyError(f"no example of the pool has the id {example_id!r}")
-        return int(self._by_id[place])
+        return self._examples.position(example_id)
 
     def positions(self, example_ids: Sequence[str]) -> np.ndarray:
         """Return the rows of examples in the dataset, int64[n], in the order of the ids.
@@ -210,33 +222,21 @@ class Pool:
         Raises:
             KeyError: An id is no example's.
         """
-        found = pc.index_in(pa.array(example_ids, pa.string()), value_set=self.ids)
-        if found.null_count:
-            missing = example_ids[found.to_pylist().index(None)]
-            raise KeyError(f"no example of the pool has the id {missing!r}")
-        positions: np.ndarray = found.to_numpy(zero_copy_only=False).astype(np.int64)
-        return positions
+        return self._examples.positions(example_ids)
 
     def content(self, position: int) -> str:
         """Return the hash of the text in one row, by which an edited text is noticed."""
-        return self._hashes[position].tobytes().hex()
-
-    @cached_property
-    def _by_id(self) -> np.ndarray:
-        """The rows in the order of their ids, int64[N]: what breaks ties, so that the order of rows never matters."""
-        rows: np.ndarray = pc.array_sort_indices(self.ids).to_numpy().astype(np.int64)
-        return rows
+        return self._examples.content(position)
 
     # -- texts and lengths -----------------------------------------------------------------------------------------
 
     def texts(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str | list[str]]]:
         """Return the texts, by column, of some rows."""
-        rows = self.dataset.select_columns(list(self.text_columns)).with_format(None)[[int(p) for p in positions]]
-        return [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
+        return self._examples.texts(positions)
 
     def examples(self) -> Iterator[tuple[str, Texts]]:
         """Yield id and texts, by column, of every example, in the order of the dataset."""
-        return examples_of(self.dataset, self.text_columns, self.ids)
+        return self._examples.examples()
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -267,8 +267,7 @@ class Pool:
 
     def some_ids(self, positions: Sequence[int] | np.ndarray) -> str:
         """Return the first few ids of some rows, for a message."""
-        shown = [str(self.ids[int(p)]) for p in positions[:5]]
-        return ", ".join(shown) + (", …" if len(positions) > 5 else "")
+        return self._examples.some_ids(positions)
 
     # -- labels ----------------------------------------------------------------------------------------------------
 
@@ -396,14 +395,13 @@ class Pool:
             free[self.positions(sorted(taken))] = False
         if holdout:
             free &= ~self.has_text_of(self.positions(holdout))
-        positions: np.ndarray = self._by_id[free[self._by_id]]
+        by_id = self._examples.by_id
+        positions: np.ndarray = by_id[free[by_id]]
         return positions
 
     def has_text_of(self, positions: np.ndarray) -> np.ndarray:
         """Return whether each example of the pool has the text of one of those at some positions, bool[N]."""
-        texts = np.ascontiguousarray(self._hashes[:, :8]).view(np.uint64).ravel()
-        found: np.ndarray = np.isin(texts, texts[positions])
-        return found
+        return self._examples.has_text_of(positions)
 
     @property
     def _labels_name(self) -> str:

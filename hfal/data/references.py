@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from hfal.errors import ArgumentError, HfalError, HubUnreachableError
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.conll import read_file
-from hfal.tasks.spans import plain_text
 from hfal.tasks.tags import entity_types
+from hfal.tasks.words import plain_text
 
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""What others get of a run: files, pictures, cards, data sets on the Hub."""
+"""Exports of a run: files, pictures, cards, data sets on the Hub."""

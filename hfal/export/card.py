@@ -21,7 +21,6 @@ from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.export.files import ANSWERS, SPLITS, dataset_configs
 from hfal.export.history import OWN_NAMES, published_model, run_id
 from hfal.store.learning_curve import metric_names
-from hfal.store.published_options import read_published_options
 from hfal.store.records import DATASET, Query, RoundRecord
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
@@ -209,7 +208,7 @@ def draw_learning_curve(store: Store, folder: str | os.PathLike[str]) -> bool:
 
 def _base_model(store: Store) -> str | None:
     """The name on the Hub of the model that the run was started with, if it has one."""
-    base: str | None = read_published_options(store).shown.get("model")
+    base: str | None = store.published_options.shown.get("model")
     return None if base is None or hub_name_problem(base) else base
 
 
@@ -222,7 +221,7 @@ def _of_run(store: Store) -> dict[str, Any]:
     holdouts = {query.strategy for query in queries if query.purpose == "holdout"}
     metric = _headline(records, plan or RunPlan())
     given = sum(answer.annotator == DATASET and answer.label is not None for answer in current.values())
-    options = read_published_options(store)
+    options = store.published_options
     return {
         "version": __version__,
         "run": _RUN.format(run_id(store.answers())),
@@ -295,7 +294,7 @@ def _versions(queries: Sequence[Query]) -> str:
 
 
 def _grouped(what: str, queries: Sequence[Query], values: Sequence[Mapping[str, Any]]) -> str:
-    """What the queries have in common, once for all that have it."""
+    """List the settings of queries, once for all queries that share them."""
     numbers: dict[str, list[str]] = {}
     for query, value in zip(queries, values, strict=True):
         if value:

@@ -1,4 +1,4 @@
-"""What the rounds of a run brought: a table, and the learning curve as a picture."""
+"""The table of rounds, and the learning curve as a picture."""
 
 import os
 from collections.abc import Sequence

@@ -9,9 +9,10 @@ from typing import Any
 
 from hfal.data.references import is_local, without_paths
 from hfal.errors import ArgumentError
-from hfal.store.records import DATASET, Answer, Queried, Query, RoundRecord, Texts
+from hfal.store.records import DATASET, Answer, Queried, Query, RoundRecord
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
+from hfal.tasks.words import Texts
 
 
 FORMAT = 1

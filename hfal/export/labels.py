@@ -33,9 +33,10 @@ from hfal.export.files import (
     write_files,
 )
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
-from hfal.store.records import DATASET, Answer, Queried, Query, Texts
+from hfal.store.records import DATASET, Answer, Queried, Query
 from hfal.store.store import Store, reading
-from hfal.tasks.spans import spans_from_tags, words_of
+from hfal.tasks.spans import spans_from_tags
+from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for
 
 
@@ -61,7 +62,7 @@ _OF_RAW_TEXT = ("tokens", "spans")
 _UNFIT = {"csv": "CSV has no place for", "conll": "CoNLL files are for"}
 
 
-class Examples(Protocol):
+class HasExamples(Protocol):
     """The texts of a whole pool: a `Pool`, or `hfal.data.identity.Examples`, which needs no torch."""
 
     def examples(self) -> Iterator[tuple[str, Texts]]:
@@ -77,7 +78,7 @@ def export_labels(
     provenance: bool = True,
     comments: bool = True,
     annotator_names: bool = False,
-    unlabeled: Examples | None = None,
+    unlabeled: HasExamples | None = None,
     answers: bool = False,
 ) -> dict[Path, int]:
     """Write every example that has a label now, with its texts and where the label came from.
@@ -210,7 +211,7 @@ def prepare_export(
     provenance: bool = True,
     comments: bool = True,
     annotator_names: bool = False,
-    unlabeled: Examples | None = None,
+    unlabeled: HasExamples | None = None,
     answers: bool = False,
 ) -> Export:
     """Prepare and check what `write_labels` is to write; nothing is written.
@@ -362,7 +363,7 @@ def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
 
 
 def _read(
-    store: Store, names: Mapping[str, str], unlabeled: Examples | None
+    store: Store, names: Mapping[str, str], unlabeled: HasExamples | None
 ) -> tuple[dict[str, Feature], list[Row], dict[str, str]]:
     """Return the columns with their types, the rows, and the name of each text column in them."""
     current = [answer for answer in store.current_answers().values() if answer.label is not None]
@@ -415,7 +416,7 @@ def _read(
 
 def _unlabeled_rows(
     store: Store,
-    pool: Examples,
+    pool: HasExamples,
     labeled: Mapping[str, Answer],
     text_columns: Mapping[str, str],
     of_raw_text: Sequence[str],

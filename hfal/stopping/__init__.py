@@ -1,1 +1,1 @@
-"""When a run ends: criteria, the expressions that join them, and how predictions change."""
+"""Stopping: criteria, the expressions that join them, and how predictions change from round to round."""

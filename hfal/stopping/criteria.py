@@ -18,7 +18,7 @@ from hfal.errors import ArgumentError
 if TYPE_CHECKING:
     from hfal.store.records import RoundRecord
 
-History: TypeAlias = "Sequence[RoundRecord]"
+RoundHistory: TypeAlias = "Sequence[RoundRecord]"
 """The finished rounds, first to last."""
 
 
@@ -26,7 +26,7 @@ class Criterion(ABC):
     """A stopping criterion: `a | b` stops where either does, `a & b` where both do; `str` gives the expression."""
 
     @abstractmethod
-    def reason(self, history: History) -> str | None:
+    def reason(self, history: RoundHistory) -> str | None:
         """Return why the run should end after the last of these rounds; `None` if it should go on.
 
         Args:
@@ -91,7 +91,7 @@ class AnyOf(_Joined):
 
     word = "or"
 
-    def reason(self, history: History) -> str | None:
+    def reason(self, history: RoundHistory) -> str | None:
         """The reasons of all that stop."""
         reasons = [reason for criterion in self.criteria if (reason := criterion.reason(history)) is not None]
         return "; ".join(reasons) or None
@@ -102,7 +102,7 @@ class AllOf(_Joined):
 
     word = "and"
 
-    def reason(self, history: History) -> str | None:
+    def reason(self, history: RoundHistory) -> str | None:
         """The reasons of all, if all stop."""
         reasons = [reason for criterion in self.criteria if (reason := criterion.reason(history)) is not None]
         return "; ".join(reasons) if len(reasons) == len(self.criteria) else None
@@ -171,7 +171,7 @@ class Budget(Named):
         if self.unit not in ("examples", "words"):
             raise ArgumentError(f"budget: unit is {self.unit!r}, expected examples or words")
 
-    def reason(self, history: History) -> str | None:
+    def reason(self, history: RoundHistory) -> str | None:
         """See `Criterion.reason`."""
         if not history:
             return None
@@ -204,7 +204,7 @@ class Target(Named):
         """Its metric."""
         return [self.metric]
 
-    def reason(self, history: History) -> str | None:
+    def reason(self, history: RoundHistory) -> str | None:
         """See `Criterion.reason`."""
         found = metric_of(history[-1], self.metric) if history else math.nan
         reached = found <= self.value if is_loss(self.metric) else found >= self.value  # NaN reaches no target
@@ -238,7 +238,7 @@ class Plateau(Named):
         """Its metric."""
         return [self.metric]
 
-    def reason(self, history: History) -> str | None:
+    def reason(self, history: RoundHistory) -> str | None:
         """See `Criterion.reason`; rounds without the metric, or in which it is NaN, do not count."""
         sign = -1 if is_loss(self.metric) else 1
         values = [sign * value for record in history if not math.isnan(value := metric_of(record, self.metric))]
@@ -292,7 +292,7 @@ class _OfStopSet(Named):
     def _phrase(self, value: float, number: int) -> str:
         """Describe the figure of a round."""
 
-    def reason(self, history: History) -> str | None:
+    def reason(self, history: RoundHistory) -> str | None:
         """See `Criterion.reason`."""
         recent = [(record.stability or {}).get(self.figure, math.nan) for record in history[-self.rounds :]]
         if len(recent) < self.rounds or not all(map(self._holds, recent)):
@@ -438,7 +438,7 @@ def metric_value(metrics: Mapping[str, Any], name: str, argument: str = "target_
     return float(value)
 
 
-def replay(criteria: Iterable[Criterion], history: History) -> list[int | None]:
+def replay(criteria: Iterable[Criterion], history: RoundHistory) -> list[int | None]:
     """Return where each criterion would have ended a run, had it been asked after every round.
 
     Args:

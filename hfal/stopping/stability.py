@@ -18,7 +18,7 @@ KAPPA, CHANGED, F_CHANGE, UNCERTAINTY = "kappa", "changed", "f_change", "uncerta
 """The figures by name."""
 
 
-def compare(
+def compare_predictions(
     before: np.ndarray, now: np.ndarray, f_measure: Callable[[np.ndarray, np.ndarray], float]
 ) -> dict[str, float]:
     """Compute the figures of two rounds' predictions.

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,22 +21,22 @@ def this_process() -> str:
 
 
 @contextlib.contextmanager
-def locked(lock: FileLock, run_dir: Path, owner: str) -> Iterator[None]:
+def locked(lock: FileLock, run_dir: Path, owner: Callable[[], str]) -> Iterator[None]:
     """Hold the lock of a run directory for the length of a `with` block; may be nested within one process.
 
     Args:
         lock: The lock.
         run_dir: The run directory, for the message.
-        owner: The process that holds the lock, or held it last.
+        owner: Gives the process that holds the lock, or held it last.
 
     Raises:
         RunDirectoryBusyError: Another living process holds it.
     """
     try:
-        lock.acquire(timeout=0 if _may_be_alive(owner) else _PATIENCE)
+        lock.acquire(timeout=0 if _may_be_alive(owner()) else _PATIENCE)
     except Timeout:
         raise RunDirectoryBusyError(
-            f"run directory {run_dir} is in use by another process ({owner}): "
+            f"run directory {run_dir} is in use by another process ({owner()}): "
             "wait for it or stop it, or use another run_dir"
         ) from None
     try:

@@ -1,16 +1,15 @@
 """Answers, queries and rounds as the store takes and returns them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from hfal.tasks.words import Texts
+
 
 DATASET = "dataset"
 """The annotator of labels that came with the data."""
-
-Texts = Mapping[str, str | Sequence[str]]
-"""The texts of an example by column; one that came in words is a list of them."""
 
 
 @dataclass(frozen=True)

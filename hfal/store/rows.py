@@ -4,7 +4,8 @@ import json
 import sqlite3
 from typing import Any
 
-from hfal.store.records import Answer, Queried, Query, RoundRecord, Texts
+from hfal.store.records import Answer, Queried, Query, RoundRecord
+from hfal.tasks.words import Texts
 
 
 def insert_meta(db: sqlite3.Connection, key: str, value: Any) -> None:

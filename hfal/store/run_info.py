@@ -1,9 +1,12 @@
 """Records of a run's task, plan, draw and end, as `Store` reads and writes them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+
+UNITS = ("examples", "words")
+"""The units in which sizes of queries, and budgets, may be counted."""
 
 T = TypeVar("T")
 
@@ -69,7 +72,7 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Draw:
+class PoolDraw:
     """The rows of the data that are the pool, and those to evaluate on, by a hash of their texts.
 
     Attributes:
@@ -87,6 +90,19 @@ class Draw:
     last: int = 0
 
 
+@dataclass(frozen=True)
+class PublishedOptions:
+    """The options of a run that a card on the Hub may show.
+
+    Attributes:
+        shown: Options with their values, none of which is private.
+        left_out: The names of those whose values are not shown, but which it takes to run it again.
+    """
+
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Sequence[str] = field(default_factory=list)
+
+
 def from_json(kind: type[T], kept: Mapping[str, Any] | None) -> T | None:
     """Read one of these dataclasses from the JSON object that `dataclasses.asdict` makes of it; `None` from `None`.
 
@@ -94,5 +110,5 @@ def from_json(kind: type[T], kept: Mapping[str, Any] | None) -> T | None:
     """
     if kept is None:
         return None
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in kept.items() if name in known})

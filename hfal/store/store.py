@@ -23,7 +23,7 @@ from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.store.answer_log import by_annotator, check_answer, entry_for, latest
 from hfal.store.database import open_database
 from hfal.store.ownership import locked, this_process
-from hfal.store.records import DATASET, Answer, Query, RoundRecord, Texts, utc_now
+from hfal.store.records import DATASET, Answer, Query, RoundRecord, utc_now
 from hfal.store.rows import (
     insert_answer,
     insert_meta,
@@ -36,8 +36,9 @@ from hfal.store.rows import (
     read_rounds,
 )
 from hfal.store.run_directory import check_no_comparison, lock_file, store_file
-from hfal.store.run_info import Draw, Ended, RunInfo, RunPlan, from_json
+from hfal.store.run_info import Ended, PoolDraw, PublishedOptions, RunInfo, RunPlan, from_json
 from hfal.tasks.kinds import Kind, kind_of
+from hfal.tasks.words import Texts
 
 
 _WITHOUT_LABEL = ("skip", "unsure", "undo")
@@ -102,7 +103,7 @@ class Store:
         Raises:
             RunDirectoryBusyError: Another living process owns it.
         """
-        with locked(self._lock, self.run_dir, self.owner):
+        with locked(self._lock, self.run_dir, lambda: self.owner):
             self.set_meta("owner", this_process())
             yield
 
@@ -146,13 +147,22 @@ class Store:
         self.set_meta("ended", None if ended is None else asdict(ended))
 
     @property
-    def draw(self) -> Draw | None:
+    def draw(self) -> PoolDraw | None:
         """The rows of the data that `hfal run` has drawn for the pool; `None` where it takes all."""
-        return from_json(Draw, self.meta("draw"))
+        return from_json(PoolDraw, self.meta("draw"))
 
-    def set_draw(self, draw: Draw) -> None:
+    def set_draw(self, draw: PoolDraw) -> None:
         """Record which rows of the data are the pool."""
         self.set_meta("draw", asdict(draw))
+
+    @property
+    def published_options(self) -> PublishedOptions:
+        """What a card may show of the run's options; nothing for a script's own run, or one of an older hfal."""
+        return from_json(PublishedOptions, self.meta("published_options")) or PublishedOptions()
+
+    def set_published_options(self, options: PublishedOptions) -> None:
+        """Keep these options, in the place of those that were there."""
+        self.set_meta("published_options", asdict(options))
 
     @property
     def pool_fingerprint(self) -> str | None:

@@ -1,16 +1,16 @@
 """Query strategies: pure functions of arrays. They know neither models nor datasets nor SQL."""
 
 from hfal.strategies.bayesian import bald, batchbald, epig
-from hfal.strategies.classes import class_balanced, cluster_margin
 from hfal.strategies.combine import Hybrid, Ranks, Schedule, Subset
 from hfal.strategies.committee import mean_kl, vote_entropy
 from hfal.strategies.configured import configured_strategy, label_set_strategy, token_strategy
 from hfal.strategies.diversity import ProbCover, kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
 from hfal.strategies.label_scores import LabelRank, LabelScore
+from hfal.strategies.predicted_classes import class_balanced, cluster_margin
 from hfal.strategies.registry import SCORES, SEED_SELECTIONS, SELECTIONS
 from hfal.strategies.resolve import Strategy, resolve_schedule, resolve_strategy
-from hfal.strategies.seed import stratified
+from hfal.strategies.seed_set import stratified
 from hfal.strategies.selection import Signals, needs, random, top_k
 from hfal.strategies.similarity import cal, density, neighbors
 from hfal.strategies.stochastic import power, softmax, softrank

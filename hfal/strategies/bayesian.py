@@ -1,4 +1,4 @@
-"""What the labels of examples would tell about the model, from class probabilities under T draws of its parameters."""
+"""Bayesian strategies: the information that labels give about the model, from T draws of its parameters."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""How much a committee disagrees: scores from class probabilities under T draws of the model's parameters.
+"""Committee strategies: disagreement between T draws of the model's parameters, from class probabilities.
 
 Float tensors [..., T, C] to float32 [...], higher = ask first. The members are the draws: dropout masks, an ensemble's
 networks. The leading dimensions are [B] for texts and [B, L] for the words of sentences.

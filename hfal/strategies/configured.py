@@ -23,7 +23,7 @@ def configured_strategy(
 
 
 def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None) -> str | TokenScore | Hybrid:
-    """What a strategy's name means for words, with the arguments of its `TokenScore` if it has one.
+    """Return the strategy of a name for words, with the arguments of its `TokenScore` if it has one.
 
     Args:
         name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.
@@ -39,7 +39,7 @@ def token_strategy(name: str, aggregate: str, k: int, sure_outside: float | None
 
 
 def label_set_strategy(name: str, aggregate: str) -> str | LabelScore | LabelRank | Hybrid:
-    """What a strategy's name means for sets of labels, with the aggregate of its score if it has one.
+    """Return the strategy of a name for sets of labels, with the aggregate of its score if it has one.
 
     Args:
         name: The strategy's name, such as `"entropy"` or `"entropy+kmeans"`.

@@ -14,11 +14,11 @@ from typing import Any
 
 from hfal.errors import ArgumentError
 from hfal.strategies.bayesian import bald, batchbald, epig
-from hfal.strategies.classes import class_balanced, cluster_margin
 from hfal.strategies.committee import mean_kl, vote_entropy
 from hfal.strategies.diversity import kcenter, kmeans, probcover, typiclust
 from hfal.strategies.gradients import badge
 from hfal.strategies.label_scores import LABEL_SCORES, LabelScore
+from hfal.strategies.predicted_classes import class_balanced, cluster_margin
 from hfal.strategies.selection import SIGNALS, SelectFunction, random
 from hfal.strategies.similarity import cal, density, neighbors
 from hfal.strategies.stochastic import power, softmax, softrank
@@ -177,7 +177,7 @@ def _instead(name: str, family: str) -> str:
 
 
 def unknown_name(what: str, name: str, known: list[str]) -> str:
-    """What to say of a name that is none, and which one may have been meant."""
+    """Return the message for an unknown name, with the nearest known one."""
     written = name.lower().replace("-", "_")
     near = [_ALSO_KNOWN_AS[written]] if written in _ALSO_KNOWN_AS else difflib.get_close_matches(written, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -1,4 +1,4 @@
-"""From what the user writes to a strategy: a name such as `"margin+kmeans"`, a function, or an object of `combine`."""
+"""Resolve a name such as `"margin+kmeans"`, a function, or an object of `combine` to a strategy."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ _COUNTED = {1: "one", 2: "two"}
 
 @dataclass(frozen=True)
 class _Use:
-    """What a strategy is used for: the arguments of `resolve_strategy` beside the strategy."""
+    """The use of a strategy: the arguments of `resolve_strategy` beside the strategy."""
 
     family: str
     outside: int = 0

@@ -1,4 +1,4 @@
-"""How score functions are called: each is given what its parameters are named after."""
+"""Call a score function with the arguments that its parameters are named after."""
 
 import inspect
 from collections.abc import Callable
@@ -64,7 +64,7 @@ class Stack:
 
     @property
     def reads(self) -> frozenset[str]:
-        """What any of them reads."""
+        """Return the arguments that any of them reads."""
         return frozenset().union(*map(reads, self.scores))
 
     def __call__(

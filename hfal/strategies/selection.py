@@ -1,4 +1,4 @@
-"""What a strategy knows, and the two plainest ways to select from it."""
+"""The signals that a strategy selects by, and the two plainest selections."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -11,7 +11,7 @@ from hfal.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Signals:
-    """What is known of the N candidates, row by row, and of the M labeled examples; `None` where nobody asked for it.
+    """The signals of the N candidates, row by row, and of the M labeled examples; `None` where nobody asked for it.
 
     The rows are in the order of the examples' ids, so that ties broken by row are broken by id. Large arrays may be
     memory-mapped.

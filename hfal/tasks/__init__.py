@@ -1,1 +1,1 @@
-"""What a label is: the only package that knows a task by its name."""
+"""Tasks, and the kinds of answers they have: the only package that knows a task by its name."""

@@ -1,4 +1,4 @@
-"""What pool, scoring and loop ask of a task."""
+"""The protocol of a task, as pool, scoring and loop use it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""Which task a data set is made for, by the types of its columns."""
+"""Infer the task from the types of a data set's columns."""
 
 from collections.abc import Sequence
 

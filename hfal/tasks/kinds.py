@@ -1,4 +1,4 @@
-"""Kinds of answers: a label, a set of labels, a tag for each word. All that depends on the kind is asked of it here.
+"""Kinds of answers: a label, a set of labels, a tag for each word. Code that depends on the kind asks it here.
 
 A kind is one object for all runs of its task. Nothing here loads torch, transformers or `datasets`, so that stores,
 annotators and exports can ask it.
@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hfal.errors import ArgumentError
 from hfal.tasks.label_set import check_label_set, join_label_set, separators, split_label_set, word_for_none
-from hfal.tasks.spans import tags_from_spans, words_of
+from hfal.tasks.spans import tags_from_spans
 from hfal.tasks.tags import check_tags, entities, entity_types
+from hfal.tasks.words import Texts, words_of
 from hfal.utils.spelling import meant, shown
 
 
 if TYPE_CHECKING:
     from hfal.tasks.source import Source, SourceWithLabels
 
-Texts = Mapping[str, str | Sequence[str]]
 Label = str | list[str]
 
 
 class Kind(ABC):
-    """What the answers of a task are.
+    """The kind of answers that a task has: how they are checked, written, counted and exported.
 
     Attributes:
         task: The name of the task, and of its recipe in `hfal.recipes`.
@@ -356,9 +356,9 @@ class Tags(Kind):
 
     def read(self, source: "Source") -> "SourceWithLabels":
         """Check tags or spans, which stay as they are."""
-        from hfal.tasks.tag_column import read_sentences  # which loads `datasets`
+        from hfal.tasks.tag_column import read_sentence_column  # which loads `datasets`
 
-        return read_sentences(source)
+        return read_sentence_column(source)
 
 
 def _either(words: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What the label column of a data set says: names, and an index for each example. Read as Arrow, never row by row."""
+"""Read a label column: names, and an index for each example. Read as Arrow, never row by row."""
 
 import difflib
 import logging

@@ -45,7 +45,7 @@ def separators(names: Sequence[str]) -> str:
 
 
 def word_for_none(names: Sequence[str]) -> str:
-    """What a cell says for none of the labels: `none`, or `[]` where a label is called that."""
+    """Return the word of a cell for none of the labels: `none`, or `[]` where a label is called that."""
     return _EMPTY if any(name.strip().casefold() == _NONE for name in names) else _NONE
 
 

@@ -1,4 +1,4 @@
-"""What the label column of a data set says where a text may have several labels. Read as Arrow, never row by row.
+"""Read a label column in which a text may have several labels. Read as Arrow, never row by row.
 
 The column has a list for each text: of `ClassLabel`, strings or integers. An empty list says that the text has none of
 the labels; `None`, that nobody has said anything yet.

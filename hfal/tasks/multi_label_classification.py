@@ -14,7 +14,7 @@ from hfal.tasks.label_column import with_label_column
 from hfal.tasks.label_set_column import label_set_names_of, read_label_sets
 from hfal.tasks.outputs import finite, label_probabilities, signals_of_texts
 from hfal.tasks.thresholds import thresholds_of
-from hfal.tasks.whole_texts import WholeTexts
+from hfal.tasks.whole_text_task import WholeTexts
 from hfal.utils.agreement import f_of_sets, mean_entropy
 
 

@@ -1,4 +1,4 @@
-"""What a batch's logits are: probabilities, whether they are finite, and the scores of them."""
+"""Turn a batch's logits into probabilities and scores, and say whether they are finite."""
 
 from collections.abc import Callable
 
@@ -64,7 +64,7 @@ def signals_of_texts(
     keep: frozenset[str],
     score: Callable[..., torch.Tensor] | None,
 ) -> dict[str, torch.Tensor]:
-    """What is said of whole texts: `finite`, bool[B], and what is in `keep`, float[B, ...].
+    """Return the signals of whole texts: `finite`, bool[B], and those in `keep`, float[B, ...].
 
     Args:
         probabilities: float32[B, C].

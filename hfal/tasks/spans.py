@@ -5,44 +5,12 @@ follows from the text alone, so that a span and the tags of its words can be mad
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-import regex
-
 from hfal.errors import ArgumentError
 from hfal.tasks.tags import Entity, entities, write_tags
-
-
-# A word is a run of letters, digits and what stands on them; a character of a script that puts no spaces between
-# words; or any other character that is seen.
-_CHARACTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\p{M}*"
-_LETTER = r"(?![\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])[\p{L}\p{N}_][\p{M}\u200c\u200d]*"
-_WORD = regex.compile(rf"{_CHARACTER}|(?:{_LETTER})+|[^\s\p{{Z}}\p{{C}}]\p{{M}}*")
-
-
-def word_offsets(text: str) -> list[tuple[int, int]]:
-    """Where the words of a text begin and end: runs of letters and digits, and each punctuation mark by itself.
-
-    In scripts that put no spaces between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each character is one.
-    """
-    return [match.span() for match in _WORD.finditer(text)]
-
-
-@lru_cache(maxsize=1024)
-def _words_of_text(text: str) -> tuple[str, ...]:
-    return tuple(text[start:end] for start, end in word_offsets(text))
-
-
-def words_of(text: str | Sequence[str]) -> list[str]:
-    """The words of a sentence: as it came if it came in words, else those of `word_offsets`."""
-    return list(_words_of_text(text)) if isinstance(text, str) else list(text)
-
-
-def plain_text(text: str | Sequence[str]) -> str:
-    """A text as one string; the words of a sentence joined by blanks."""
-    return text if isinstance(text, str) else " ".join(text)
+from hfal.tasks.words import word_offsets
 
 
 def entities_from_spans(text: str, spans: Iterable[Mapping[str, Any]]) -> list[Entity]:

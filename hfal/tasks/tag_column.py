@@ -1,4 +1,4 @@
-"""What the columns of a data set say about words: how many there are, and their tags. Read as Arrow, not word by word.
+"""Count the words of sentences, and read the column with their tags or spans. Read as Arrow, not word by word.
 
 The column of labels has either one tag for each word (`List(ClassLabel)`, integers or strings) or character spans of
 a raw text (`List` of `start`, `end`, `label`).
@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 from hfal.errors import ArgumentError, RowError
 from hfal.tasks.label_column import given_names
 from hfal.tasks.source import Source, SourceWithLabels
-from hfal.tasks.spans import plain_text, tags_from_spans, word_offsets
+from hfal.tasks.spans import tags_from_spans
 from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
+from hfal.tasks.words import plain_text, word_offsets
 from hfal.utils.arrow import ROWS_AT_A_TIME, cells_of
 
 
@@ -103,7 +104,7 @@ def count_words(dataset: datasets.Dataset, column: str) -> np.ndarray:
             raise RowError(
                 row + place,
                 f"the sentence in column {column!r} has no words; drop such rows: "
-                f"dataset = dataset.filter(lambda row: hfal.tasks.spans.words_of(row[{column!r}]))",
+                f"dataset = dataset.filter(lambda row: hfal.tasks.words.words_of(row[{column!r}]))",
             )
         counts[row : row + len(found)] = found
         row += len(found)
@@ -307,7 +308,7 @@ def _sentence(dataset: datasets.Dataset, column: str, row: int) -> str:
 # -- what a user names on the command line -------------------------------------------------------------------------
 
 
-def read_sentences(source: Source) -> SourceWithLabels:
+def read_sentence_column(source: Source) -> SourceWithLabels:
     """Find sentences without words, tags that do not fit their words, and spans that do not fit their text.
 
     Returns:

@@ -13,7 +13,7 @@ from hfal.errors import ArgumentError
 from hfal.tasks.kinds import KINDS, LabelSet, SingleLabel
 from hfal.tasks.label_column import label_indices, label_names_of, with_label_column
 from hfal.tasks.outputs import class_probabilities, finite, required, signals_of_texts
-from hfal.tasks.whole_texts import WholeTexts
+from hfal.tasks.whole_text_task import WholeTexts
 from hfal.utils.agreement import f_of_classes, mean_entropy
 
 

@@ -1,4 +1,4 @@
-"""From which probability on a label counts as given: for all labels, or for each."""
+"""Thresholds of labels: the probability from which on a label counts as given, for all or for each."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,7 +30,7 @@ def thresholds_of(thresholds: float | Mapping[str, float] | None, names: Sequenc
 
 
 def parse_thresholds(words: Sequence[str]) -> float | dict[str, float]:
-    """What the command line says: one number, or `LABEL=NUMBER` for each label that has its own.
+    """Parse the thresholds of the command line: one number, or `LABEL=NUMBER` for each label that has its own.
 
     Raises:
         ArgumentError: It is neither.

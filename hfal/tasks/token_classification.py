@@ -150,7 +150,7 @@ class TokenClassification:
             )
 
     def training_labels(self, rows: pa.Table, labels: Sequence[Sequence[str]]) -> tuple[pa.Array, Any]:
-        """What the Trainer takes for the tags of some rows, and the column's feature.
+        """Return the labels that the Trainer takes for the tags of some rows, and the column's feature.
 
         For each token: the tag of its word if it is the first token of it, else -100, which no loss counts.
         """

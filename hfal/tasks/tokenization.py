@@ -6,7 +6,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from hfal.errors import ArgumentError
-from hfal.tasks.spans import words_of
+from hfal.tasks.words import words_of
 
 
 NO_WORD = -100
@@ -26,7 +26,7 @@ def tokenize_words(
     Args:
         batch: Some rows of the data set, by column.
         tokenizer: A fast tokenizer, which knows the words of its tokens.
-        text_column: The column with the sentences, in words or as raw text (see `hfal.tasks.spans.word_offsets`).
+        text_column: The column with the sentences, in words or as raw text (see `hfal.tasks.words.word_offsets`).
         max_length: Tokens after which a sentence is cut; what the tokenizer says by default.
 
     Returns:

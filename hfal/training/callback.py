@@ -14,7 +14,7 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hfal.acquisition.draws import Committee
-from hfal.acquisition.options import QueryOptions
+from hfal.acquisition.options import QUERY_SIZES, QueryOptions
 from hfal.acquisition.queries import COMMITTEE_OF_ROUNDS, Acquisition
 from hfal.annotators.asking import ask, collect
 from hfal.annotators.base import Annotator
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PASSES = 10
-QUERY_SIZES = {"examples": 50, "words": 500}
-"""What a round asks for by default, by the unit in which it is counted."""
 
 
 class ActiveLearningCallback(TrainerCallback):

@@ -24,7 +24,6 @@ from hfal.acquisition.queries import Acquisition
 from hfal.acquisition.self_training import forget_predictions
 from hfal.annotators.asking import collect
 from hfal.annotators.base import Annotator
-from hfal.annotators.simulated import SimulatedAnnotator
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
 from hfal.store.records import RoundRecord
@@ -193,7 +192,7 @@ class Loop:
             target_metric=self.options.target_metric,
             target=self.options.target,
             stop=None if stop is None else str(stop),
-            simulated=isinstance(self.annotator, SimulatedAnnotator),
+            simulated=getattr(self.annotator, "is_simulation", False),
             pool_size=len(self._pool),
         )
 

@@ -19,7 +19,7 @@ CLASS_WEIGHTS = ("balanced",)
 
 @dataclass(frozen=True, kw_only=True)
 class LoopOptions:
-    """How long a run goes on and how its rounds are trained; see `ActiveLearningCallback`, by the same names.
+    """The options of a run's length and of its rounds; `ActiveLearningCallback` documents each under the same name.
 
     `stop` is the criterion that is looked at after each round, the target included.
 

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedM
 
 from hfal.acquisition.embeddings import hash_weights
 from hfal.acquisition.forward import forward_columns
-from hfal.acquisition.scoring import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, plan_batches
+from hfal.acquisition.token_batches import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, plan_batches
 from hfal.data.pool import STATES
 from hfal.data.references import resolve_model
 from hfal.utils.arrow import check_free, tables_of

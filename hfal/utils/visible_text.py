@@ -59,7 +59,7 @@ def one_line(text: str) -> str:
 
 def masked(text: str) -> str:
     """Return a text of the same length, for an editor, with U+FFFD for each character that `one_line` spells out."""
-    return "".join("\ufffd" if kind_of(char)[0] == "code" else char for char in text)
+    return "".join("\ufffd" if character_kind(char)[0] == "code" else char for char in text)
 
 
 def clip(text: str, cells: int) -> str:
@@ -98,7 +98,7 @@ def split_units(text: str) -> Iterator[Unit]:
             position += len(found)
             continue
         char = text[position]
-        kind, cells = kind_of(char)
+        kind, cells = character_kind(char)
         if kind == "return":
             kind = "newline" if text.startswith("\r\n", position) else "code"
             char = "\r\n" if kind == "newline" else char
@@ -127,7 +127,7 @@ def split_units(text: str) -> Iterator[Unit]:
 
 
 @lru_cache(maxsize=1 << 16)
-def kind_of(char: str) -> tuple[str, int]:
+def character_kind(char: str) -> tuple[str, int]:
     """Return the kind of a character for the layout, and the number of cells that it takes."""
     category = unicodedata.category(char)
     cells = cell_width(char)

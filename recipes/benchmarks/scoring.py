@@ -51,7 +51,8 @@ import torch
 import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
-from hfal.acquisition.scoring import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, ScoringPass, plan_batches
+from hfal.acquisition.scoring import ScoringPass
+from hfal.acquisition.token_batches import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, plan_batches
 from hfal.data.references import load_split, resolve_model
 from hfal.strategies.uncertainty import margin
 

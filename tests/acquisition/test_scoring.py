@@ -9,7 +9,8 @@ from datasets import Dataset
 from transformers import BertForSequenceClassification, DataCollatorWithPadding
 
 from hfal.acquisition.forward import forward_columns, longest_input
-from hfal.acquisition.scoring import NonFiniteOutputError, ScoringPass, plan_batches
+from hfal.acquisition.scoring import NonFiniteOutputError, ScoringPass
+from hfal.acquisition.token_batches import plan_batches
 from hfal.errors import ScoringError
 from hfal.strategies import entropy
 from support.models import tiny_model

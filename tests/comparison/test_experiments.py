@@ -24,38 +24,12 @@ from transformers import BertModel, PreTrainedTokenizerBase
 from hfal.cli.main import main
 from hfal.comparison.plan import Cell, rounds_of
 from hfal.comparison.shared_data import changed_since
-from hfal.comparison.worker import make_run
 from hfal.errors import RunDirectoryError
 from hfal.store.store import Store
 from support.command import FAST, HFAL, Result, environment, error_line, write_csv
-from support.models import NAMES, tiny_config, tiny_model
+from support.comparisons import GRID, SMALL
+from support.models import NAMES, tiny_config
 from support.texts import CONLL, load_reviews
-
-
-COMPARE = ["compare", "--data", "labeled.csv", "--text", "review", "--label", "sentiment", "--eval_size", "30", *FAST]
-SMALL = [*COMPARE, "--query_size", "6", "--pool_size", "55", "--rounds", "3", "--learning_rate", "1e-3"]
-GRID = [*SMALL, "--output_dir", "out", "--strategies", "random,margin", "--starts", "random", "--seeds", "2"]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerBase) -> Path:
-    """A folder with a tiny model and labeled sentences."""
-    home = tmp_path_factory.mktemp("compare")
-    tiny_model().save_pretrained(home / "model")
-    tokenizer.save_pretrained(home / "model")
-    write_csv(
-        home / "labeled.csv", ["review", "sentiment"], [(r["text"], NAMES[r["label"]]) for r in load_reviews(90)]
-    )
-    return home
-
-
-@pytest.fixture
-def folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, with copies of these files."""
-    shutil.copy(home / "labeled.csv", tmp_path)
-    (tmp_path / "model").symlink_to(home / "model")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def hfal(*argv: str | Path) -> Result:
@@ -299,21 +273,6 @@ def test_data_that_was_changed_since_is_said_not_to_be_read(made: Grid, tmp_path
     assert f"{source} was changed after this comparison had begun, which goes on with the data that it began" in said
 
 
-def test_a_worker_says_what_went_wrong_and_begins_anew(folder: Path) -> None:
-    options = {"task": "text_classification", "data": "labeled.csv", "text": ["review"], "label": "sentiment"}
-    options |= {"model": "./model", "eval_size": 20, "max_length": 32, "num_train_epochs": 1, "use_cpu": True}
-    options |= {"query_size": 6, "rounds": 2, "disable_tqdm": True, "annotator": "simulated"}
-    problem = make_run(folder / "run", {**options, "learning_rate": 1e30})
-    assert problem is not None
-    assert problem.startswith("DivergedError: after round 1")
-    assert (folder / "run" / "error.txt").read_text("utf-8") == f"{problem}\n"
-    assert make_run(folder / "run", options) is None
-    assert not (folder / "run" / "error.txt").exists()
-    store = Store(folder / "run", read_only=True)
-    assert [record.labels for record in store.rounds()] == [6, 12]
-    store.close()
-
-
 def test_help_loads_neither_torch_nor_transformers(folder: Path) -> None:
     code = """
 import sys
@@ -404,19 +363,6 @@ def test_killed_again_and_again_and_started_again_the_report_is_the_same(folder:
     assert "; 0 are finished" not in done.stderr
     assert queries(folder / "killed") == queries(folder / "whole")
     assert figures(folder / "killed") == figures(folder / "whole")
-
-
-@pytest.mark.slow
-def test_workers_end_with_the_process_that_started_them(folder: Path) -> None:
-    process = subprocess.Popen([HFAL, *GRID, "--rounds", "9"], env=environment(folder), stderr=subprocess.PIPE)
-    while not (folder / "out" / "runs" / "random" / "random" / "seed-42" / "labels.sqlite").exists():
-        time.sleep(0.2)
-    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    time.sleep(2)
-    for pid in children.split():
-        assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
 
 
 @pytest.mark.slow

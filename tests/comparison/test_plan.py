@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hfal.comparison.options import GROUPS, CompareOptions, compare_help
+from hfal.comparison.options import CompareOptions
 from hfal.comparison.plan import (
     FULL,
     Cell,
@@ -20,7 +20,6 @@ from hfal.comparison.plan import (
 )
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.errors import ArgumentError
-from hfal.store.run_directory import COMPARE_NAME
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
 
@@ -203,12 +202,3 @@ def test_failures_are_what_was_written_down(tmp_path: Path) -> None:
     store.set_meta("ended", {"reason": "3 rounds were asked for", "answer": 8})
     store.close()
     assert failures(tmp_path, cells) == {}  # what failed then is no part of the run
-
-
-def test_help_shows_every_option_once() -> None:
-    shown = [name for names in GROUPS.values() for name in names.split()]
-    assert sorted(shown) == sorted(CompareOptions.__dataclass_fields__)
-    text = compare_help()
-    assert all(f"  --{name} " in text or f"  --{name}\n" in text for name in shown)
-    assert "Default: random,margin+kmeans." in " ".join(text.split())
-    assert COMPARE_NAME == "compare.yaml"

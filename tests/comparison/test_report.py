@@ -4,49 +4,18 @@ import json
 import re
 import shutil
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import datasets
 import pytest
 
-from hfal.comparison.document import Bullets, Code, Heading, Paragraph, Table, to_html, to_markdown
 from hfal.comparison.facts import keep_facts
 from hfal.comparison.report import NO_PICTURES, write_report
-from support.hostile import HOSTILE
+from support.html_page import Page
 from support.made_grid import MARGIN, OPTIONS, RANDOM, make_grid, make_run, write_options
 
 
 FILES = ["report.md", "report.html", "summary.json", "learning_curves.svg", "bands.svg", "differences.svg"]
-
-
-TEXTS = ("h1", "h2", "p", "li", "td", "th", "figcaption")
-
-
-class Page(HTMLParser):
-    """The elements of a page, and the texts of its headings, paragraphs, points and cells."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-        assert not self._open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img"):
-            self._open.append(tag)
-        if tag in TEXTS:
-            self.texts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] in TEXTS:
-            self.texts[-1] += data
 
 
 @pytest.fixture(scope="module")
@@ -242,38 +211,3 @@ def test_more_labels_than_the_baseline_is_no_saving(tmp_path: Path) -> None:
     write_report(tmp_path)
     report = (tmp_path / "report.md").read_text("utf-8")
     assert rows(report, "random/random")[1] == ["30 (50% more)"]
-
-
-@pytest.mark.parametrize("text", [text for text in HOSTILE.values() if 0 < len(text) < 10_000])
-def test_what_somebody_typed_stays_text(text: str) -> None:
-    hostile = f"<script>alert(1)</script>{text}`</td>|[x](javascript:y)"
-    blocks = [Heading(hostile), Paragraph(hostile), Bullets([hostile]), Table([hostile], [[hostile]])]
-    page = Page(to_html(hostile, [*blocks, Code(hostile, "yaml")]))
-    tags = [tag for tag, _ in page.tags]
-    assert "script" not in tags
-    assert tags.count("td") == tags.count("th") == tags.count("li") == 1
-    assert len(set(page.texts)) == 1  # the same everywhere, whatever it is
-    assert page.texts[0].startswith("<script>alert(1)</script>")
-    markdown = to_markdown(hostile, blocks)
-    lines = markdown.rstrip("\n").split("\n")
-    assert [line[:2] for line in lines if line] == ["# ", "##", "\\<", "- ", "| ", "| ", "| "]
-    assert "](" not in markdown.replace("\\](", "")
-    assert not re.search(r"(?<!\\)<", markdown)
-
-
-def test_facts_are_those_of_the_first_start_and_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commits = iter(["a1", "a1", "b2", "b2", "c3"])
-    monkeypatch.setattr("hfal.comparison.facts._commit", lambda: next(commits))
-    for name in ("first", "second", "third", "fourth", "fifth"):
-        argv = ["compare", f"{name}.yaml", "--hub_token", "hf_secret", "--push-to-hub-token=hf_secret"]
-        seeds = {"first": 3, "second": 5}.get(name, 9)
-        keep_facts(
-            tmp_path, argv, seeds, changes=name in ("first", "third"), has_results=name not in ("first", "second")
-        )
-    facts = json.loads((tmp_path / "facts.json").read_text("utf-8"))
-    assert "hf_secret" not in str(facts)
-    assert facts["command"] == "hfal compare first.yaml --hub_token ... --push-to-hub-token=..."
-    assert facts["later_commands"] == ["hfal compare third.yaml --hub_token ... --push-to-hub-token=..."]
-    assert facts["seeds"] == 5  # those that there were before there was a result
-    assert (facts["commit"], facts["later_commits"]) == ("a1", ["b2", "c3"])
-    assert "cores" in facts["machine"]

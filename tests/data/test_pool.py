@@ -1,35 +1,14 @@
-"""The pool: views, identity, labels of every form, and data that does not fit."""
+"""The pool: views, labels that come with the data, recording, and data that does not fit."""
 
 import datasets
 import pyarrow as pa
 import pytest
-from datasets import ClassLabel, Dataset, Value
+from datasets import Dataset, Value
 
 from hfal import Answer, Pool
-from hfal.errors import AnnotationError, RunDirectoryError
-from hfal.store.records import Queried, Query
-
-
-NAMES = ["negative", "positive"]
-
-
-def a_pool(run_dir, texts=("good", "bad", "fine", "awful"), labels=None, **options) -> Pool:
-    columns = {"text": list(texts)}
-    if labels is not None:
-        columns["label"] = labels
-        options.setdefault("label_column", "label")
-    return Pool(Dataset.from_dict(columns), run_dir, "text", label_names=options.pop("label_names", NAMES), **options)
-
-
-def query(pool: Pool, *ids: str, purpose: str = "round") -> None:
-    examples = tuple(
-        Queried(i, pool.content(p), pool.texts([p])[0]) for i, p in zip(ids, pool.positions(ids), strict=True)
-    )
-    pool.store.add_query(Query(1, purpose, "random", 0, examples))
-
-
-def ids_of(pool: Pool) -> list[str]:
-    return pool.ids.to_pylist()
+from hfal.errors import AnnotationError
+from support.models import NAMES
+from support.pools import a_pool, ids_of, query
 
 
 # -- views ---------------------------------------------------------------------------------------------------------
@@ -106,98 +85,6 @@ def test_the_dataset_stays_memory_mapped(tmp_path):
     assert pa.total_allocated_bytes() - before < 100_000  # ids of 21 bytes each, not the texts
 
 
-# -- identity ------------------------------------------------------------------------------------------------------
-
-
-def test_ids_do_not_depend_on_the_row(tmp_path):
-    texts = ["good", "bad", "fine", "awful"]
-    first, second = a_pool(tmp_path / "1", texts), a_pool(tmp_path / "2", texts[::-1])
-    assert ids_of(first) == ids_of(second)[::-1]
-    assert [ids_of(first)[p] for p in first.unlabeled_positions()] == sorted(ids_of(first))
-
-
-def test_equal_texts_get_an_occurrence_number(tmp_path):
-    ids = ids_of(a_pool(tmp_path, ["same", "other", "same", "same"]))
-    assert len(set(ids)) == 4
-    assert ids[2] == ids[0] + "-2"
-    assert ids[3] == ids[0] + "-3"
-
-
-def test_columns_of_a_pair_are_not_run_together(tmp_path):
-    data = Dataset.from_dict({"a": ["x", "xy"], "b": ["yz", "z"]})
-    pool = Pool(data, tmp_path, ["a", "b"], label_names=NAMES)
-    assert len(set(ids_of(pool))) == 2
-    assert pool.texts([1]) == [{"a": "xy", "b": "z"}]
-
-
-def test_ids_never_look_like_numbers(tmp_path):
-    assert all(i.startswith("x") for i in ids_of(a_pool(tmp_path, [f"text {i}" for i in range(100)])))
-
-
-def test_reordered_and_appended_rows_keep_their_labels(tmp_path):
-    pool = a_pool(tmp_path)
-    pool.record(Answer(ids_of(pool)[1], "negative", annotator="ann"))
-    again = a_pool(tmp_path, ["new", "awful", "bad", "good", "fine", "newer"])
-    assert again.labeled[:] == {"text": ["bad"], "labels": [0]}
-    assert len(again.unlabeled) == 5
-
-
-def test_an_edited_labeled_text_is_noticed(tmp_path):
-    for id_column, ids in ((None, None), ("id", ["1", "2"])):
-        run_dir = tmp_path / str(id_column)
-        columns = {"text": ["good", "bad"], **({"id": ids} if ids else {})}
-        pool = Pool(Dataset.from_dict(columns), run_dir, "text", label_names=NAMES, id_column=id_column)
-        for example_id in ids_of(pool):
-            pool.record(Answer(example_id, "positive", annotator="ann"))
-        columns["text"] = ["good", "bad, but edited"]
-        with pytest.raises(RunDirectoryError, match=r"another text than then|are gone"):
-            Pool(Dataset.from_dict(columns), run_dir, "text", label_names=NAMES, id_column=id_column)
-        columns["text"] = ["good", "bad"]
-        assert (
-            len(Pool(Dataset.from_dict(columns), run_dir, "text", label_names=NAMES, id_column=id_column).labels())
-            == 2
-        )
-
-
-def test_an_edited_unlabeled_text_is_no_matter(tmp_path):
-    pool = a_pool(tmp_path)
-    pool.record(Answer(ids_of(pool)[0], "positive", annotator="ann"))
-    assert len(a_pool(tmp_path, ["good", "bad!", "fine", "awful"]).labels()) == 1
-
-
-def test_a_run_directory_of_another_pool_is_refused(tmp_path):
-    pool = a_pool(tmp_path)
-    query(pool, *ids_of(pool))
-    with pytest.raises(RunDirectoryError, match="belongs to another pool"):
-        a_pool(tmp_path, ["quite", "other", "texts"])
-
-
-def test_other_label_names_are_refused(tmp_path):
-    a_pool(tmp_path)
-    with pytest.raises(RunDirectoryError, match="began with negative, positive"):
-        a_pool(tmp_path, label_names=["positive", "negative"])
-
-
-def test_an_id_column_of_numbers_or_strings(tmp_path):
-    data = Dataset.from_dict({"text": ["a", "b"], "key": [17, 4]})
-    pool = Pool(data, tmp_path, "text", label_names=NAMES, id_column="key")
-    assert ids_of(pool) == ["17", "4"]
-    assert pool.position("4") == 1
-    with pytest.raises(KeyError, match="'5'"):
-        pool.position("5")
-    with pytest.raises(KeyError, match="'5'"):
-        pool.positions(["17", "5"])
-
-
-def test_a_duplicated_id_is_named(tmp_path):
-    data = Dataset.from_dict({"text": ["a", "b", "c"], "key": ["1", "2", "1"]})
-    with pytest.raises(ValueError, match="'1': ids must be unique"):
-        Pool(data, tmp_path, "text", label_names=NAMES, id_column="key")
-    data = Dataset.from_dict({"text": ["a", "b"], "key": ["1", None]})
-    with pytest.raises(ValueError, match="1 rows without an id"):
-        Pool(data, tmp_path, "text", label_names=NAMES, id_column="key")
-
-
 # -- labels that come with the data --------------------------------------------------------------------------------
 
 
@@ -206,82 +93,6 @@ def test_a_fully_labeled_dataset_hides_its_labels(tmp_path):
     assert len(pool.labeled) == 0
     assert pool.hidden_label(ids_of(pool)[0]) == "positive"
     assert pool.given_labels().tolist() == [1, 0, 1, 0]
-
-
-@pytest.mark.parametrize("labels", [[1, -1, -1, 0], [1, None, None, 0]])
-def test_a_partly_labeled_dataset_is_labeled_in_part(tmp_path, labels):
-    pool = a_pool(tmp_path, labels=labels)
-    assert sorted(pool.labeled["text"][:]) == ["awful", "good"]
-    assert sorted(pool.unlabeled["text"][:]) == ["bad", "fine"]
-    assert len(a_pool(tmp_path, labels=labels).store.answers()) == 2  # not recorded again
-
-
-def test_rows_appended_without_labels_do_not_reveal_what_was_hidden(tmp_path):
-    a_pool(tmp_path, labels=[1, 0, 1, 0])
-    again = a_pool(tmp_path, ["good", "bad", "fine", "awful", "new"], labels=[1, 0, 1, 0, -1])
-    assert len(again.labeled) == 0
-
-
-def test_label_names_come_from_the_feature_the_strings_or_the_integers(tmp_path):
-    classes = Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}).cast_column("label", ClassLabel(names=NAMES))
-    strings = Dataset.from_dict({"text": ["a", "b"], "label": ["spam", "ham"]})
-    integers = Dataset.from_dict({"text": ["a", "b"], "label": [0, 2]})
-    assert Pool(classes, tmp_path / "1", "text", "label").label_names == ("negative", "positive")
-    pool = Pool(strings, tmp_path / "2", "text", "label")
-    assert pool.label_names == ("ham", "spam")
-    assert pool.hidden_label(ids_of(pool)[0]) == "spam"
-    assert Pool(integers, tmp_path / "3", "text", "label").label_names == ("0", "1", "2")
-
-
-@pytest.mark.parametrize(
-    ("labels", "options", "complaint"),
-    [
-        ([0, 1, 2, 0], {}, "the value 2, which is outside label_names"),
-        (["good", "bad", "good", "bad"], {}, "which is outside label_names"),
-        ([0.5, 1.0, 0.0, 0.0], {}, "expected ClassLabel, integers or strings"),
-        ([0, 1, 0, 1], {"label_names": ["a", "a"]}, "none twice"),
-        ([0, 1, 0, 1], {"label_column": "lable"}, "label_column='lable' is no column"),
-    ],
-)
-def test_labels_that_do_not_fit(tmp_path, labels, options, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        a_pool(tmp_path, labels=labels, **options)
-
-
-def test_a_pool_must_know_its_labels(tmp_path):
-    with pytest.raises(ValueError, match="label_names is missing"):
-        a_pool(tmp_path, label_names=None)
-
-
-def test_whole_numbers_that_a_csv_file_with_gaps_made_floats_of(tmp_path):
-    pool = a_pool(tmp_path, labels=[1.0, None, 0.0, float("nan")])
-    assert pool.given_labels().tolist() == [1, -1, 0, -1]
-    assert pool.labeled[:] == {"text": ["good", "fine"], "label": [1, 0]}
-    assert pool.hidden_label(ids_of(pool)[0]) == "positive"
-
-
-def test_a_label_of_the_dataset_that_was_taken_back_stays_so(tmp_path):
-    pool = a_pool(tmp_path, labels=[1, -1, -1, 0])
-    pool.record(Answer(ids_of(pool)[0], action="undo", annotator="dataset"))
-    assert a_pool(tmp_path, labels=[1, -1, -1, 0]).labeled["text"][:] == ["awful"]
-
-
-def test_labels_of_another_dataset_are_numbered_like_the_pools(tmp_path):
-    pool = a_pool(tmp_path, labels=["positive", "negative", "positive", "negative"])
-    swapped = Dataset.from_dict({"text": ["x", "y"], "label": [0, 1]}).cast_column(
-        "label", ClassLabel(names=NAMES[::-1])
-    )
-    strings = Dataset.from_dict({"text": ["x", "y"], "label": ["positive", "negative"]})
-    for data in (swapped, strings):
-        assert pool.with_labels(data)["label"][:] == [1, 0]
-        assert pool.with_labels(data).features["label"].names == NAMES
-    # A collator would take a column `label` for the labels, also where another one has them.
-    both = Dataset.from_dict({"text": ["x", "y"], "label": [7, 8], "sentiment": ["positive", "negative"]})
-    other = Pool(both, tmp_path / "other", "text", "sentiment", NAMES).with_labels(both)
-    assert (other.column_names, other["labels"][:]) == (["text", "labels"], [1, 0])
-    for labels in (["positive", "good"], ["positive", None]):
-        with pytest.raises(ValueError, match=r"row 1 has the label .*, expected one of negative, positive"):
-            pool.with_labels(Dataset.from_dict({"label": labels}))
 
 
 # -- recording -----------------------------------------------------------------------------------------------------
@@ -372,14 +183,3 @@ def test_empty_texts_and_control_characters_are_texts_like_others(tmp_path, toke
     assert [t["text"] for t in pool.texts(range(4))] == texts
     assert pool.lengths.tolist()[0] == 2
     assert pool.lengths.tolist()[3] == 512
-
-
-def test_a_label_that_the_file_gives_later_replaces_no_answer(tmp_path, caplog):
-    pool = a_pool(tmp_path, labels=[0, None, None, None])
-    good, bad, fine, _ = ids_of(pool)
-    pool.record(Answer(bad, "negative", annotator="ann"))
-    pool.record(Answer(fine, "positive", annotator="ann"))
-    again = a_pool(tmp_path, labels=[1, 1, 1, 0])  # one label is new, two contradict what is known
-    assert again.labels() == {good: "negative", bad: "negative", fine: "positive", ids_of(pool)[3]: "negative"}
-    assert again.labels_bought() == 2
-    assert "2 examples have another label in column 'label' than the run has recorded" in caplog.text

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from hfal import Pool
 from hfal.store.store import Store
@@ -95,6 +97,15 @@ def test_commands_read_the_run(hfal: Callable[..., Result], folder: Path, name: 
     else:
         assert asked.code == 75  # here is no terminal
         assert "Query 2 (of round 1): 6 texts wait to be labeled: `hfal label" in asked.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_has_the_options(hfal: Callable[..., Result], folder: Path, name: str) -> None:
+    shown = hfal("export", f"runs/{name}", "--to", "hub:me/labels", "--dry-run")
+    assert shown.code == 0, shown.stderr
+    kept = yaml.safe_load((folder / "runs" / name / "config.yaml").read_text("utf-8"))
+    (options,) = re.findall(r"```yaml\n(.*?)```", shown.stdout, re.DOTALL)
+    assert yaml.safe_load(options) == {option: value for option, value in kept.items() if option != "data"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,11 +1,7 @@
 """Pushing through the real client of the Hub, over HTTP, to a stand-in on loopback."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,20 +9,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from hfal.errors import ArgumentError, HubError
-from hfal.export.hub import hub_name, push_to_hub
 from hfal.export.labels import export_labels
-from hfal.store.records import Answer
 from hfal.store.store import Store
-from support.hub_server import TOKEN, Failure, Hub, serve
-from support.published_run import SECRET_NAME, make_run
+from support.hub_server import TOKEN, WRONG, Failure, Hub, client
+from support.published_run import SECRET_NAME, TASKS
 
 
-TASKS = ["text_classification", "multi_label_classification", "token_classification"]
-OTHER = dict(zip(TASKS, ["negative", ["law"], ["B-PER", "O"]], strict=True))  # for what make_run calls x3
 FILES = {"README.md", "learning_curve.png", "test.parquet", "train.parquet"}
 EVERYTHING = {"answers": True, "annotator_names": True, "comments": True}
-WRONG = "hf_" + "wRoNg" * 6
 
 # Every step has a repository of its own, by whose name the stand-in knows what is to go wrong.
 STEPS: list[tuple[str, str, dict[str, Any]]] = [
@@ -106,19 +96,6 @@ for path, config, files in json.loads(sys.argv[1]):
 assert "hfal" not in sys.modules
 print(json.dumps(loaded))
 """
-_FETCH = """
-import json, sys
-from hfal.export.restore import load_export
-said = []
-for source, options in json.load(sys.stdin):
-    try:
-        rows, history = load_export(source, **options)
-        said.append(["", f"{len(rows)} rows"])
-    except Exception as error:
-        said.append([type(error).__name__, str(error)])
-assert "torch" not in sys.modules
-print("RESULT" + json.dumps(said))
-"""
 _GO_ON = """
 import json, sys
 from datasets import Dataset, load_dataset
@@ -153,39 +130,6 @@ print(json.dumps({
     "imported": imported,
 }))
 """
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
-    with serve() as hub:
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of each task, by its name."""
-    runs = tmp_path_factory.mktemp("runs")
-    for task in TASKS:
-        store = make_run(runs / task, task)
-        store.record(Answer("x3", OTHER[task], annotator=SECRET_NAME, comment="no | doubt", query=2))
-        store.record(Answer("x3", OTHER[task], annotator="Dr. Who", query=2))
-        store.record(Answer("x3", None, "unsure", annotator="Dr. Who", query=2))
-        store.record(Answer("x3", None, "undo", annotator="Dr. Who", query=2))
-        store.close()
-    model = runs / TASKS[0] / "rounds" / "002" / "model"
-    model.mkdir(parents=True)
-    (model / "model.safetensors").write_bytes(b"weights")
-    (model / "config.json").write_text("{}")
-    return runs
-
-
-def client(hub: Hub, home: Path, *command: str, **options: Any) -> subprocess.CompletedProcess:
-    """Run a process that takes the stand-in for the Hub."""
-    given = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
-    given |= {"HF_HOME": str(home), "HF_TOKEN": TOKEN, "no_proxy": "127.0.0.1"}
-    return subprocess.run(
-        [sys.executable, *command], env=given, capture_output=True, text=True, check=False, timeout=400, **options
-    )
 
 
 @pytest.fixture(scope="module")
@@ -440,62 +384,6 @@ def test_the_command_shows_and_sends(hub, runs, tmp_path):
     assert model == f"{hub.url}/me/by-command-model"
     assert hub.dataset("me/by-command").private
     assert TOKEN not in sent.stdout + sent.stderr + shown.stdout
-
-
-def test_what_cannot_be_is_refused_before_anything_is_sent(runs, monkeypatch, tmp_path):
-    run = runs / TASKS[0]
-    for name in ("reviews", "me/re views", "a/b/c", ""):
-        with pytest.raises(ArgumentError):
-            push_to_hub(run, name, token=TOKEN)
-    with pytest.raises(ArgumentError, match="token has characters that no token has") as raised:
-        push_to_hub(run, "me/reviews", token=f"{TOKEN}\n")
-    assert TOKEN not in str(raised.value)
-    with pytest.raises(ArgumentError, match="on the Hub they are Parquet"):
-        push_to_hub(run, "me/reviews", token=TOKEN, format="csv")
-    monkeypatch.setattr("huggingface_hub.get_token", lambda: f"{TOKEN}'ö")
-    with pytest.raises(ArgumentError, match="HF_TOKEN, or what you logged in with, has characters") as raised:
-        push_to_hub(run, "me/reviews")
-    assert TOKEN not in str(raised.value)
-    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-    with pytest.raises(HubError, match="no token"):
-        push_to_hub(run, "me/reviews")
-    with pytest.raises(HubError, match="HF_HUB_OFFLINE is set"):  # as in all tests
-        push_to_hub(run, "me/reviews", token=TOKEN)
-    assert hub_name("labels.csv") is None
-    assert hub_name("hub:me/reviews") == "me/reviews"
-
-
-def test_what_cannot_be_had_from_the_hub_is_said_in_one_line(hub, tmp_path):
-    whole = {"README.md": b"---\ntags: [hfal]\n---\n", "notes.md": b"no export"}
-    for name in ("plain", "failing", "away"):
-        hub.make("datasets", f"me/{name}", whole)
-    hub.failures += [Failure("me/failing", 500, 99), Failure("me/away", "cut", 99)]
-    steps = {
-        "no file": ("me/plain", {}),
-        "with hub:": ("hub:me/plain", {}),
-        "no name": ("me/re..views", {}),
-        "nothing there": ("me/nothing", {}),
-        "one word": ("nothing", {}),
-        "no revision": ("me/plain", {"revision": "v9"}),
-        "wrong token": ("me/plain", {"token": WRONG}),
-        "failing": ("me/failing", {}),
-        "away": ("me/away", {}),
-    }
-    done = client(hub, tmp_path, "-c", _FETCH, input=json.dumps(list(steps.values())))
-    assert done.returncode == 0, done.stderr
-    said = dict(zip(steps, json.loads(done.stdout.rpartition("RESULT")[2]), strict=True))
-    assert {name: error for name, (error, _) in said.items()} == {
-        **dict.fromkeys(["no file", "with hub:", "no name"], "ArgumentError"),
-        **dict.fromkeys(["nothing there", "one word", "no revision", "wrong token"], "HubError"),
-        **dict.fromkeys(["failing", "away"], "HubUnreachableError"),
-    }
-    for _, (_, message) in said.items():
-        assert message.startswith("source=")
-        assert "\n" not in message
-        assert not {TOKEN, WRONG} & set(message.split())
-    for name in ("no file", "with hub:"):
-        assert "has no hfal.json and answers.parquet" in said[name][1]
-    assert "no such repository or revision" in said["nothing there"][1]
 
 
 def test_a_pool_is_pushed_whole_and_another_goes_on_from_it(hub, tmp_path):

@@ -28,7 +28,7 @@ from hfal.export.labels import export_labels
 from hfal.store.records import Query, RoundRecord
 from hfal.store.store import Store
 from hfal.tasks.metrics import classification_metrics, entity_metrics, label_set_metrics
-from hfal.tasks.spans import words_of
+from hfal.tasks.words import words_of
 from support.models import NAMES, TAGS, tiny_config, tiny_model
 from support.texts import CONLL, load_tokenizer
 

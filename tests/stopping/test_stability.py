@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import entropy
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from hfal.stopping.stability import compare, pack, unpack
+from hfal.stopping.stability import compare_predictions, pack, unpack
 from hfal.tasks.metrics import EntityF1
 from hfal.tasks.tags import f_of_entities
 from hfal.utils.agreement import cohen_kappa, f_of_classes, f_of_sets, mean_entropy
@@ -25,7 +25,7 @@ def two_rounds(shape: int | tuple[int, ...], classes: int, same: float, seed: in
 @pytest.mark.parametrize("seed", range(5))
 def test_of_classes_they_are_what_scikit_learn_says(classes, same, seed):
     before, now = two_rounds(200, classes, same, seed)
-    figures = compare(before, now, f_of_classes)
+    figures = compare_predictions(before, now, f_of_classes)
     assert figures["kappa"] == pytest.approx(cohen_kappa_score(before, now), abs=1e-12)
     assert figures["changed"] == pytest.approx(1 - np.mean(before == now), abs=1e-12)
     assert figures["f_change"] == pytest.approx(1 - f1_score(now, before, average="macro"), abs=1e-12)
@@ -34,7 +34,7 @@ def test_of_classes_they_are_what_scikit_learn_says(classes, same, seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_of_sets_each_label_of_each_text_is_a_decision_and_each_text_an_example(seed):
     before, now = two_rounds((100, 6), 2, 0.9, seed)
-    figures = compare(before, now, f_of_sets)
+    figures = compare_predictions(before, now, f_of_sets)
     assert figures["kappa"] == pytest.approx(cohen_kappa_score(before.ravel(), now.ravel()), abs=1e-12)
     assert figures["changed"] == np.mean([not np.array_equal(*pair) for pair in zip(before, now, strict=True)])
     assert figures["f_change"] == pytest.approx(1 - f1_score(now, before, average="micro"), abs=1e-12)
@@ -46,7 +46,7 @@ def test_of_words_padding_does_not_count(seed):
     lengths = np.random.default_rng(seed).integers(1, 13, 40)
     for tags in (before, now):
         tags[np.arange(12) >= lengths[:, None]] = -1
-    figures = compare(before, now, f_of_entities(TAGS))
+    figures = compare_predictions(before, now, f_of_entities(TAGS))
     words = now >= 0
     assert figures["kappa"] == pytest.approx(cohen_kappa_score(before[words], now[words]), abs=1e-12)
     rows = [[[TAGS[tag] for tag in row[:n]] for row, n in zip(tags, lengths, strict=True)] for tags in (before, now)]
@@ -76,20 +76,22 @@ def test_kappa_by_hand():
 
 def test_two_models_that_say_the_same_of_everything_have_not_settled():
     none = np.zeros((5, 3), int)
-    assert compare(none[:, 0], none[:, 0], f_of_classes) == {}
-    assert compare(none, none, f_of_sets) == {}
-    assert compare(none, none, f_of_entities(TAGS)) == {}
+    assert compare_predictions(none[:, 0], none[:, 0], f_of_classes) == {}
+    assert compare_predictions(none, none, f_of_sets) == {}
+    assert compare_predictions(none, none, f_of_entities(TAGS)) == {}
     one = none.copy()
     one[0, 0] = 1
-    assert compare(one, one, f_of_sets) == {"kappa": 1, "changed": 0, "f_change": 0}
-    assert compare(one, none, f_of_sets) == {"kappa": 0, "changed": 0.2, "f_change": 1}
+    assert compare_predictions(one, one, f_of_sets) == {"kappa": 1, "changed": 0, "f_change": 0}
+    assert compare_predictions(one, none, f_of_sets) == {"kappa": 0, "changed": 0.2, "f_change": 1}
 
 
 def test_what_cannot_be_compared_is_not():
     before = np.array([[0, 1, -1], [1, 1, 2]])
-    assert compare(before, before[:1], f_of_entities(TAGS)) == {}
-    assert compare(before, np.array([[0, 1, 1], [1, 1, 2]]), f_of_entities(TAGS)) == {}  # another tokenizer
-    assert compare(before[:0], before[:0], f_of_entities(TAGS)) == {}
+    assert compare_predictions(before, before[:1], f_of_entities(TAGS)) == {}
+    assert (
+        compare_predictions(before, np.array([[0, 1, 1], [1, 1, 2]]), f_of_entities(TAGS)) == {}
+    )  # another tokenizer
+    assert compare_predictions(before[:0], before[:0], f_of_entities(TAGS)) == {}
 
 
 def test_uncertainty_is_the_mean_entropy_as_a_share_of_the_largest():

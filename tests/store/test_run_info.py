@@ -1,8 +1,10 @@
 """What a run is and is to do: typed in the code, and on the disk as hfal 0.1 has it."""
 
+from pathlib import Path
+
 import pytest
 
-from hfal.store.run_info import Draw, Ended, RunInfo, RunPlan
+from hfal.store.run_info import Ended, PoolDraw, PublishedOptions, RunInfo, RunPlan
 from hfal.store.store import Store
 
 
@@ -43,7 +45,7 @@ def test_what_is_recorded_lies_on_the_disk_under_the_keys_of_0_1(tmp_path):
     assert store.meta("ended") == {"reason": "the budget is spent", "answer": 30}
     store.set_ended(None)
     assert store.meta("ended") is None
-    store.set_draw(Draw(**DRAW))
+    store.set_draw(PoolDraw(**DRAW))
     assert list(store.meta("draw").items()) == list(DRAW.items())
     store.set_run_name("reviews-123456")
     store.set_pool_fingerprint("abcdef")
@@ -69,7 +71,7 @@ def test_what_0_1_has_recorded_is_read(tmp_path, read_only):
     assert store.info == RunInfo("text_classification", None, ("no", "yes"), False)
     assert store.plan == RunPlan(**PLAN)
     assert store.ended == Ended("3 rounds were asked for", 8)
-    assert store.draw == Draw(**DRAW)
+    assert store.draw == PoolDraw(**DRAW)
     assert store.exported_rounds == 2
 
 
@@ -79,3 +81,13 @@ def test_fields_that_an_older_hfal_lacks_or_a_newer_one_has(tmp_path):
     store.set_meta("ended", {"reason": "the budget is spent", "answer": 30, "by": "ann"})
     assert store.plan == RunPlan(strategy="margin", query_size=10, pool_size=20)
     assert store.ended == Ended("the budget is spent", 30)
+
+
+def test_the_published_options_that_were_written_last_are_read(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run")
+    assert store.published_options == PublishedOptions()  # as in the run of a script, or of an older hfal
+    for options in ({"labels": ["a"], "query_size": 7}, {"learning_rate": 5e-5, "holdout": None}):
+        store.set_published_options(PublishedOptions(options, ["data"]))
+        assert store.published_options == PublishedOptions(options, ["data"])
+    assert list(store.published_options.shown) == ["learning_rate", "holdout"]
+    store.close()

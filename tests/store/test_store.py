@@ -9,6 +9,7 @@ from hfal.errors import AnnotationError, RunDirectoryError
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.run_info import RunInfo
 from hfal.store.store import Store
+from support.stores import say
 
 
 def a_query(*ids: str, round_number: int = 1) -> Query:
@@ -23,11 +24,6 @@ def a_query(*ids: str, round_number: int = 1) -> Query:
         {"candidate_factor": 10},
         {"hfal": "0.1.0"},
     )
-
-
-def say(store: Store, example_id: str, label: str | None, action: str = "label", annotator: str = "ann") -> None:
-    store.set_meta("label_names", ["negative", "positive"])
-    store.record(Answer(example_id, label, action, annotator), "content", {"text": f"text of {example_id}"})
 
 
 def test_a_query_comes_back_as_it_was_recorded(tmp_path):
@@ -115,15 +111,6 @@ def test_a_full_disk_is_said_and_loses_only_what_was_not_recorded(tmp_path):
     say(store, "b", "positive")
     store.close()
     assert [answer.label for answer in Store(tmp_path).answers()] == ["negative", "positive"]
-
-
-def test_the_log_is_append_only(tmp_path):
-    store = Store(tmp_path)
-    say(store, "a", "positive")
-    for statement in ("UPDATE answers SET label = '\"negative\"'", "DELETE FROM answers"):
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            store._db.execute(statement)
-    assert [a.label for a in store.answers()] == ["positive"]
 
 
 def test_current_answers_follow_corrections_skips_and_undos(tmp_path):
@@ -235,33 +222,6 @@ def test_reading_only_neither_makes_nor_changes_anything(tmp_path):
     Store(tmp_path).close()
     with pytest.raises(RunDirectoryError, match=r"cannot be written \(attempt to write a readonly database\)"):
         Store(tmp_path, read_only=True).set_meta("key", 1)
-
-
-def as_version_3(run_dir):
-    """Make a store what the hfal before this one would have left."""
-    db = sqlite3.connect(run_dir / "labels.sqlite", isolation_level=None)
-    db.execute("DROP TABLE stability")
-    db.execute("PRAGMA user_version = 3")
-    db.close()
-
-
-def test_a_run_directory_of_the_version_before_can_be_read_and_gone_on_with(tmp_path):
-    store = Store(tmp_path)
-    say(store, "a", "positive")
-    store.start_round(1, seed=43, labels=1, train_size=1)
-    store.close()
-    as_version_3(tmp_path)
-    before = (tmp_path / "labels.sqlite").read_bytes()
-    reader = Store(tmp_path, read_only=True)
-    assert [(r.number, r.labels, r.stability) for r in reader.rounds()] == [(1, 1, None)]
-    assert (tmp_path / "labels.sqlite").read_bytes() == before
-
-    writer = Store(tmp_path)
-    assert [answer.label for answer in writer.answers()] == ["positive"]
-    writer.record_stability(1, {"kappa": 0.5}, b"what it said")
-    for opened in (writer, reader, Store(tmp_path), Store(tmp_path, read_only=True)):
-        assert opened.round(1).stability == {"kappa": 0.5}
-        assert opened.predictions(1) == b"what it said"
 
 
 def test_what_was_said_of_the_stop_set_goes_with_the_training_and_with_the_stop_set(tmp_path):

@@ -8,12 +8,16 @@ that is uploaded passes through `commit`. Nobody but the test's own processes ca
 import base64
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +25,7 @@ import yaml
 
 
 TOKEN = "hf_" + "aBcD" * 8
+WRONG = "hf_" + "wRoNg" * 6
 _LICENSES = {"apache-2.0", "mit", "cc-by-4.0", "other", "unknown"}
 _SIZES = {"n<1K", "1K<n<10K", "10K<n<100K"}
 
@@ -121,6 +126,15 @@ def serve() -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def client(hub: Hub, home: Path, *command: str, **options: Any) -> subprocess.CompletedProcess:
+    """Run a process that takes the stand-in for the Hub."""
+    given = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+    given |= {"HF_HOME": str(home), "HF_TOKEN": TOKEN, "no_proxy": "127.0.0.1"}
+    return subprocess.run(
+        [sys.executable, *command], env=given, capture_output=True, text=True, check=False, timeout=400, **options
+    )
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,7 +14,7 @@ from hfal.store.store import Store
 
 BEGAN = datetime.fromisoformat("2026-01-02T03:04:05.000000+00:00")
 
-# What tests/evaluation/ works out by hand: metric of each round, with 10, 20, 30 and 40 labels, by seed.
+# What tests/comparison/ works out by hand: metric of each round, with 10, 20, 30 and 40 labels, by seed.
 RANDOM = {7: [0.50, 0.60, 0.70, 0.80], 8: [0.52, 0.58, 0.68, 0.82], 9: [0.48, 0.62, 0.72, 0.78]}
 MARGIN = {7: [0.50, 0.70, 0.80, 0.86], 8: [0.52, 0.72, 0.80, 0.84], 9: [0.48, 0.74, 0.86, 0.88]}
 OPTIONS = {

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from hfal.store.records import Answer, Queried, Query
-from hfal.store.store import Store
-from hfal.tasks.spans import words_of
+from hfal.store.store import Store, reading
 from hfal.tasks.tags import tag_names
+from hfal.tasks.words import words_of
 
 
+TASKS = ["text_classification", "multi_label_classification", "token_classification"]
 LABELS = ["negative", "posi|tive *`--- # x"]
 TOPICS = ["sport", "law", "money"]
 TAGS = tag_names(["PER", "LOC"])
@@ -68,3 +69,9 @@ def label(task: str, i: int, text: Any) -> Any:
     if task == "token_classification":
         return ["B-PER" if word in ("Anna", "Bob") else "O" for word in text]
     return LABELS[i % 2]
+
+
+def of_run(make, run_dir, *about, **more):
+    """What a function makes of the run as it is now."""
+    with reading(run_dir) as store:
+        return make(store, *about, **more)

@@ -16,7 +16,7 @@ from hfal.errors import ArgumentError
 from hfal.strategies import SCORES, SELECTIONS
 from hfal.tasks.kinds import KINDS, TASK_OF_FAMILY, Kind, LabelSet, SingleLabel, Tags, kind_of
 from hfal.tasks.registry import TASKS
-from hfal.tasks.whole_texts import WholeTexts
+from hfal.tasks.whole_text_task import WholeTexts
 from support.models import tiny_model
 
 

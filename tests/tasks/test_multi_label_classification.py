@@ -1,4 +1,4 @@
-"""Pools of texts with several labels: what their columns may hold, what the Trainer gets, what is suggested."""
+"""Pools of texts with several labels: what the Trainer gets, what is suggested."""
 
 import csv
 import json
@@ -15,30 +15,10 @@ from hfal.acquisition.scoring import ScoringPass
 from hfal.data.references import load_split
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError, DivergedError, RunDirectoryError
 from hfal.store.records import Answer
-from hfal.tasks.label_set_column import label_set_names_of, read_label_sets
 from hfal.tasks.metrics import label_set_metrics
+from support.label_set_tables import ORDERED, SETS, TYPES, table, tokenized
 from support.models import tiny_config, tiny_model
 from support.texts import CONLL, load_tokenizer
-
-
-TYPES = ["LOC", "MISC", "ORG", "PER"]
-TEXTS = ["Ann Lee met IBM", "Rain", "in Rome", "to be read"]
-SETS = [["PER", "ORG"], [], ["LOC"], None]
-ORDERED = [["ORG", "PER"], [], ["LOC"], None]
-
-
-def table(labels: list, feature: Any = None) -> Dataset:
-    data = Dataset.from_dict({"text": TEXTS[: len(labels)], "types": labels})
-    return data if feature is None else data.cast_column("types", feature)
-
-
-def tokenized(data: Dataset) -> Dataset:
-    tokenizer = load_tokenizer()
-    return data.map(lambda batch: tokenizer(batch["text"], truncation=True, max_length=64), batched=True)
-
-
-def read(data: Dataset, names: list[str] | None = None):
-    return read_label_sets(data, "types", label_set_names_of(data, "types", names))
 
 
 def set_model(labels: int = len(TYPES), **options: Any) -> BertForSequenceClassification:
@@ -63,84 +43,7 @@ def pool(news, tmp_path) -> Pool:
     return Pool(news, tmp_path / "run", "text", "entity_types")
 
 
-# -- columns ---------------------------------------------------------------------------------------------------------
-
-
-def test_strings_class_labels_and_integers_are_the_same_sets():
-    numbers = [labels and [TYPES.index(label) for label in labels] for labels in SETS]
-    for column in (
-        read(table(SETS), TYPES),
-        read(table(numbers, List(ClassLabel(names=TYPES)))),
-        read(table(numbers), TYPES),
-        read(table(SETS, List(Value("large_string"))), TYPES),
-    ):
-        assert list(column.names) == TYPES
-        assert [column.of(row) for row in range(4)] == ORDERED
-        assert column.given.tolist() == [True, True, True, False]
-    assert list(read(table(SETS)).names) == ["LOC", "ORG", "PER"]
-    assert list(read(table([[2, 0], []])).names) == ["0", "1", "2"]
-    assert read(table([[], None]), TYPES).of(0) == []
-
-
-def test_blocks_of_rows_are_read_alike():
-    rng = np.random.default_rng(0)
-    sets = [[TYPES[i] for i in rng.permutation(4)[: rng.integers(0, 5)]] for _ in range(10_007)]
-    for row in range(0, len(sets), 7):
-        sets[row] = None
-    column = read(Dataset.from_dict({"types": sets}), TYPES)
-    expected = [None if labels is None else [t for t in TYPES if t in labels] for labels in sets]
-    assert [column.of(row) for row in range(len(sets))] == expected
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ([["PER"], ["CITY"]], "row 1: the label 'CITY' in column 'types' is none of label_names: LOC, MISC, ORG, PER"),
-        ([["PER"], [], ["LOC", "LOC"]], "row 2: the label 'LOC' is twice .*task='token_classification'"),
-        ([["PER"], ["LOC", None]], "row 1: a label in the list in column 'types' is missing"),
-        ([[0], [0, 7]], "row 1: the label 7 in column 'types'"),
-        ([[0], [-1]], "row 1: the label -1 in column 'types'"),
-        ([[1, 0, 0, 1]], "row 0: the label 'LOC' is twice .*a 1 for each label .* write dataset = dataset.map"),
-        ([[1.0, 0.0]], "holds lists of float64: expected a list of labels .* write dataset = dataset.map"),
-        ([[{"x": 1}]], "expected a list of labels for each text"),
-        ([[["PER"]]], "expected a list of labels for each text"),
-    ],
-)
-def test_labels_that_do_not_fit_are_named(labels, message, tmp_path):
-    with pytest.raises(ArgumentError, match=message):
-        Pool(table(labels), tmp_path / "run", "text", "types", TYPES)
-
-
-def test_a_0_or_1_for_each_of_two_labels_is_not_taken_for_both_of_them(tmp_path):
-    with pytest.raises(ArgumentError, match=r"names both labels .* write dataset = dataset.map"):
-        Pool(table([[0, 1], [1, 0]]), tmp_path / "run", "text", "types", ["PER", "LOC"])
-    pool = Pool(table([[0, 1], [1], []]), tmp_path / "run", "text", "types", ["PER", "LOC"])
-    assert pool.hidden_label(pool.ids[0].as_py()) == ["PER", "LOC"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"label_names": ["A", "A"]}, "none twice"),
-        ({"label_column": None}, "label_names is missing"),
-        ({"label_column": "empty"}, "label_names is missing: no text has a label in column 'empty'"),
-        ({"label_column": "classes", "label_names": ["b", "a"]}, "differ from the names of column 'classes'"),
-        ({"label_column": "text"}, r"holds Value\('string'\), expected a list of labels"),
-        ({"thresholds": {"PER": 0.4}}, "thresholds has 'PER', which is no label"),
-        ({"task": "text_classification"}, "has one label for each text: pass task='multi_label_classification'"),
-        (
-            {"task": "text_classification", "label_column": None, "label_names": ["a"], "thresholds": 0.4},
-            "thresholds=0.4 is for multi-label classification",
-        ),
-        ({"task": "multi_label"}, "expected one of text_classification, multi_label_classification, token_class"),
-    ],
-)
-def test_arguments_that_do_not_fit(arguments, message, tmp_path):
-    data = Dataset.from_dict({"text": ["x", "y"], "sets": [["a"], ["b"]], "empty": [[], []], "classes": [[0], [1]]})
-    data = data.cast_column("classes", List(ClassLabel(names=["a", "b"])))
-    options = {"label_column": "sets", "task": "multi_label_classification", **arguments}
-    with pytest.raises(ArgumentError, match=message):
-        Pool(data, tmp_path / "run", "text", **options)
+# -- labels ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_task_is_told_by_the_columns(tmp_path):
@@ -151,9 +54,6 @@ def test_the_task_is_told_by_the_columns(tmp_path):
     assert Pool(table(SETS), tmp_path / "c", "text", **unlabeled).thresholds == dict.fromkeys(TYPES, 0.5)
     with pytest.raises(RunDirectoryError, match="is one of multi_label_classification, the pool of text_classific"):
         Pool(table(SETS), tmp_path / "c", "text", label_names=TYPES)
-
-
-# -- labels ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_labeled_view_has_a_float_for_each_label(tmp_path):

@@ -8,8 +8,9 @@ import pytest
 from hfal.data.references import resolve_path
 from hfal.errors import ArgumentError
 from hfal.tasks.conll import read_file
-from hfal.tasks.spans import entities_from_spans, spans_from_tags, tags_from_spans, word_offsets, words_of
+from hfal.tasks.spans import entities_from_spans, spans_from_tags, tags_from_spans
 from hfal.tasks.tags import Entity
+from hfal.tasks.words import word_offsets, words_of
 
 
 CONLL = "package:neuroner/data/conll2003/en/train.txt"

@@ -1,1 +1,1 @@
-"""The annotator who fills in a file."""
+"""The file annotator, and how it reads what people write."""

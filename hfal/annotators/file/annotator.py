@@ -1,4 +1,4 @@
-"""The annotator who gets a file, fills in a column, and puts it back."""
+"""The file annotator: writes a query to a file, and reads the labels that somebody fills in."""
 
 import csv
 import json
@@ -11,10 +11,10 @@ from typing import Any
 from hfal.annotators.base import OpenQuery
 from hfal.annotators.file.meaning import answer_meant, difference, words_instead
 from hfal.errors import AnnotationError, ArgumentError
-from hfal.store.records import Answer, Texts
+from hfal.store.records import Answer
 from hfal.store.run_directory import query_file
 from hfal.tasks.conll import Sentence, read_sentences, write_sentence
-from hfal.tasks.spans import words_of
+from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
 from hfal.utils.spelling import cell_text, meant, shown
@@ -116,7 +116,7 @@ class FileAnnotator:
             how = f"Replace each '{_NO_TAG}' in the last column with one of: {names}"
             how += " (or write 'accept', 'skip' or 'unsure' behind '# answer =')"
         else:
-            is_raw = any(isinstance(text, str) for text in query.questions[0].texts.values())
+            is_raw = any(isinstance(text, str) for one in query.questions[:1] for text in one.texts.values())
             instead = words_instead(query)
             answer = query.kind.how_to_fill_in(query.label_names, instead, self.format == "csv", is_raw)
             how = f"Fill in the column 'label' with {answer}"
@@ -218,7 +218,7 @@ class FileAnnotator:
         return list(answers.values())
 
     def _moved(self, row: dict[str, Any], example_id: str, texts: Texts, query: OpenQuery) -> list[str]:
-        """What of a row is not of the example that it names."""
+        """Find the columns of a row that belong to another example than the one that it names."""
         problems = []
         for column, text in self._columns(texts, query).items():
             differs = None if row.get(column) is None else difference(row[column], text)
@@ -293,7 +293,7 @@ def _sentences(query: OpenQuery) -> Iterator[str]:
 
 
 def _label_in_columns(sentence: Sentence) -> str | list[str] | None:
-    """What stands behind `# answer =`, or the tags that are filled in; `None` if nothing is."""
+    """Return the word behind `# answer =`, or the tags that are filled in; `None` if nothing is."""
     answer = sentence.comments.get("answer", "")
     word = meant(answer, ("accept", "skip", "unsure"))
     if answer and word is None:

@@ -1,10 +1,10 @@
-"""What somebody wrote into a file, and which answer was meant."""
+"""Read the answer that a person means by a cell of a file."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from hfal.annotators.base import OpenQuery
-from hfal.store.records import Texts
+from hfal.tasks.words import Texts
 from hfal.utils.spelling import bare, cell_text, meant, shown
 
 

@@ -1,1 +1,1 @@
-"""The annotator at a terminal: the only package that knows prompt_toolkit."""
+"""The terminal annotator: the only package that knows prompt_toolkit."""

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from hfal.annotators.base import OpenQuery, Question
 from hfal.annotators.terminal.draft import DraftSession
-from hfal.annotators.terminal.layout import Sentence
+from hfal.annotators.terminal.layout import ShownSentence
 from hfal.errors import ArgumentError
 from hfal.store.records import Answer
-from hfal.tasks.spans import words_of
 from hfal.tasks.tags import Entity, check_tags, entities, entity_types, write_tags
+from hfal.tasks.words import words_of
 from hfal.utils.visible_text import clip, one_line
 
 
@@ -101,11 +101,11 @@ class EntitySession(DraftSession):
     def _label(self, draft: tuple[Entity, ...]) -> list[str]:
         return self._tags(draft, self._words())
 
-    def texts(self) -> dict[str, str | Sentence]:
+    def texts(self) -> dict[str, str | ShownSentence]:
         """The sentence that is shown, with what is marked in it."""
         assert self.shown is not None
         column, words = self._sentence(self.shown)
-        return {column: Sentence(words, self.marks)}
+        return {column: ShownSentence(words, self.marks)}
 
     def spoken(self, answer: Answer) -> str:
         """The entities of an answer, or what was done instead."""

@@ -10,7 +10,16 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from hfal.tasks.tags import Entity
-from hfal.utils.visible_text import CODE_POINT, Unit, clip, is_right_to_left, kind_of, one_line, spell, split_units
+from hfal.utils.visible_text import (
+    CODE_POINT,
+    Unit,
+    character_kind,
+    clip,
+    is_right_to_left,
+    one_line,
+    spell,
+    split_units,
+)
 
 
 Fragments = list[tuple[str, str]]
@@ -35,7 +44,7 @@ class Row(NamedTuple):
     start: int
 
 
-class Sentence(NamedTuple):
+class ShownSentence(NamedTuple):
     """A text in words, to be shown with their numbers, which begin with 1, and with the entities among them."""
 
     words: Sequence[str]
@@ -109,7 +118,7 @@ class Page:
         width: Cells of a row.
     """
 
-    def __init__(self, texts: Mapping[str, str | Sentence], width: int):
+    def __init__(self, texts: Mapping[str, str | ShownSentence], width: int):
         self.width = width
         self.length = sum(map(_length, texts.values()))
         # Where it begins, counted through all texts (of a sentence the characters of its words), and what it shows.
@@ -121,7 +130,7 @@ class Page:
                 heading = [("bold underline", clip(one_line(name), width - 1) + ":")]
                 self._rows[len(self._parts)] = [*([Row([], 0)] if self._parts else []), Row(heading, 0)]
                 self._parts.append((start, ""))
-            for at, part in _cut_sentence(text) if isinstance(text, Sentence) else _cut(text):
+            for at, part in _cut_sentence(text) if isinstance(text, ShownSentence) else _cut(text):
                 self._parts.append((start + at, part))
             start += _length(text)
 
@@ -177,8 +186,8 @@ class Page:
         return self._rows[part]
 
 
-def _length(text: str | Sentence) -> int:
-    return sum(map(len, text.words)) if isinstance(text, Sentence) else len(text)
+def _length(text: str | ShownSentence) -> int:
+    return sum(map(len, text.words)) if isinstance(text, ShownSentence) else len(text)
 
 
 def _cut(text: str) -> Iterator[tuple[int, str]]:
@@ -201,7 +210,7 @@ def _limit(text: str, start: int) -> int:
     return limit
 
 
-def _cut_sentence(sentence: Sentence) -> Iterator[tuple[int, list[_Word]]]:
+def _cut_sentence(sentence: ShownSentence) -> Iterator[tuple[int, list[_Word]]]:
     """Cut a sentence into parts between its words, and within those that are too long for one."""
     part: list[_Word] = []
     start = size = length = 0
@@ -215,7 +224,7 @@ def _cut_sentence(sentence: Sentence) -> Iterator[tuple[int, list[_Word]]]:
     yield start, part
 
 
-def _words(sentence: Sentence) -> Iterator[_Word]:
+def _words(sentence: ShownSentence) -> Iterator[_Word]:
     first = {entity.start: entity for entity in sentence.entities}
     last = {entity.end - 1: entity for entity in sentence.entities}
     inside = {place for entity in sentence.entities for place in range(entity.start, entity.end)}
@@ -263,7 +272,7 @@ def _kept_together(unit: Unit) -> Unit:
 def _clings(before: str, char: str) -> bool:
     """Whether a part must not be cut between these two characters."""
     return char != "" and (
-        before == "\u200d" or before + char == "\r\n" or kind_of(char)[0] in ("mark", "joiner", "selector")
+        before == "\u200d" or before + char == "\r\n" or character_kind(char)[0] in ("mark", "joiner", "selector")
     )
 
 

@@ -1,8 +1,8 @@
-"""The part of the terminal annotator's screen in which a text scrolls."""
+"""The pane of the terminal annotator's screen in which a text scrolls."""
 
 from collections.abc import Callable, Mapping, Sequence
 
-from hfal.annotators.terminal.layout import Fragments, Page, Sentence
+from hfal.annotators.terminal.layout import Fragments, Page, ShownSentence
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import clip
 
@@ -18,7 +18,7 @@ class Pane:
     def __init__(
         self,
         shown: Callable[[], tuple[str, Sequence[Entity]]],
-        texts: Callable[[], Mapping[str, str | Sentence]],
+        texts: Callable[[], Mapping[str, str | ShownSentence]],
     ):
         self.columns = self.height = 1
         self._shown = shown

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees, and what their keys do.
+"""The screen of the terminal annotator, and its keys.
 
 The event loop stands still while an answer goes to the disk, so nothing that is shown has not been saved, and keys
 typed meanwhile wait in the terminal.
@@ -41,7 +41,7 @@ from prompt_toolkit.layout import (
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import create_output
 
-from hfal.annotators.terminal.layout import Fragments, Sentence
+from hfal.annotators.terminal.layout import Fragments, ShownSentence
 from hfal.annotators.terminal.pane import Pane
 from hfal.annotators.terminal.session import Session
 from hfal.annotators.terminal.widgets import Chip, Masked, Names, flow
@@ -119,7 +119,7 @@ class Screen(ABC):
 
     @abstractmethod
     def _prompt(self) -> str:
-        """What stands before the line that is typed."""
+        """Return the prompt of the line that is typed."""
 
     @abstractmethod
     def _bind_choices(self) -> None:
@@ -127,11 +127,11 @@ class Screen(ABC):
 
     @abstractmethod
     def _choose(self, choice: str) -> Answer | None:
-        """What was picked by its name."""
+        """Act on the name that was picked."""
 
     @abstractmethod
     def _accept(self) -> Answer | None:
-        """What Enter says about the text that is shown."""
+        """Return the answer that Enter gives to the text that is shown."""
 
     @abstractmethod
     def _suggestion(self, columns: int, most_rows: int) -> list[Fragments]:
@@ -388,7 +388,7 @@ class Screen(ABC):
         """What the pane shows: if this is the same, so are the texts."""
         return ("help", ()) if self._mode == "help" else (f"example {self.session.shown!r}", self.session.marks)
 
-    def _texts(self) -> Mapping[str, str | Sentence]:
+    def _texts(self) -> Mapping[str, str | ShownSentence]:
         if self._mode == "help":
             return {"help": self._help()}
         if self.session.shown is not None:

@@ -1,11 +1,11 @@
-"""What is asked at the terminal and what was said, whatever shows it."""
+"""A session at the terminal: its questions and its answers, whatever shows them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import cast
 
 from hfal.annotators.base import OpenQuery, Question
-from hfal.annotators.terminal.layout import Sentence
+from hfal.annotators.terminal.layout import ShownSentence
 from hfal.store.records import Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import one_line
@@ -38,7 +38,7 @@ class Session(ABC):
     # -- what the task makes of it ---------------------------------------------------------------------------------
 
     @abstractmethod
-    def texts(self) -> Mapping[str, str | Sentence]:
+    def texts(self) -> Mapping[str, str | ShownSentence]:
         """The texts that are shown."""
 
     @abstractmethod
@@ -79,7 +79,7 @@ class Session(ABC):
 
     @property
     def answer(self) -> Answer | None:
-        """What I said about the text that is shown."""
+        """Return this person's answer to the text that is shown."""
         return None if self.shown is None else self.held.get(self.shown)
 
     @property
@@ -179,12 +179,12 @@ class Session(ABC):
 class LabelSession(Session):
     """A session in which a text gets a label."""
 
-    def texts(self) -> dict[str, str | Sentence]:
+    def texts(self) -> dict[str, str | ShownSentence]:
         """The texts that are shown."""
         assert self.shown is not None
         question = self._questions.get(self.shown)
         texts = self.query.texts_of(self.shown) if question is None else question.texts
-        return cast(dict[str, str | Sentence], dict(texts))  # only where words are tagged does one come in words
+        return cast(dict[str, str | ShownSentence], dict(texts))  # only where words are tagged does one come in words
 
     def spoken(self, answer: Answer) -> str:
         """The name of the label, or what was done instead."""

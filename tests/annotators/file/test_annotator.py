@@ -23,8 +23,9 @@ from hfal.errors import AnnotationError, AnswersPending, ArgumentError
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.store import Store
 from hfal.tasks.conll import read_file, read_sentences, write_sentence
-from hfal.tasks.spans import spans_from_tags, words_of
+from hfal.tasks.spans import spans_from_tags
 from hfal.tasks.tags import tag_names
+from hfal.tasks.words import words_of
 from hfal.utils.csv_files import restore
 from support.hostile import HOSTILE
 from support.models import NAMES

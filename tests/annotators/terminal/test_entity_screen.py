@@ -11,12 +11,12 @@ import pytest
 from prompt_toolkit.utils import get_cwidth
 
 from hfal.annotators.terminal.entity_session import word_ranges
-from hfal.annotators.terminal.layout import Page, Sentence
+from hfal.annotators.terminal.layout import Page, ShownSentence
 from hfal.errors import ArgumentError
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.store import Store
-from hfal.tasks.spans import words_of
 from hfal.tasks.tags import Entity, entities, tag_names
+from hfal.tasks.words import words_of
 from support.person import END, ENTER, ESC, LEFT, RIGHT, Person, assert_harmless
 
 
@@ -565,12 +565,12 @@ def test_a_tiny_terminal_shows_the_words(store, sit_down):
 
 
 def rows(words: list[str], marks: Sequence[Entity] = (), width: int = 30) -> list[str]:
-    page = Page({"tokens": Sentence(words, marks)}, width)
+    page = Page({"tokens": ShownSentence(words, marks)}, width)
     return ["".join(text for _, text in row) for row in page.rows((0, 0), 10**6)]
 
 
 def styled(words: list[str], style: str, marks: Sequence[Entity] = ()) -> list[str]:
-    page = Page({"tokens": Sentence(words, marks)}, 80)
+    page = Page({"tokens": ShownSentence(words, marks)}, 80)
     return [text for row in page.rows((0, 0), 100) for found, text in row if found == style]
 
 
@@ -620,7 +620,7 @@ def test_no_row_is_wider_than_the_terminal_and_no_word_is_lost(width):
 
 def test_a_page_of_words_is_left_and_entered_at_the_same_place():
     words = [f"word{i}" * (1 + i % 7) for i in range(3000)] + [""] * 500 + ["x" * 5000]
-    plain, marked = (Page({"t": Sentence(words, marks)}, 40) for marks in ((), [Entity(5, 900, "PER")]))
+    plain, marked = (Page({"t": ShownSentence(words, marks)}, 40) for marks in ((), [Entity(5, 900, "PER")]))
     place, places = (0, 0), []
     while not places or place != places[-1]:
         places.append(place)

@@ -1,0 +1,56 @@
+"""The options of `hfal run`, and what is left to the data."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from hfal import ActiveLearningCallback, Pool
+from hfal.config.arguments import ActiveLearningArguments
+from support.models import NAMES
+from support.options import NEEDED
+
+
+def test_every_option_of_the_callback_can_be_set(parse: Any) -> None:
+    al, _ = parse(NEEDED + "query_size: 7\nbudget: 70\n")
+    options = al.callback_options()
+    made = {"pool", "annotator", "strategy", "stop"}  # of several options
+    wanted = set(inspect.signature(ActiveLearningCallback).parameters) - {*made, "seed"}  # TrainingArguments has it
+    assert set(options) == wanted
+    assert (options["query_size"], options["budget"]) == (7, 70)
+
+
+def settled(pool: Pool, evaluated: bool = False, **options: Any) -> tuple[str | None, int | None]:
+    al = ActiveLearningArguments(data="reviews.csv", **options)
+    al.settle(pool, evaluated)
+    return al.annotator, al.holdout
+
+
+def test_who_labels_and_what_is_held_out_follow_from_the_data(tmp_path: Path, pool: Pool) -> None:
+    assert settled(pool) == ("terminal", 8)  # a fifth of 40
+    assert settled(pool, evaluated=True) == ("terminal", 0)
+    assert settled(pool, annotator="csv", holdout=3) == ("csv", 3)
+    assert settled(pool, holdout=0) == ("terminal", 0)
+    assert settled(pool, budget=20) == ("terminal", 4)
+
+    texts = {"text": [f"text {n}" for n in range(400)]}
+    assert settled(Pool(Dataset.from_dict(texts), tmp_path / "large", "text", label_names=NAMES)) == ("terminal", 50)
+    labels = [NAMES[n % 2] for n in range(400)]
+    labeled = Pool(Dataset.from_dict({**texts, "label": labels}), tmp_path / "labeled", "text", "label")
+    assert settled(labeled) == ("simulated", 0)
+    assert settled(labeled, annotator="terminal") == ("terminal", 50)
+    some = Dataset.from_dict({**texts, "label": [None, *labels[1:200], *[None] * 200]})
+    assert settled(Pool(some, tmp_path / "some", "text", "label", NAMES)) == ("terminal", 40)  # of the 201 without one
+
+
+def test_the_holdout_of_a_run_stays_though_its_pool_grows(tmp_path: Path, pool: Pool) -> None:
+    data = Dataset.from_dict({"text": [f"text {n}" for n in range(300)], "input_ids": [[1]] * 300})
+    grown = Pool(data, pool.run_dir, "text", label_names=NAMES)
+    active = ActiveLearningCallback(grown, holdout=8)
+    active.acquisition.first.propose_holdout(8)
+    assert settled(grown) == ("terminal", 8)
+    assert settled(grown, budget=20) == ("terminal", 8)
+    without = Pool(data, tmp_path / "without", "text", label_names=NAMES)
+    ActiveLearningCallback(without, query_size=5).acquisition.first.propose_seed_set()
+    assert settled(without) == ("terminal", 0)

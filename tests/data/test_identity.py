@@ -1,0 +1,53 @@
+"""Ids of examples: of a column, or made from their texts."""
+
+import pytest
+from datasets import Dataset
+
+from hfal import Pool
+from support.models import NAMES
+from support.pools import a_pool, ids_of
+
+
+def test_ids_do_not_depend_on_the_row(tmp_path):
+    texts = ["good", "bad", "fine", "awful"]
+    first, second = a_pool(tmp_path / "1", texts), a_pool(tmp_path / "2", texts[::-1])
+    assert ids_of(first) == ids_of(second)[::-1]
+    assert [ids_of(first)[p] for p in first.unlabeled_positions()] == sorted(ids_of(first))
+
+
+def test_equal_texts_get_an_occurrence_number(tmp_path):
+    ids = ids_of(a_pool(tmp_path, ["same", "other", "same", "same"]))
+    assert len(set(ids)) == 4
+    assert ids[2] == ids[0] + "-2"
+    assert ids[3] == ids[0] + "-3"
+
+
+def test_columns_of_a_pair_are_not_run_together(tmp_path):
+    data = Dataset.from_dict({"a": ["x", "xy"], "b": ["yz", "z"]})
+    pool = Pool(data, tmp_path, ["a", "b"], label_names=NAMES)
+    assert len(set(ids_of(pool))) == 2
+    assert pool.texts([1]) == [{"a": "xy", "b": "z"}]
+
+
+def test_ids_never_look_like_numbers(tmp_path):
+    assert all(i.startswith("x") for i in ids_of(a_pool(tmp_path, [f"text {i}" for i in range(100)])))
+
+
+def test_an_id_column_of_numbers_or_strings(tmp_path):
+    data = Dataset.from_dict({"text": ["a", "b"], "key": [17, 4]})
+    pool = Pool(data, tmp_path, "text", label_names=NAMES, id_column="key")
+    assert ids_of(pool) == ["17", "4"]
+    assert pool.position("4") == 1
+    with pytest.raises(KeyError, match="'5'"):
+        pool.position("5")
+    with pytest.raises(KeyError, match="'5'"):
+        pool.positions(["17", "5"])
+
+
+def test_a_duplicated_id_is_named(tmp_path):
+    data = Dataset.from_dict({"text": ["a", "b", "c"], "key": ["1", "2", "1"]})
+    with pytest.raises(ValueError, match="'1': ids must be unique"):
+        Pool(data, tmp_path, "text", label_names=NAMES, id_column="key")
+    data = Dataset.from_dict({"text": ["a", "b"], "key": ["1", None]})
+    with pytest.raises(ValueError, match="1 rows without an id"):
+        Pool(data, tmp_path, "text", label_names=NAMES, id_column="key")

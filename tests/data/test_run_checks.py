@@ -1,0 +1,84 @@
+"""Pools in the run directory that they began in: data that grew, was edited, or is other data."""
+
+import pytest
+from datasets import Dataset
+
+from hfal import Answer, Pool
+from hfal.errors import RunDirectoryError
+from support.models import NAMES
+from support.pools import a_pool, ids_of, query
+
+
+def test_reordered_and_appended_rows_keep_their_labels(tmp_path):
+    pool = a_pool(tmp_path)
+    pool.record(Answer(ids_of(pool)[1], "negative", annotator="ann"))
+    again = a_pool(tmp_path, ["new", "awful", "bad", "good", "fine", "newer"])
+    assert again.labeled[:] == {"text": ["bad"], "labels": [0]}
+    assert len(again.unlabeled) == 5
+
+
+def test_an_edited_labeled_text_is_noticed(tmp_path):
+    for id_column, ids in ((None, None), ("id", ["1", "2"])):
+        run_dir = tmp_path / str(id_column)
+        columns = {"text": ["good", "bad"], **({"id": ids} if ids else {})}
+        pool = Pool(Dataset.from_dict(columns), run_dir, "text", label_names=NAMES, id_column=id_column)
+        for example_id in ids_of(pool):
+            pool.record(Answer(example_id, "positive", annotator="ann"))
+        columns["text"] = ["good", "bad, but edited"]
+        with pytest.raises(RunDirectoryError, match=r"another text than then|are gone"):
+            Pool(Dataset.from_dict(columns), run_dir, "text", label_names=NAMES, id_column=id_column)
+        columns["text"] = ["good", "bad"]
+        assert (
+            len(Pool(Dataset.from_dict(columns), run_dir, "text", label_names=NAMES, id_column=id_column).labels())
+            == 2
+        )
+
+
+def test_an_edited_unlabeled_text_is_no_matter(tmp_path):
+    pool = a_pool(tmp_path)
+    pool.record(Answer(ids_of(pool)[0], "positive", annotator="ann"))
+    assert len(a_pool(tmp_path, ["good", "bad!", "fine", "awful"]).labels()) == 1
+
+
+def test_a_run_directory_of_another_pool_is_refused(tmp_path):
+    pool = a_pool(tmp_path)
+    query(pool, *ids_of(pool))
+    with pytest.raises(RunDirectoryError, match="belongs to another pool"):
+        a_pool(tmp_path, ["quite", "other", "texts"])
+
+
+def test_other_label_names_are_refused(tmp_path):
+    a_pool(tmp_path)
+    with pytest.raises(RunDirectoryError, match="began with negative, positive"):
+        a_pool(tmp_path, label_names=["positive", "negative"])
+
+
+@pytest.mark.parametrize("labels", [[1, -1, -1, 0], [1, None, None, 0]])
+def test_a_partly_labeled_dataset_is_labeled_in_part(tmp_path, labels):
+    pool = a_pool(tmp_path, labels=labels)
+    assert sorted(pool.labeled["text"][:]) == ["awful", "good"]
+    assert sorted(pool.unlabeled["text"][:]) == ["bad", "fine"]
+    assert len(a_pool(tmp_path, labels=labels).store.answers()) == 2  # not recorded again
+
+
+def test_rows_appended_without_labels_do_not_reveal_what_was_hidden(tmp_path):
+    a_pool(tmp_path, labels=[1, 0, 1, 0])
+    again = a_pool(tmp_path, ["good", "bad", "fine", "awful", "new"], labels=[1, 0, 1, 0, -1])
+    assert len(again.labeled) == 0
+
+
+def test_a_label_of_the_dataset_that_was_taken_back_stays_so(tmp_path):
+    pool = a_pool(tmp_path, labels=[1, -1, -1, 0])
+    pool.record(Answer(ids_of(pool)[0], action="undo", annotator="dataset"))
+    assert a_pool(tmp_path, labels=[1, -1, -1, 0]).labeled["text"][:] == ["awful"]
+
+
+def test_a_label_that_the_file_gives_later_replaces_no_answer(tmp_path, caplog):
+    pool = a_pool(tmp_path, labels=[0, None, None, None])
+    good, bad, fine, _ = ids_of(pool)
+    pool.record(Answer(bad, "negative", annotator="ann"))
+    pool.record(Answer(fine, "positive", annotator="ann"))
+    again = a_pool(tmp_path, labels=[1, 1, 1, 0])  # one label is new, two contradict what is known
+    assert again.labels() == {good: "negative", bad: "negative", fine: "positive", ids_of(pool)[3]: "negative"}
+    assert again.labels_bought() == 2
+    assert "2 examples have another label in column 'label' than the run has recorded" in caplog.text
