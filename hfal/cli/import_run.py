@@ -67,8 +67,9 @@ def import_run(
         if not config_file(folder).exists():
             rows.to_parquet(imported_data(folder))
             data = str(imported_data(Path(run_dir).resolve()))
-            about = {"text": history.text_columns, "labels": history.label_names, "id": "id"}
-            write_options(config_file(folder), {"data": data, "task": history.task, **about})
+            names = {"labels": history.label_names} if history.label_names else {}
+            about = {"data": data, "task": history.task, "text": history.text_columns, **names, "id": "id"}
+            write_options(config_file(folder), about)
             with contextlib.closing(Store(folder)) as store, store.own():
                 keep_published_options(store)
     return len(rows), len(history.answers)

@@ -1,4 +1,4 @@
-"""The common part of the two tasks that label whole texts."""
+"""The common part of the tasks that label whole texts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class WholeTexts:
-    """The common part of the two tasks that label whole texts; see `hfal.tasks.base.Task`."""
+    """The common part of the tasks that label whole texts; see `hfal.tasks.base.Task`."""
 
     words: np.ndarray | None = None
     outside = 0

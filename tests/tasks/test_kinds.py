@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 from datasets import Dataset, Features, Value, concatenate_datasets
 
-from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
+from hfal import ActiveLearningCallback, Answer, Pool, SimulatedAnnotator, export_labels
+from hfal.cli.import_run import import_run
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.errors import ArgumentError
 from hfal.strategies import SCORES, SELECTIONS
@@ -85,7 +86,7 @@ def test_words_of_answers():
     assert OF_TAGS.words(["O", "O", "B-PER"]) == 3
     assert OF_TAGS.words(None) == 0
     assert (LABEL.words("law"), SETS.words(["law"])) == (0, 0)
-    assert [kind.of_words for kind in KINDS.values()] == [False, False, True]
+    assert [kind.of_words for kind in (LABEL, SETS, OF_TAGS)] == [False, False, True]
 
 
 # -- files that people fill in -------------------------------------------------------------------------------------
@@ -343,3 +344,8 @@ def test_a_pool_without_names(tmp_path, monkeypatch, caplog):
     al = ActiveLearningArguments(data="answers.jsonl", holdout=0)
     al.settle(other, evaluated=False)
     assert al.annotator == "csv"
+
+    other.record(Answer(other.ids[0].as_py(), "an answer", annotator="me"))
+    export_labels(other.run_dir, tmp_path / "export", unlabeled=other, answers=True)
+    assert import_run(tmp_path / "export", tmp_path / "again") == (8, 1)
+    assert "labels" not in (tmp_path / "again" / "config.yaml").read_text()
