@@ -10,7 +10,7 @@ from hfal.errors import ArgumentError, StrategyError
 from hfal.strategies import SCORES, SELECTIONS, kcenter, softmax
 from hfal.tasks.kinds import KINDS
 from support.models import MINILM
-from support.queries import WORDS, asked, propose
+from support.queries import SETS, TEXTS, WORDS, asked, propose
 
 
 def with_score(family: str) -> list[str]:
