@@ -265,6 +265,9 @@ def test_a_run_does_not_begin_among_the_files_of_a_comparison(made: Grid) -> Non
 
 def test_data_that_was_changed_since_is_said_not_to_be_read(made: Grid, tmp_path: Path) -> None:
     out = Path(shutil.copytree(made.out, tmp_path / "out"))
+    finished = Cell("random", "random", 42).run_dir(out)
+    shutil.rmtree(BROKEN.run_dir(out))
+    shutil.copytree(finished, BROKEN.run_dir(out))  # there is nothing left to run
     source = made.out.parent / "labeled.csv"
     assert not changed_since(out, str(source))
     os.utime(source)
