@@ -1,4 +1,20 @@
-"""hfal: active learning for the Hugging Face Trainer."""
+"""hfal: active learning for the Hugging Face Trainer.
+
+What a script needs is imported from here. A package imports only what stands below it, never its neighbor on a line:
+
+    cli                     the command, one file for each subcommand
+    comparison              `hfal compare`: a grid of runs, its statistics and its report
+    config                  options, the files that keep them, loading the data that they name
+    export | training       what others get of a run | the callback, and the loop around the user's Trainer
+    acquisition             from a model to a recorded query: signals, scoring, selection, provenance
+    data                    the pool, the identity of its examples, references to data and models
+    annotators | stopping   who answers, and how they are asked | when a run ends
+    store                   queries, answers and rounds on disk; the paths in a run directory
+    tasks                   tasks, the kinds of answers they have, their metrics
+    strategies              query strategies: pure functions of arrays
+    utils                   what knows nothing of active learning
+    errors
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
