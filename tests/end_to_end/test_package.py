@@ -1,5 +1,6 @@
 """The wheel: what it carries works without the clone."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_wheel_carries_the_recipe_that_hfal_run_runs(tmp_path):
+    shutil.rmtree(ROOT / "build", ignore_errors=True)  # setuptools would carry modules of an earlier build along
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--wheel-dir", tmp_path, ROOT], check=True, cwd=tmp_path)
     (wheel,) = tmp_path.glob("hfal-*.whl")
