@@ -70,6 +70,6 @@ def import_run(
             names = {"labels": history.label_names} if history.label_names else {}
             about = {"data": data, "task": history.task, "text": history.text_columns, **names, "id": "id"}
             write_options(config_file(folder), about)
-            with contextlib.closing(Store(folder)) as store, store.own():
+            with contextlib.closing(Store(folder)) as store:
                 keep_published_options(store)
     return len(rows), len(history.answers)

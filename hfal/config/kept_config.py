@@ -159,10 +159,9 @@ def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
 def keep_published_options(store: "Store") -> None:
     """Write into a run's store which options of its `config.yaml` others may see, and what the rest are called."""
     try:
-        options = publishable_options(kept_options(store.run_dir), _other_options(store.run_dir))
-    except ArgumentError:  # somebody's own file
-        options = PublishedOptions()
-    store.set_published_options(options)
+        store.set_published_options(publishable_options(kept_options(store.run_dir), _other_options(store.run_dir)))
+    except (ArgumentError, AttributeError, TypeError, ValueError):  # somebody's own file, with a date or the like
+        store.set_published_options(PublishedOptions())
 
 
 def keep_options_of_older_run(run_dir: str | os.PathLike[str]) -> None:

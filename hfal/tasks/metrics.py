@@ -20,7 +20,7 @@ from hfal.tasks.tags import entities, entity_types
 from hfal.tasks.thresholds import thresholds_of
 
 
-_CLASSES = datasets.Features({"predictions": datasets.Value("int32"), "references": datasets.Value("int32")})
+_CLASSES = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
 _LABELS = datasets.List(datasets.Value("int32"))
 _TAGS = datasets.List(datasets.Value("string"))
 
@@ -84,12 +84,18 @@ class F1(_Metric):
 
 
 def classification_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """Compute accuracy, macro and micro F1 of one label per text: a `compute_metrics` for the Trainer.
+    """Compute `accuracy`, `f1_macro` and `f1_micro` of one label per text: a `compute_metrics` for the Trainer.
 
     Args:
-        prediction: Logits float[N, C] (or a tuple that begins with them) and labels int[N].
+        prediction: Logits float[N, C] (or a tuple that begins with them) and labels int[N], or int[N, 1].
+
+    Raises:
+        ArgumentError: Labels are no whole numbers.
     """
-    inputs = {"predictions": np.argmax(_logits(prediction), axis=-1), "references": prediction.label_ids}
+    labels = np.ravel(prediction.label_ids)
+    if labels.dtype.kind not in "biuf" or (labels.dtype.kind == "f" and (labels != np.trunc(labels)).any()):
+        raise ArgumentError(f"label_ids are {labels.dtype}, such as {labels[:3].tolist()}: expected classes, int[N]")
+    inputs = {"predictions": np.argmax(_logits(prediction), axis=-1), "references": labels.astype(np.int64)}
     return {
         **_in_memory(Accuracy).compute(**inputs),
         **_in_memory(F1).compute(**inputs, average=("macro", "micro")),

@@ -242,11 +242,12 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(f"rounds={rounds}, expected at least 1")
         if self not in trainer.callback_handler.callbacks:
             raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
-        self._loop = Loop(trainer, self.acquisition, annotator, self.options, rounds)
+        self._loop = loop = Loop(trainer, self.acquisition, annotator, self.options, rounds)
         try:
-            yield from self._loop.run()
+            yield from loop.run()
         finally:
-            self._loop = None
+            if self._loop is loop:  # another loop may have begun before this one is closed
+                self._loop = None
 
     def run(self, trainer: Trainer, rounds: int | None = None) -> list[RoundRecord]:
         """Drive all rounds: `for round in rounds(trainer, rounds): trainer.train(...)`.

@@ -192,7 +192,7 @@ class Loop:
             target_metric=self.options.target_metric,
             target=self.options.target,
             stop=None if stop is None else str(stop),
-            simulated=getattr(self.annotator, "is_simulation", False),
+            simulated=getattr(self.annotator, "is_simulation", False) is True,
             pool_size=len(self._pool),
         )
 

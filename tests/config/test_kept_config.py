@@ -177,3 +177,13 @@ def test_the_store_gets_what_others_may_see_and_nothing_else(
     (pool.run_dir / "config.yaml").write_text("# mine, and of another program\n- some\n")
     keep_options(al, pool)
     assert pool.store.published_options == PublishedOptions()
+
+
+@pytest.mark.parametrize(
+    "own", ["strategy: 2020-01-01", "model: 2020-01-01\ndata: 5", "- some", "labels: [2020-01-01]"]
+)
+def test_a_file_of_ones_own_never_stops_a_run(pool: Pool, own: str) -> None:
+    (pool.run_dir / "config.yaml").write_text(f"# mine\n{own}\n")
+    al, _ = parse_arguments(BOTH, ["--data", "some/set"])
+    keep_options(al, pool)
+    assert (pool.run_dir / "config.yaml").read_text() == f"# mine\n{own}\n"

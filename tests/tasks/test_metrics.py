@@ -126,6 +126,18 @@ def test_classification_metrics_take_what_a_trainer_gives(as_tuple: bool) -> Non
     assert found == pytest.approx(count(logits.argmax(axis=1), labels))
 
 
+def test_labels_in_a_column_are_classes_and_fractions_are_refused() -> None:
+    rng = np.random.default_rng(4)
+    logits, labels = rng.normal(size=(20, 3)), rng.integers(0, 3, 20)
+    expected = count(logits.argmax(axis=1), labels)
+    for given in (labels.reshape(-1, 1), labels.astype(np.float32), labels.astype(np.uint8)):
+        found = classification_metrics(EvalPrediction(predictions=logits, label_ids=given))
+        assert found == pytest.approx(expected, abs=1e-12)
+    for given in (labels + 0.5, labels.astype(str), labels.astype(object)):
+        with pytest.raises(ValueError, match=r"label_ids are .*expected classes"):
+            classification_metrics(EvalPrediction(predictions=logits, label_ids=given))
+
+
 def test_metrics_beside_the_users_own_in_a_real_trainer(
     tmp_path: Path, reviews: Dataset, eval_reviews: Dataset, make_trainer: Any
 ) -> None:

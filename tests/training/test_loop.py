@@ -426,6 +426,21 @@ def test_a_loop_that_forgets_to_train(make_active, make_trainer):
             pass
 
 
+def test_a_loop_that_was_left_and_closes_late_leaves_the_next_one_alone(make_active, make_trainer):
+    active = make_active()
+    trainer = make_trainer([active])
+    left = active.rounds(trainer, 3)
+    next(left)
+    rounds = active.rounds(trainer, 3)
+    next(rounds)
+    trainer.train()
+    left.close()
+    for _ in rounds:
+        trainer.train()
+    assert [record.number for record in active.pool.store.rounds()] == [1, 2, 3]
+    assert all(record.finished for record in active.pool.store.rounds())
+
+
 def test_a_model_that_diverged_names_examples_and_loses_no_label(make_active, make_trainer):
     active = make_active()
     trainer = make_trainer([active], learning_rate=1e30, max_grad_norm=0, num_train_epochs=3)
