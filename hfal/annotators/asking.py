@@ -10,6 +10,7 @@ from hfal.errors import AnswersPending
 from hfal.store.records import DATASET, Answer, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
+from hfal.tasks.kinds import kind_of
 
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
     """A query as annotators see it: what nobody has answered yet."""
     answered = store.current_answers()
-    plan = store.plan or RunPlan()
+    plan, info = store.plan or RunPlan(), store.info
     return OpenQuery(
         number=query.number,
         purpose=query.purpose,
@@ -29,15 +30,15 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
             for e in query.examples
             if e.example_id not in answered
         ),
-        label_names=store.info.label_names,
+        label_names=info.label_names,
         run_dir=store.run_dir,
         texts_of=store.texts,
         answers=lambda: _said(store),
         labels_bought=store.labels_bought(),
         budget=plan.budget,
         rounds=plan.rounds,
-        task=store.kind.task,
-        scheme=store.info.scheme or "IOB2",
+        task=kind_of(info.task).task,
+        scheme=info.scheme or "IOB2",
         unit=plan.unit,
         words_bought=store.words_bought(),
         may_wait=may_wait,

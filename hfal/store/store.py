@@ -117,9 +117,14 @@ class Store:
     @property
     def info(self) -> RunInfo:
         """The task and the labels of the run."""
-        names = self.meta("label_names")
+        keys = "('task', 'scheme', 'label_names', 'labels_are_hidden')"
+        rows = self._db.execute(f"SELECT key, value FROM meta WHERE key IN {keys}")  # at one instant
+        found = {row["key"]: json.loads(row["value"]) for row in rows}
         return RunInfo(
-            self.meta("task"), self.meta("scheme"), tuple(names or ()), bool(self.meta("labels_are_hidden"))
+            found.get("task"),
+            found.get("scheme"),
+            tuple(found.get("label_names") or ()),
+            bool(found.get("labels_are_hidden")),
         )
 
     def set_info(self, info: RunInfo) -> None:

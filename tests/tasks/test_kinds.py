@@ -236,7 +236,7 @@ class FreeText(Kind):
         return ["exact_match"]
 
     def read(self, source):
-        raise NotImplementedError
+        raise AssertionError("no data on a disk is read for this kind")
 
 
 def test_a_kind_without_names_goes_through_store_files_and_export(tmp_path, monkeypatch):
