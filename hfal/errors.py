@@ -22,6 +22,10 @@ class RunDirectoryError(HfalError):
     """The run directory belongs to another pool or schema, or is damaged."""
 
 
+class NoRunError(RunDirectoryError):
+    """No run has begun in the directory: nothing has been asked there."""
+
+
 class RunDirectoryBusyError(RunDirectoryError):
     """Another living process owns the run directory."""
 

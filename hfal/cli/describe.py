@@ -22,10 +22,11 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
     """Describe a run: its setup, its answers, what is being asked, its rounds, and what to do next.
 
     Raises:
-        RunDirectoryError: There is no run in `run_dir`.
+        NoRunError: There is no run in `run_dir`, or nothing was asked yet.
     """
     store = Store(run_dir, read_only=True)
     try:
+        store.check_has_begun()
         plan = store.plan
         lines = [f"Run in {store.run_dir}", *_setup(store, plan), _answers(store), *_left(store, plan)]
         lines += [f"Query {q.number}: {n} of {len(q.examples)} answers are missing" for q, n in unanswered(store)]

@@ -1,6 +1,7 @@
 """`hfal export`: write the labels of a run to a file, or publish them on the Hub."""
 
 import argparse
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from hfal.errors import ArgumentError, HfalError
@@ -134,7 +135,8 @@ def _examples(run_dir: str) -> "Examples":
     from hfal.store.store import Store
     from hfal.tasks.kinds import kind_of
 
-    Store(run_dir, read_only=True).close()
+    with contextlib.closing(Store(run_dir, read_only=True)) as store:
+        store.check_has_begun()
     if not config_file(run_dir).is_file():
         raise HfalError(
             f"{run_dir} is a run of your own script, which alone knows its data: call "

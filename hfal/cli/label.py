@@ -1,6 +1,7 @@
 """`hfal label`: answer the open questions of a run in the terminal."""
 
 import argparse
+import contextlib
 import logging
 from typing import Any
 
@@ -43,7 +44,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
     logging.basicConfig(format="%(message)s")
     run_dir = arguments.run_dir
-    Store(run_dir, read_only=True).close()  # which makes nothing where there is no run
+    with contextlib.closing(Store(run_dir, read_only=True)) as store:  # which makes nothing where there is no run
+        store.check_has_begun()
     kept = kept_options(run_dir)
     name = arguments.annotator_name or kept.get("annotator_name")
     show_suggestions = not (arguments.hide_suggestions or kept.get("hide_suggestions"))

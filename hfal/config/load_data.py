@@ -15,9 +15,9 @@ import numpy as np
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.references import has_no_splits, load_split
 from hfal.errors import ArgumentError
-from hfal.store.run_directory import check_no_comparison, has_run
+from hfal.store.run_directory import check_no_comparison
 from hfal.store.run_info import PoolDraw
-from hfal.store.store import Store
+from hfal.store.store import Store, has_begun
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import KINDS, Kind, kind_of
@@ -197,11 +197,11 @@ def _draw(
 
 def _settled_draw(run_dir: str | os.PathLike[str]) -> PoolDraw | None:
     """The draw of a run that has begun to ask."""
-    if not has_run(Path(run_dir)):
+    if not has_begun(run_dir):
         return None
-    store = Store(run_dir, read_only=True, wait=60)
+    store = Store(run_dir, read_only=True)
     try:
-        return (store.draw or PoolDraw()) if store.queries() else None
+        return store.draw or PoolDraw()
     finally:
         store.close()
 

@@ -15,7 +15,7 @@ import yaml
 
 from hfal.data.references import DATA_SUFFIXES
 from hfal.errors import ArgumentError
-from hfal.store.run_directory import CONFIG_NAME, has_comparison, has_run
+from hfal.store.run_directory import CONFIG_NAME, has_comparison
 
 
 _FOLDERS = {"output_dir", "embeddings_dir", "export"}
@@ -112,9 +112,11 @@ def parse_values(
 
 def _kind_of(folder: Path) -> str:
     """Say what a folder is that has no configuration, for an error message."""
+    from hfal.store.store import has_begun
+
     if has_comparison(folder):
         return "is a comparison: go on with hfal compare"
-    if not has_run(folder):
+    if not has_begun(folder):
         return "is neither a run nor a comparison"
     return (
         "is a run: go on with hfal run"

@@ -302,8 +302,7 @@ class Pool:
 
     def training_labels(self, until: int | None = None) -> dict[str, Any]:
         """Return example id to label of the examples to train on: those of `labels` that are not held out."""
-        holdout = self.store.holdout_ids()
-        return {i: label for i, label in self.labels(until).items() if i not in holdout}
+        return {i: answer.label for i, answer in self.store.training_answers(until).items()}
 
     def labels_bought(self, until: int | None = None) -> int:
         """Return the number of labels bought from annotators, held-out ones included, without those of the data."""

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 def check_run_directory(store: Store, examples: Examples, task: Task, label_column: str | None) -> None:
     """Check a pool against its run directory, and record the run's task, label names and given labels there.
 
+    Where nothing has been asked, as after a start that was refused, the run begins anew with this pool.
+
     Args:
         store: The run's store.
         examples: The ids and texts of the pool.
@@ -32,7 +34,27 @@ def check_run_directory(store: Store, examples: Examples, task: Task, label_colu
     Raises:
         RunDirectoryError: The run is of another task, other data or other label names.
     """
-    info = store.info
+    info, has_begun = store.info, store.has_begun
+    if has_begun:
+        _check_run(store, info, examples, task)
+    # A process that died here may have written the task alone.
+    if not has_begun or info.task is None or (task.label_names and not info.label_names):
+        new = RunInfo(task.name, task.scheme, tuple(task.label_names), bool(task.given().all()))
+        if not has_begun and not _are_given(store, new, examples, task):
+            with store.own():
+                store.begin_anew(new)
+        elif new != info:
+            with store.own():
+                store.set_info(new)
+        info = new
+    if info.labels_are_hidden:
+        logger.info("every example has a label: they stay hidden until a SimulatedAnnotator reveals them")
+    else:
+        _record_given_labels(store, examples, task, label_column)
+
+
+def _check_run(store: Store, info: RunInfo, examples: Examples, task: Task) -> None:
+    """Check that a run that has asked is of this pool."""
     if info.task is not None and info.task != task.name:
         raise RunDirectoryError(
             f"the run in {store.run_dir} is one of {info.task}, the pool of {task.name}: pass another run_dir"
@@ -43,16 +65,22 @@ def check_run_directory(store: Store, examples: Examples, task: Task, label_colu
             f"label names are {', '.join(task.label_names)}, but the run in {store.run_dir} began with "
             f"{', '.join(info.label_names)}: pass the same label_names in the same order, or another run_dir"
         )
-    # A process that died here may have written the task alone.
-    if info.task is None or (task.label_names and not info.label_names):
-        hidden = bool(task.given().all())
-        info = RunInfo(task.name, task.scheme, tuple(task.label_names), hidden)
-        with store.own():
-            store.set_info(info)
-    if info.labels_are_hidden:
-        logger.info("every example has a label: they stay hidden until a SimulatedAnnotator reveals them")
-    else:
-        _record_given_labels(store, examples, task, label_column)
+
+
+def _are_given(store: Store, info: RunInfo, examples: Examples, task: Task) -> bool:
+    """Whether the data gives all labels that were recorded as given, and does not hide them now."""
+    contents, answers = store.contents(), store.answers()
+    positions = pc.index_in(pa.array(list(contents), pa.string()), value_set=examples.ids)
+    rows = dict(zip(contents, positions.to_pylist(), strict=True))
+    return not answers or (
+        not info.labels_are_hidden
+        and all(
+            (row := rows[answer.example_id]) is not None
+            and contents[answer.example_id] == examples.content(row)
+            and answer.label == task.label_at(row)
+            for answer in answers
+        )
+    )
 
 
 def _check_texts(store: Store, examples: Examples) -> None:

@@ -7,19 +7,35 @@ from hfal.errors import AnnotationError
 from hfal.store.records import Answer
 
 
-ACTIONS = ("label", "skip", "unsure", "correct", "undo")
+WITH_LABEL = ("label", "correct")
+WITHOUT_LABEL = ("skip", "unsure", "undo")
+ACTIONS = (*WITH_LABEL, *WITHOUT_LABEL)
 
 
 def check_answer(answer: Answer) -> None:
-    """Check that an answer has an action and an annotator.
+    """Check that an answer has an action, an annotator, and a label just where one belongs.
 
     Raises:
-        AnnotationError: It has none.
+        AnnotationError: It has not, or its probability is none.
     """
     if answer.action not in ACTIONS:
         raise AnnotationError(f"{answer.action!r} is no action; the actions are: {', '.join(ACTIONS)}")
     if not answer.annotator:
         raise AnnotationError(f"the answer to {answer.example_id!r} does not say who the annotator is")
+    if answer.action in WITHOUT_LABEL and answer.label is not None:
+        raise AnnotationError(
+            f"the answer to {answer.example_id!r} is {answer.action!r}, which has no label, and has the label "
+            f"{answer.label!r}: leave one of the two out"
+        )
+    if answer.action in WITH_LABEL and answer.label is None:
+        raise AnnotationError(
+            f"None is no label: the answer to {answer.example_id!r} is {answer.action!r}, which takes one"
+        )
+    probability = answer.probability
+    if probability is not None and not (isinstance(probability, int | float) and 0 <= probability <= 1):
+        raise AnnotationError(
+            f"the answer to {answer.example_id!r} has the probability {probability!r}, expected one from 0 to 1"
+        )
 
 
 def entry_for(answer: Answer, said: Answer | None) -> Answer | None:
@@ -37,7 +53,8 @@ def entry_for(answer: Answer, said: Answer | None) -> Answer | None:
     action = answer.action
     if said is not None and action != "undo":
         same_kind = action == said.action or {action, said.action} <= {"label", "correct"}
-        if same_kind and said.label == answer.label and said.comment == answer.comment:
+        about = (answer.label, answer.comment, answer.probability)
+        if same_kind and (said.label, said.comment, said.probability) == about:
             return None
         if answer.label is not None:
             action = "correct"

@@ -1,97 +1,236 @@
-"""Open, check and write the SQLite file of a run."""
+"""The SQLite file of a run: made, brought up to date, opened, read and written.
+
+Errors of SQLite become one line here, for every read and write.
+"""
 
 import contextlib
 import os
+import shlex
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from hfal.errors import RunDirectoryError
+from hfal.errors import NoRunError, RunDirectoryError
+from hfal.store.run_directory import check_store_is_not_lost
 from hfal.store.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, set_schema
+from hfal.utils.files import atomic_write
+
+
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 
 
 class Database(sqlite3.Connection):
-    """A connection that writes in transactions, each of which is on the disk when it ends.
+    """A connection for several threads that writes in transactions, each of which is on the disk when it ends.
+
+    One lock makes each read and each transaction whole: no thread sees half of another's, or is in it.
 
     Attributes:
         path: The file, for messages.
+        lock: Held while a thread reads, or is in a transaction or a snapshot.
     """
 
     path: Path
-    _at_once = False
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.lock = threading.RLock()
+        self._in_transaction = False
+
+    def read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """Return all rows of a query.
+
+        Raises:
+            RunDirectoryError: The file is damaged or cannot be read.
+        """
+        with self.lock, self._in_one_line("cannot be read"):
+            return self.execute(sql, values).fetchall()
+
+    def write(self, sql: str, *values: Any) -> int | None:
+        """Run a statement that writes, in a transaction; return the id of the row that it has inserted."""
+        return self.execute(sql, values).lastrowid
+
+    def write_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement that writes for each row, in a transaction."""
+        self.executemany(sql, rows)
+
+    @contextlib.contextmanager
+    def decoding(self) -> Iterator[None]:
+        """Read rows and what is written in them, at one instant for the threads of this process.
+
+        Raises:
+            RunDirectoryError: Something is not what was written there.
+        """
+        with self.lock:
+            try:
+                yield
+            except (LookupError, TypeError, ValueError) as error:
+                raise _damaged(self.path, error) from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write all of what a `with` block writes, or nothing after an error.
+        """Write all of what a `with` block writes, or nothing after an error; other threads wait.
+
+        Transactions within it are part of it.
 
         Raises:
-            RunDirectoryError: The file cannot be written.
+            RunDirectoryError: The file is damaged or cannot be written.
         """
-        if self._at_once:
-            yield
-            return
-        try:
-            self.execute("BEGIN IMMEDIATE")
-            yield
-            self.execute("COMMIT")
-        except BaseException as error:
-            if self.in_transaction:  # a full disk has ended it
-                self.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):
-                raise RunDirectoryError(
-                    f"{self.path} cannot be written ({error}), and what was to be recorded now is not; all that was "
-                    "recorded before is safe"
-                ) from error
-            raise
-
-    @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Make one transaction of all those in a `with` block."""
-        with self.transaction():
-            self._at_once = True
-            try:
+        with self.lock:
+            if self._in_transaction:
                 yield
-            finally:
-                self._at_once = False
+                return
+            failure = "cannot be written, and what was to be recorded now is not; all that was recorded before is safe"
+            with self._in_one_line(failure):
+                try:
+                    self.execute("BEGIN IMMEDIATE")
+                    self._in_transaction = True
+                    yield
+                    self.execute("COMMIT")
+                except BaseException:
+                    if self.in_transaction:  # a full disk has ended it
+                        with contextlib.suppress(sqlite3.Error):
+                            self.execute("ROLLBACK")
+                    raise
+                finally:
+                    self._in_transaction = False
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read the state of one instant in a `with` block."""
-        self.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self.execute("ROLLBACK")
+        """Read the state of one instant in a `with` block; other threads wait."""
+        with self.lock, self._in_one_line("cannot be read"):
+            if self.in_transaction:
+                yield
+                return
+            self.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.execute("ROLLBACK")
 
     def copy(self) -> "Database":
         """Return a copy in memory that cannot be written."""
         copied = _connect(":memory:", self.path)
-        self.backup(copied)
+        with self.lock, self._in_one_line("cannot be read"):
+            self.backup(copied)
         copied.execute("PRAGMA query_only = ON")
         return copied
 
+    @contextlib.contextmanager
+    def _in_one_line(self, failure: str) -> Iterator[None]:
+        """Say what SQLite finds wrong with the file, or the disk; errors of the caller stay as they are."""
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError, sqlite3.DataError):
+            raise
+        except sqlite3.DatabaseError as error:
+            raise _in_one_line(self.path, error, failure) from error
+
 
 def open_database(path: Path, read_only: bool) -> Database:
-    """Open the file of a run, make its tables if it has none, and bring it up to date if it may be written.
+    """Open the file of a run that is there: of this version, or to be read, of an older one.
 
     Raises:
-        RunDirectoryError: It is of a schema version that this hfal does not know, is not hfal's, or cannot be opened.
+        NoRunError: It has no tables.
+        RunDirectoryError: It is of a schema version that this hfal does not know, is damaged, or cannot be opened.
     """
     # A killed process may leave a transaction to roll back, which SQLite does only where it may write.
-    mode = "rwc" if not read_only else "rw" if os.access(path, os.W_OK) else "ro"
+    db = _open(path, path, "rw" if not read_only or os.access(path, os.W_OK) else "ro")
     try:
-        db = _connect(f"{path.as_uri()}?mode={mode}", path)
+        if _version(db) == 0:
+            raise NoRunError(f"no run in {path.parent} yet: {path.name} is empty")
+        db.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def is_current(path: Path) -> bool:
+    """Whether a file is there and has the tables of this version.
+
+    Raises:
+        RunDirectoryError: It is of a schema version that this hfal does not know, is damaged, or cannot be opened.
+    """
+    return _version_of(path) == SCHEMA_VERSION
+
+
+def prepare_database(path: Path) -> None:
+    """Make the file of a run, or bring it up to date, by one transaction; called by the process that holds the lock.
+
+    A file without tables, which a killed process of an older hfal has left, is as good as none.
+
+    Raises:
+        RunDirectoryError: There are traces of a run whose file this was, or the file cannot be written.
+    """
+    version = _version_of(path)
+    if version == 0:
+        check_store_is_not_lost(path.parent)
+        _make(path)
+    elif version != SCHEMA_VERSION:
+        with contextlib.closing(_open(path, path, "rw")) as db:
+            db.execute("PRAGMA foreign_keys = OFF")
+            with db.transaction():
+                set_schema(db, UPGRADES[version])
+                if db.read("PRAGMA foreign_key_check"):
+                    raise _damaged(path, "some answers are of queries that are gone")
+
+
+def _make(path: Path) -> None:
+    """Make the file under another name first: whenever the process dies, it is there with its tables or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    # Left by killed processes; a journal would be played back into the new file.
+    leftovers = [part, Path(f"{part}-journal"), Path(f"{path}-journal")]
+    _remove(leftovers)
+    try:
+        with (
+            atomic_write(path, sync=True) as written,
+            contextlib.closing(_open(written, path, "rwc")) as db,
+            db.transaction(),
+        ):
+            set_schema(db, SCHEMA)
+    except OSError as error:
+        raise RunDirectoryError(f"{path} cannot be made ({error})") from error
+    finally:
+        _remove(leftovers[:2])
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+def _version_of(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with contextlib.closing(_open(path, path, "rw")) as db:
+        return _version(db)
+
+
+def _version(db: Database) -> int:
+    """Return the version of the tables; 0 where there are none."""
+    version: int = db.read("PRAGMA user_version")[0][0]
+    if version == 0 and db.read("SELECT count(*) FROM sqlite_master")[0][0] == 0:
+        return 0
+    if version != SCHEMA_VERSION and version not in UPGRADES:
+        raise RunDirectoryError(
+            f"{db.path} has schema version {version}, this hfal reads version {SCHEMA_VERSION}: "
+            "use the hfal that made it, or another run_dir"
+        )
+    return version
+
+
+def _open(file: Path, path: Path, mode: str) -> Database:
+    try:
+        db = _connect(f"{file.as_uri()}?mode={mode}", path)
     except sqlite3.Error as error:
         raise RunDirectoryError(f"{path} cannot be opened ({error})") from error
     try:
-        db.execute("PRAGMA synchronous = EXTRA")
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
-        _check_schema(db, read_only)
-    except sqlite3.DatabaseError as error:
-        db.close()
-        raise RunDirectoryError(f"{path} cannot be used as a store of hfal ({error})") from error
-    except RunDirectoryError:
+        with db._in_one_line("cannot be read"):
+            db.execute("PRAGMA synchronous = EXTRA")
+            db.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
         db.close()
         raise
     return db
@@ -106,19 +245,18 @@ def _connect(uri: str, path: Path) -> Database:
     return db
 
 
-def _check_schema(db: Database, read_only: bool) -> None:
-    with contextlib.nullcontext() if read_only else db.transaction():
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if version == 0 and tables == 0:
-            if read_only:
-                raise RunDirectoryError(f"no run in {db.path.parent} yet: {db.path.name} is empty")
-            set_schema(db, SCHEMA)
-        elif version in UPGRADES:
-            if not read_only:
-                set_schema(db, UPGRADES[version])
-        elif version != SCHEMA_VERSION:
-            raise RunDirectoryError(
-                f"{db.path} has schema version {version}, this hfal reads version {SCHEMA_VERSION}: "
-                "use the hfal that made it, or another run_dir"
-            )
+def _in_one_line(path: Path, error: sqlite3.Error, failure: str) -> RunDirectoryError:
+    code = getattr(error, "sqlite_errorcode", None)
+    gone = str(error).startswith(("no such table", "no such column", "Could not decode"))
+    if gone or (code is not None and code & 0xFF in _DAMAGE):
+        return _damaged(path, error)
+    problem, _, rest = failure.partition(",")
+    return RunDirectoryError(f"{path} {problem} ({error}){rest and ',' + rest}")
+
+
+def _damaged(path: Path, problem: object) -> RunDirectoryError:
+    return RunDirectoryError(
+        f"{path} is damaged ({problem}): put a backup of it in its place, save what is left with "
+        f"`sqlite3 {shlex.quote(str(path))} .recover | sqlite3 NEW.sqlite`, or make a new run directory of an export "
+        "with `hfal import`"
+    )

@@ -5,8 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from hfal.errors import ArgumentError
 from hfal.tasks.words import Texts
 
+
+PURPOSES = ("holdout", "seed", "round")
+"""The purposes of queries."""
 
 DATASET = "dataset"
 """The annotator of labels that came with the data."""
@@ -28,6 +32,7 @@ class Answer:
         time: UTC time in ISO 8601, set when it is recorded.
         number: Its place in the log, set when it is recorded.
         comment: What the annotator has to say about it.
+        probability: The annotator's probability for its label, from 0 to 1; `None` where it gives none.
     """
 
     example_id: str
@@ -38,6 +43,7 @@ class Answer:
     time: str | None = None
     number: int | None = None
     comment: str | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ class Queried:
         suggestion: The label that the model would give, or its set of labels, or its tags, one for each word.
         confidence: The model's probability for it; of a set the geometric mean over the labels, of tags over the
             words.
+        origin: What made it, where it is none of the user's examples.
+        parent: The id of the example that it was made from, if any.
     """
 
     example_id: str
@@ -60,6 +68,8 @@ class Queried:
     score: float | None = None
     suggestion: Any = None
     confidence: float | None = None
+    origin: str | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ class Query:
 
     Attributes:
         round: The round whose model made it; 0 for the holdout and the seed set.
-        purpose: `"holdout"`, `"seed"` or `"round"`.
+        purpose: One of `PURPOSES`.
         strategy: Name of the query strategy.
         seed: What seeded the random choices in it.
         examples: What to ask about, best first.
@@ -123,6 +133,16 @@ class RoundRecord:
     finished: str | None
     words: int | None = None
     stability: dict[str, float] | None = None
+
+
+def check_query(query: Query) -> None:
+    """Check that a query has a known purpose.
+
+    Raises:
+        ArgumentError: It has another one.
+    """
+    if query.purpose not in PURPOSES:
+        raise ArgumentError(f"purpose={query.purpose!r} of a query, expected one of {', '.join(PURPOSES)}")
 
 
 def seconds_between(begin: str, end: str) -> float:

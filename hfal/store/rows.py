@@ -1,41 +1,55 @@
-"""Queries, answers, texts and rounds as rows of the tables. Callers that write have a transaction open."""
+"""Queries, answers, texts and rounds as rows of the tables. Callers that write have a transaction open.
+
+What an older hfal has made may be read as it is: columns and tables that it lacks are `None`.
+"""
 
 import json
 import sqlite3
 from typing import Any
 
-from hfal.store.records import Answer, Queried, Query, RoundRecord
+from hfal.store.answer_log import check_answer
+from hfal.store.database import Database
+from hfal.store.records import Answer, Queried, Query, RoundRecord, check_query
 from hfal.tasks.words import Texts
 
 
-def insert_meta(db: sqlite3.Connection, key: str, value: Any) -> None:
+def insert_meta(db: Database, key: str, value: Any) -> None:
     """Write a JSON value under a key, in the place of the one that is there."""
-    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+    db.write("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, json.dumps(value))
 
 
-def insert_query(
-    db: sqlite3.Connection, query: Query, time: str, number: int | None = None, closed: bool = False
-) -> int | None:
-    """Write a query with its examples and their texts, under the next number if none is given."""
-    number = db.execute(
-        "INSERT INTO queries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            number,
-            query.round,
-            query.purpose,
-            query.strategy,
-            query.seed,
-            query.model,
-            json.dumps(dict(query.settings)),
-            json.dumps(dict(query.versions)),
-            time,
-            int(closed),
-        ),
-    ).lastrowid
+def read_meta(db: Database, key: str) -> Any:
+    """Read the JSON value under a key; `None` if there is none."""
+    with db.decoding():
+        return next((json.loads(row["value"]) for row in db.read("SELECT value FROM meta WHERE key = ?", key)), None)
+
+
+def insert_query(db: Database, query: Query, time: str, number: int | None = None, closed: bool = False) -> int | None:
+    """Write a query with its examples and their texts, under the next number if none is given.
+
+    Raises:
+        ArgumentError: Its purpose is none of `PURPOSES`.
+    """
+    check_query(query)
+    number = db.write(
+        "INSERT INTO queries (query, round, purpose, strategy, seed, model, settings, versions, time, closed) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        number,
+        query.round,
+        query.purpose,
+        query.strategy,
+        query.seed,
+        query.model,
+        json.dumps(dict(query.settings)),
+        json.dumps(dict(query.versions)),
+        time,
+        int(closed),
+    )
     for example in query.examples:
-        insert_texts(db, example.example_id, example.content, example.texts)
-    db.executemany(
-        "INSERT INTO queried VALUES (?, ?, ?, ?, ?, ?, ?)",
+        insert_texts(db, example.example_id, example.content, example.texts, example.origin, example.parent)
+    db.write_many(
+        "INSERT INTO queried (query, rank, example_id, content, score, suggestion, confidence) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (number, rank, e.example_id, e.content, e.score, dump(e.suggestion), e.confidence)
             for rank, e in enumerate(query.examples)
@@ -44,123 +58,155 @@ def insert_query(
     return number
 
 
-def read_queries(db: sqlite3.Connection, condition: str, *values: Any) -> list[Query]:
+def read_queries(db: Database, condition: str, *values: Any) -> list[Query]:
     """Read the queries that fulfill an SQL condition, oldest first."""
-    rows = db.execute(f"SELECT * FROM queries WHERE {condition} ORDER BY query", values).fetchall()
     examples = "SELECT * FROM queried JOIN texts USING (example_id, content) WHERE query = ? ORDER BY rank"
-    return [
-        Query(
-            round=row["round"],
-            purpose=row["purpose"],
-            strategy=row["strategy"],
-            seed=row["seed"],
-            model=row["model"],
-            settings=json.loads(row["settings"]),
-            versions=json.loads(row["versions"]),
-            number=row["query"],
-            time=row["time"],
-            closed=bool(row["closed"]),
-            examples=tuple(
-                Queried(
-                    e["example_id"],
-                    e["content"],
-                    load(e["texts"]),
-                    e["score"],
-                    load(e["suggestion"]),
-                    e["confidence"],
-                )
-                for e in db.execute(examples, (row["query"],))
-            ),
-        )
-        for row in rows
-    ]
+    with db.decoding():
+        return [
+            Query(
+                round=row["round"],
+                purpose=row["purpose"],
+                strategy=row["strategy"],
+                seed=row["seed"],
+                model=row["model"],
+                settings=json.loads(row["settings"]),
+                versions=json.loads(row["versions"]),
+                number=row["query"],
+                time=row["time"],
+                closed=bool(row["closed"]),
+                examples=tuple(
+                    Queried(
+                        e["example_id"],
+                        e["content"],
+                        load(e["texts"]),
+                        e["score"],
+                        load(e["suggestion"]),
+                        e["confidence"],
+                        _since_5(e, "origin"),
+                        _since_5(e, "parent"),
+                    )
+                    for e in db.read(examples, row["query"])
+                ),
+            )
+            for row in db.read(f"SELECT * FROM queries WHERE {condition} ORDER BY query", *values)
+        ]
 
 
-def insert_answer(db: sqlite3.Connection, answer: Answer, content: str) -> int | None:
-    """Append an answer to the log, under the next number if it has none."""
-    return db.execute(
-        "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            answer.number,
-            answer.example_id,
-            answer.annotator,
-            answer.action,
-            dump(answer.label),
-            answer.comment,
-            answer.time,
-            answer.query,
-            content,
-        ),
-    ).lastrowid
+def insert_answer(db: Database, answer: Answer, content: str) -> int | None:
+    """Append an answer to the log, under the next number if it has none.
+
+    Raises:
+        AnnotationError: It is not complete, or has a label where none belongs.
+    """
+    check_answer(answer)
+    return db.write(
+        "INSERT INTO answers (answer, example_id, annotator, action, label, comment, time, query, content, "
+        "probability) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        answer.number,
+        answer.example_id,
+        answer.annotator,
+        answer.action,
+        dump(answer.label),
+        answer.comment,
+        answer.time,
+        answer.query,
+        content,
+        answer.probability,
+    )
 
 
-def read_answers(db: sqlite3.Connection, condition: str, *values: Any) -> list[Answer]:
+def read_answers(db: Database, condition: str, *values: Any) -> list[Answer]:
     """Read the answers that fulfill an SQL condition, oldest first."""
-    rows = db.execute(f"SELECT * FROM answers WHERE {condition} ORDER BY answer", values)
-    return [
-        Answer(
-            example_id=row["example_id"],
-            label=load(row["label"]),
-            action=row["action"],
-            annotator=row["annotator"],
-            query=row["query"],
-            time=row["time"],
-            number=row["answer"],
-            comment=row["comment"],
-        )
-        for row in rows
-    ]
+    with db.decoding():
+        return [
+            Answer(
+                example_id=row["example_id"],
+                label=load(row["label"]),
+                action=row["action"],
+                annotator=row["annotator"],
+                query=row["query"],
+                time=row["time"],
+                number=row["answer"],
+                comment=row["comment"],
+                probability=_since_5(row, "probability"),
+            )
+            for row in db.read(f"SELECT * FROM answers WHERE {condition} ORDER BY answer", *values)
+        ]
 
 
-def insert_round(db: sqlite3.Connection, record: RoundRecord) -> None:
+def insert_round(db: Database, record: RoundRecord) -> None:
     """Write a round, but for the predictions of its model."""
-    db.execute(
-        "INSERT INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            record.number,
-            record.seed,
-            record.answers_seen,
-            record.labels,
-            record.words,
-            record.train_size,
-            record.started,
-            record.trained,
-            dump(record.metrics),
-            record.finished,
-        ),
+    db.write(
+        "INSERT INTO rounds (round, seed, answers_seen, labels, words, train_size, started, trained, metrics, "
+        "finished) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        record.number,
+        record.seed,
+        record.answers_seen,
+        record.labels,
+        record.words,
+        record.train_size,
+        record.started,
+        record.trained,
+        dump(record.metrics),
+        record.finished,
     )
     if record.stability is not None:
-        db.execute("INSERT INTO stability VALUES (?, ?, NULL)", (record.number, dump(record.stability)))
+        insert_stability(db, record.number, record.stability, None)
 
 
-def read_rounds(db: sqlite3.Connection, condition: str, *values: Any) -> list[RoundRecord]:
+def read_rounds(db: Database, condition: str, *values: Any) -> list[RoundRecord]:
     """Read the rounds that fulfill an SQL condition, first to last."""
-    known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'stability'").fetchone()  # since schema 4
-    figures = "SELECT round, figures FROM stability" if known else "SELECT NULL AS round, NULL AS figures"
-    rows = db.execute(
-        f"SELECT * FROM rounds LEFT JOIN ({figures}) USING (round) WHERE {condition} ORDER BY round", values
+    figures = "SELECT round, figures FROM stability" if _has_stability(db) else "SELECT NULL AS round, NULL AS figures"
+    rounds = f"SELECT * FROM rounds LEFT JOIN ({figures}) USING (round) WHERE {condition} ORDER BY round"
+    with db.decoding():
+        return [
+            RoundRecord(
+                number=row["round"],
+                seed=row["seed"],
+                answers_seen=row["answers_seen"],
+                labels=row["labels"],
+                train_size=row["train_size"],
+                started=row["started"],
+                trained=row["trained"],
+                metrics=load(row["metrics"]),
+                finished=row["finished"],
+                words=row["words"],
+                stability=load(row["figures"]),
+            )
+            for row in db.read(rounds, *values)
+        ]
+
+
+def insert_stability(db: Database, number: int, figures: Any, predictions: bytes | None) -> None:
+    """Write what a round's model said of the stop set, in the place of what is there."""
+    db.write(
+        "INSERT OR REPLACE INTO stability (round, figures, predictions) VALUES (?, ?, ?)",
+        number,
+        json.dumps(dict(figures)),
+        predictions,
     )
-    return [
-        RoundRecord(
-            number=row["round"],
-            seed=row["seed"],
-            answers_seen=row["answers_seen"],
-            labels=row["labels"],
-            train_size=row["train_size"],
-            started=row["started"],
-            trained=row["trained"],
-            metrics=load(row["metrics"]),
-            finished=row["finished"],
-            words=row["words"],
-            stability=load(row["figures"]),
-        )
-        for row in rows
-    ]
 
 
-def insert_texts(db: sqlite3.Connection, example_id: str, content: str, texts: Texts) -> None:
+def read_predictions(db: Database, number: int) -> bytes | None:
+    """Read what a round's model said of the stop set; `None` if that is not there."""
+    if not _has_stability(db):
+        return None
+    rows = db.read("SELECT predictions FROM stability WHERE round = ?", number)
+    return rows[0]["predictions"] if rows else None
+
+
+def insert_texts(
+    db: Database, example_id: str, content: str, texts: Texts, origin: str | None = None, parent: str | None = None
+) -> None:
     """Write the texts of an example, unless they are there."""
-    db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?, ?)", (example_id, content, dump(dict(texts))))
+    db.write(
+        "INSERT OR IGNORE INTO texts (example_id, content, texts, origin, parent) VALUES (?, ?, ?, ?, ?)",
+        example_id,
+        content,
+        dump(dict(texts)),
+        origin,
+        parent,
+    )
 
 
 def dump(value: Any) -> str | None:
@@ -171,3 +217,14 @@ def dump(value: Any) -> str | None:
 def load(text: str | None) -> Any:
     """Read what `dump` has written."""
     return None if text is None else json.loads(text)
+
+
+def _since_5(row: sqlite3.Row, column: str) -> Any:
+    """Return a column that stores of schema 3 and 4 lack."""
+    return row[column] if column in row.keys() else None  # noqa: SIM118, a Row has values, not keys
+
+
+def _has_stability(db: Database) -> bool:
+    """Whether the store has the table that one of schema 3 lacks."""
+    (version,) = db.read("PRAGMA user_version")[0]
+    return bool(version > 3)

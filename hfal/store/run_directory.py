@@ -20,8 +20,9 @@ COMPARE_NAME = "compare.yaml"
 
 
 def has_run(folder: Path) -> bool:
-    """Whether a run has begun in a folder."""
-    return store_file(folder).exists()
+    """Whether a folder has the store of a run; an empty file, which a killed process may have left, is none."""
+    file = store_file(folder)
+    return file.exists() and file.stat().st_size > 0
 
 
 def has_comparison(folder: Path) -> bool:
@@ -38,6 +39,26 @@ def check_no_comparison(folder: Path) -> None:
     if (folder / COMPARE_NAME).exists():
         raise RunDirectoryError(
             f"{folder} is the directory of a comparison (hfal compare): choose another run directory"
+        )
+
+
+def check_store_is_not_lost(run_dir: Path) -> None:
+    """Check that a directory without a store is not one of a run that has asked, which would begin again unnoticed.
+
+    Raises:
+        RunDirectoryError: There are queries, rounds, or half of a transaction.
+    """
+    journal = Path(f"{store_file(run_dir)}-journal")
+    queries = run_dir.glob("query-[0-9][0-9][0-9]*.*")
+    made_by_rounds = [folder for folder in (initial_model(run_dir), rounds_folder(run_dir)) if folder.exists()]
+    cut_off = [journal] if journal.exists() and not store_file(run_dir).exists() and journal.stat().st_size else []
+    trace = next(iter([*made_by_rounds, *sorted(queries), *cut_off]), None)
+    if trace is not None:
+        state = "empty" if store_file(run_dir).exists() else "missing"
+        raise RunDirectoryError(
+            f"{store_file(run_dir)}, which has all answers, is {state}, though a run has worked here (there is "
+            f"{trace.name}): put a backup of it in its place, make a new run directory of an export with `hfal "
+            "import`, name another run directory, or delete this one to begin anew"
         )
 
 

@@ -1,26 +1,36 @@
-"""The tables of a run."""
+"""The tables of a run, and how those of older versions become them.
+
+No table says which purposes, actions or origins there are: `hfal.store.records` and `hfal.store.answer_log` do, so
+that a new one needs no new version.
+"""
 
 import sqlite3
 from collections.abc import Iterator
 
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
-_VERSION_3 = """
+_META = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
 
+_TEXTS = """
 -- Of what was asked or came labeled, so that labeling and export need no data set beside this file.
 CREATE TABLE texts (
     example_id TEXT NOT NULL,
     content TEXT NOT NULL,
     texts TEXT NOT NULL,
+    origin TEXT,
+    parent TEXT,
     PRIMARY KEY (example_id, content)
 ) STRICT;
+"""
 
+_QUERIES = """
 CREATE TABLE queries (
     query INTEGER PRIMARY KEY,
     round INTEGER NOT NULL,
-    purpose TEXT NOT NULL CHECK (purpose IN ('holdout', 'seed', 'round')),
+    purpose TEXT NOT NULL,
     strategy TEXT NOT NULL,
     seed INTEGER NOT NULL,
     model TEXT,
@@ -29,7 +39,9 @@ CREATE TABLE queries (
     time TEXT NOT NULL,
     closed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+"""
 
+_QUERIED = """
 CREATE TABLE queried (
     query INTEGER NOT NULL REFERENCES queries (query),
     rank INTEGER NOT NULL,
@@ -41,25 +53,32 @@ CREATE TABLE queried (
     PRIMARY KEY (query, rank),
     UNIQUE (query, example_id)
 ) STRICT;
+"""
 
+_ANSWERS = """
 CREATE TABLE answers (
     answer INTEGER PRIMARY KEY AUTOINCREMENT,
     example_id TEXT NOT NULL,
     annotator TEXT NOT NULL,
-    action TEXT NOT NULL CHECK (action IN ('label', 'skip', 'unsure', 'correct', 'undo')),
+    action TEXT NOT NULL,
     label TEXT,
     comment TEXT,
     time TEXT NOT NULL,
     query INTEGER REFERENCES queries (query),
     content TEXT NOT NULL,
-    CHECK ((label IS NULL) = (action IN ('skip', 'unsure', 'undo')))
+    probability REAL
 ) STRICT;
+"""
+
+_APPEND_ONLY = """
 CREATE INDEX answers_by_example ON answers (example_id);
 CREATE TRIGGER answers_are_append_only_update BEFORE UPDATE ON answers
     BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
 CREATE TRIGGER answers_are_append_only_delete BEFORE DELETE ON answers
     BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
+"""
 
+_ROUNDS = """
 CREATE TABLE rounds (
     round INTEGER PRIMARY KEY,
     seed INTEGER NOT NULL,
@@ -79,10 +98,34 @@ _STABILITY = """
 CREATE TABLE stability (round INTEGER PRIMARY KEY, figures TEXT NOT NULL, predictions BLOB) STRICT;
 """
 
-SCHEMA = _VERSION_3 + _STABILITY
+SCHEMA = _META + _TEXTS + _QUERIES + _QUERIED + _ANSWERS + _APPEND_ONLY + _ROUNDS + _STABILITY
 
-UPGRADES = {3: _STABILITY}
-"""What a store of an older version lacks."""
+CLEAR_GIVEN_LABELS = "DROP TABLE answers;\nDROP TABLE texts;\n" + _TEXTS + _ANSWERS + _APPEND_ONLY
+"""Removes what came with the data of a run that has asked nothing; rows of the log cannot be deleted."""
+
+# SQLite cannot drop a CHECK, so a table without it takes the place of the one that has it; `foreign_keys` has to be
+# off meanwhile, or what refers to the old one would go with it.
+_WITHOUT_CHECKS = f"""
+{_QUERIES.replace("queries", "queries_5", 1)}
+INSERT INTO queries_5 SELECT query, round, purpose, strategy, seed, model, settings, versions, time, closed
+    FROM queries;
+DROP TABLE queries;
+ALTER TABLE queries_5 RENAME TO queries;
+{_ANSWERS.replace("answers", "answers_5", 1)}
+INSERT INTO answers_5
+    SELECT answer, example_id, annotator, action, label, comment, time, query, content, NULL FROM answers;
+UPDATE sqlite_sequence
+    SET seq = max(seq, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'answers'), 0))
+    WHERE name = 'answers_5';
+DROP TABLE answers;
+ALTER TABLE answers_5 RENAME TO answers;
+{_APPEND_ONLY}
+ALTER TABLE texts ADD COLUMN origin TEXT;
+ALTER TABLE texts ADD COLUMN parent TEXT;
+"""
+
+UPGRADES = {3: _STABILITY + _WITHOUT_CHECKS, 4: _WITHOUT_CHECKS}
+"""What makes the tables of an older version those of this one."""
 
 
 def set_schema(db: sqlite3.Connection, script: str) -> None:
@@ -98,5 +141,5 @@ def _split_statements(script: str) -> Iterator[str]:
     for line in script.splitlines(keepends=True):
         statement += line
         if sqlite3.complete_statement(statement):
-            yield statement
+            yield statement.strip()
             statement = ""

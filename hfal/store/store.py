@@ -9,7 +9,6 @@ import contextlib
 import copy
 import json
 import os
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,36 +16,37 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
+from hfal.errors import AnnotationError, ArgumentError, NoRunError, RunDirectoryError
 from hfal.store.answer_log import by_annotator, check_answer, entry_for, latest
-from hfal.store.database import open_database
-from hfal.store.ownership import locked, this_process
+from hfal.store.database import is_current, open_database, prepare_database
+from hfal.store.ownership import Owner, Ownership, locked, read_owner
 from hfal.store.records import DATASET, Answer, Query, RoundRecord, utc_now
 from hfal.store.rows import (
     insert_answer,
     insert_meta,
     insert_query,
     insert_round,
+    insert_stability,
     insert_texts,
     load,
     read_answers,
+    read_meta,
+    read_predictions,
     read_queries,
     read_rounds,
 )
-from hfal.store.run_directory import check_no_comparison, lock_file, store_file
+from hfal.store.run_directory import check_no_comparison, check_store_is_not_lost, has_run, store_file
 from hfal.store.run_info import Ended, PoolDraw, PublishedOptions, RunInfo, RunPlan, from_json
+from hfal.store.schema import CLEAR_GIVEN_LABELS, set_schema
 from hfal.tasks.kinds import Kind, kind_of
 from hfal.tasks.words import Texts
 
 
-_WITHOUT_LABEL = ("skip", "unsure", "undo")
 _LARGEST_INTEGER = 2**63 - 1  # of SQLite
 
 
 class Store:
-    """The SQLite file of one run directory.
+    """The SQLite file of one run directory. Several threads may use it: each read, and each transaction, is whole.
 
     Args:
         run_dir: The run directory; made if it is missing (not when `read_only`).
@@ -54,36 +54,44 @@ class Store:
         wait: How many seconds to wait for another process to make the store that is to be read.
 
     Raises:
+        NoRunError: There is none, or one without tables, when `read_only`.
+        RunDirectoryBusyError: It is of an older version, and another process works on it.
         RunDirectoryError: The file is of a schema version that this hfal does not know, is not hfal's, or is missing
-            when `read_only`. One of an older version that it knows is brought up to date, if it may be written.
+            where a run has worked. One of an older version that it knows is brought up to date, unless `read_only`.
     """
 
     def __init__(self, run_dir: str | os.PathLike[str], read_only: bool = False, wait: float = 0):
         self.run_dir = Path(run_dir).resolve()
         self.path = store_file(self.run_dir)
-        deadline = time.monotonic() + wait
-        while not self._exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if read_only and not self.path.exists():
-            raise RunDirectoryError(f"no run in {self.run_dir}: there is no {self.path.name}; is the path right?")
-        if not read_only:
+        if read_only:
+            deadline = time.monotonic() + wait
+            while not has_run(self.run_dir) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if not has_run(self.run_dir):
+                check_store_is_not_lost(self.run_dir)
+                state = f"yet: {self.path.name} is empty" if self.path.exists() else f"(no {self.path.name})"
+                raise NoRunError(f"no run in {self.run_dir} {state}; is the path right?")
+        else:
             check_no_comparison(self.run_dir)
             self.run_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(lock_file(self.run_dir))
+            if not is_current(self.path):
+                with locked(self.run_dir, lambda: _owner_of(self.path)):
+                    prepare_database(self.path)
         self._db = open_database(self.path, read_only)
-
-    def _exists(self) -> bool:
-        """Whether the file is there with its tables, which are made in one transaction."""
-        return self.path.exists() and self.path.stat().st_size > 0
+        self._ownership = Ownership(self._db, self.run_dir)
 
     def at_once(self) -> AbstractContextManager[None]:
-        """Record all that is recorded in a `with` block when it ends: all of it, or nothing after an error."""
-        return self._db.at_once()
+        """Record all that is recorded in a `with` block when it ends: all of it, or nothing after an error.
+
+        Other threads wait until then.
+        """
+        return self._ownership.writing()
 
     def copy(self) -> "Store":
         """Copy what the store knows now to the memory, where it stays so whatever others record, who need not wait."""
         other = copy.copy(self)
         other._db = self._db.copy()
+        other._ownership = Ownership(other._db, self.run_dir)
         return other
 
     def snapshot(self) -> AbstractContextManager[None]:
@@ -94,23 +102,36 @@ class Store:
         """Close the file. The store cannot be used afterwards."""
         self._db.close()
 
-    @contextlib.contextmanager
-    def own(self) -> Iterator[None]:
+    def own(self) -> AbstractContextManager[None]:
         """Own the run directory for the length of a `with` block; may be nested within one process.
 
-        The lock is the kernel's: it goes when the process dies, however it dies.
+        What others record is refused meanwhile. A process that dies owns nothing, however it dies.
 
         Raises:
             RunDirectoryBusyError: Another living process owns it.
         """
-        with locked(self._lock, self.run_dir, lambda: self.owner):
-            self.set_meta("owner", this_process())
-            yield
+        return self._ownership.own()
 
     @property
     def owner(self) -> str:
         """The process that owns the run directory, or owned it last."""
-        return self.meta("owner") or "nobody yet"
+        return str(read_owner(self._db) or "nobody yet")
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was asked, answered or trained; labels that came with the data are no answers."""
+        begun = "SELECT query FROM queries UNION ALL SELECT round FROM rounds"
+        answered = "SELECT answer FROM answers WHERE annotator <> ? OR action <> 'label'"
+        return bool(self._db.read(f"SELECT 1 WHERE EXISTS ({begun}) OR EXISTS ({answered})", DATASET))
+
+    def check_has_begun(self) -> None:
+        """Check that there is a run to speak of.
+
+        Raises:
+            NoRunError: Nothing has been asked.
+        """
+        if not self.has_begun:
+            raise NoRunError(f"no run in {self.run_dir} yet: nothing has been asked there; begin one with hfal run")
 
     # -- what the run is -------------------------------------------------------------------------------------------
 
@@ -118,8 +139,9 @@ class Store:
     def info(self) -> RunInfo:
         """The task and the labels of the run."""
         keys = "('task', 'scheme', 'label_names', 'labels_are_hidden')"
-        rows = self._db.execute(f"SELECT key, value FROM meta WHERE key IN {keys}")  # at one instant
-        found = {row["key"]: json.loads(row["value"]) for row in rows}
+        rows = f"SELECT key, value FROM meta WHERE key IN {keys}"  # at one instant
+        with self._db.decoding():
+            found = {row["key"]: json.loads(row["value"]) for row in self._db.read(rows)}
         return RunInfo(
             found.get("task"),
             found.get("scheme"),
@@ -129,9 +151,15 @@ class Store:
 
     def set_info(self, info: RunInfo) -> None:
         """Record the task and the labels of the run."""
-        with self._db.transaction():
+        with self.at_once():
             for key, value in asdict(info).items():
                 insert_meta(self._db, key, value)
+
+    def begin_anew(self, info: RunInfo) -> None:
+        """Record another task and other labels for a run that has not begun, and forget the labels of its data."""
+        with self.at_once():
+            set_schema(self._db, CLEAR_GIVEN_LABELS)
+            self.set_info(info)
 
     @property
     def plan(self) -> RunPlan | None:
@@ -196,12 +224,11 @@ class Store:
 
     def meta(self, key: str) -> Any:
         """Return the JSON value stored under `key`, or `None`."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row["value"])
+        return read_meta(self._db, key)
 
     def set_meta(self, key: str, value: Any) -> None:
         """Store a JSON value under `key`."""
-        with self._db.transaction():
+        with self.at_once():
             insert_meta(self._db, key, value)
 
     @property
@@ -213,9 +240,9 @@ class Store:
 
     def add_query(self, query: Query) -> Query:
         """Record a query, all of it or nothing, and return it with its number and time."""
-        with self._db.transaction():
+        with self.at_once():
             number = insert_query(self._db, query, utc_now())
-        return read_queries(self._db, "query = ?", number)[0]
+            return read_queries(self._db, "query = ?", number)[0]
 
     def queries(self) -> list[Query]:
         """Return all queries, oldest first."""
@@ -231,12 +258,12 @@ class Store:
 
     def close_query(self, number: int) -> None:
         """Close a query; its unanswered examples go back to the unlabeled ones."""
-        with self._db.transaction():
-            self._db.execute("UPDATE queries SET closed = 1 WHERE query = ?", (number,))
+        with self.at_once():
+            self._db.write("UPDATE queries SET closed = 1 WHERE query = ?", number)
 
     def holdout_ids(self) -> set[str]:
         """Return the ids of the examples that are held out."""
-        rows = self._db.execute("SELECT example_id FROM queried JOIN queries USING (query) WHERE purpose = 'holdout'")
+        rows = self._db.read("SELECT example_id FROM queried JOIN queries USING (query) WHERE purpose = 'holdout'")
         return {row["example_id"] for row in rows}
 
     # -- answers ---------------------------------------------------------------------------------------------------
@@ -258,24 +285,22 @@ class Store:
                 of `ACTIONS`, there is nothing to undo, or the answer names no annotator.
         """
         check_answer(answer)
-        if content is None:
-            row = self._texts_row(answer.example_id)
-            if row is None:
-                raise AnnotationError(f"nobody was asked about an example with the id {answer.example_id!r}")
-            content = row["content"]
-        if texts is None:
-            texts = self.texts(answer.example_id)
-        label = None if answer.action in _WITHOUT_LABEL else self._label(answer.label, texts)
-        said = self.answers_by_annotator(example_id=answer.example_id)
-        before = said.get((answer.example_id, str(answer.annotator)))
-        entry = entry_for(replace(answer, label=label, time=utc_now()), before)
-        if entry is None:
-            return None
-        with self._db.transaction():
+        with self.at_once():  # what was said before, too, is read in it: another thread may be saying the same
+            if content is None or texts is None:
+                known = self._known_texts(answer.example_id)
+                if known is None:
+                    raise AnnotationError(f"nobody was asked about an example with the id {answer.example_id!r}")
+                content, texts = content or known[0], texts or known[1]
+            label = None if answer.label is None else self._label(answer.label, texts)
+            said = self.answers_by_annotator(example_id=answer.example_id)
+            before = said.get((answer.example_id, str(answer.annotator)))
+            entry = entry_for(replace(answer, label=label, time=utc_now()), before)
+            if entry is None:
+                return None
             insert_texts(self._db, entry.example_id, content, texts)
             number = insert_answer(self._db, entry, content)
             if entry.action == "undo" and before is not None:
-                self._db.execute("UPDATE queries SET closed = 0 WHERE query = ?", (before.query,))
+                self._db.write("UPDATE queries SET closed = 0 WHERE query = ?", before.query)
         return replace(entry, number=number)
 
     def _label(self, label: Any, texts: Texts) -> str | list[str]:
@@ -287,18 +312,20 @@ class Store:
     def record_given(self, answers: Iterable[tuple[Answer, str, Texts]]) -> None:
         """Append the labels that came with the data, as `(answer, content, texts)`: all of them or none."""
         now = utc_now()
-        with self._db.transaction():
+        with self.at_once():
             for answer, content, texts in answers:
                 insert_texts(self._db, answer.example_id, content, texts)
                 insert_answer(self._db, replace(answer, time=now), content)
 
-    def _texts_row(self, example_id: str) -> sqlite3.Row | None:
+    def _known_texts(self, example_id: str) -> tuple[str, dict[str, str | list[str]]] | None:
+        """Return content and texts, by column, of an example that was queried or came with a label."""
         known = "SELECT content, texts FROM texts WHERE example_id = ? ORDER BY rowid DESC LIMIT 1"
         try:
-            row: sqlite3.Row | None = self._db.execute(known, (example_id,)).fetchone()
+            example_id.encode()
         except UnicodeEncodeError:  # half of a surrogate pair, as JSON may have it
             return None
-        return row
+        with self._db.decoding():
+            return next(((row["content"], load(row["texts"])) for row in self._db.read(known, example_id)), None)
 
     def texts(self, example_id: str) -> dict[str, str | list[str]]:
         """Return the texts, by column, of an example that was queried or came with a label.
@@ -306,11 +333,10 @@ class Store:
         Raises:
             KeyError: There is no such example.
         """
-        row = self._texts_row(example_id)
-        if row is None:
+        known = self._known_texts(example_id)
+        if known is None:
             raise KeyError(example_id)
-        texts: dict[str, str | list[str]] = load(row["texts"])
-        return texts
+        return known[1]
 
     def answers(self, until: int | None = None, example_id: str | None = None) -> list[Answer]:
         """Return the log, oldest first, up to and including answer number `until`, or of one example."""
@@ -324,7 +350,7 @@ class Store:
 
     def last_answer(self) -> int:
         """Return the number of the newest answer; 0 if there is none."""
-        number: int = self._db.execute("SELECT coalesce(max(answer), 0) FROM answers").fetchone()[0]
+        number: int = self._db.read("SELECT coalesce(max(answer), 0) FROM answers")[0][0]
         return number
 
     def answers_by_annotator(
@@ -339,6 +365,11 @@ class Store:
         Where several annotators answered one example, the latest answer holds.
         """
         return latest(self.answers_by_annotator(until))
+
+    def training_answers(self, until: int | None = None) -> dict[str, Answer]:
+        """Return example id to answer of the examples to train on: what is labeled and not held out."""
+        holdout = self.holdout_ids()
+        return {i: a for i, a in self.current_answers(until).items() if a.label is not None and i not in holdout}
 
     def labels_bought(self, until: int | None = None) -> int:
         """Return the number of labels bought from annotators, held-out ones included, without those of the data."""
@@ -371,9 +402,11 @@ class Store:
 
         Raises:
             RunDirectoryError: The store is not empty.
+            ArgumentError: A query has an unknown purpose.
+            AnnotationError: An answer has an unknown action, or a label where none belongs.
         """
-        with self._db.transaction():
-            if self._db.execute("SELECT count(*) FROM meta").fetchone()[0]:
+        with self.at_once():
+            if self.info != RunInfo() or self.has_begun:
                 raise RunDirectoryError(f"{self.path} has a run already")
             for key, value in {**asdict(info), "exported_rounds": exported_rounds}.items():
                 insert_meta(self._db, key, value)
@@ -387,45 +420,54 @@ class Store:
 
     def contents(self) -> dict[str, str]:
         """Return example id to the hash of its text as last queried or answered."""
-        rows = self._db.execute(
+        rows = self._db.read(
             "SELECT example_id, content FROM queried UNION ALL SELECT example_id, content FROM answers"
         )
         return {row["example_id"]: row["content"] for row in rows}
 
     # -- rounds ----------------------------------------------------------------------------------------------------
 
-    def start_round(
-        self, number: int, seed: int, labels: int, train_size: int, words: int | None = None
-    ) -> RoundRecord:
-        """Record that a round begins on the answers given so far; a round that had begun stays as it was."""
-        with self._db.transaction():
-            self._db.execute(
-                "INSERT OR IGNORE INTO rounds VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
-                (number, seed, self.last_answer(), labels, words, train_size, utc_now()),
-            )
-        record = self.round(number)
-        assert record is not None
+    def start_round(self, number: int, seed: int, train_size: int | None = None) -> RoundRecord:
+        """Record that a round begins on the answers given so far; a round that had begun stays as it was.
+
+        The labels, the words and the size are those of the very answers that are recorded as seen.
+
+        Args:
+            number: The round.
+            seed: What seeds its training.
+            train_size: How many examples it is trained on, where these are not the labeled ones.
+        """
+        with self.at_once():
+            begun = self.round(number)
+            if begun is not None:
+                return begun
+            seen = self.last_answer()
+            labels = self.labels_bought(seen)
+            words = self.words_bought(seen) if self.kind.of_words else None
+            size = len(self.training_answers(seen)) if train_size is None else train_size
+            record = RoundRecord(number, seed, seen, labels, size, utc_now(), None, None, None, words)
+            insert_round(self._db, record)
         return record
 
     def finish_training(self, number: int) -> None:
         """Record that a round's final model is on the disk."""
-        with self._db.transaction():
-            self._db.execute("UPDATE rounds SET trained = ? WHERE round = ?", (utc_now(), number))
+        with self.at_once():
+            self._db.write("UPDATE rounds SET trained = ? WHERE round = ?", utc_now(), number)
 
     def forget_training(self, number: int) -> None:
         """Record that a round has to be trained again, on the answers that it was trained on before."""
-        with self._db.transaction():
-            self._db.execute(
-                "UPDATE rounds SET trained = NULL, metrics = NULL, finished = NULL WHERE round = ?", (number,)
-            )
-            self._db.execute("DELETE FROM stability WHERE round = ?", (number,))
+        with self.at_once():
+            self._db.write("UPDATE rounds SET trained = NULL, metrics = NULL, finished = NULL WHERE round = ?", number)
+            self._db.write("DELETE FROM stability WHERE round = ?", number)
 
     def finish_round(self, number: int, metrics: Mapping[str, float]) -> None:
         """Record a round's metrics, and that it is over but for the answers to its query."""
-        with self._db.transaction():
-            self._db.execute(
+        with self.at_once():
+            self._db.write(
                 "UPDATE rounds SET metrics = ?, finished = ? WHERE round = ?",
-                (json.dumps(dict(metrics)), utc_now(), number),
+                json.dumps(dict(metrics)),
+                utc_now(),
+                number,
             )
 
     def round(self, number: int) -> RoundRecord | None:
@@ -440,9 +482,9 @@ class Store:
 
     def set_stop_set(self, example_ids: Sequence[str], seed: int) -> None:
         """Record the examples of the stop set, and remove the predictions for another one."""
-        with self._db.transaction():
+        with self.at_once():
             insert_meta(self._db, "stop_set", {"seed": seed, "examples": list(example_ids)})
-            self._db.execute("UPDATE stability SET predictions = NULL")
+            self._db.write("UPDATE stability SET predictions = NULL")
 
     def stop_set(self) -> list[str]:
         """Return the ids of the examples of the stop set, in its order; empty before it is drawn."""
@@ -457,15 +499,12 @@ class Store:
             figures: By the names of `hfal.stopping.stability`.
             predictions: As `hfal.stopping.stability.pack` gives them.
         """
-        with self._db.transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO stability VALUES (?, ?, ?)", (number, json.dumps(dict(figures)), predictions)
-            )
+        with self.at_once():
+            insert_stability(self._db, number, figures, predictions)
 
     def predictions(self, number: int) -> bytes | None:
         """Return a round's predictions for the stop set; `None` if there are none, or they are of another stop set."""
-        row = self._db.execute("SELECT predictions FROM stability WHERE round = ?", (number,)).fetchone()
-        return None if row is None else row["predictions"]
+        return read_predictions(self._db, number)
 
 
 @contextlib.contextmanager
@@ -473,7 +512,7 @@ def reading(run_dir: str | os.PathLike[str]) -> Iterator[Store]:
     """Open a copy of a run's store, as it is at one instant, beside a process that may be writing.
 
     Raises:
-        RunDirectoryError: There is no run in `run_dir`.
+        NoRunError: There is no run in `run_dir`, or nothing was asked yet.
     """
     store = Store(run_dir, read_only=True)
     try:
@@ -481,6 +520,30 @@ def reading(run_dir: str | os.PathLike[str]) -> Iterator[Store]:
     finally:
         store.close()
     try:
+        if not copied.last_answer():  # labels that came with the data may be read
+            copied.check_has_begun()
         yield copied
     finally:
         copied.close()
+
+
+def has_begun(run_dir: str | os.PathLike[str]) -> bool:
+    """Whether anything was asked in a directory, where there need be no run."""
+    try:
+        store = Store(run_dir, read_only=True)
+    except NoRunError:
+        return False
+    try:
+        return store.has_begun
+    finally:
+        store.close()
+
+
+def _owner_of(path: Path) -> Owner | None:
+    """Return the owner that a store of any known version names."""
+    try:
+        db = open_database(path, read_only=True)
+    except RunDirectoryError:
+        return None
+    with contextlib.closing(db):
+        return read_owner(db)

@@ -366,7 +366,7 @@ class ActiveLearningCallback(TrainerCallback):
             )
             return None
         number = 1 + max((record.number for record in store.rounds()), default=0)
-        store.start_round(number, seed, self.pool.labels_bought(), train_size, self.pool.words_bought())
+        store.start_round(number, seed, train_size)
         return number
 
 

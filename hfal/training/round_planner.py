@@ -73,12 +73,13 @@ class RoundPlanner:
 
     def decide(self) -> Step:
         """Have the open queries answered, and return what to do next."""
+        seen = self._store.last_answer()  # first: the reason may not count what is answered meanwhile
         last = self._last_finished()
         if last is not None:
             reason = self._reason_to_stop(last)
             if reason is not None:
                 logger.info("the run ends after round %d: %s", last.number, reason)
-                self._store.set_ended(Ended(reason, self._store.last_answer()))
+                self._store.set_ended(Ended(reason, seen))
                 return Step(last.number, ends=True)
             if self._store.query_of_round(last.number) is None and len(self.acquisition.budget.affordable()):
                 if not self._is_of_another_model(model_folder(self._store.run_dir, last.number)):
@@ -89,29 +90,25 @@ class RoundPlanner:
                 last = self._last_finished()
         number = 1 if last is None else last.number + 1
         self._check_models(number)
-        self._ask(number)
-        return self._begin(number)
+        return self._begin(self._ask(number))
 
-    def _ask(self, number: int) -> None:
-        """Have the queries answered that a round is to be trained with."""
+    def _ask(self, number: int) -> RoundRecord:
+        """Have the queries answered that a round is to be trained with, and return its record."""
         may_wait = self.trainer.args.world_size == 1
         if self._store.round(number) is None:
             # The query of a round that was cut off is asked when the round is finished, as it would have been.
             ask(self._store, self.annotator, may_wait=may_wait)
-        while not self._pool.training_labels():
+        while True:
+            with self._store.at_once():  # or an answer might be taken back in between
+                if self._store.training_answers():
+                    return self._store.start_round(number, _training_seed(self._base_seed, number))
             if self.acquisition.first.propose_seed_set() is None:
                 raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
             ask(self._store, self.annotator, may_wait=may_wait)
 
-    def _begin(self, number: int) -> Step:
-        """Record that a round begins, unless it has, and find where its training stands."""
-        record = self._store.start_round(
-            number,
-            _training_seed(self._base_seed, number),
-            self._pool.labels_bought(),
-            len(self._pool.training_labels()),
-            self._pool.words_bought(),
-        )
+    def _begin(self, record: RoundRecord) -> Step:
+        """Find where the training of a round stands."""
+        number = record.number
         folder = round_folder(self._store.run_dir, number)
         checkpoint = None if self.trainer.args.save_only_model else last_complete_checkpoint(folder)
         if self._is_of_another_model(model_folder(self._store.run_dir, number) if record.trained else checkpoint):

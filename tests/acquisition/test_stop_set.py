@@ -43,7 +43,7 @@ def test_each_round_is_compared_with_the_one_before(tmp_path):
     store = pool.store
     sure, even = [0.0, 1.0], [0.5, 0.5]
     for number, rows in enumerate([[sure, sure, even, even], [sure, sure, even, sure]], start=1):
-        store.start_round(number, seed=1, labels=2, train_size=2)
+        store.start_round(number, seed=1)
         assert not is_measured(store, number)
         record_predictions(store, pool.task, number, {"probabilities": np.array(rows, np.float32)})
         assert is_measured(store, number)

@@ -180,7 +180,7 @@ def test_what_is_on_the_disk_says_how_far_a_run_is(tmp_path: Path) -> None:
     assert rounds_of(tmp_path / "a") == []
     assert not (tmp_path / "a").exists()  # looking makes nothing
     store = Store(tmp_path / "a")
-    store.start_round(1, 43, 8, 8)
+    store.start_round(1, 43)
     assert [record.number for record in rounds_of(tmp_path / "a")] == [1]
     assert not is_finished(tmp_path / "a")
     store.set_meta("ended", {"reason": "3 rounds were asked for", "answer": 8})

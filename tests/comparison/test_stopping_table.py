@@ -7,6 +7,7 @@ from hfal.stopping.criteria import Kappa, Target
 from hfal.store.records import RoundRecord
 from hfal.store.store import Store
 from support.rounds import rounds
+from support.stores import begin_round
 
 
 def test_the_table_says_where_each_would_have_stopped_and_what_that_cost():
@@ -34,7 +35,7 @@ def test_the_table_says_where_each_would_have_stopped_and_what_that_cost():
 def test_the_table_reads_run_directories_and_leaves_out_what_was_not_recorded(tmp_path):
     store = Store(tmp_path)
     for number, accuracy in enumerate([0.6, 0.8, 0.8, 0.8, 0.8], start=1):
-        store.start_round(number, seed=1, labels=10 * number, train_size=10 * number)
+        begin_round(store, number, labels=10 * number)
         store.finish_round(number, {"eval_accuracy": accuracy})
     (row,) = stopping_table([tmp_path], "accuracy")
     assert (row.criterion, row.stopped, row.labels) == ("plateau(accuracy, 0.01, rounds=3)", 1, 50)

@@ -192,7 +192,11 @@ def test_missing_file_is_named_in_full(tmp_path: Path, monkeypatch: pytest.Monke
         parse_arguments(BOTH, ["reviews.csv"])
     with pytest.raises(FileNotFoundError, match=r"is neither a run nor a comparison \(there is no config\.yaml"):
         parse_arguments(BOTH, ["."])
-    Store(tmp_path).close()
+    store = Store(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"is neither a run nor a comparison"):
+        parse_arguments(BOTH, ["."])  # a start was refused before it asked
+    store.start_round(1, seed=1)
+    store.close()
     with pytest.raises(FileNotFoundError, match="was started by a script: start that again"):
         parse_arguments(BOTH, ["."])
     (tmp_path / "config.yaml").touch()

@@ -1,5 +1,7 @@
 """Pools in the run directory that they began in: data that grew, was edited, or is other data."""
 
+import sqlite3
+
 import pytest
 from datasets import Dataset
 
@@ -48,7 +50,8 @@ def test_a_run_directory_of_another_pool_is_refused(tmp_path):
 
 
 def test_other_label_names_are_refused(tmp_path):
-    a_pool(tmp_path)
+    pool = a_pool(tmp_path)
+    pool.record(Answer(ids_of(pool)[0], "negative", annotator="ann"))
     with pytest.raises(RunDirectoryError, match="began with negative, positive"):
         a_pool(tmp_path, label_names=["positive", "negative"])
 
@@ -62,9 +65,29 @@ def test_a_partly_labeled_dataset_is_labeled_in_part(tmp_path, labels):
 
 
 def test_rows_appended_without_labels_do_not_reveal_what_was_hidden(tmp_path):
-    a_pool(tmp_path, labels=[1, 0, 1, 0])
+    pool = a_pool(tmp_path, labels=[1, 0, 1, 0])
+    pool.record(Answer(ids_of(pool)[0], action="skip", annotator="ann"))
     again = a_pool(tmp_path, ["good", "bad", "fine", "awful", "new"], labels=[1, 0, 1, 0, -1])
     assert len(again.labeled) == 0
+
+
+@pytest.mark.parametrize("labels", [[1, -1, -1, 0], [1, 0, 1, 0], [-1, -1, 1, 1]])
+def test_where_nothing_was_asked_another_pool_begins_anew(tmp_path, labels):
+    a_pool(tmp_path, labels=[1, 1, -1, 0]).store.close()  # of a start that was refused afterwards
+    pool = a_pool(tmp_path, ["good", "bad", "new", "awful"], labels=labels, label_names=["no", "yes"])
+    given = {i: ["no", "yes"][label] for i, label in zip(ids_of(pool), labels, strict=True) if label >= 0}
+    assert pool.labels() == ({} if len(given) == 4 else given)
+    assert pool.store.info.label_names == ("no", "yes")
+    assert [answer.number for answer in pool.store.answers()] == list(range(1, 1 + len(pool.labels())))
+    pool.record(Answer(ids_of(pool)[2], "no", annotator="ann"))
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        pool.store._db.execute("DELETE FROM answers")
+
+
+def test_another_task_begins_anew_where_nothing_was_asked(tmp_path):
+    a_pool(tmp_path)
+    data = Dataset.from_dict({"tokens": [["a", "b"], ["c"]], "ner_tags": [["O", "B-X"], ["O"]]})
+    assert Pool(data, tmp_path, "tokens", "ner_tags").store.info.task == "token_classification"
 
 
 def test_a_label_of_the_dataset_that_was_taken_back_stays_so(tmp_path):

@@ -38,15 +38,15 @@ STOPPING = Mode("model_init", "continue", stop="uncertainty(1.0, rounds=2) and k
 
 # In the order in which a run reaches them; each process but the last dies at one of them.
 ANNOTATING = [
-    Kill("sql PRAGMA user_version = 4"),  # the tables are half made
-    Kill("sql INSERT INTO queried VALUES (1, 3, *"),  # the holdout's query is half written
+    Kill("sql PRAGMA user_version = 5"),  # the tables are half made
+    Kill("sql INSERT INTO queried (*) VALUES (1, 3, *"),  # the holdout's query is half written
     Kill("question holdout 0", 3),  # between two answers
     Kill("answer holdout 0"),  # asked, the answer is on its way
     Kill("sql INSERT INTO answers *", 2),  # in the answer's transaction, before it has written
     Kill("sql COMMIT of INSERT INTO answers *"),  # in the answer's transaction, after it has written
     Kill("acknowledgement seed 0", 3),  # the answer is committed, and the annotator does not know it yet
     Kill("sql UPDATE queries SET closed*"),  # all answered, the query still open
-    Kill("sql COMMIT of INSERT OR IGNORE INTO rounds *"),
+    Kill("sql COMMIT of INSERT INTO rounds *"),
 ]
 TRAINING = [
     Kill("step 6 of round 001"),  # two steps after a checkpoint
@@ -59,7 +59,7 @@ TRAINING = [
 ]
 SCORING = [
     Kill("scoring", 4),
-    Kill("sql INSERT INTO queried VALUES (3, 2, *"),  # the round's query is half written
+    Kill("sql INSERT INTO queried (*) VALUES (3, 2, *"),  # the round's query is half written
     Kill("sql COMMIT of INSERT INTO queried *"),
     Kill("evaluation of round 001"),  # model and query are on the disk, the round is not over
     Kill("acknowledgement round 1", 2),
@@ -94,7 +94,7 @@ COMMITTEES = [
 ]
 # What says whether to stop after round 2, which it does.
 STOP_SETS = [
-    Kill("sql INSERT OR REPLACE INTO meta VALUES ('stop_set'*"),
+    Kill("sql INSERT OR REPLACE INTO meta (*) VALUES ('stop_set'*"),
     Kill("sql COMMIT of UPDATE stability SET predictions*"),  # drawn, and nothing is said of it yet
     Kill("sql INSERT OR REPLACE INTO stability *"),
     Kill("sql COMMIT of INSERT OR REPLACE INTO stability *"),
@@ -102,7 +102,7 @@ STOP_SETS = [
     Kill("step 2 of round 002"),
     Kill("sql COMMIT of INSERT OR REPLACE INTO stability *"),  # of round 2, with what round 1 had said from the disk
     Kill("evaluation of round 002"),
-    Kill("sql INSERT OR REPLACE INTO meta VALUES ('ended', '{*"),  # it knows that it is to stop
+    Kill("sql INSERT OR REPLACE INTO meta (*) VALUES ('ended', '{*"),  # it knows that it is to stop
 ]
 # Where predictions of one round become training data of the next.
 PREDICTIONS = [

@@ -9,6 +9,7 @@ from hfal.errors import ArgumentError
 from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.store.records import RoundRecord
 from hfal.store.store import Store
+from support.stores import begin_round
 
 
 def record(number: int, metrics: dict[str, float] | None, finished: str | None = "2026-01-02") -> RoundRecord:
@@ -38,9 +39,9 @@ def test_table_of_a_run_without_evaluation_and_of_no_rounds() -> None:
 
 def test_table_of_a_store_with_a_round_in_progress(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.start_round(1, seed=1, labels=10, train_size=9)
+    begin_round(store, 1, labels=10, train_size=9)
     store.finish_round(1, {"eval_accuracy": 0.5})
-    store.start_round(2, seed=2, labels=20, train_size=18)
+    begin_round(store, 2, labels=20, train_size=18)
     lines = rounds_table(store.rounds()).split("\n")
     assert [line.split() for line in lines] == [
         ["round", "labels", "trained", "on", "accuracy"],

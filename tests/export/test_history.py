@@ -22,7 +22,7 @@ def test_numbers_that_json_does_not_have_are_null(tmp_path: Path) -> None:
     store.add_query(Query(1, "round", "odd", 0, examples, settings={"odd": [math.nan]}))
     for i in scores:
         store.record(Answer(i, NAMES[0], annotator="Ann", query=1))
-    store.start_round(1, 0, 3, 3)
+    store.start_round(1, 0)
     store.finish_training(1)
     store.finish_round(1, {"eval_loss": math.nan, "eval_accuracy": 0.5})
     store.close()

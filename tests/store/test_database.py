@@ -24,14 +24,14 @@ def test_another_schema_version_is_refused_and_left_alone(tmp_path):
     store._db.execute("PRAGMA user_version = 99")
     store.close()
     before = (tmp_path / "labels.sqlite").read_bytes()
-    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 4"):
+    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 5"):
         Store(tmp_path)
     assert (tmp_path / "labels.sqlite").read_bytes() == before
 
 
 def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path):
     (tmp_path / "labels.sqlite").write_text("these are my notes, not a database " * 50)
-    with pytest.raises(RunDirectoryError, match="cannot be used as a store of hfal"):
+    with pytest.raises(RunDirectoryError, match=r"labels.sqlite is damaged \(file is not a database\)"):
         Store(tmp_path)
     other = sqlite3.connect(tmp_path / "other.sqlite")
     other.execute("CREATE TABLE notes (text)")

@@ -35,6 +35,8 @@ def test_a_run_and_a_comparison_are_told_apart_by_a_file(tmp_path):
     assert not run_directory.has_comparison(tmp_path)
     run_directory.check_no_comparison(tmp_path)
     (tmp_path / "labels.sqlite").touch()
+    assert not run_directory.has_run(tmp_path)
+    (tmp_path / "labels.sqlite").write_text("tables")
     assert run_directory.has_run(tmp_path)
     (tmp_path / "compare.yaml").touch()
     assert run_directory.has_comparison(tmp_path)

@@ -204,9 +204,9 @@ def test_senseless_answers_are_refused(tmp_path, action, label):
 def test_a_round_that_had_begun_stays_as_it_was(tmp_path):
     store = Store(tmp_path)
     say(store, "a", "positive")
-    store.start_round(1, seed=43, labels=1, train_size=1)
+    store.start_round(1, seed=43)
     say(store, "b", "positive")
-    again = Store(tmp_path).start_round(1, seed=99, labels=2, train_size=2)
+    again = Store(tmp_path).start_round(1, seed=99)
     assert (again.seed, again.answers_seen, again.labels) == (43, 1, 1)
     store.finish_round(1, {"eval_accuracy": 0.5})
     assert Store(tmp_path).round(1).metrics == {"eval_accuracy": 0.5}
@@ -230,7 +230,7 @@ def test_what_was_said_of_the_stop_set_goes_with_the_training_and_with_the_stop_
     store.set_stop_set(["b", "a"], seed=7)
     assert store.stop_set() == ["b", "a"]
     for number in (1, 2):
-        store.start_round(number, seed=43, labels=number, train_size=number)
+        store.start_round(number, seed=43)
         store.record_stability(number, {"uncertainty": 0.5}, b"said")
     store.forget_training(2)
     assert [r.stability for r in store.rounds()] == [{"uncertainty": 0.5}, None]

@@ -12,7 +12,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -99,7 +99,6 @@ class Instants:
         self.file = os.open(places.instant, os.O_CREAT | os.O_WRONLY)
         self.statement = ""
         sys.addaudithook(self.on_audit)
-        sys.setprofile(self.find_database)
 
     def reach(self, name: str, path: str | None = None) -> None:
         os.pwrite(self.file, name[:200].ljust(200).encode(), 0)
@@ -112,7 +111,9 @@ class Instants:
             os.kill(os.getpid(), self.kill.signal)
 
     def on_audit(self, event: str, arguments: tuple) -> None:
-        """Files of the run directory that are about to be written, renamed or removed."""
+        """Files of the run directory that are about to be written, renamed or removed, and databases."""
+        if event == "sqlite3.connect/handle":
+            trace_statements(self.on_statement)
         if event == "os.remove" and arguments[1] != -1:  # by `shutil.rmtree`, which names files without their folder
             self.reach(f"remove {arguments[0]}")
         if event not in ("open", "os.rename", "shutil.rmtree") or not isinstance(arguments[0], str | Path):
@@ -124,16 +125,24 @@ class Instants:
             return
         self.reach(f"{event.rpartition('.')[2]} {path.removeprefix(self.run_dir + '/')}", path)
 
-    def find_database(self, frame: FrameType, event: str, function: Any) -> None:
-        """Trace the statements of the run's database from its very first one on."""
-        if event == "c_call" and function.__name__ == "execute" and isinstance(function.__self__, sqlite3.Connection):
-            sys.setprofile(None)
-            function.__self__.set_trace_callback(self.on_statement)
-
     def on_statement(self, statement: str) -> None:
         """A statement that is about to be executed; the last one of a transaction is named after what it commits."""
         self.reach(f"sql COMMIT of {self.statement}" if statement == "COMMIT" else f"sql {statement}")
         self.statement = statement
+
+
+def trace_statements(call: Callable[[str], None]) -> None:
+    """Trace the statements of a database that has just been opened from its very first one on.
+
+    When `sys.addaudithook` hears of the connection, it cannot be traced yet.
+    """
+
+    def find(frame: FrameType, event: str, function: Any) -> None:
+        if event == "c_call" and function.__name__ == "execute" and isinstance(function.__self__, sqlite3.Connection):
+            sys.setprofile(None)
+            function.__self__.set_trace_callback(call)
+
+    sys.setprofile(find)
 
 
 class LoggingAnnotator(SimulatedAnnotator):

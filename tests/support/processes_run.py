@@ -126,7 +126,7 @@ def score(folder: Path) -> None:
     query = acquisition.propose(model, collate, 1, args)
     assert query is not None
     if rank == 0:
-        pool.store.start_round(1, 1, 0, 0)
+        pool.store.start_round(1, 1)
     acquisition.measure(model, collate, 1, args)
     errors = []
 

@@ -7,6 +7,7 @@ from hfal.store.records import Answer, Queried, Query
 from hfal.store.store import Store, reading
 from hfal.tasks.tags import tag_names
 from hfal.tasks.words import words_of
+from support.stores import begin_round
 
 
 TASKS = ["text_classification", "multi_label_classification", "token_classification"]
@@ -56,7 +57,7 @@ def make_run(run_dir: Path, task: str = "text_classification") -> Store:
             else:
                 store.record(Answer(f"x{i}", label(task, i, texts[i]), annotator=SECRET_NAME, query=number))
         if number > 1:
-            store.start_round(number - 1, 42, 2 * number, 2 * (number - 1))
+            begin_round(store, number - 1, 2 * number, 2 * (number - 1), seed=42)
             store.finish_training(number - 1)
             store.finish_round(number - 1, {"eval_loss": 0.5, "eval_accuracy": 0.25 * number})
     return store
