@@ -16,8 +16,11 @@ from hfal.errors import NoRunError, RunDirectoryError
 from hfal.store.run_directory import check_store_is_not_lost
 from hfal.store.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, set_schema
 from hfal.utils.files import atomic_write
+from hfal.utils.visible_text import one_line
 
 
+_NOT_READ = "cannot be read ({})"
+_NOT_WRITTEN = "cannot be written ({}), and what was to be recorded now is not; all that was recorded before is safe"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 
 
@@ -44,16 +47,26 @@ class Database(sqlite3.Connection):
         Raises:
             RunDirectoryError: The file is damaged or cannot be read.
         """
-        with self.lock, self._in_one_line("cannot be read"):
+        with self.lock, self._in_one_line(_NOT_READ):
             return self.execute(sql, values).fetchall()
 
     def write(self, sql: str, *values: Any) -> int | None:
-        """Run a statement that writes, in a transaction; return the id of the row that it has inserted."""
-        return self.execute(sql, values).lastrowid
+        """Run a statement that writes, in a transaction; return the id of the row that it has inserted.
+
+        Raises:
+            RunDirectoryError: The file is damaged or cannot be written.
+        """
+        with self._in_one_line(_NOT_WRITTEN):
+            return self.execute(sql, values).lastrowid
 
     def write_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run a statement that writes for each row, in a transaction."""
-        self.executemany(sql, rows)
+        """Run a statement that writes for each row, in a transaction.
+
+        Raises:
+            RunDirectoryError: The file is damaged or cannot be written.
+        """
+        with self._in_one_line(_NOT_WRITTEN):
+            self.executemany(sql, rows)
 
     @contextlib.contextmanager
     def decoding(self) -> Iterator[None]:
@@ -81,50 +94,48 @@ class Database(sqlite3.Connection):
             if self._in_transaction:
                 yield
                 return
-            failure = "cannot be written, and what was to be recorded now is not; all that was recorded before is safe"
-            with self._in_one_line(failure):
-                try:
-                    self.execute("BEGIN IMMEDIATE")
-                    self._in_transaction = True
-                    yield
-                    self.execute("COMMIT")
-                except BaseException:
-                    if self.in_transaction:  # a full disk has ended it
-                        with contextlib.suppress(sqlite3.Error):
-                            self.execute("ROLLBACK")
-                    raise
-                finally:
-                    self._in_transaction = False
+            try:
+                self.write("BEGIN IMMEDIATE")
+                self._in_transaction = True
+                yield
+                self.write("COMMIT")
+            except BaseException:
+                if self.in_transaction:  # a full disk has ended it
+                    with contextlib.suppress(sqlite3.Error):
+                        self.execute("ROLLBACK")
+                raise
+            finally:
+                self._in_transaction = False
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read the state of one instant in a `with` block; other threads wait."""
-        with self.lock, self._in_one_line("cannot be read"):
+        with self.lock:
             if self.in_transaction:
                 yield
                 return
-            self.execute("BEGIN")
+            self.read("BEGIN")
             try:
                 yield
             finally:
-                self.execute("ROLLBACK")
+                self.read("ROLLBACK")
 
     def copy(self) -> "Database":
         """Return a copy in memory that cannot be written."""
         copied = _connect(":memory:", self.path)
-        with self.lock, self._in_one_line("cannot be read"):
+        with self.lock, self._in_one_line(_NOT_READ):
             self.backup(copied)
         copied.execute("PRAGMA query_only = ON")
         return copied
 
     @contextlib.contextmanager
     def _in_one_line(self, failure: str) -> Iterator[None]:
-        """Say what SQLite finds wrong with the file, or the disk; errors of the caller stay as they are."""
+        """Say in one line what SQLite finds wrong with the file, or the disk; wrong calls stay as they are."""
         try:
             yield
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.NotSupportedError, sqlite3.DataError):
             raise
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a message may quote what is damaged
             raise _in_one_line(self.path, error, failure) from error
 
 
@@ -170,9 +181,9 @@ def prepare_database(path: Path) -> None:
         _make(path)
     elif version != SCHEMA_VERSION:
         with contextlib.closing(_open(path, path, "rw")) as db:
-            db.execute("PRAGMA foreign_keys = OFF")
+            db.read("PRAGMA foreign_keys = OFF")
             with db.transaction():
-                set_schema(db, UPGRADES[version])
+                set_schema(db.write, UPGRADES[version])
                 if db.read("PRAGMA foreign_key_check"):
                     raise _damaged(path, "some answers are of queries that are gone")
 
@@ -189,7 +200,7 @@ def _make(path: Path) -> None:
             contextlib.closing(_open(written, path, "rwc")) as db,
             db.transaction(),
         ):
-            set_schema(db, SCHEMA)
+            set_schema(db.write, SCHEMA)
     except OSError as error:
         raise RunDirectoryError(f"{path} cannot be made ({error})") from error
     finally:
@@ -227,7 +238,7 @@ def _open(file: Path, path: Path, mode: str) -> Database:
     except sqlite3.Error as error:
         raise RunDirectoryError(f"{path} cannot be opened ({error})") from error
     try:
-        with db._in_one_line("cannot be read"):
+        with db._in_one_line(_NOT_READ):
             db.execute("PRAGMA synchronous = EXTRA")
             db.execute("PRAGMA foreign_keys = ON")
     except BaseException:
@@ -245,18 +256,17 @@ def _connect(uri: str, path: Path) -> Database:
     return db
 
 
-def _in_one_line(path: Path, error: sqlite3.Error, failure: str) -> RunDirectoryError:
+def _in_one_line(path: Path, error: Exception, failure: str) -> RunDirectoryError:
     code = getattr(error, "sqlite_errorcode", None)
     gone = str(error).startswith(("no such table", "no such column", "Could not decode"))
-    if gone or (code is not None and code & 0xFF in _DAMAGE):
+    if gone or isinstance(error, UnicodeDecodeError) or (code is not None and code & 0xFF in _DAMAGE):
         return _damaged(path, error)
-    problem, _, rest = failure.partition(",")
-    return RunDirectoryError(f"{path} {problem} ({error}){rest and ',' + rest}")
+    return RunDirectoryError(f"{path} {failure.format(error)}")
 
 
 def _damaged(path: Path, problem: object) -> RunDirectoryError:
     return RunDirectoryError(
-        f"{path} is damaged ({problem}): put a backup of it in its place, save what is left with "
+        f"{path} is damaged ({one_line(str(problem))[:200]}): put a backup of it in its place, save what is left with "
         f"`sqlite3 {shlex.quote(str(path))} .recover | sqlite3 NEW.sqlite`, or make a new run directory of an export "
         "with `hfal import`"
     )

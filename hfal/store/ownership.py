@@ -7,10 +7,11 @@ not lock.
 
 import contextlib
 import os
+import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from hfal.errors import RunDirectoryBusyError, RunDirectoryError
 from hfal.store.database import Database
 from hfal.store.rows import insert_meta, read_meta
 from hfal.store.run_directory import lock_file
+from hfal.store.run_info import from_json
 from hfal.utils.processes import is_alive, start_of
 
 
@@ -62,10 +64,10 @@ class Owner:
 def read_owner(db: Database) -> Owner | None:
     """Read the record of the owner; `None` before there was one."""
     found = read_meta(db, "owner")
-    if isinstance(found, str):  # `pid 12 on here`, of an older hfal
-        words = found.split(" ", 3)
-        return Owner(int(words[1]), words[3], token="") if len(words) == 4 and words[1].isdecimal() else None
-    return Owner(**found) if isinstance(found, Mapping) else None
+    if isinstance(found, str):  # of an older hfal
+        written = re.fullmatch(r"pid (\d+) on (.+)", found)
+        return Owner(int(written[1]), written[2], token="") if written else None
+    return from_json(Owner, found)
 
 
 @contextlib.contextmanager

@@ -5,12 +5,15 @@ What an older hfal has made may be read as it is: columns and tables that it lac
 
 import json
 import sqlite3
-from typing import Any
+from typing import Any, TypeVar
 
 from hfal.store.answer_log import check_answer
 from hfal.store.database import Database
 from hfal.store.records import Answer, Queried, Query, RoundRecord, check_query
 from hfal.tasks.words import Texts
+
+
+T = TypeVar("T")
 
 
 def insert_meta(db: Database, key: str, value: Any) -> None:
@@ -64,20 +67,20 @@ def read_queries(db: Database, condition: str, *values: Any) -> list[Query]:
     with db.decoding():
         return [
             Query(
-                round=row["round"],
-                purpose=row["purpose"],
-                strategy=row["strategy"],
-                seed=row["seed"],
+                round=_get(row, "round", int),
+                purpose=_get(row, "purpose", str),
+                strategy=_get(row, "strategy", str),
+                seed=_get(row, "seed", int),
                 model=row["model"],
                 settings=json.loads(row["settings"]),
                 versions=json.loads(row["versions"]),
-                number=row["query"],
-                time=row["time"],
+                number=_get(row, "query", int),
+                time=_get(row, "time", str),
                 closed=bool(row["closed"]),
                 examples=tuple(
                     Queried(
-                        e["example_id"],
-                        e["content"],
+                        _get(e, "example_id", str),
+                        _get(e, "content", str),
                         load(e["texts"]),
                         e["score"],
                         load(e["suggestion"]),
@@ -120,13 +123,13 @@ def read_answers(db: Database, condition: str, *values: Any) -> list[Answer]:
     with db.decoding():
         return [
             Answer(
-                example_id=row["example_id"],
+                example_id=_get(row, "example_id", str),
                 label=load(row["label"]),
-                action=row["action"],
-                annotator=row["annotator"],
+                action=_get(row, "action", str),
+                annotator=_get(row, "annotator", str),
                 query=row["query"],
-                time=row["time"],
-                number=row["answer"],
+                time=_get(row, "time", str),
+                number=_get(row, "answer", int),
                 comment=row["comment"],
                 probability=_since_5(row, "probability"),
             )
@@ -161,12 +164,12 @@ def read_rounds(db: Database, condition: str, *values: Any) -> list[RoundRecord]
     with db.decoding():
         return [
             RoundRecord(
-                number=row["round"],
-                seed=row["seed"],
-                answers_seen=row["answers_seen"],
-                labels=row["labels"],
-                train_size=row["train_size"],
-                started=row["started"],
+                number=_get(row, "round", int),
+                seed=_get(row, "seed", int),
+                answers_seen=_get(row, "answers_seen", int),
+                labels=_get(row, "labels", int),
+                train_size=_get(row, "train_size", int),
+                started=_get(row, "started", str),
                 trained=row["trained"],
                 metrics=load(row["metrics"]),
                 finished=row["finished"],
@@ -209,6 +212,13 @@ def insert_texts(
     )
 
 
+def read_contents(db: Database) -> dict[str, str]:
+    """Read the hash of the text of each example, by id, as it was last queried or answered."""
+    rows = "SELECT example_id, content FROM queried UNION ALL SELECT example_id, content FROM answers"
+    with db.decoding():
+        return {_get(row, "example_id", str): _get(row, "content", str) for row in db.read(rows)}
+
+
 def dump(value: Any) -> str | None:
     """Write a value as JSON, and `None` as NULL."""
     return None if value is None else json.dumps(value, ensure_ascii=False)
@@ -217,6 +227,18 @@ def dump(value: Any) -> str | None:
 def load(text: str | None) -> Any:
     """Read what `dump` has written."""
     return None if text is None else json.loads(text)
+
+
+def _get(row: sqlite3.Row, column: str, kind: type[T]) -> T:
+    """Return a value that is never NULL.
+
+    Raises:
+        TypeError: It is of another kind, which no transaction has written.
+    """
+    value = row[column]
+    if not isinstance(value, kind):
+        raise TypeError(f"{column} is {value!r}")
+    return value
 
 
 def _since_5(row: sqlite3.Row, column: str) -> Any:

@@ -5,7 +5,7 @@ that a new one needs no new version.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 SCHEMA_VERSION = 5
@@ -128,11 +128,16 @@ UPGRADES = {3: _STABILITY + _WITHOUT_CHECKS, 4: _WITHOUT_CHECKS}
 """What makes the tables of an older version those of this one."""
 
 
-def set_schema(db: sqlite3.Connection, script: str) -> None:
-    """Run a script within the open transaction, and set the version of the schema."""
+def set_schema(run: Callable[[str], object], script: str) -> None:
+    """Run a script within the open transaction, and set the version of the schema.
+
+    Args:
+        run: Runs a statement.
+        script: The statements.
+    """
     for statement in _split_statements(script):
-        db.execute(statement)
-    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        run(statement)
+    run(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _split_statements(script: str) -> Iterator[str]:

@@ -30,6 +30,7 @@ from hfal.store.rows import (
     insert_texts,
     load,
     read_answers,
+    read_contents,
     read_meta,
     read_predictions,
     read_queries,
@@ -158,7 +159,7 @@ class Store:
     def begin_anew(self, info: RunInfo) -> None:
         """Record another task and other labels for a run that has not begun, and forget the labels of its data."""
         with self.at_once():
-            set_schema(self._db, CLEAR_GIVEN_LABELS)
+            set_schema(self._db.write, CLEAR_GIVEN_LABELS)
             self.set_info(info)
 
     @property
@@ -242,7 +243,7 @@ class Store:
         """Record a query, all of it or nothing, and return it with its number and time."""
         with self.at_once():
             number = insert_query(self._db, query, utc_now())
-            return read_queries(self._db, "query = ?", number)[0]
+        return read_queries(self._db, "query = ?", number)[0]
 
     def queries(self) -> list[Query]:
         """Return all queries, oldest first."""
@@ -420,10 +421,7 @@ class Store:
 
     def contents(self) -> dict[str, str]:
         """Return example id to the hash of its text as last queried or answered."""
-        rows = self._db.read(
-            "SELECT example_id, content FROM queried UNION ALL SELECT example_id, content FROM answers"
-        )
-        return {row["example_id"]: row["content"] for row in rows}
+        return read_contents(self._db)
 
     # -- rounds ----------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,9 @@ STOPPING = Mode("model_init", "continue", stop="uncertainty(1.0, rounds=2) and k
 
 # In the order in which a run reaches them; each process but the last dies at one of them.
 ANNOTATING = [
-    Kill("sql PRAGMA user_version = 5"),  # the tables are half made
+    Kill("sql CREATE TABLE answers*"),  # the tables are half made
+    Kill("sql COMMIT of PRAGMA user_version = 5"),  # all of them, and not committed
+    Kill("rename labels.sqlite.part"),  # all of them, under the name of half a file
     Kill("sql INSERT INTO queried (*) VALUES (1, 3, *"),  # the holdout's query is half written
     Kill("question holdout 0", 3),  # between two answers
     Kill("answer holdout 0"),  # asked, the answer is on its way

@@ -64,7 +64,7 @@ def known(store: Store) -> tuple:
 def test_tables_are_made_in_the_transaction_of_the_caller():
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.execute("BEGIN")
-    set_schema(db, SCHEMA)
+    set_schema(db.execute, SCHEMA)
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert {"meta", "texts", "queries", "queried", "answers", "rounds", "stability"} <= tables
     assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
