@@ -206,7 +206,7 @@ def _acquire(lock: FileLock, run_dir: Path, read: Callable[[], Owner | None]) ->
 
 def _busy(run_dir: Path, owner: Owner | None) -> RunDirectoryBusyError:
     here = owner is not None and (owner.pid, owner.host) == (os.getpid(), socket.gethostname())
-    name = "another Store of this process" if here else f"another process ({owner or 'which has not said its name'})"
+    name = f"another {'Store of this ' if here else ''}process ({owner or 'which has not said its name'})"
     return RunDirectoryBusyError(
         f"run directory {run_dir} is in use by {name}: wait for it or stop it, or use another run_dir"
     )

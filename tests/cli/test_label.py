@@ -61,7 +61,9 @@ def test_label_without_questions_or_without_a_run(hfal: Callable[..., Result], r
     assert (done.code, done.stdout) == (0, f"No text waits for an answer.\nNext: hfal run {run_dir}\n")
     store = Store(run_dir)
     with store.own():
-        assert f"is in use by another process (pid {os.getpid()} on " in error_line(hfal("label", run_dir))
+        assert f"is in use by another Store of this process (pid {os.getpid()} on " in error_line(
+            hfal("label", run_dir)
+        )
     store.close()
     assert "no run in" in error_line(hfal("label", "runs/missing"))
     assert not (folder / "runs" / "missing").exists()

@@ -55,12 +55,14 @@ def test_status_of_what_is_no_run(hfal: Callable[..., Result], folder: Path) -> 
     assert not (folder / "runs").exists()  # looking makes nothing
     (folder / "no-run").mkdir()
     (folder / "no-run" / "labels.sqlite").write_bytes(b"no database, but more than a hundred bytes " * 100)
-    assert "cannot be used as a store of hfal" in error_line(hfal("status", "no-run"))
+    assert "labels.sqlite is damaged (file is not a database)" in error_line(hfal("status", "no-run"))
 
 
 def test_status_after_a_writer_was_killed_in_a_transaction(hfal: Callable[..., Result], folder: Path) -> None:
     store = Store(folder / "run")
     store.set_meta("label_names", NAMES)
+    assert "no run in" in error_line(hfal("status", "run"))  # as after a start that was refused
+    store.start_round(1, seed=1)
     store.close()
     # A cache of one page makes SQLite write before the commit, as it does for a transaction of many answers.
     code = """

@@ -144,10 +144,14 @@ def test_another_store_of_the_process_is_another_owner(tmp_path):
     store, other = Store(tmp_path), Store(tmp_path)
     with store.own():
         for write in (WRITES["own"], WRITES["set_meta"]):
-            with pytest.raises(RunDirectoryBusyError, match="in use by another Store of this process"):
+            with pytest.raises(
+                RunDirectoryBusyError, match=rf"in use by another Store of this process \(pid {os.getpid()} on "
+            ):
                 write(other)
         (tmp_path / "run.lock").unlink()
-        with pytest.raises(RunDirectoryBusyError, match="in use by another Store of this process"):
+        with pytest.raises(
+            RunDirectoryBusyError, match=rf"in use by another Store of this process \(pid {os.getpid()} on "
+        ):
             own(tmp_path)
         store.set_meta("key", 1)
     own(tmp_path)
