@@ -89,8 +89,19 @@ def _execute(words: Sequence[str]) -> int:
         case [command, *_] if not command.startswith("-") and command not in _COMMANDS:
             raise UsageError(f"unknown command {command!r}.{did_you_mean(command, _COMMANDS)} (hfal --help)")
     arguments = _parser().parse_args(words)
+    _refuse_addresses(arguments)
     code: int = arguments.execute(arguments)
     return code
+
+
+def _refuse_addresses(arguments: argparse.Namespace) -> None:
+    """Refuse addresses where a path belongs: a folder would be made of it, with the password in its name."""
+    for name, value in vars(arguments).items():
+        if isinstance(value, str) and "://" in value:
+            from hfal.data.references import address_problem
+
+            if problem := address_problem(value):
+                raise ArgumentError(f"{name.upper() if name in ('run_dir', 'source') else f'--{name}'} is {problem}")
 
 
 class UsageError(ArgumentError):

@@ -143,6 +143,10 @@ def _refuse_addresses(values: Mapping[str, Any]) -> None:
             problem = address_problem(item) if name in _REFERENCES and isinstance(item, str) else None
             if problem:
                 raise ArgumentError(f"--{name} is {problem}")
+            if item == "" and name in _REFERENCES:  # which is this folder, as a path
+                raise ArgumentError(
+                    f"--{name} is empty: {'name it' if name == 'data' else 'name it, or leave it out'}"
+                )
             if isinstance(item, str) and has_credentials(item):
                 raise ArgumentError(f"--{name} has an address with a password or the like in it: leave that out")
 
