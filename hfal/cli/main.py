@@ -101,7 +101,7 @@ def _refuse_addresses(arguments: argparse.Namespace) -> None:
             from hfal.data.references import address_problem
 
             if problem := address_problem(value):
-                raise ArgumentError(f"{name.upper() if name in ('run_dir', 'source') else f'--{name}'} is {problem}")
+                raise UsageError(f"{name.upper() if name in ('run_dir', 'source') else f'--{name}'} is {problem}")
 
 
 class UsageError(ArgumentError):

@@ -12,7 +12,6 @@ import numpy as np
 from hfal.comparison.plan import Cell
 from hfal.store.records import RoundRecord, seconds_between, utc_now
 from hfal.utils.output import shown_line
-from hfal.utils.visible_text import clip
 
 
 _SECONDS_BETWEEN_LINES = 60
@@ -117,7 +116,7 @@ class ProgressLine:
         """Show how far it is."""
         if self._is_terminal:
             width = shutil.get_terminal_size().columns - 1
-            self._write(f"\r\x1b[K{clip(shown_line(line), width)}")
+            self._write(f"\r\x1b[K{shown_line(line)[:width]}")
         elif time.monotonic() - self._written >= _SECONDS_BETWEEN_LINES:
             self._written = time.monotonic()
             self._write(f"{shown_line(line)}\n")

@@ -144,9 +144,7 @@ def _refuse_addresses(values: Mapping[str, Any]) -> None:
             if problem:
                 raise ArgumentError(f"--{name} is {problem}")
             if item == "" and name in _REFERENCES:  # which is this folder, as a path
-                raise ArgumentError(
-                    f"--{name} is empty: {'name it' if name == 'data' else 'name it, or leave it out'}"
-                )
+                raise ArgumentError(f"--{name} is empty: expected a path or a name")
             if isinstance(item, str) and has_credentials(item):
                 raise ArgumentError(f"--{name} has an address with a password or the like in it: leave that out")
 

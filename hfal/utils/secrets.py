@@ -12,7 +12,7 @@ _TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{20,}")
 _HEADER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 # `Path` makes one slash of two, so that a message may have `https:/user:password@host`.
 _USER = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]+:/+)(?:[^\s/@:'\"<>]+:[^\s'\"<>]+|[^\s/@]+)@")
-_QUERY = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]+:/+[^\s?#'\"<>]*)\?[^\s'\"<>]*[^\s'\"<>:,.;)]")
+_QUERY = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]+:/+[^\s?#'\"<>]*)\?(?!\(hidden\))[^\s'\"<>]*[^\s'\"<>:,.;)]")
 
 
 def without_secrets(text: str) -> str:

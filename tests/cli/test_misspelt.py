@@ -19,7 +19,7 @@ REFUSED = {  # the words, and what the one line begins with
     "run --data d --strategies random": "unknown option '--strategies'. Did you mean 'strategy'",  # of compare
     "run --data d --query_size five": "argument --query_size/--query-size: invalid int value: 'five'",
     "run --data d --weight_decay five": "argument --weight_decay/--weight-decay: invalid float value: 'five'",
-    "run --data=": "--data is empty: name it",
+    "run --data=": "--data is empty: expected a path or a name",
     "status s3://me:pass@host": "RUN_DIR is the address 's3://(hidden)@host', which hfal does not open",
     "run --data d --budget": "argument --budget: expected one argument",
     "run --data d --labels a --labels b": "--labels is given 2 times",

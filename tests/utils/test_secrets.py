@@ -43,3 +43,8 @@ def test_addresses_with_credentials() -> None:
     assert has_credentials("https://host/x?sig=1")
     assert not has_credentials("https://host/x")
     assert not has_credentials("reviews@2024.csv")
+
+
+def test_what_is_hidden_stays_as_it_is() -> None:
+    once = without_secrets(f"https://me:pass@host/x?sig=1, {TOKEN}, Bearer {TOKEN}")
+    assert without_secrets(once) == once
