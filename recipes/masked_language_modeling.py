@@ -34,13 +34,14 @@ from hfal.config.setup import start_logging
 from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
 from hfal.tasks.kinds import kind_of
+from hfal.utils.output import say
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Pre-train as the configuration and the command line say."""
     argv = sys.argv[1:] if argv is None else argv
     if {"-h", "--help"} & set(argv):
-        print(__doc__)
+        say(*__doc__.split("\n"))
         return
     start_logging()
     al, args = parse_arguments((ActiveLearningArguments, PretrainingArguments), argv)
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = tokenize_texts(texts.pool, tokenizer, al.max_length, kind_of(texts.task).of_words)
     set_seed(args.seed)  # of a fresh head
     model = load_masked_language_model(checkpoint, args.new_head)
-    print(f"{len(data):,} texts for {args.num_train_epochs:g} epochs")
+    say(f"{len(data):,} texts for {args.num_train_epochs:g} epochs")
 
     trainer = Trainer(
         model=model,
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if trainer.is_world_process_zero():
         save_encoder(trainer.accelerator.unwrap_model(trainer.model), checkpoint, args.output_dir)
         tokenizer.save_pretrained(args.output_dir)
-        print(f"The model is in {args.output_dir}: hfal run ... --model {args.output_dir}")
+        say(f"The model is in {args.output_dir}: hfal run ... --model {args.output_dir}")
 
 
 if __name__ == "__main__":

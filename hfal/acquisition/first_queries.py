@@ -1,6 +1,5 @@
 """The queries before a model has been trained: the holdout and the seed set."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,9 +16,10 @@ from hfal.store.records import Query
 from hfal.strategies import Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
 from hfal.tasks.kinds import Kind
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 SEED_TOKENS = 250_000
 """The number of tokens in the examples that are embedded to pick the seed set from (more where it is large)."""

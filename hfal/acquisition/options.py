@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hfal.errors import ArgumentError
+from hfal.utils.spelling import did_you_mean
 
 
 if TYPE_CHECKING:
@@ -20,6 +21,36 @@ QUERY_SIZES = {"examples": 50, "words": 500}
 
 SEED_STRATEGIES = ("random", "stratified", "kmeans", "kcenter", "typiclust", "probcover")
 """The names of seed strategies: two that draw at random, and the selections that need nothing but embeddings."""
+
+STRATEGIES = (
+    *("entropy", "least_confidence", "margin", "bald", "vote_entropy", "mean_kl", "epig", "cal"),
+    *("random", "kmeans", "kcenter", "typiclust", "probcover", "density", "power", "softmax", "softrank", "neighbors"),
+    *("badge", "cluster_margin", "batchbald", "class_balanced", "mnlp"),
+)
+"""The names of the scores and selections of `hfal.strategies.registry`, which loads torch."""
+
+
+def check_strategy_name(strategy: str, where: str) -> None:
+    """Refuse a strategy that no task has, without loading torch where a name is near to what was written.
+
+    Args:
+        strategy: One name, or a score and what selects by it: `"entropy+kmeans"`.
+        where: What the message begins with: `"--strategy is"`.
+
+    Raises:
+        ArgumentError: A name is unknown.
+    """
+    for name in (part.strip() for part in strategy.split("+")):
+        if name not in STRATEGIES:
+            hint = did_you_mean(name.lower().replace("-", "_"), STRATEGIES)
+            if not hint:
+                from hfal.strategies.registry import (
+                    unknown_name,  # which also knows what strategies are called elsewhere
+                )
+
+                raise ArgumentError(f"{where} {strategy!r}: {unknown_name('strategy', name, sorted(STRATEGIES))}")
+            known = ", ".join(sorted(STRATEGIES))
+            raise ArgumentError(f"{where} {strategy!r}: unknown strategy {name!r}.{hint} Known are: {known}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,6 @@
 """The queries of a run: score with a model, select by the strategy, record in the store."""
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -28,9 +27,10 @@ from hfal.strategies import Strategy
 from hfal.strategies.resolve import RANDOM, Among
 from hfal.strategies.selection import LABELED_SIGNALS
 from hfal.utils.distributed import on_main, shared_failure
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 COMMITTEE_OF_ROUNDS = (
     "committee= takes the models of earlier rounds, which only run() and rounds() keep: call these, or pass models"

@@ -9,7 +9,6 @@ a training set with each label `1 / weight` times and each prediction once, the 
 the weighted loss, whatever the model, the loss and the Trainer are.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,10 @@ from hfal.errors import ArgumentError
 from hfal.store.records import RoundRecord
 from hfal.store.run_directory import predictions_file, pseudo_labels_file
 from hfal.utils.files import atomic_write
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 PREDICTION_SIGNALS = frozenset({"predictions", "confidences"})
 """What a scoring pass has to keep for it: two numbers for each example."""

@@ -1,7 +1,6 @@
 """The stop set: a fixed sample of the pool, and each round's predictions on it."""
 
 import contextlib
-import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,9 +9,10 @@ from hfal.data.pool import Pool
 from hfal.stopping.stability import UNCERTAINTY, compare_predictions, pack, unpack
 from hfal.store.store import Store
 from hfal.tasks.base import Task
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 STOP_SET_SIZE = 1000
 """How many examples there are in a stop set, or as many as the pool has."""

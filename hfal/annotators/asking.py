@@ -1,7 +1,6 @@
 """Ask an annotator the open queries, and record each answer before the annotator goes on."""
 
 import contextlib
-import logging
 from dataclasses import replace
 
 from hfal.annotators.base import Annotator, OpenQuery, Question
@@ -11,9 +10,10 @@ from hfal.store.records import DATASET, Answer, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
@@ -100,7 +100,8 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
             waiting.append(f"Query {query.number} ({_purpose(query)}): {wanted}")
     if waiting:
         message = "\n".join(waiting)
-        logger.warning("%s", message)  # of a SystemExit Python takes the exit code, but prints nothing
+        for line in message.split("\n"):  # of a SystemExit Python takes the exit code, but prints nothing
+            logger.warning("%s", line)
         raise AnswersPending(message)
 
 

@@ -31,8 +31,8 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
         lines = [f"Run in {store.run_dir}", *_setup(store, plan), _answers(store), *_left(store, plan)]
         lines += [f"Query {q.number}: {n} of {len(q.examples)} answers are missing" for q, n in unanswered(store)]
         records = store.rounds()
-        lines += ["", rounds_table(records) if records else "No round has begun.", "", next_step(store, run_dir)]
-        return "\n".join(lines)
+        table = rounds_table(records).split("\n") if records else ["No round has begun."]
+        return "\n".join(map(one_line, [*lines, "", *table, "", next_step(store, run_dir)]))
     finally:
         store.close()
 
@@ -61,7 +61,7 @@ def describe_comparison(out: str | os.PathLike[str]) -> str:
         if len(finished) == len(cells)
         else f"Next: hfal compare {shlex.quote(os.fspath(out))}",
     ]
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def unanswered(store: Store) -> list[tuple[Query, int]]:
@@ -106,7 +106,7 @@ def _setup(store: Store, plan: RunPlan | None) -> list[str]:
         strategy = [f"Strategy {plan.strategy}, {plan.query_size} {unit} a query"]
         stop = [f"Stops at {plan.stop}"] if plan.stop else []
     start = [f"Start: {starts[0]}"] if starts else []
-    names = ", ".join(map(one_line, store.info.label_names))
+    names = ", ".join(store.info.label_names)
     return [*strategy, *start, *stop, *([f"Labels: {names}"] if store.kind.needs_names else [])]
 
 

@@ -5,6 +5,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from hfal.errors import ArgumentError, HfalError
+from hfal.utils.output import say
 
 
 if TYPE_CHECKING:
@@ -86,9 +87,9 @@ def _to_files(arguments: argparse.Namespace) -> None:
             raise ArgumentError(f"--{name} is for the Hub, but --to {to!r} is a path: write --to hub:OWNER/NAME")
     contents = _contents(arguments)
     if arguments.dry_run:
-        print(preview_export(run_dir, to, format, **contents))
+        say(*preview_export(run_dir, to, format, **contents).split("\n"))
     else:
-        print(describe_rows(export_labels(run_dir, to, format, **contents)))
+        say(*describe_rows(export_labels(run_dir, to, format, **contents)).split("\n"))
 
 
 def _to_hub(arguments: argparse.Namespace, repo_id: str) -> None:
@@ -104,13 +105,13 @@ def _to_hub(arguments: argparse.Namespace, repo_id: str) -> None:
     about = {"license": arguments.license, "language": arguments.language, "model_repo_id": model}
     contents = _contents(arguments) | {"comments": bool(arguments.comments)}
     if arguments.dry_run:
-        print(preview_push(arguments.run_dir, repo_id, **about, **contents))
+        say(*preview_push(arguments.run_dir, repo_id, **about, **contents).split("\n"))
         return
-    print(push_to_hub(arguments.run_dir, repo_id, private=arguments.private, **about, **contents))
+    say(push_to_hub(arguments.run_dir, repo_id, private=arguments.private, **about, **contents))
     if model:
         from huggingface_hub import constants
 
-        print(f"{constants.ENDPOINT}/{model}")
+        say(f"{constants.ENDPOINT}/{model}")
 
 
 def _contents(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -143,6 +144,6 @@ def _examples(run_dir: str) -> "Examples":
             "export_labels(run_dir, to, unlabeled=pool) there"
         )
     datasets.disable_progress_bars()
-    al, options = read_ahead([run_dir])
+    al, options = read_ahead([run_dir], strict=False)
     data = load_data(al, run_dir, options.seed)
     return Examples(data.pool, data.text, al.id, of_words=kind_of(data.task).of_words)

@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from hfal.utils.output import say
+
 
 def add_parser(commands: Any) -> None:
     """Add the parser of the command, where `argparse` keeps those of all commands."""
@@ -31,7 +33,7 @@ def execute(arguments: argparse.Namespace) -> int:
     datasets.disable_progress_bars()
     source, run_dir = arguments.source, arguments.to
     texts, answers = import_run(hub_name(source) or source, run_dir, arguments.revision)
-    print(
+    say(
         f"{run_dir}: {texts:,} texts, {answers:,} answers. Go on with: hfal run {shlex.quote(run_dir)}, with --model, "
         "--strategy, --query_size and what else the first run was given"
     )

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from hfal.errors import HfalError
+from hfal.utils.output import say, show_log
 
 
 def add_parser(commands: Any) -> None:
@@ -42,7 +43,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from hfal.config.kept_config import kept_options
     from hfal.store.store import Store
 
-    logging.basicConfig(format="%(message)s")
+    show_log(logging.WARNING)
     run_dir = arguments.run_dir
     with contextlib.closing(Store(run_dir, read_only=True)) as store:  # which makes nothing where there is no run
         store.check_has_begun()
@@ -61,8 +62,8 @@ def execute(arguments: argparse.Namespace) -> int:
             asked = sum(count for _, count in unanswered(store))
             if asked:
                 ask(store, TerminalAnnotator(name, show_suggestions))
-            print("Every text that was asked has an answer." if asked else "No text waits for an answer.")
-            print(next_step(store, run_dir))
+            say("Every text that was asked has an answer." if asked else "No text waits for an answer.")
+            say(next_step(store, run_dir))
     finally:
         store.close()
     return 0

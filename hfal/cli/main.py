@@ -9,10 +9,14 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from hfal import __version__
 from hfal.cli import compare, export, import_run, label, run, status
-from hfal.errors import HfalError, RunStopped
+from hfal.errors import ArgumentError, RunStopped
+from hfal.utils.command_line import check_words
+from hfal.utils.output import say, say_error
+from hfal.utils.spelling import did_you_mean
 
 
 _DESCRIPTION = """Active learning for the Hugging Face Trainer: have texts labeled, train on them, pick the
@@ -27,7 +31,17 @@ _EXAMPLES = """examples:
   hfal import hub:me/reviews --to runs/more
   hfal compare configs/compare_demo.yaml
 
-Exit codes: 0 done, 1 an error, 2 no such command, 75 waiting for labels (start it again later), 130 Ctrl-C."""
+Exit codes: 0 done, 1 an error, 2 no such command, or no such option of it, 75 waiting for labels
+(start it again later), 130 Ctrl-C."""
+
+_COMMANDS: dict[str, Any] = {  # in the order of `hfal --help`
+    "run": run,
+    "compare": compare,
+    "label": label,
+    "status": status,
+    "export": export,
+    "import": import_run,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of the process by default.
 
     Returns:
-        The exit code: 0, 1 after an error, 75 while labels are missing, 130 after Ctrl-C, 141 when nobody reads the
-        output any more, 143 after SIGTERM.
+        The exit code: 0, 1 after an error, 2 if there is no such command, or the command has no such option, 75 while
+        labels are missing, 130 after Ctrl-C, 141 when nobody reads the output any more, 143 after SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
@@ -51,32 +65,72 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RunStopped as stop:
         return stop.exit_code  # the run has said why
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
+        say("", "Interrupted.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `hfal status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes
         return 141
-    except HfalError as error:
-        print(f"hfal: error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"hfal: error: {' '.join(str(error).split())}", file=sys.stderr)
+    except UsageError as error:
+        say_error(error)
+        return 2
+    except Exception as error:
+        say_error(error)
         return 1
 
 
 def _execute(words: Sequence[str]) -> int:
     match words:
+        case ["--", *rest]:
+            return _execute(rest)
         case ["run", *options]:  # these two have the options of dataclasses, which a YAML file sets too
             return run.execute(options)
         case ["compare", *options]:
             return compare.execute(options)
+        case [command, *_] if not command.startswith("-") and command not in _COMMANDS:
+            raise UsageError(f"unknown command {command!r}.{did_you_mean(command, _COMMANDS)} (hfal --help)")
     arguments = _parser().parse_args(words)
+    _refuse_addresses(arguments)
     code: int = arguments.execute(arguments)
     return code
 
 
+def _refuse_addresses(arguments: argparse.Namespace) -> None:
+    """Refuse addresses where a path belongs: a folder would be made of it, with the password in its name."""
+    for name, value in vars(arguments).items():
+        if isinstance(value, str) and "://" in value:
+            from hfal.data.references import address_problem
+
+            if problem := address_problem(value):
+                raise UsageError(f"{name.upper() if name in ('run_dir', 'source') else f'--{name}'} is {problem}")
+
+
+class UsageError(ArgumentError):
+    """The command line names no command, or an option that the command has not."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, what is misspelt first, where `argparse` prints the usage."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**{"allow_abbrev": False, **options})
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse words; of a parser with commands those of the command are the command's."""
+        words = list(args or ())
+        own = next((place for place, word in enumerate(words) if not word.startswith("-")), len(words))
+        try:
+            check_words(words[:own] if self._subparsers else words, self._actions)
+        except ArgumentError as error:
+            self.error(str(error))
+        return super().parse_known_args(words, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what `argparse` prints before it exits."""
+        raise UsageError(f"{message} ({self.prog} --help)")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="hfal",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
@@ -84,6 +138,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"hfal {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, compare, label, status, export, import_run):  # the order of `hfal --help`
+    for command in _COMMANDS.values():
         command.add_parser(commands)
     return parser

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hfal import __version__
+from hfal.utils.output import say, show_log
 
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def execute(words: Sequence[str]) -> int:
     from hfal.tasks.kinds import kind_of
 
     if {"-h", "--help"} & set(words):
-        print(help_text())
+        say(*help_text().split("\n"))
         return 0
     if "--help-all" in words:
         from hfal.recipes import run_recipe
@@ -44,23 +45,22 @@ def execute(words: Sequence[str]) -> int:
         run_recipe(words, data.task, data)
         if _is_main_process():
             ending = kind_of(data.task).export_ending
-            print(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
+            say(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
     except KeyboardInterrupt:
         begun = config_file(run_dir).is_file()
         message = (
             f"all answers are saved. Go on with: hfal run {shlex.quote(run_dir)}" if begun else "nothing was asked."
         )
-        print(f"\nInterrupted; {message}", file=sys.stderr)
+        say("", f"Interrupted; {message}", file=sys.stderr)
         return 130
     return 0
 
 
 def _read_data(al: "ActiveLearningArguments", options: "TrainingOptions") -> "LoadedData":
     """Read the data, and find errors in it and in the model's name before torch is loaded, which takes seconds."""
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("hfal").setLevel(logging.INFO if _is_main_process() else logging.WARNING)
+    show_log(logging.INFO if _is_main_process() else logging.WARNING)
     if _is_main_process():
-        print(f"hfal {__version__}: reading {al.data}", file=sys.stderr)
+        say(f"hfal {__version__}: reading {al.data}", file=sys.stderr)
     import datasets
     import huggingface_hub
     import transformers
@@ -72,14 +72,13 @@ def _read_data(al: "ActiveLearningArguments", options: "TrainingOptions") -> "Lo
 
     if al.export is not None and hub_name(al.export):  # what cannot be is found before anything is asked
         check_can_publish()
-    al.criterion("accuracy")
     datasets.disable_progress_bars()
     data = load_data(al, str(options.output_dir), options.seed)
     if len(data.pool) > _BIG:
         datasets.enable_progress_bars()
     resolve_model(al.model)
     if _is_main_process():
-        print(f"{len(data.pool):,} texts; loading torch and transformers ...", file=sys.stderr)
+        say(f"{len(data.pool):,} texts; loading torch and transformers ...", file=sys.stderr)
     transformers.utils.logging.disable_progress_bar()  # of loading and saving weights, in every round
     huggingface_hub.utils.enable_progress_bars()  # which it disables too; of downloads
     return data

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from hfal.utils.output import say
+
 
 def add_parser(commands: Any) -> None:
     """Add the parser of the command, where `argparse` keeps those of all commands."""
@@ -20,5 +22,5 @@ def execute(arguments: argparse.Namespace) -> int:
     from hfal.store.run_directory import has_comparison
 
     describe = describe_comparison if has_comparison(Path(arguments.run_dir)) else describe_run
-    print(describe(arguments.run_dir))
+    say(*describe(arguments.run_dir).split("\n"))
     return 0

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from hfal import __version__
 from hfal.acquisition.options import QUERY_SIZES
+from hfal.comparison.command_line import read_ahead
 from hfal.comparison.facts import keep_facts
 from hfal.comparison.options import CompareOptions
 from hfal.comparison.plan import (
@@ -38,10 +39,11 @@ from hfal.comparison.shared_data import SharedData, changed_since, read_shared_d
 from hfal.comparison.worker_processes import make_runs
 from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
 from hfal.config.kept_config import parse_arguments, portable_options, write_options
-from hfal.config.parser import default_of, options_of, parse_values, read_yaml
+from hfal.config.parser import default_of, options_of, read_yaml
 from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run, output_file
 from hfal.tasks.kinds import kind_of
+from hfal.utils.output import say
 
 
 _KEPT = "# What is compared; `hfal compare OUT` goes on with it."
@@ -67,18 +69,14 @@ def compare(argv: Sequence[str]) -> int:
         FileNotFoundError: There is no such configuration, result directory or data.
     """
     progress = ProgressLine()
-    ours = (CompareOptions, ActiveLearningArguments, TrainingOptions)
-    values, given, _ = parse_values(ours, argv, strict=False, config_name=COMPARE_NAME)
-    options = CompareOptions(**{name: values[name] for name in options_of((CompareOptions,))})
-    al = ActiveLearningArguments(**{name: values[name] for name in options_of((ActiveLearningArguments,))})
-    al.given = given
-    out = Path(values["output_dir"] if "output_dir" in given else f"{values['output_dir']}-compare")
+    options, al, training = read_ahead(argv)
+    given, out, seed = al.given, Path(str(training.output_dir)), training.seed
     if has_run(out):
         raise RunDirectoryError(f"{out} is the directory of a run: name another --output_dir for the comparison")
     if "comparison" not in given:
         begun = has_comparison(out)
         options.comparison = read_options(out)[0].comparison if begun else options.usual_comparison
-    _check_changes(out, options_of(ours), given)
+    _check_changes(out, options_of((CompareOptions, ActiveLearningArguments, TrainingOptions)), given)
     check_options(options, al, given)
     source = str(out / DATA_DIR) if (out / DATA_DIR).exists() else al.data
     progress.say(f"hfal {__version__}: reading {source}; loading torch and transformers ...")
@@ -88,10 +86,10 @@ def compare(argv: Sequence[str]) -> int:
             f"in {source}: for the new data begin another, with another --output_dir"
         )
     datasets.disable_progress_bars()
-    data = read_shared_data(al, out, values["seed"])
+    data = read_shared_data(al, out, seed)
     given = _check_with_torch(argv, options, al, out)
     costs = _costs_of_rounds(al, data.cost)
-    cells = grid(options, values["seed"])
+    cells = grid(options, seed)
     with _owned(out):
         left = [cell for cell in cells if not is_finished(cell.run_dir(out))]
         now = {**asdict(options), **portable_options(given)}
@@ -113,12 +111,12 @@ def compare(argv: Sequence[str]) -> int:
         from hfal.comparison.report import write_report  # which loads what draws
 
         for path in write_report(out):
-            print(path)
+            say(path)
     failed = failures(out, cells)
     for cell, problem in failed.items():
-        print(f"{cell} has failed: {problem}; see {output_file(cell.run_dir(out))}", file=sys.stderr)
+        say(f"{cell} has failed: {problem}; see {output_file(cell.run_dir(out))}", file=sys.stderr)
     if failed:
-        print(f"{len(failed)} of {len(cells)} runs have failed; started again, they are tried again", file=sys.stderr)
+        say(f"{len(failed)} of {len(cells)} runs have failed; started again, they are tried again", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hfal.utils.files import atomic_write
+from hfal.utils.secrets import without_secrets
 
 
 FACTS_NAME = "facts.json"
@@ -26,7 +27,7 @@ def keep_facts(out: Path, argv: Sequence[str], seeds: int, *, changes: bool, has
         changes: Whether its options are others than before.
         has_results: Whether a run of it is finished, so that somebody may have looked at its report.
     """
-    path, commit, command = out / FACTS_NAME, _commit(), shlex.join(["hfal", *_without_tokens(argv)])
+    path, commit, command = out / FACTS_NAME, _commit(), without_secrets(shlex.join(["hfal", *_without_tokens(argv)]))
     facts = kept_facts(out) or {
         "command": command,
         "commit": commit,

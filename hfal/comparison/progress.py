@@ -11,6 +11,7 @@ import numpy as np
 
 from hfal.comparison.plan import Cell
 from hfal.store.records import RoundRecord, seconds_between, utc_now
+from hfal.utils.output import shown_line
 
 
 _SECONDS_BETWEEN_LINES = 60
@@ -115,13 +116,14 @@ class ProgressLine:
         """Show how far it is."""
         if self._is_terminal:
             width = shutil.get_terminal_size().columns - 1
-            self._write(f"\r\x1b[K{line[:width]}")
+            self._write(f"\r\x1b[K{shown_line(line)[:width]}")
         elif time.monotonic() - self._written >= _SECONDS_BETWEEN_LINES:
             self._written = time.monotonic()
-            self._write(f"{line}\n")
+            self._write(f"{shown_line(line)}\n")
 
     def say(self, line: str) -> None:
         """Write a line that stays."""
+        line = shown_line(line)
         self._write(f"\r\x1b[K{line}\n" if self._is_terminal else f"{line}\n")
 
     def _write(self, text: str) -> None:

@@ -9,7 +9,6 @@ import shutil
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Mapping
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -18,6 +17,7 @@ from typing import Any
 
 from hfal.config.kept_config import write_options
 from hfal.store.run_directory import config_file, error_file, output_file, rounds_folder
+from hfal.utils.output import say_traceback, shown_line
 
 
 def work(connection: Connection, threads: int) -> None:
@@ -60,8 +60,8 @@ def make_run(run_dir: Path, options: Mapping[str, Any]) -> str | None:
     try:
         run_recipe([str(run_dir)], options["task"])
     except (Exception, SystemExit) as error:
-        traceback.print_exc()
-        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        say_traceback(error)
+        problem = shown_line(f"{type(error).__name__}: {' '.join(str(error).split())}")
         error_file(run_dir).write_text(f"{problem}\n", "utf-8")
         return problem
     if "keep_models" not in options:

@@ -3,7 +3,6 @@
 Importing this module loads neither torch nor transformers: `hfal run --help` need not wait for them.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -13,13 +12,14 @@ from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
 from hfal.store.run_info import UNITS
 from hfal.tasks.kinds import KINDS
 from hfal.training.options import CLASS_WEIGHTS, RETRAIN, LoopOptions
+from hfal.utils.output import get_logger
 
 
 if TYPE_CHECKING:
     from hfal.data.pool import Pool
     from hfal.stopping.criteria import Criterion
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _MIN_STEPS = 100
 _HOLDOUT = {"examples": 50, "words": 1000}

@@ -5,7 +5,6 @@ Importing this module loads neither torch nor transformers: `hfal run --help` ne
 
 import contextlib
 import dataclasses
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from hfal.acquisition.options import check_strategy_name
 from hfal.config.arguments import GROUPS, ActiveLearningArguments, TrainingOptions, references_in
 from hfal.config.parser import (
     default_of,
@@ -21,21 +21,22 @@ from hfal.config.parser import (
     options_of,
     parse_values,
     read_yaml,
-    unknown_option,
 )
 from hfal.config.publishable_options import publishable_options
+from hfal.config.training_fields import round_training_options
 from hfal.data.references import absolute_reference
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.store.run_directory import CONFIG_NAME, config_file
 from hfal.store.run_info import PublishedOptions
 from hfal.utils.files import atomic_write
+from hfal.utils.output import get_logger, say
 
 
 if TYPE_CHECKING:
     from hfal.data.pool import Pool
     from hfal.store.store import Store
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _KEPT = "# What the run was started with; `hfal run RUN_DIR` goes on with it."
 
@@ -92,14 +93,12 @@ def parse_arguments(
         FileNotFoundError: There is no such YAML file or run directory.
     """
     if {"-h", "--help"} & set(argv):
-        print(help_text())
+        say(*help_text().split("\n"))
         raise SystemExit(0)
     if "--help-all" in argv:
-        print(option_parser(dataclass_types).format_help())
+        say(*option_parser(dataclass_types).format_help().split("\n"))
         raise SystemExit(0)
-    values, given, unknown = parse_values(dataclass_types, argv, config_name=config_name)
-    if unknown:
-        raise ArgumentError(unknown_option(unknown[0], options_of(dataclass_types)))
+    values, given = parse_values(dataclass_types, argv, config_name=config_name)
     objects = []
     for cls in dataclass_types:
         names = [f.name for f in dataclasses.fields(cls) if f.init]
@@ -112,16 +111,23 @@ def parse_arguments(
     return tuple(objects)
 
 
-def read_ahead(argv: Sequence[str]) -> tuple[ActiveLearningArguments, TrainingOptions]:
+def read_ahead(argv: Sequence[str], strict: bool = True) -> tuple[ActiveLearningArguments, TrainingOptions]:
     """Return the options that `parse_arguments` would find, without those of `TrainingArguments`, slow to import.
 
+    Args:
+        argv: The command line, as `parse_arguments` takes it.
+        strict: Whether a key of the YAML file that is no option is an error.
+
     Raises:
-        ArgumentError: As `parse_arguments` does; options that may be those of `TrainingArguments` are passed over.
+        ArgumentError: As `parse_arguments` does, except for values that `TrainingArguments` alone can judge; or the
+            strategy or the stopping criterion is unknown.
         FileNotFoundError: There is no such YAML file or run directory.
     """
-    values, given, _ = parse_values((ActiveLearningArguments, TrainingOptions), argv, strict=False)
+    values, given = parse_values((ActiveLearningArguments, round_training_options()), argv, strict)
     al = ActiveLearningArguments(**{name: values[name] for name in options_of((ActiveLearningArguments,))})
     al.given = given
+    check_strategy_name(al.strategy, "--strategy is")
+    al.criterion("accuracy")
     return al, TrainingOptions(**{name: values[name] for name in options_of((TrainingOptions,))})
 
 

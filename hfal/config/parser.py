@@ -5,20 +5,29 @@ Importing this module loads neither torch nor transformers.
 
 import argparse
 import dataclasses
-import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 
-from hfal.data.references import DATA_SUFFIXES
+from hfal.config.training_fields import hf_argument_parser
+from hfal.data.references import DATA_SUFFIXES, address_problem
 from hfal.errors import ArgumentError
 from hfal.store.run_directory import CONFIG_NAME, has_comparison
+from hfal.utils.command_line import check_words, unknown_names
+from hfal.utils.output import get_logger
+from hfal.utils.secrets import has_credentials
+from hfal.utils.spelling import did_you_mean
+
+
+logger = get_logger(__name__)
 
 
 _FOLDERS = {"output_dir", "embeddings_dir", "export"}
+_REFERENCES = {"data", "model", "embeddings", *_FOLDERS}
+_MISNOMERS = {"run_dir": "output_dir"}  # as it is called everywhere else
 _NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values
 _METAVARS = {"int": "N", "float": "X", "bool": "", "list[str]": "A,B"}
 
@@ -70,8 +79,11 @@ def _help_of(option: dataclasses.Field) -> str:
 
 def parse_values(
     dataclass_types: Sequence[Any], argv: Sequence[str], strict: bool = True, config_name: str = CONFIG_NAME
-) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """Return the value of every option, those that were given, and the words that belong to no option.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the value of every option, and those that were given.
+
+    What is misspelt is told before what is missing or has a wrong value. A token is no value to be kept: it goes into
+    the environment, see `_use_token`.
 
     Args:
         dataclass_types: The dataclasses, each field an option.
@@ -80,16 +92,20 @@ def parse_values(
         config_name: The YAML file in a folder.
 
     Raises:
-        ArgumentError: An option has a value that it cannot have, or the YAML file cannot be read.
+        ArgumentError: An option is unknown (the nearest one is offered), is given twice, or has a value that it cannot
+            have, or the YAML file cannot be read.
         FileNotFoundError: There is no such YAML file or folder.
     """
     options = options_of(dataclass_types)
     path, fixed, rest = _configuration(argv, config_name)
     parser = option_parser(dataclass_types)
+    check_words(rest, parser._actions, _MISNOMERS)
     given = fixed if path is None else {**read_yaml(path, options, strict), **fixed}
     # What is there already gets no default, so that what is replaced is what the command line has given.
     nothing = object()
     namespace, unknown = parser.parse_known_args(rest, argparse.Namespace(**dict.fromkeys(options, nothing)))
+    if unknown:
+        _refuse_words(unknown, rest)
     for name, value in vars(namespace).items():
         if value is not nothing:
             is_list = _type(options[name]) == "list[str]"
@@ -101,13 +117,47 @@ def parse_values(
             raise ArgumentError(f"--{name} is missing: {option.metadata['help']} (--help shows examples)")
         choices = option.metadata.get("choices")
         if choices and values[name] not in (*choices, option.default):
-            raise ArgumentError(f"--{name} is {values[name]!r}, expected one of {', '.join(choices)}")
+            near = did_you_mean(str(values[name]), choices)
+            raise ArgumentError(f"--{name} is {values[name]!r}, expected one of {', '.join(choices)}.{near}")
+    _refuse_addresses(values)
+    _use_token(values, given)
     if "output_dir" in values and values["output_dir"] is None:
         values["output_dir"] = str(Path("runs", _name_of_data(values["data"], values["data_config"])))
     for name in values.keys() & _FOLDERS:
         if values[name] is not None:
             values[name] = os.path.expanduser(str(values[name]))  # which no shell has done in a YAML file
-    return values, {name: values[name] for name in given}, unknown
+    return values, {name: values[name] for name in given}
+
+
+def _refuse_words(unknown: Sequence[str], words: Sequence[str]) -> NoReturn:
+    """Refuse words that belong to no option; beside a token they may be a part of it."""
+    with_token = any("token" in word.partition("=")[0] for word in words if word.startswith("-"))
+    word = "a word" if with_token else repr(unknown[0])
+    raise ArgumentError(f"{word} belongs to no option; a value with spaces needs quotes (--help shows examples)")
+
+
+def _refuse_addresses(values: Mapping[str, Any]) -> None:
+    """Refuse addresses where a path belongs, and passwords in them anywhere: options are kept and shown."""
+    for name, value in values.items():
+        for item in value if isinstance(value, list) else [value]:
+            problem = address_problem(item) if name in _REFERENCES and isinstance(item, str) else None
+            if problem:
+                raise ArgumentError(f"--{name} is {problem}")
+            if item == "" and name in _REFERENCES:  # which is this folder, as a path
+                raise ArgumentError(f"--{name} is empty: expected a path or a name")
+            if isinstance(item, str) and has_credentials(item):
+                raise ArgumentError(f"--{name} has an address with a password or the like in it: leave that out")
+
+
+def _use_token(values: dict[str, Any], given: dict[str, Any]) -> None:
+    """Use the token of `--hub_token` as everything that asks the Hub finds it, and take it out of the options.
+
+    Otherwise it would be in `training_args.bin` of each round, and in the configuration of the run.
+    """
+    given.pop("hub_token", None)
+    if values.get("hub_token"):
+        os.environ["HF_TOKEN"], values["hub_token"] = str(values["hub_token"]), None
+        logger.info("--hub_token is used like HF_TOKEN, and kept nowhere: to go on, pass it again, or log in")
 
 
 def _kind_of(folder: Path) -> str:
@@ -153,11 +203,9 @@ def _configuration(argv: Sequence[str], config_name: str) -> tuple[Path | None, 
     return path, {}, rest
 
 
-def option_parser(dataclass_types: Sequence[Any]) -> Any:
+def option_parser(dataclass_types: Sequence[Any]) -> argparse.ArgumentParser:
     """Make a parser that raises `ArgumentError`, and leaves an option without default `MISSING`."""
-    from transformers import HfArgumentParser  # takes a second; torch is not imported with it
-
-    parser = HfArgumentParser(dataclass_types, prog="hfal run", allow_abbrev=False, add_help=False)
+    parser = hf_argument_parser()(dataclass_types, prog="hfal run", allow_abbrev=False, add_help=False)
     for action in parser._actions:
         if action.required:
             action.required, action.default = False, dataclasses.MISSING
@@ -165,7 +213,7 @@ def option_parser(dataclass_types: Sequence[Any]) -> Any:
     def refuse(message: str) -> NoReturn:
         raise ArgumentError(f"{message} (hfal run --help-all lists all options)")
 
-    parser.error = refuse  # instead of printing the usage of 150 options
+    parser.error = refuse  # type: ignore[method-assign]  # instead of printing the usage of 150 options
     return parser
 
 
@@ -200,26 +248,6 @@ def _name_of_data(reference: str, config_name: str | None) -> str:
     return f"{name}-{config_name}" if config_name else name
 
 
-def unknown_option(word: str, options: Iterable[str]) -> str:
-    """Return the error message for a word on the command line that belongs to no option."""
-    if not word.startswith("-"):
-        return f"{word!r} belongs to no option; a value with spaces needs quotes (--help shows examples)"
-    return f"unknown option {word!r}.{_nearest(word.lstrip('-'), options)}"
-
-
-def _nearest(name: str, options: Iterable[str]) -> str:
-    name = name.partition("=")[0].replace("-", "_")
-    if name == "run_dir":  # as it is called everywhere else
-        name = "output_dir"
-    options = list(options)
-    near = (
-        difflib.get_close_matches(name, options, n=1, cutoff=0.8)
-        or [option for option in options if name.startswith(f"{option}_")]  # text_column, as Pool has it
-        or difflib.get_close_matches(name, options, n=1, cutoff=0.55)
-    )
-    return f" Did you mean {near[0]!r}?" if near else ""
-
-
 def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool = True) -> dict[str, Any]:
     """Read the options that a YAML file sets.
 
@@ -232,15 +260,29 @@ def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool
         ArgumentError: It is no mapping of options to values that they can have.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except yaml.MarkedYAMLError as error:  # its text repeats the line, in which there may be a token
+        line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+        raise ArgumentError(f"{path} is no valid YAML{line}: {error.problem or error.context}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{path} is no valid YAML in UTF-8: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ArgumentError(f"{path} is no mapping of options to values")
     unknown = [key for key in values if key not in options]
     if unknown and strict:
-        raise ArgumentError(f"{path} has the unknown key {str(unknown[0])!r}.{_nearest(str(unknown[0]), options)}")
+        raise ArgumentError(unknown_names(f"{path} has the unknown key", [*map(str, unknown)], options, _MISNOMERS))
     return {key: _checked(path, key, values[key], options[key]) for key in values if key not in unknown}
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as `yaml.safe_load` does, which takes the last of two keys of the same name without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping; none with a key twice."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        for key in {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any:

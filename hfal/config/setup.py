@@ -20,15 +20,16 @@ from hfal.store.records import RoundRecord
 from hfal.strategies import Subset, configured_strategy, resolve_strategy
 from hfal.tasks.kinds import TASK_OF_FAMILY, kind_of
 from hfal.utils.distributed import is_main
+from hfal.utils.output import get_logger, say, show_errors, show_log
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def start_logging() -> None:
-    """Show the log of hfal, that of the main process only where there are several."""
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("hfal").setLevel(logging.INFO if is_main() else logging.WARNING)
+    """Show the log of hfal, that of the main process only where there are several, and its errors in one line."""
+    show_log(logging.INFO if is_main() else logging.WARNING)
+    show_errors()
 
 
 def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
@@ -85,13 +86,13 @@ def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: st
     """
     if not is_main():
         return
-    print(f"\n{rounds_table(records)}\n")
+    say("", *rounds_table(records).split("\n"), "")
     if any(metric in (record.metrics or {}) for record in records):
         try:
             plot_learning_curve(records, picture, metric, title)
-            print(f"Learning curve: {picture}")
+            say(f"Learning curve: {picture}")
         except ImportError as error:
-            print(error)
+            say(error)
 
 
 def export(al: ActiveLearningArguments, pool: Pool) -> None:
@@ -113,9 +114,9 @@ def export(al: ActiveLearningArguments, pool: Pool) -> None:
                 logger.warning(
                     "export_license and export_language are for the Hub: --export %s has no card", al.export
                 )
-            print(describe_rows(export_labels(pool.run_dir, al.export)))
+            say(*describe_rows(export_labels(pool.run_dir, al.export)).split("\n"))
         else:
-            print(push_to_hub(pool.run_dir, repo_id, license=al.export_license, language=al.export_language))
+            say(push_to_hub(pool.run_dir, repo_id, license=al.export_license, language=al.export_language))
     except HfalError as error:
         later = ["hfal", "export", str(pool.run_dir), "--to", al.export]
         later += ["--license", al.export_license] if al.export_license else []

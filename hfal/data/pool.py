@@ -1,7 +1,6 @@
 """The pool: every example, labeled or not. The data never changes; its labels do."""
 
 import hashlib
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,9 +25,10 @@ from hfal.tasks.registry import make_task
 from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.distributed import is_main, on_main, rank_and_size
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 HOLDOUT = "held out by hfal"
 """Description of the held-out view, by which the loop knows it again in a Trainer's `eval_dataset`."""

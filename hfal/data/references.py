@@ -8,7 +8,6 @@ import csv
 import difflib
 import hashlib
 import importlib.util
-import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,12 +19,14 @@ from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.conll import read_file
 from hfal.tasks.tags import entity_types
 from hfal.tasks.words import plain_text
+from hfal.utils.output import get_logger
+from hfal.utils.secrets import without_secrets
 
 
 if TYPE_CHECKING:
     import datasets
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 DATA_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", *CONLL_SUFFIXES)
 """Of the files that `load_split` reads."""
@@ -43,14 +44,29 @@ _LOCAL_HELP = (
 )
 
 
+def address_problem(reference: str) -> str | None:
+    """Return what is to be said of a reference that is an address on the Web, without what is secret in it.
+
+    `None` for everything else.
+    """
+    if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", reference):
+        return None
+    return (
+        f"the address {without_secrets(reference)!r}, which hfal does not open: download what is there and name the "
+        "file or folder; what is on the Hub is named without https://"
+    )
+
+
 def resolve_path(reference: str) -> Path | None:
     """Return the local path that a reference means, or `None` if it can only be a Hub name.
 
     `package:NAME/path` is a file or folder inside an installed package, which is found without importing it.
 
     Raises:
-        FileNotFoundError: The reference looks like a path or names a package, but nothing is there.
+        FileNotFoundError: The reference looks like a path or names a package, but nothing is there, or is an address.
     """
+    if problem := address_problem(reference):
+        raise FileNotFoundError(f"this is {problem}")
     if reference.startswith(_PACKAGE):
         name, _, inside = reference.removeprefix(_PACKAGE).partition("/")
         spec = importlib.util.find_spec(name) if name.isidentifier() and name != "__main__" else None

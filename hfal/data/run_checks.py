@@ -1,6 +1,5 @@
 """Check a pool against the run directory that it is opened in."""
 
-import logging
 import shlex
 
 import numpy as np
@@ -15,9 +14,10 @@ from hfal.store.store import Store
 from hfal.tasks.base import Task
 from hfal.tasks.words import plain_text
 from hfal.utils.arrow import ROWS_AT_A_TIME
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def check_run_directory(store: Store, examples: Examples, task: Task, label_column: str | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hfal.errors import ArgumentError
 from hfal.store.learning_curve import bought, metric_names
 from hfal.store.records import RoundRecord
+from hfal.utils.visible_text import cell_width, one_line
 
 
 def rounds_table(records: Sequence[RoundRecord]) -> str:
@@ -18,7 +19,7 @@ def rounds_table(records: Sequence[RoundRecord]) -> str:
     with_kappa = any(record.stability for record in records)
     of_words = any(record.words is not None for record in records)
     bought = ["sentences", "words"] if of_words else ["labels"]
-    columns = [*(name.removeprefix("eval_") for name in names), *(["kappa"] if with_kappa else [])]
+    columns = [*(one_line(name.removeprefix("eval_")) for name in names), *(["kappa"] if with_kappa else [])]
     rows = [["round", *bought, "trained on", *columns]]
     for record in records:
         values = [(record.metrics or {}).get(name) for name in names]
@@ -29,8 +30,11 @@ def rounds_table(records: Sequence[RoundRecord]) -> str:
         else:
             shown = ["" if value is None else f"{value:.4f}" for value in values]
             rows.append([*row, str(record.train_size), *shown])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    widths = [max(cell_width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(" " * (w - cell_width(cell)) + cell for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
 
 
 def plot_learning_curve(records: Sequence[RoundRecord], path: str | os.PathLike[str], metric: str, title: str) -> None:

@@ -1,6 +1,5 @@
 """Push labels with their history, and the model trained on them, to the Hub, each in one commit."""
 
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,12 +17,13 @@ from hfal.export.files import ANSWERS, CARD, HISTORY, SPLITS
 from hfal.export.hub_errors import hub_error_messages, token_for
 from hfal.export.publication import describe_files, write_dataset, write_model
 from hfal.store.store import reading
+from hfal.utils.output import get_logger
 
 
 if TYPE_CHECKING:
     from huggingface_hub import DatasetInfo, HfApi, ModelInfo
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _OURS = (*(f"{name}.parquet" for name in (*SPLITS, ANSWERS)), HISTORY, PICTURE)
 _KINDS = {"dataset": "data set", "model": "model"}  # as the Hub calls them, and as people do

@@ -1,6 +1,5 @@
 """Export the labels of a run as a dataset that can be read without hfal, each with its text and its history."""
 
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,9 +37,10 @@ from hfal.store.store import Store, reading
 from hfal.tasks.spans import spans_from_tags
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _SPANS = list_of({"start": value("int64"), "end": value("int64"), "label": value("string")})
 _PROVENANCE = {

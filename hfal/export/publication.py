@@ -19,6 +19,7 @@ from hfal.export.labels import prepare_export, write_labels
 from hfal.store.run_directory import model_folder
 from hfal.store.store import Store, reading
 from hfal.utils.csv_files import csv_rows
+from hfal.utils.visible_text import one_line
 
 
 # Of a model's folder only this goes up: weights that run no code when they are read, and text. Not training_args.bin,
@@ -139,8 +140,8 @@ def preview_export(
             written.append(Path(temporary, file.name))
             with open(written[-1], "wb") as stream:
                 write(stream)
-        removed = "".join(f"\n  {file.name:<28}{'is removed':>18}" for file in sorted(export.outdated))
-        return f"This would be written to {os.fspath(to)}:\n{describe_files(written)}{removed}"
+        removed = "".join(f"\n  {one_line(file.name):<28}{'is removed':>18}" for file in sorted(export.outdated))
+        return f"This would be written to {one_line(os.fspath(to))}:\n{describe_files(written)}{removed}"
 
 
 def describe_files(files: Iterable[Path]) -> str:
@@ -149,16 +150,17 @@ def describe_files(files: Iterable[Path]) -> str:
     for file in files:
         rows, columns = _contents(file)
         size = f"{file.stat().st_size:>12,} bytes"
-        lines.append(f"  {file.name:<28}{size}{'' if rows is None else f'{rows:>10,} rows'}")
+        lines.append(f"  {one_line(file.name):<28}{size}{'' if rows is None else f'{rows:>10,} rows'}")
         if columns:
-            lines.append(f"      columns: {', '.join(columns)}")
+            lines.append(f"      columns: {one_line(', '.join(columns))}")
     return "\n".join(lines)
 
 
 def describe_rows(tables: Mapping[Path, int]) -> str:
     """Describe what `export_labels` has written, one line for each table."""
     kinds = {"unlabeled": "unlabeled texts", ANSWERS: "answers"} if len(tables) > 1 else {}  # a file may be called so
-    return "\n".join(f"{path}: {rows} {kinds.get(path.stem, 'labels')}" for path, rows in tables.items())
+    lines = (f"{path}: {rows} {kinds.get(path.stem, 'labels')}" for path, rows in tables.items())
+    return "\n".join(map(one_line, lines))
 
 
 def _contents(file: Path) -> tuple[int | None, list[str]]:

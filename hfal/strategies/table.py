@@ -8,6 +8,7 @@ from typing import Any
 from hfal.strategies.registry import FAMILIES
 from hfal.strategies.scores import reads_draws
 from hfal.strategies.token_scores import WORD_SCORES, TokenScore
+from hfal.utils.output import say
 
 
 _SIGNALS = {
@@ -60,4 +61,4 @@ def _documented(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 if __name__ == "__main__":
-    print(strategies_table())
+    say(*strategies_table().split("\n"))

@@ -1,7 +1,6 @@
 """Read a label column: names, and an index for each example. Read as Arrow, never row by row."""
 
 import difflib
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +12,10 @@ import pyarrow.compute as pc
 from hfal.errors import ArgumentError
 from hfal.tasks.source import Source, SourceWithLabels, check_texts
 from hfal.utils.arrow import tables_of
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _MANY_LABELS = 50
 

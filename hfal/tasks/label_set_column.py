@@ -4,7 +4,6 @@ The column has a list for each text: of `ClassLabel`, strings or integers. An em
 the labels; `None`, that nobody has said anything yet.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,9 +18,10 @@ from hfal.tasks.label_column import given_names, names_of_feature
 from hfal.tasks.label_set import split_label_set
 from hfal.tasks.source import Source, SourceWithLabels, check_texts
 from hfal.utils.arrow import cells_of
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _EXPECTED = "expected a list of labels for each text: of ClassLabel, strings or integers"
 

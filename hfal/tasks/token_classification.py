@@ -1,6 +1,5 @@
 """The task in which each word of a sentence gets a tag."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,9 +18,10 @@ from hfal.tasks.tag_column import count_words, read_tags, tag_names_of
 from hfal.tasks.tags import OUTSIDE, f_of_entities
 from hfal.tasks.tokenization import NO_WORD, first_tokens
 from hfal.utils.arrow import cells_of
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class TokenClassification:

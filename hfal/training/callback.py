@@ -1,6 +1,5 @@
 """The callback for the user's own Trainer: it scores and selects when training ends."""
 
-import logging
 import os
 import signal
 import threading
@@ -29,12 +28,13 @@ from hfal.tasks.kinds import TASK_OF_FAMILY
 from hfal.training.loop import Loop, Round, RoundTraining, owned, without_timings
 from hfal.training.options import LoopOptions
 from hfal.utils.distributed import gather, is_main, on_main, rank_and_size
+from hfal.utils.output import get_logger
 
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _PASSES = 10
 

@@ -8,7 +8,6 @@ again and a run that was never killed therefore take the same way:
 """
 
 import contextlib
-import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,12 +32,19 @@ from hfal.training.checks import check_trainer
 from hfal.training.epochs import epochs_of
 from hfal.training.options import LoopOptions
 from hfal.training.round_planner import RoundPlanner, Step, forget_training
-from hfal.training.trainer_state import class_weights, one_run_for_trackers, put_back, rearm_sigterm
+from hfal.training.trainer_state import (
+    class_weights,
+    one_run_for_trackers,
+    put_back,
+    rearm_sigterm,
+    token_in_environment,
+)
 from hfal.training.weights import Weights, fits, load_weights, prune, restore_callbacks, save_model
 from hfal.utils.distributed import gather, is_main, on_main, shared_failure
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Not all that ends in `_time` or `_step`: labels may be called so, and have an F1 of their own.
 _TIMINGS = re.compile(r"epoch|step|(.*_)?(runtime|(samples|steps)_per_second|\w+_(preparation|compilation)_time)")
@@ -152,7 +158,12 @@ class Loop:
         """
         with shared_failure():
             check_trainer(self.trainer, self.acquisition, self.options)
-        with owned(self._pool), put_back(self.trainer), one_run_for_trackers(self.trainer, self._store):
+        with (
+            owned(self._pool),
+            put_back(self.trainer),
+            token_in_environment(self.trainer),
+            one_run_for_trackers(self.trainer, self._store),
+        ):
             self._propose_first_queries()
             self.weights = Weights(self.trainer, self._store.run_dir, self.options.retrain)
             while True:

@@ -1,6 +1,5 @@
 """The next step of a run, decided by the main process from what is on the disk."""
 
-import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +18,10 @@ from hfal.store.run_info import Ended
 from hfal.store.store import Store
 from hfal.training.options import LoopOptions
 from hfal.training.weights import fits, last_complete_checkpoint, stopped_early_at
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Settings that a run makes on the user's Trainer, and takes back."""
 
 import contextlib
+import os
 import random
 import secrets
 import signal
@@ -42,6 +43,27 @@ def put_back(trainer: Trainer) -> Iterator[None]:
         torch.set_rng_state(generators[2])
         if cuda:
             torch.cuda.set_rng_state_all(cuda)
+
+
+@contextlib.contextmanager
+def token_in_environment(trainer: Trainer) -> Iterator[None]:
+    """Keep the token of the Hub out of the Trainer's arguments: `training_args.bin` of each round has all of them.
+
+    The Hub's client, which pushes for the Trainer, finds it in the environment.
+    """
+    token, before = trainer.args.hub_token, os.environ.get("HF_TOKEN")
+    if token is None:
+        yield
+        return
+    trainer.args.hub_token, os.environ["HF_TOKEN"] = None, token
+    try:
+        yield
+    finally:
+        trainer.args.hub_token = token
+        if before is None:
+            os.environ.pop("HF_TOKEN", None)
+        else:
+            os.environ["HF_TOKEN"] = before
 
 
 @contextlib.contextmanager

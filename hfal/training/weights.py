@@ -5,7 +5,6 @@ Together with `hfal.training.loop` and `hfal.training.trainer_state`, all that t
 
 import contextlib
 import json
-import logging
 import os
 import shutil
 from pathlib import Path
@@ -18,9 +17,10 @@ from transformers.trainer_callback import ExportableState
 from hfal.errors import RunDirectoryError
 from hfal.store.run_directory import checkpoints_in, initial_model, model_folder, round_folder
 from hfal.utils.distributed import on_main, shared_failure
+from hfal.utils.output import get_logger
 
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class Weights:

@@ -1,7 +1,8 @@
 """Names and cells as people write them: with other capitals and blanks, and as a message may show them."""
 
+import difflib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -28,3 +29,22 @@ def shown(value: Any) -> str:
     """Return a value as a message may show it: nothing that a terminal obeys, and not a megabyte of it."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:100]}…"
+
+
+def nearest(name: str, names: Iterable[str]) -> list[str]:
+    """Return the names that a misspelt one may have meant, the nearest first, at most three.
+
+    What it is a part of counts, `eval` of `eval_size`, and what is a part of it, `text_column` of `text`.
+    """
+    names = list(dict.fromkeys(names))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.8)
+    if not near and name:
+        near = [known for known in names if name.startswith(f"{known}_")]
+        near = near or sorted((known for known in names if known.startswith(f"{name}_")), key=len)
+    return near[:3] or difflib.get_close_matches(name, names, n=3, cutoff=0.55)
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return the question that a message ends with, `" Did you mean 'a', or 'b'?"`; nothing where no name is near."""
+    near = [repr(known) for known in nearest(name, names)]
+    return f" Did you mean {', or '.join(near)}?" if near else ""

@@ -14,10 +14,8 @@ from support.command import HFAL
 
 def test_command_without_arguments_shows_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     for argv in ([], ["lable"], ["status"], ["status", "runs/x", "--verbose"], ["export", "runs/x"]):
-        with pytest.raises(SystemExit) as stop:
-            main(argv)
-        assert stop.value.code == 2
-        assert "usage: hfal" in capsys.readouterr().err
+        assert main(argv) == 2
+        assert " --help)\n" in capsys.readouterr().err
     for argv, words in ((["--version"], "hfal 0."), (["--help"], "hfal run --data"), (["label", "-h"], "RUN_DIR")):
         with pytest.raises(SystemExit) as stop:
             main(argv)

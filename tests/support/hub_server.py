@@ -58,8 +58,8 @@ class Repository:
 class Failure:
     """What goes wrong with the next requests whose path has this in it.
 
-    500, 401, ...; `"cut"` or `"cut late"`, the connection; `"echo"`, an error with what was sent; `"overtaken"`, by a
-    commit of somebody else.
+    500, 401, ...; `"cut"` or `"cut late"`, the connection; `"echo"`, an error with what was sent; `"escapes"`, an
+    error with escape codes; `"overtaken"`, by a commit of somebody else.
     """
 
     part: str
@@ -163,6 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json({"error": message}, failure, {"X-Error-Message": message})
         if failure == "cut":
             return self._cut()
+        if failure == "escapes":
+            return self._json({"error": "\x1b]0;title\x07\r\nno \x9b2J\u202e page"}, 400)
         if failure == "echo":
             message = f"cannot do that with {self.headers}"
             return self._json({"error": message}, 400)

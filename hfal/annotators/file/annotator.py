@@ -18,6 +18,7 @@ from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
 from hfal.utils.spelling import cell_text, meant, shown
+from hfal.utils.visible_text import one_line
 
 
 _OURS = ("id", "suggestion", "confidence", "label", "comment")
@@ -121,8 +122,8 @@ class FileAnnotator:
             answer = query.kind.how_to_fill_in(query.label_names, instead, self.format == "csv", is_raw)
             how = f"Fill in the column 'label' with {answer}"
         return (
-            f"{len(query.questions)} texts wait in {self.path(query)}\n"
-            f"    {how}; {rows} may stay empty.\n"
+            f"{len(query.questions)} texts wait in {one_line(str(self.path(query)))}\n"
+            f"    {one_line(how)}; {rows} may stay empty.\n"
             "    Leave the file there and start the run again."
         )
 
@@ -208,12 +209,12 @@ class FileAnnotator:
                 differs = "comment" if (above.action, above.label) == (answer.action, answer.label) else "label"
                 problems.append(f"{where}: {shown(example_id)} has another {differs} above")
         if problems:
-            listed = "\n    ".join(problems[:20]) + (
+            listed = "\n    ".join(map(one_line, problems[:20])) + (
                 "" if len(problems) <= 20 else f"\n    … {len(problems) - 20} more"
             )
             raise AnnotationError(
-                f"{file} has {len(problems)} error{'s' if len(problems) > 1 else ''}; nothing of it was recorded, "
-                f"the file is as it was:\n    {listed}"
+                f"{one_line(str(file))} has {len(problems)} error{'s' if len(problems) > 1 else ''}; nothing of it "
+                f"was recorded, the file is as it was:\n    {listed}"
             )
         return list(answers.values())
 

@@ -23,6 +23,7 @@ from hfal.annotators.terminal.session import LabelSession
 from hfal.errors import AnnotationError
 from hfal.store.records import Answer
 from hfal.tasks.tags import OUTSIDE
+from hfal.utils.visible_text import one_line
 
 
 _SCREENS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
@@ -90,7 +91,7 @@ class TerminalAnnotator:
         """How many texts are left, and how to go on."""
         if not query.questions:
             return None
-        left, command = len(query.questions), f"`hfal label {shlex.quote(str(query.run_dir))}`"
+        left, command = len(query.questions), f"`hfal label {one_line(shlex.quote(str(query.run_dir)))}`"
         if self._left_at is not None:
             return (
                 f"{left} of {query.size} texts are left; all answers are saved.\n"
