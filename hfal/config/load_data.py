@@ -15,6 +15,7 @@ import numpy as np
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.references import has_no_splits, load_split
 from hfal.errors import ArgumentError
+from hfal.store.annotator_names import check_person_name
 from hfal.store.run_directory import check_no_comparison, has_run
 from hfal.store.run_info import PoolDraw
 from hfal.store.store import Store
@@ -83,6 +84,8 @@ def _check_options(al: ActiveLearningArguments) -> None:
     for name in ("pool_size", "eval_size", "max_length", "query_size", "seed_size", "rounds", "budget"):
         if (value := getattr(al, name)) is not None and value < 1:
             raise ArgumentError(f"--{name} is {value}, expected at least 1")
+    if al.annotator_name is not None:
+        check_person_name(al.annotator_name, "--annotator_name")
     for name in ("eval_size", "eval_split"):
         if getattr(al, name) and al.label is None:
             raise ArgumentError(

@@ -9,6 +9,7 @@ from typing import Any
 
 from hfal.data.references import is_local, without_paths
 from hfal.errors import ArgumentError
+from hfal.store.annotator_names import SIMULATED
 from hfal.store.records import DATASET, Answer, Queried, Query, RoundRecord
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
@@ -16,7 +17,7 @@ from hfal.tasks.words import Texts
 
 
 FORMAT = 1
-OWN_NAMES = (DATASET, "simulated")
+OWN_NAMES = (DATASET, SIMULATED)
 """Annotators that are no people."""
 
 ANSWER_COLUMNS = {

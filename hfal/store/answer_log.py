@@ -4,22 +4,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hfal.errors import AnnotationError
-from hfal.store.records import Answer
+from hfal.store.annotator_names import name_problem
+from hfal.store.records import DATASET, Answer
+from hfal.utils.spelling import shown
 
 
 ACTIONS = ("label", "skip", "unsure", "correct", "undo")
 
 
 def check_answer(answer: Answer) -> None:
-    """Check that an answer has an action and an annotator.
+    """Check that an answer has an action, and an annotator of a name that can be recorded.
+
+    Labels that came with the data can be taken back, but no other answer is given in their name.
 
     Raises:
-        AnnotationError: It has none.
+        AnnotationError: It has not.
     """
     if answer.action not in ACTIONS:
         raise AnnotationError(f"{answer.action!r} is no action; the actions are: {', '.join(ACTIONS)}")
     if not answer.annotator:
         raise AnnotationError(f"the answer to {answer.example_id!r} does not say who the annotator is")
+    problem = name_problem(answer.annotator)
+    if problem is not None and not (answer.annotator == DATASET and answer.action == "undo"):
+        raise AnnotationError(
+            f"the answer to {answer.example_id!r} is by the annotator {shown(answer.annotator)}, {problem}"
+        )
 
 
 def entry_for(answer: Answer, said: Answer | None) -> Answer | None:

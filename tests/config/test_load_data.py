@@ -310,3 +310,12 @@ def test_text_pairs_are_drawn_by_both_texts(load: Any) -> None:
     rows = [{"a": "the same in all rows", "b": row["text"], "label": row["label"]} for row in ROWS]
     data, evaluation = load(rows, text=["a", "b"], label="label", eval_size=40, pool_size=100)
     assert (len(data), len(evaluation)) == (100, 40)
+
+
+# -- who labels ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["dataset", "", " ", "anna\n", "a\x1b[2J", "simulated", "model:gpt"])
+def test_a_name_that_no_person_may_have_is_found_before_anything_is_made(load: Any, tmp_path: Path, name: str) -> None:
+    assert error(load, "text\ngood\nbad\n", annotator_name=name, **BOTH).startswith("--annotator_name is '")
+    assert not (tmp_path / "runs").exists()

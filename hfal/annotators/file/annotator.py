@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from hfal.annotators.base import OpenQuery
+from hfal.annotators.file.file_log import files_in, number_of
 from hfal.annotators.file.meaning import answer_meant, difference, words_instead
 from hfal.errors import AnnotationError, ArgumentError
+from hfal.store.annotator_names import check_person_name
 from hfal.store.records import Answer
 from hfal.store.run_directory import query_file
 from hfal.tasks.conll import Sentence, read_sentences, write_sentence
@@ -58,6 +60,9 @@ class FileAnnotator:
             there).
         folder: Where the files are; the run directory by default.
         name: Recorded with each answer: who fills in the file.
+
+    Raises:
+        ArgumentError: There is no such format, or no person may have this name; see `hfal.store.annotator_names`.
     """
 
     def __init__(self, format: str = "jsonl", folder: str | os.PathLike[str] | None = None, name: str = "file"):
@@ -66,9 +71,9 @@ class FileAnnotator:
                 f"format={format!r}, expected 'jsonl', 'csv' or 'conll'; for a spreadsheet take 'csv', which every "
                 "one of them opens and saves"
             )
+        self.name = check_person_name(name, "name")
         self.format = format
         self.folder = None if folder is None else Path(folder)
-        self.name = name
         self._filled_in = 0  # rows of the query that was read last
 
     def path(self, query: OpenQuery) -> Path:
@@ -83,27 +88,38 @@ class FileAnnotator:
             ArgumentError: The answers to this query cannot be given in this format.
         """
         self._check_format(query)
-        path = self.path(query)
+        path, log = self.path(query), query.file_log
         if query.questions and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             content = self._content(query)
             with atomic_write(path, sync=True) as part:
                 part.write_bytes(content)
-        numbers = [re.fullmatch(r"query-(\d+)", file.stem) for file in path.parent.glob(f"query-*.{self.format}")]
-        answers: dict[str, Answer] = {}  # one for each example: what the latest file says holds
+            if log is not None:
+                log.note(path, self.name, [])
+        found: dict[Path, list[Answer]] = {}
         errors: list[str] = []
-        for number, name in sorted((int(match[1]), match[0]) for match in numbers if match):
+        for file in self.files(query.run_dir):
             try:
-                found = self._read(path.with_name(f"{name}.{self.format}"), number, query)
+                answers = self.read(file, query)
             except AnnotationError as error:
                 errors.append(str(error))
                 continue
-            if number <= query.number:  # those of later queries come in their turn
-                answers.update({answer.example_id: answer for answer in found})
-                self._filled_in = len(found) if number == query.number else 0
+            if number_of(file) <= query.number:  # those of later queries come in their turn
+                found[file] = answers
         if errors:
             raise AnnotationError("\n".join(errors))
-        yield from answers.values()
+        self._filled_in = len(found.get(path, []))
+        latest = {answer.example_id: file for file, answers in found.items() for answer in answers}
+        for file, answers in found.items():
+            # What was read before is not said again: somebody may have corrected it since in another way.
+            unread = answers if log is None or not log.knows(file) else log.unread(file, answers)
+            yield from (answer for answer in unread if latest[answer.example_id] == file)
+            if log is not None:
+                log.note(file, self.name, answers)
+
+    def files(self, run_dir: Path) -> list[Path]:
+        """The files that are there, of the first query to the last."""
+        return files_in(self.folder or run_dir, [self.format])
 
     def waiting_for(self, query: OpenQuery) -> str | None:
         """Nothing once some rows of the query's file are filled in; before that, the file."""
@@ -175,7 +191,16 @@ class FileAnnotator:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    def _read(self, file: Path, number: int, query: OpenQuery) -> list[Answer]:
+    def read(self, file: Path, query: OpenQuery) -> list[Answer]:
+        """Read what is filled in in a file.
+
+        Args:
+            file: The file.
+            query: Any query of the run.
+
+        Raises:
+            AnnotationError: The file has errors; the message lists them.
+        """
         problems: list[str] = []
         answers: dict[str, Answer] = {}
         rows = {"jsonl": self._objects, "csv": self._cells, "conll": self._sentences}[self.format]
@@ -202,7 +227,7 @@ class FileAnnotator:
                 problems.append(f"{where}: the comment has half a surrogate pair, which is no text")
                 continue
             action, label = said
-            answer = Answer(example_id, label, action, query=number, comment=comment)
+            answer = Answer(example_id, label, action, query=number_of(file), comment=comment)
             above = answers.setdefault(example_id, answer)
             if above != answer:
                 differs = "comment" if (above.action, above.label) == (answer.action, answer.label) else "label"
