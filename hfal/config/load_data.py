@@ -22,6 +22,7 @@ from hfal.store.store import Store
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import KINDS, Kind, kind_of
+from hfal.tasks.label_names import check_label_names
 from hfal.tasks.source import Source, SourceWithLabels
 from hfal.tasks.tag_column import is_spans
 from hfal.tasks.words import plain_text
@@ -72,7 +73,11 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
     source = _read_split(al, al.split, text, al.labels)
     kind = kind_of(al.task or _inferred_task(al, source))
     _check_options_of_kind(al, kind)
+    if al.labels is not None:
+        check_label_names(al.labels, argument="--labels")
     read = kind.read(source)
+    if kind.needs_names:
+        check_label_names(read.names, argument="--labels" if al.labels else f"--label: column {al.label!r}")
     evaluation = None
     if al.eval_split:
         evaluation = kind.read(_read_split(al, al.eval_split, text, read.names)).data

@@ -218,6 +218,18 @@ def _nearest(name: str, options: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+class _UniqueLoader(yaml.SafeLoader):
+    """Refuses a mapping that has a key twice, of which the last would count without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
 def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool = True) -> dict[str, Any]:
     """Read the options that a YAML file sets.
 
@@ -230,7 +242,7 @@ def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool
         ArgumentError: It is no mapping of options to values that they can have.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{path} is no valid YAML in UTF-8: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
@@ -249,9 +261,7 @@ def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any
         return None
     if kind == "list[str]":
         return (
-            [_text(path, key, item) for item in value]
-            if isinstance(value, list)
-            else _split(key, _text(path, key, value))
+            [_item(path, key, item) for item in value] if isinstance(value, list) else _split_scalar(path, key, value)
         )
     if kind in ("str", "int", "float", "bool") and isinstance(value, list | dict):
         raise ArgumentError(f"{path}: {key} has {value!r}, expected one value")
@@ -262,6 +272,22 @@ def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any
     if kind == "int" and isinstance(value, float | bool):
         raise ArgumentError(f"{path}: {key} has {value!r}, expected a whole number")
     return str(value) if kind == "str" and isinstance(value, int | float) else value
+
+
+def _item(path: Path, key: str, item: Any) -> str:
+    if item is None or isinstance(item, list | dict):
+        found = "an empty item" if item is None else f"the item {item!r}"
+        raise ArgumentError(
+            f"{path}: {key} has {found}, expected a list of words, such as [a, b]; quote what is no word"
+        )
+    return _text(path, key, item)
+
+
+def _split_scalar(path: Path, key: str, value: Any) -> list[str]:
+    if isinstance(value, dict):
+        items = f"[{', '.join(map(str, value.values()))}]"
+        raise ArgumentError(f"{path}: {key} has {value!r}, expected a list, without numbers or names: {items}")
+    return _split(key, _text(path, key, value))
 
 
 def _text(path: Path, key: str, value: Any) -> str:

@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from hfal.tasks.conll import Sentence, read_sentences, write_sentence
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
-from hfal.utils.spelling import cell_text, meant, shown
+from hfal.utils.json_text import read_json
+from hfal.utils.spelling import bare, cell_text, meant, seen, shown
 
 
 _OURS = ("id", "suggestion", "confidence", "label", "comment")
@@ -211,6 +212,10 @@ class FileAnnotator:
                 problems.append(f"{where}: no example has the id {shown(row.get('id'))}")
                 continue
             texts = query.texts_of(example_id)
+            alike = _misspelt(row, self._columns(texts, query))
+            if alike is not None:
+                problems.append(f"{where}: {alike}")
+                continue
             moved = self._moved(row, example_id, texts, query)
             problems.extend(f"{where}: {problem}" for problem in moved)
             if moved and query.kind.of_words:
@@ -262,7 +267,7 @@ class FileAnnotator:
         for line, record in enumerate(_decode(file).split("\n"), start=1):  # splitlines() would cut at U+2028 too
             if record.strip():
                 try:
-                    row = json.loads(record)
+                    row = read_json(record)
                 except json.JSONDecodeError as error:
                     problems.append(f"line {line}: no JSON ({error.msg} at column {error.colno})")
                 except (ValueError, RecursionError) as error:
@@ -299,6 +304,11 @@ class FileAnnotator:
             columns = [restore(column) for column in columns]
             if "label" not in columns:
                 raise AnnotationError(f"{file} has no column 'label'; its columns are: {columns}")
+            twice = [name for name in columns if name.strip() and columns.count(name) > 1]
+            if twice:
+                raise AnnotationError(
+                    f"{file} has the column {shown(twice[0])} twice: leave the one that is right, and remove the other"
+                )
             for line, row in rows:
                 if any(cell.strip() for cell in row[len(columns) :]):
                     problems.append(f"line {line}: more cells than columns; put cells with a {header[1]!r} in quotes")
@@ -351,6 +361,20 @@ def _known_id(found: Any, query: OpenQuery) -> str | None:
         except KeyError:
             continue
         return example_id
+    return None
+
+
+def _misspelt(columns: Iterable[str], texts: Collection[str]) -> str | None:
+    """Find a column that a person may have filled in, but that is not read, since it is not quite called so.
+
+    Args:
+        columns: Those of a row.
+        texts: The names of columns with texts, which may look like ours.
+    """
+    for name in columns:
+        meant_by_it = bare(seen(name)).casefold()
+        if name not in (*_OURS, *texts) and meant_by_it in ("id", "label", "comment"):
+            return f"the column {shown(name)} is not read, only {meant_by_it!r} is: rename or remove it"
     return None
 
 
