@@ -37,6 +37,10 @@ class Entity(NamedTuple):
     type: str
 
 
+SCHEMES = (*_SCHEMES, "plain")
+"""The names of all schemes."""
+
+
 def split_tag(tag: str) -> tuple[str, str]:
     """The prefix of a tag, one of O B I E S, and its entity type.
 

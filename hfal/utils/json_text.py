@@ -4,14 +4,22 @@ import json
 from typing import Any
 
 
-def read_json(text: str | bytes) -> Any:
+def read_json(text: str | bytes, finite: bool = False) -> Any:
     """Read JSON.
+
+    Args:
+        text: The JSON.
+        finite: Whether NaN and infinity are errors, as they are by the standard.
 
     Raises:
         ValueError: It is none, or an object has a key twice.
-        RecursionError: Objects or lists are nested a thousand deep.
+        RecursionError: Objects or lists are nested thousands deep.
     """
-    return json.loads(text, object_pairs_hook=_unique)
+    return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse if finite else None)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
