@@ -35,6 +35,37 @@ class _Embedded:
     bf16: bool
 
 
+@dataclass(frozen=True)
+class Holdout:
+    """What a run has held out, in examples or words.
+
+    Attributes:
+        size: How much that is.
+        last: The part of it that the last example is.
+        unit: What is counted.
+    """
+
+    size: int
+    last: int
+    unit: str
+
+    def fits(self, size: int) -> bool:
+        """Whether it is what a run holds out that is asked for so much: in words, up to the last whole sentence."""
+        return self.size - self.last < size <= self.size
+
+    def __str__(self) -> str:
+        return f"{self.size} {self.unit} were held out when the run began"
+
+
+def holdout_of(pool: Pool, unit: str) -> Holdout | None:
+    """Return what a run has held out, as its store has recorded it; `None` if it has asked for no holdout."""
+    examples = [e.example_id for q in pool.store.queries() if q.purpose == "holdout" for e in q.examples]
+    if not examples:
+        return None
+    costs = pool.costs(unit)[pool.positions(examples)]
+    return Holdout(int(costs.sum()), int(costs[-1]), unit)
+
+
 class FirstQueries:
     """Makes the first queries of one run.
 
@@ -93,7 +124,12 @@ class FirstQueries:
         Raises:
             ArgumentError: Nothing would be left to train on.
         """
-        if size == 0 or any(q.purpose == "holdout" for q in self.pool.store.queries()):
+        if size == 0:
+            return None
+        held = holdout_of(self.pool, self.budget.unit)
+        if held is not None:
+            if not held.fits(size):
+                logger.warning("holdout=%d, but %s: that stays", size, held)
             return None
         positions = self.budget.affordable()
         positions = positions[~self.pool.has_text_of(self.sources.labeled_positions())[positions]]

@@ -1,16 +1,28 @@
 """Ask an annotator the open queries, and record each answer before the annotator goes on."""
 
 import contextlib
+<<<<<<< HEAD
+=======
+import logging
+from collections.abc import Mapping, Sequence
+>>>>>>> labels
 from dataclasses import replace
+from pathlib import Path
 
 from hfal.annotators.base import Annotator, OpenQuery, Question
-from hfal.annotators.file.annotator import FileAnnotator, query_files
-from hfal.errors import AnswersPending
+from hfal.annotators.file.annotator import FileAnnotator
+from hfal.annotators.file.file_log import FileLog, files_in, number_of
+from hfal.errors import AnnotationError, AnswersPending
+from hfal.store.annotator_names import check_annotator_name
 from hfal.store.records import DATASET, Answer, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
+<<<<<<< HEAD
 from hfal.utils.output import get_logger
+=======
+from hfal.utils.spelling import shown
+>>>>>>> labels
 
 
 logger = get_logger(__name__)
@@ -42,30 +54,84 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
         unit=plan.unit,
         words_bought=store.words_bought(),
         may_wait=may_wait,
+        file_log=FileLog(store),
     )
 
 
+def check_annotator(annotator: Annotator) -> None:
+    """Check that answers of an annotator can be recorded under its name, before it is asked.
+
+    Raises:
+        ArgumentError: They cannot.
+    """
+    check_annotator_name(getattr(annotator, "name", None), f"the name of the annotator ({type(annotator).__name__})")
+
+
 def collect(store: Store, annotator: Annotator) -> None:
-    """Record what was answered, or corrected, since the last query was closed. Nobody is asked anything."""
+    """Record what was answered, or corrected, since the last query was closed. Nobody is asked anything.
+
+    Raises:
+        AnnotationError: Files of queries have errors; nothing of them is recorded.
+        ArgumentError: The annotator has a name that cannot be recorded.
+    """
+    check_annotator(annotator)
+    take_in_files(store, annotator)
     closed = [query for query in store.queries() if query.closed]
     if closed:
         _record(store, annotator, replace(open_query(store, closed[-1], may_wait=False), questions=()))
 
 
-def take_in_files(store: Store, name: str = "file") -> None:
-    """Record what is filled in so far in the files of open queries, so that nobody else is asked that again.
+def take_in_files(store: Store, annotator: Annotator | None = None, name: str = "file") -> None:
+    """Record what is filled in so far in files of queries, so that nobody else is asked that again.
+
+    These are the files in the run directory, and those that a `FileAnnotator` has written elsewhere. Their answers get
+    the name under which they were written.
 
     Args:
         store: The run's store.
-        name: Who fills in the files.
+        annotator: Who is asked next; files that a `FileAnnotator` reads itself are left to it.
+        name: Who fills in files that an older hfal has written, which did not note that.
 
     Raises:
-        AnnotationError: The files have errors; nothing of them is recorded.
+        AnnotationError: The files have errors, or contradict each other; nothing of them is recorded.
     """
-    for query in store.open_queries():
-        for path in query_files(store.run_dir, query.number):
-            annotator = FileAnnotator(path.suffix.removeprefix("."), name=name)
-            _record(store, annotator, open_query(store, query, may_wait=False))
+    queries = store.queries()
+    if not queries:
+        return
+    query = replace(open_query(store, queries[-1], may_wait=False), questions=())
+    log = FileLog(store)
+    numbers = {one.number for one in queries}
+    names = {**dict.fromkeys(files_in(store.run_dir, store.kind.formats), name), **log.files()}
+    own = annotator.files(store.run_dir) if isinstance(annotator, FileAnnotator) else []
+    others = [path for path in names if path not in own and number_of(path) in numbers and path.is_file()]
+    found, errors = {}, []
+    for path in sorted(others, key=number_of):
+        try:
+            found[path] = FileAnnotator(path.suffix.removeprefix("."), path.parent).read(path, query)
+        except AnnotationError as error:
+            errors.append(str(error))
+    if errors:
+        raise AnnotationError("\n".join(errors))
+    unread = {path: log.unread(path, answers) for path, answers in found.items()}
+    _check_agreement(unread)
+    with store.at_once():
+        for path, answers in found.items():
+            for answer in unread[path]:
+                store.record(replace(answer, annotator=names[path]))
+            log.note(path, names[path], answers)
+
+
+def _check_agreement(unread: Mapping[Path, Sequence[Answer]]) -> None:
+    """Check that no two files of a query have different answers to one example, of which neither was read before."""
+    said: dict[tuple[str, int | None], tuple[Path, Answer]] = {}
+    for path, answers in unread.items():
+        for answer in answers:
+            other, its = said.setdefault((answer.example_id, answer.query), (path, answer))
+            if (its.action, its.label) != (answer.action, answer.label):
+                raise AnnotationError(
+                    f"{other} and {path} have different labels for {shown(answer.example_id)}; nothing of them was "
+                    "recorded: empty the one that is wrong"
+                )
 
 
 def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
@@ -79,7 +145,10 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
     Raises:
         AnswersPending: Some questions need a person; all queries have been asked first.
         AnnotationError: An answer cannot be recorded; those before it are.
+        ArgumentError: The annotator has a name that cannot be recorded.
     """
+    check_annotator(annotator)
+    take_in_files(store, annotator)
     waiting: list[str] = []
     asked: set[int] = set()
 

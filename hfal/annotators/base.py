@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hfal.store.records import Answer
 from hfal.tasks.kinds import Kind, SingleLabel, kind_of
 from hfal.tasks.words import Texts
+
+
+if TYPE_CHECKING:
+    from hfal.annotators.file.file_log import FileLog
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class OpenQuery:
         words_bought: How many words the sentences have that were tagged so far.
         may_wait: Whether there is time to wait for a person. Where other processes wait for the answers there is none:
             give the answers that are there, and leave the rest to `waiting_for`.
+        file_log: What was read of the files of queries so far, if that is kept.
     """
 
     number: int
@@ -70,6 +75,7 @@ class OpenQuery:
     unit: str = "examples"
     words_bought: int = 0
     may_wait: bool = True
+    file_log: "FileLog | None" = None
 
     @property
     def kind(self) -> Kind:

@@ -52,7 +52,7 @@ def _terminal(options: AnnotatorOptions) -> "Annotator":
 def _file(format: str, options: AnnotatorOptions) -> "Annotator":
     from hfal.annotators.file.annotator import FileAnnotator
 
-    return FileAnnotator(format, name=options.name or "file")
+    return FileAnnotator(format, name="file" if options.name is None else options.name)
 
 
 def _simulated(options: AnnotatorOptions) -> "Annotator":

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from hfal.annotators.base import OpenQuery
 from hfal.errors import AnnotationError, ArgumentError
+from hfal.store.annotator_names import SIMULATED, check_annotator_name
 from hfal.store.records import Answer
 
 
@@ -29,7 +30,7 @@ class SimulatedAnnotator:
         name: Recorded with each answer.
 
     Raises:
-        ValueError: The pool has no label column.
+        ArgumentError: The pool has no label column, or the name cannot be recorded.
     """
 
     is_simulation = True
@@ -39,11 +40,11 @@ class SimulatedAnnotator:
     """Its answers to a query are committed together: no person's work is lost with them, and for each alone the disk
     would be waited for."""
 
-    def __init__(self, pool: HiddenLabels, name: str = "simulated"):
+    def __init__(self, pool: HiddenLabels, name: str = SIMULATED):
         if pool.label_column is None:
             raise ArgumentError("a SimulatedAnnotator needs a pool with a label_column, whose labels it can reveal")
         self.pool = pool
-        self.name = name
+        self.name = check_annotator_name(name, "name")
 
     def annotate(self, query: OpenQuery) -> Iterator[Answer]:
         """Answer every question, in order."""

@@ -41,6 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from hfal.annotators.terminal.annotator import TerminalAnnotator
     from hfal.cli.describe import next_step, unanswered
     from hfal.config.kept_config import kept_options
+    from hfal.store.annotator_names import check_person_name
     from hfal.store.store import Store
 
     show_log(logging.WARNING)
@@ -48,7 +49,9 @@ def execute(arguments: argparse.Namespace) -> int:
     with contextlib.closing(Store(run_dir, read_only=True)) as store:  # which makes nothing where there is no run
         store.check_has_begun()
     kept = kept_options(run_dir)
-    name = arguments.annotator_name or kept.get("annotator_name")
+    name = kept.get("annotator_name") if arguments.annotator_name is None else arguments.annotator_name
+    if name is not None:
+        check_person_name(name, "--annotator_name")
     show_suggestions = not (arguments.hide_suggestions or kept.get("hide_suggestions"))
     store = Store(run_dir)
     try:
@@ -58,7 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
                     f"the answers of this run are revealed by a SimulatedAnnotator, which yours would not be. "
                     f"{next_step(store, run_dir)}"
                 )
-            take_in_files(store, kept.get("annotator_name") or "file")
+            take_in_files(store, name=kept.get("annotator_name") or "file")
             asked = sum(count for _, count in unanswered(store))
             if asked:
                 ask(store, TerminalAnnotator(name, show_suggestions))

@@ -276,6 +276,8 @@ class ActiveLearningArguments:
     def settle(self, pool: "Pool", evaluated: bool) -> None:
         """Decide what was left to the data: who labels, and how many examples are held out.
 
+        Where a run has held some out, these stay, whatever is asked for now.
+
         Args:
             pool: The run's pool.
             evaluated: Whether there is data to evaluate on.
@@ -285,13 +287,18 @@ class ActiveLearningArguments:
         self.annotator, self.holdout = on_main(lambda: self._settled(pool, evaluated))
 
     def _settled(self, pool: "Pool", evaluated: bool) -> tuple[str, int]:
+        from hfal.acquisition.first_queries import holdout_of
+
         kind = pool.task.kind
         person = PERSON if kind.screen else kind.formats[0]
         annotator = self.annotator or (SIMULATION if pool.store.info.labels_are_hidden else person)
-        holdout = self.holdout
-        if holdout is None and pool.store.queries():
-            holdout = int(pool.costs(self.unit)[pool.positions(sorted(pool.store.holdout_ids()))].sum())
-        elif holdout is None and (evaluated or ANNOTATORS[annotator].is_simulation):
+        holdout, held = self.holdout, holdout_of(pool, self.unit)
+        if held is not None and holdout is None:
+            holdout = held.size
+        elif held is not None and holdout and not held.fits(holdout):
+            logger.warning("--holdout is %d, but %s: that stays", holdout, held)
+            holdout = self.given["holdout"] = held.size
+        elif holdout is None and (pool.store.queries() or evaluated or ANNOTATORS[annotator].is_simulation):
             holdout = 0
         elif holdout is None:
             sizes = [int(pool.costs(self.unit)[pool.unlabeled_positions()].sum())]
@@ -302,7 +309,7 @@ class ActiveLearningArguments:
             len(pool),
             f", labels {', '.join(pool.label_names)}" if pool.label_names else "",
             annotator,
-            holdout,
+            holdout if held is None else held.size,
             "words" if self.unit == "words" else "texts",
             pool.run_dir,
         )

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
+_OF_SEED_SET = ("seed_size", "seed_strategy")
 _KEPT = "# What the run was started with; `hfal run RUN_DIR` goes on with it."
 
 _USAGE = """hfal run --data FILE --text COLUMN --labels NAME,NAME [--OPTION VALUE ...]
@@ -153,6 +154,8 @@ def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
     given = portable_options(al.given)
     path = config_file(pool.run_dir)
     with pool.store.own():
+        if _has_seed_set(pool):
+            given = _with_settled(path, given)
         # Somebody's own configuration stays as it is, and is what `hfal run RUN_DIR` goes on with.
         if not path.exists() or path.read_text("utf-8").startswith(_KEPT):
             changed = _changes(path, given)
@@ -160,6 +163,25 @@ def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
                 logger.info("changed since the last start: %s", "; ".join(changed))
             write_options(path, given, _KEPT)
         keep_published_options(pool.store)
+
+
+def _has_seed_set(pool: "Pool") -> bool:
+    """Whether the first query was made, so that options of it have no effect any more."""
+    queries = pool.store.queries()
+    return any(q.purpose == "seed" and not q.closed for q in queries) or (bool(queries) and bool(pool.labels()))
+
+
+def _with_settled(path: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Return options with those of the seed set as they were when it was made, and warn of others."""
+    before = _options_before(path)
+    if before is None:
+        return given
+    kept = {name: value for name, value in given.items() if name not in _OF_SEED_SET}
+    kept |= {name: before[name] for name in _OF_SEED_SET if name in before}
+    for name in _OF_SEED_SET:
+        if given.get(name, before.get(name)) != before.get(name):
+            logger.warning("--%s is %s, but the seed set has been made: that stays as it is", name, given[name])
+    return kept
 
 
 def keep_published_options(store: "Store") -> None:
@@ -221,12 +243,19 @@ def _other_options(run_dir: str | os.PathLike[str]) -> list[str]:
     return [name for name in kept if name not in known] if isinstance(kept, dict) else []
 
 
-def _changes(path: Path, given: Mapping[str, Any]) -> list[str]:
-    options = options_of((ActiveLearningArguments, TrainingOptions))
+def _options_before(path: Path) -> dict[str, Any] | None:
+    """Return the options of the last start; `None` at the first one, or if somebody has written something else."""
     try:
-        before = read_yaml(path, options, strict=False)
+        return read_yaml(path, options_of((ActiveLearningArguments, TrainingOptions)), strict=False)
     except (ArgumentError, FileNotFoundError):
-        return []  # the first start, or somebody has written something else there
+        return None
+
+
+def _changes(path: Path, given: Mapping[str, Any]) -> list[str]:
+    before = _options_before(path)
+    if before is None:
+        return []
+    options = options_of((ActiveLearningArguments, TrainingOptions))
     defaults = {name: default_of(option) for name, option in options.items()}
     then, now = {**defaults, **before}, {**defaults, **given}
     return [f"{name} is {now[name]!r}, was {then[name]!r}" for name in options if now[name] != then[name]]

@@ -15,12 +15,14 @@ import numpy as np
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.references import has_no_splits, load_split
 from hfal.errors import ArgumentError
+from hfal.store.annotator_names import check_person_name
 from hfal.store.run_directory import check_no_comparison
 from hfal.store.run_info import PoolDraw
 from hfal.store.store import Store, has_begun
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import KINDS, Kind, kind_of
+from hfal.tasks.label_names import check_label_names
 from hfal.tasks.source import Source, SourceWithLabels
 from hfal.tasks.tag_column import is_spans
 from hfal.tasks.words import plain_text
@@ -71,7 +73,11 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
     source = _read_split(al, al.split, text, al.labels)
     kind = kind_of(al.task or _inferred_task(al, source))
     _check_options_of_kind(al, kind)
+    if al.labels is not None:
+        check_label_names(al.labels, argument="--labels")
     read = kind.read(source)
+    if kind.needs_names:
+        check_label_names(read.names, argument="--labels" if al.labels else f"--label: column {al.label!r}")
     evaluation = None
     if al.eval_split:
         evaluation = kind.read(_read_split(al, al.eval_split, text, read.names)).data
@@ -83,6 +89,8 @@ def _check_options(al: ActiveLearningArguments) -> None:
     for name in ("pool_size", "eval_size", "max_length", "query_size", "seed_size", "rounds", "budget"):
         if (value := getattr(al, name)) is not None and value < 1:
             raise ArgumentError(f"--{name} is {value}, expected at least 1")
+    if al.annotator_name is not None:
+        check_person_name(al.annotator_name, "--annotator_name")
     for name in ("eval_size", "eval_split"):
         if getattr(al, name) and al.label is None:
             raise ArgumentError(

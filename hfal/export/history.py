@@ -3,20 +3,20 @@
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from hfal.data.references import is_local, without_paths
-from hfal.errors import ArgumentError
+from hfal.export.schema import FORMAT
+from hfal.store.annotator_names import SIMULATED
 from hfal.store.records import DATASET, Answer, Queried, Query, RoundRecord
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
 from hfal.tasks.words import Texts
 
 
-FORMAT = 1
-OWN_NAMES = (DATASET, "simulated")
+OWN_NAMES = (DATASET, SIMULATED)
 """Annotators that are no people."""
 
 ANSWER_COLUMNS = {
@@ -32,6 +32,7 @@ ANSWER_COLUMNS = {
 """Of the table of all answers, with their types."""
 
 _OF_QUERIES = ("number", "round", "purpose", "strategy", "seed", "model", "settings", "versions", "time", "closed")
+_OF_ROUNDS = tuple(field.name for field in fields(RoundRecord))
 _OF_EXAMPLES = ("score", "suggestion", "confidence")
 
 
@@ -136,15 +137,9 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
     """Read what `history_of` and `answer_rows` have written.
 
     Args:
-        written: The JSON.
-        answers: The table, in which labels are as `hfal.tasks.kinds.Kind.feature` has them.
-
-    Raises:
-        ArgumentError: Another version of hfal wrote it.
-        KeyError: Something is missing in it.
+        written: The JSON, which `hfal.export.schema` has checked.
+        answers: The table, in which labels are as `hfal.tasks.kinds.Kind.feature` has them; checked, too.
     """
-    if written["hfal"] != FORMAT:
-        raise ArgumentError(f"its history has the format {written['hfal']}, this hfal reads {FORMAT}")
     names, kind = written["label_names"], kind_of(written["task"])
     contents = written["contents"]
     queries = [
@@ -162,7 +157,13 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
         for label in [kind.from_feature(a["label"], names)]
     ]
     about = {name: written[name] for name in ("task", "scheme", "label_names", "text_columns", "pool_size")}
-    rounds = [RoundRecord(**{**record, "metrics": _numbers(record["metrics"])}) for record in written["rounds"]]
+    rounds = [
+        RoundRecord(
+            **{name: record[name] for name in _OF_ROUNDS if name in record}
+            | {name: _numbers(record.get(name)) for name in ("metrics", "stability")}
+        )
+        for record in written["rounds"]
+    ]
     return History(**about, contents=contents, queries=queries, rounds=rounds, answers=log)
 
 
@@ -194,4 +195,4 @@ def _numbers(metrics: Mapping[str, float | None] | None) -> dict[str, float] | N
 
 
 def _iso(time: datetime) -> str:
-    return time.isoformat(timespec="microseconds")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")

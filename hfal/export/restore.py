@@ -1,24 +1,30 @@
 """Make a run directory from an export, to go on where the export stopped."""
 
 import contextlib
-import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from hfal.data.identity import Examples
 from hfal.data.references import hub_name_problem
 from hfal.errors import ArgumentError, HubError, RunDirectoryError
 from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_path
 from hfal.export.history import History, history_without_models, read_history
 from hfal.export.hub_errors import hub_error_messages
+from hfal.export.schema import check_labels, read_examples, read_log, read_written
 from hfal.store.records import Answer
 from hfal.store.run_directory import has_run
 from hfal.store.run_info import RunInfo
 from hfal.store.store import Store
+from hfal.tasks.kinds import kind_of
+from hfal.tasks.words import Texts
+from hfal.utils.spelling import shown
 
 
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
@@ -44,26 +50,48 @@ def load_export(
             f"source={os.fspath(source)!r} has no {HISTORY} and {ANSWERS}.parquet, without which nobody can go on "
             f"from it: make it with {_HOW}"
         )
+    files = [path for split in SPLITS if (path := folder / f"{split}.parquet").is_file()]
     try:
-        # `to_pylist` of Arrow, so that labels stay numbers.
-        log = datasets.Dataset.from_parquet(str(folder / f"{ANSWERS}.parquet")).with_format("arrow")[:].to_pylist()
-        history = read_history(json.loads((folder / HISTORY).read_bytes()), log)
+        written = read_written(folder / HISTORY)
+        if written["pool_size"] is None or not files:
+            raise ArgumentError(
+                f"it has no unlabeled examples, so there is nothing to go on with: make it with {_HOW}"
+            )
+        log = read_log(folder / f"{ANSWERS}.parquet", written)
+        texts = read_examples(files, written)
+        rows = _load_rows(files, written["text_columns"])
+        check_labels(written, log, texts)
+        history = read_history(written, log)
+        _check_contents(history, rows, texts)
     except ArgumentError as error:
         raise ArgumentError(f"source={os.fspath(source)!r}: {error}") from None
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise ArgumentError(
-            f"source={os.fspath(source)!r} is no export of hfal, or a damaged one ({type(error).__name__}: {error})"
-        ) from error
-    files = [path for split in SPLITS if (path := folder / f"{split}.parquet").is_file()]
-    columns = ["id", *history.text_columns]
-    parts = [datasets.Dataset.from_parquet(str(path)) for path in files]
-    rows = datasets.concatenate_datasets([part.select_columns(columns) for part in parts])
-    if history.pool_size is None or len(rows) != history.pool_size:
-        lacks = "has no unlabeled examples" if history.pool_size is None else f"has {len(rows)} of the pool's examples"
-        raise ArgumentError(
-            f"source={os.fspath(source)!r} {lacks}, so there is nothing to go on with: make it with {_HOW}"
-        )
     return rows, history
+
+
+def _load_rows(files: Iterable[Path], text_columns: Sequence[str]) -> datasets.Dataset:
+    """Load ids and texts of tables whose columns are checked; what else a table says of itself is not read."""
+    text = datasets.Value("string")
+    parts = []
+    for file in files:
+        schema = pq.read_schema(file)
+        nested = {name: pa.types.is_nested(schema.field(name).type) for name in text_columns}
+        types = {"id": text, **{name: datasets.List(text) if nested[name] else text for name in text_columns}}
+        features = datasets.Features(types)
+        parts.append(datasets.Dataset.from_parquet(str(file), columns=list(types), features=features))
+    if any(part.features != parts[0].features for part in parts):
+        raise ArgumentError("the tables have texts of different types, expected all in words, or all as strings")
+    return datasets.concatenate_datasets(parts)
+
+
+def _check_contents(history: History, rows: datasets.Dataset, texts: Mapping[str, tuple[str, Texts]]) -> None:
+    """Check that the examples have the texts that were asked about."""
+    examples = Examples(rows, history.text_columns, "id", kind_of(history.task).of_words)
+    for example_id, content in history.contents.items():
+        if examples.content(examples.position(example_id)) != content:
+            raise ArgumentError(
+                f"{texts[example_id][0]}: the text of {shown(example_id)} is not the one that was asked about, whose "
+                f"hash {HISTORY} has; was it edited?"
+            )
 
 
 def _folder(source: str | os.PathLike[str], revision: str | None, token: str | None) -> Path:

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hfal.errors import AnnotationError
-from hfal.store.records import Answer
+from hfal.store.annotator_names import name_problem
+from hfal.store.records import DATASET, Answer
+from hfal.utils.spelling import shown
 
 
 WITH_LABEL = ("label", "correct")
@@ -35,6 +37,21 @@ def check_answer(answer: Answer) -> None:
     if probability is not None and not (isinstance(probability, int | float) and 0 <= probability <= 1):
         raise AnnotationError(
             f"the answer to {answer.example_id!r} has the probability {probability!r}, expected one from 0 to 1"
+        )
+
+
+def check_given_by_annotator(answer: Answer) -> None:
+    """Check that an answer is of an annotator whose name can be recorded.
+
+    Labels that came with the data can be taken back, but no other answer is given in their name.
+
+    Raises:
+        AnnotationError: It is not.
+    """
+    problem = name_problem(answer.annotator)
+    if problem is not None and not (answer.annotator == DATASET and answer.action == "undo"):
+        raise AnnotationError(
+            f"the answer to {answer.example_id!r} is by the annotator {shown(answer.annotator)}, {problem}"
         )
 
 

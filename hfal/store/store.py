@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hfal.errors import AnnotationError, ArgumentError, NoRunError, RunDirectoryError
-from hfal.store.answer_log import by_annotator, check_answer, entry_for, latest
+from hfal.store.answer_log import by_annotator, check_answer, check_given_by_annotator, entry_for, latest
 from hfal.store.database import is_current, open_database, prepare_database
 from hfal.store.ownership import Owner, Ownership, locked, read_owner
 from hfal.store.records import DATASET, Answer, Query, RoundRecord, utc_now
@@ -286,6 +286,7 @@ class Store:
                 of `ACTIONS`, there is nothing to undo, or the answer names no annotator.
         """
         check_answer(answer)
+        check_given_by_annotator(answer)
         with self.at_once():  # what was said before, too, is read in it: another thread may be saying the same
             if content is None or texts is None:
                 known = self._known_texts(answer.example_id)

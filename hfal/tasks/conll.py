@@ -49,7 +49,8 @@ def read_sentences(content: str, name: str, problems: list[str] | None = None) -
     Args:
         content: The text of the file.
         name: The file, for messages.
-        problems: Where to collect what is wrong, instead of raising it; the sentences concerned are left out.
+        problems: Where to collect what is wrong, instead of raising it; the sentences concerned are left out. Two
+            comments of one name are wrong, too, where they are collected.
 
     Yields:
         Each sentence; `columns` has a list for each word, without the word itself. One without words is a sentence if
@@ -71,6 +72,9 @@ def read_sentences(content: str, name: str, problems: list[str] | None = None) -
                 yield _unescaped(Sentence(start or number, words, columns, comments))
             start, words, columns, comments, broken = 0, [], [], {} if ended else comments, False
         elif comment:
+            if problems is not None and comments.get(comment[1], comment[2].strip()) != comment[2].strip():
+                problems.append(f"line {number}: '# {comment[1]} =' is there twice for one sentence")
+                broken = True
             comments[comment[1]] = comment[2].strip()
         elif not words and line.startswith("#") and width is not None and len(line.split(separator)) != width + 1:
             continue

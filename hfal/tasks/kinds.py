@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hfal.errors import ArgumentError
+from hfal.tasks.label_names import look_alike_hint
 from hfal.tasks.label_set import check_label_set, join_label_set, separators, split_label_set, word_for_none
 from hfal.tasks.spans import tags_from_spans
 from hfal.tasks.tags import check_tags, entities, entity_types
@@ -32,6 +33,7 @@ class Kind(ABC):
         things: What one calls several examples: `"texts"` or `"sentences"`.
         answers: What one calls several answers.
         needs_names: Whether the answers are made of a finite list of names, `label_names`.
+        least_names: How many names there have to be for a choice.
         lists: Whether an answer is a list of names, and not one string.
         of_words: Whether an answer is about the words of one text, and may be paid for by the word.
         one_class: Whether one name is right, and all others are wrong, for each text or word.
@@ -55,6 +57,7 @@ class Kind(ABC):
     things: ClassVar[str] = "texts"
     answers: ClassVar[str]
     needs_names: ClassVar[bool] = True
+    least_names: ClassVar[int] = 2
     lists: ClassVar[bool] = False
     of_words: ClassVar[bool] = False
     one_class: ClassVar[bool] = False
@@ -185,7 +188,8 @@ class SingleLabel(Kind):
         """Return the name, without blanks around it."""
         name = label.strip() if isinstance(label, str) and label not in names else label
         if name not in names:
-            raise ArgumentError(f"{label!r} is no label; the labels are: {', '.join(names)}")
+            hint = look_alike_hint(label, names)
+            raise ArgumentError(f"{label!r} is no label; the labels are: {', '.join(names)}{hint}")
         return str(name)
 
     def from_cell(self, found: Any, texts: Texts, names: Sequence[str], scheme: str) -> str:
@@ -230,6 +234,7 @@ class LabelSet(Kind):
     task = "multi_label_classification"
     family = "labels"
     answers = "sets of labels"
+    least_names = 1
     lists = True
     has_thresholds = True
     options = ("aggregate", "thresholds")

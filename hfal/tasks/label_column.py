@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError
+from hfal.tasks.label_names import given_names, look_alike_hint
 from hfal.tasks.source import Source, SourceWithLabels, check_texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.output import get_logger
@@ -37,18 +38,6 @@ def with_label_column(
     """
     there = [name for name in {known, *LABEL_COLUMNS} if name in dataset.column_names]
     return dataset.remove_columns(there).add_column(column, labels, feature=feature)
-
-
-def given_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The names that the user gives.
-
-    Raises:
-        ArgumentError: There are none, or one is twice.
-    """
-    names = tuple(str(name) for name in names)
-    if len(set(names)) != len(names) or not names:
-        raise ArgumentError(f"label_names={list(names)!r}: expected at least one name and none twice")
-    return names
 
 
 def names_of_feature(feature: datasets.ClassLabel, column: str, names: Sequence[str] | None) -> tuple[str, ...]:
@@ -108,6 +97,7 @@ def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequenc
     if outside:
         raise ArgumentError(
             f"label_column={column!r} has the value {outside[0]!r}, which is outside label_names={list(names)!r}"
+            f"{look_alike_hint(outside[0], names)}"
         )
     return names
 
@@ -204,11 +194,12 @@ def _as_classes(source: Source, column: str, names: list[str]) -> datasets.Datas
     written = counted if found & set(counted) and not found & set(names) else names
     strange = sorted(found - set(written))
     if strange:
+        alike = look_alike_hint(strange[0], names)
         near = difflib.get_close_matches(strange[0], names, n=1)
         raise ArgumentError(
             f"{source.reference} has the label {strange[0]!r} in column {column!r} of "
             f"{source.place(pc.index(labels, strange[0]).as_py())}, which is none of --labels "
-            f"{','.join(names)}.{f' Did you mean {near[0]!r}?' if near else ''}"
+            f"{','.join(names)}.{f' Did you mean {near[0]!r}?' if near and not alike else alike}"
             f"{f' (and so are {len(strange) - 1} others)' if len(strange) > 1 else ''}"
             f" Without --labels they are {','.join(sorted(found)[:20])}{',...' if len(found) > 20 else ''}."
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hfal.errors import ArgumentError
+from hfal.tasks.label_names import look_alike_hint
 
 
 SEPARATORS = "|;,"
@@ -33,7 +34,8 @@ def check_label_set(labels: Any, names: Sequence[str]) -> list[str]:
     found = [label if label in names else label.strip() for label in labels]
     for number, label in enumerate(found):
         if label not in names:
-            raise ArgumentError(f"{label[:80]!r} is no label; the labels are: {', '.join(names)}")
+            hint = look_alike_hint(label, names)
+            raise ArgumentError(f"{label[:80]!r} is no label; the labels are: {', '.join(names)}{hint}")
         if label in found[:number]:
             raise ArgumentError(f"the label {label[:80]!r} is there twice: name each label once")
     return sorted(found, key=list(names).index)
@@ -70,6 +72,9 @@ def split_label_set(cell: str, names: Sequence[str]) -> list[str]:
     """The names that a cell lists, without the blanks around them; they are not checked.
 
     A name that is the whole cell is that name. `none` (if no label is called that) and `[]` are the empty set.
+
+    Raises:
+        ArgumentError: There is nothing between the separators.
     """
     said = cell.strip()
     if said in names:
@@ -79,4 +84,10 @@ def split_label_set(cell: str, names: Sequence[str]) -> list[str]:
     pieces = [said]
     for separator in separators(names):
         pieces = [piece for part in pieces for piece in part.split(separator)]
-    return [piece.strip() for piece in pieces if piece.strip()]
+    pieces = [piece.strip() for piece in pieces if piece.strip()]
+    if not pieces:
+        raise ArgumentError(
+            f"{said[:80]!r} names no label: write the names, {word_for_none(names)!r} for none of the labels, or "
+            "nothing while there is no answer"
+        )
+    return pieces

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
-from hfal.tasks.label_column import given_names, names_of_feature
+from hfal.tasks.label_column import names_of_feature
+from hfal.tasks.label_names import given_names, look_alike_hint
 from hfal.tasks.label_set import split_label_set
 from hfal.tasks.source import Source, SourceWithLabels, check_texts
 from hfal.utils.arrow import cells_of
@@ -123,6 +124,7 @@ def read_label_sets(dataset: datasets.Dataset, column: str | None, names: Sequen
             raise RowError(
                 int(rows[wrong[0]]),
                 f"the label {value!r} in column {column!r} is none of label_names: {', '.join(names)}"
+                f"{look_alike_hint(value, names)}"
                 if value is not None
                 else f"a label in the list in column {column!r} is missing (None): leave it out; [] is none of them",
             )
@@ -208,6 +210,11 @@ def _with_lists(source: Source) -> Source:
             f"--labels is missing: column {column!r} of {source.reference} has text, in which they are found by their "
             "names"
         )
-    sets = [split_label_set(cell, names) if (cell or "").strip() else None for cell in data[column]]
+    sets: list[list[str] | None] = []
+    for row, cell in enumerate(data[column]):
+        try:
+            sets.append(split_label_set(cell, names) if (cell or "").strip() else None)
+        except ArgumentError as error:
+            raise source.at_row(RowError(row, f"column {column!r}: {error}")) from None
     lists = datasets.List(datasets.Value("string"))
     return replace(source, data=data.remove_columns(column).add_column(column, sets, feature=lists))

@@ -8,6 +8,7 @@ from hfal.errors import ArgumentError
 from hfal.tasks.base import Task
 from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import kind_of
+from hfal.tasks.label_names import check_label_names
 from hfal.tasks.multi_label_classification import MultiLabelClassification
 from hfal.tasks.text_classification import TextClassification
 from hfal.tasks.token_classification import TokenClassification
@@ -44,9 +45,12 @@ def make_task(
         raise ArgumentError(f"task={name!r}, expected one of {', '.join(TASKS)}")
     if name is None:
         name = infer_task(dataset, text_columns, label_column)
-    make = TASKS[name]
-    if kind_of(name).has_thresholds:
-        return make(dataset, text_columns, label_column, label_names, thresholds)
-    if thresholds is not None:
+    kind = kind_of(name)
+    if thresholds is not None and not kind.has_thresholds:
         raise ArgumentError(f"thresholds={thresholds!r} is for multi-label classification, but this is {name}")
-    return make(dataset, text_columns, label_column, label_names)
+    more = [thresholds] if kind.has_thresholds else []
+    task = TASKS[name](dataset, text_columns, label_column, label_names, *more)
+    if kind.needs_names:
+        column = "label_names" if label_names is not None else f"label_column={label_column!r}"
+        check_label_names(task.label_names, kind.least_names, column)
+    return task

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
-from hfal.tasks.label_column import given_names
+from hfal.tasks.label_names import given_names, look_alike_hint
 from hfal.tasks.source import Source, SourceWithLabels
 from hfal.tasks.spans import tags_from_spans
 from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
@@ -230,7 +230,8 @@ def read_tags(
             raise RowError(
                 row + place,
                 f"word {word + 1} of {_sentence(dataset, text_column, row + place)} has the tag "
-                f"{value!r} in column {column!r}, which is outside label_names: {', '.join(names)}{hint}",
+                f"{value!r} in column {column!r}, which is outside label_names: {', '.join(names)}{hint}"
+                f"{look_alike_hint(value, names)}",
             )
         places = np.repeat(has, lengths)
         target = np.repeat(has, counts[row : row + len(lengths)])
@@ -290,7 +291,7 @@ def _spans(
                     raise RowError(
                         row,
                         f"the span {span['start']} to {span['end']} has the label {span['label']!r}, expected one of "
-                        f"{', '.join(sorted(types))}",
+                        f"{', '.join(sorted(types))}{look_alike_hint(span['label'], sorted(types))}",
                     )
             yield spans
             row += 1

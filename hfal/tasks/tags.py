@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hfal.errors import ArgumentError
+from hfal.tasks.label_names import look_alike_hint
 
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class Entity(NamedTuple):
     start: int
     end: int
     type: str
+
+
+SCHEMES = (*_SCHEMES, "plain")
+"""The names of all schemes."""
 
 
 def split_tag(tag: str) -> tuple[str, str]:
@@ -147,6 +152,7 @@ def check_tags(tags: Any, words: Sequence[str], names: Sequence[str]) -> list[st
         if tag not in names:
             raise ArgumentError(
                 f"{tag[:80]!r}, the tag of word {number} ({word[:40]!r}), is unknown; the tags are: {', '.join(names)}"
+                f"{look_alike_hint(tag, names)}"
             )
     return list(tags)
 

@@ -15,7 +15,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from hfal.acquisition.draws import Committee
 from hfal.acquisition.options import QUERY_SIZES, QueryOptions
 from hfal.acquisition.queries import COMMITTEE_OF_ROUNDS, Acquisition
-from hfal.annotators.asking import ask, collect
+from hfal.annotators.asking import ask, check_annotator, collect
 from hfal.annotators.base import Annotator
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
@@ -275,6 +275,7 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(
                 "annotator is missing: pass ActiveLearningCallback(annotator=...), who answers the queries"
             )
+        check_annotator(self.annotator)
         return self.annotator
 
     @property

@@ -5,13 +5,28 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hfal.utils.visible_text import character_kind
+
 
 def meant(said: str, names: Sequence[str]) -> str | None:
     """Return the one of some names that was meant; `None` unless there is just one."""
     if said in names:
         return said
-    alike = [name for name in names if bare(name).casefold() == bare(said).casefold()]
+    alike = [name for name in names if bare(seen(name)).casefold() == bare(seen(said)).casefold()]
     return alike[0] if len(alike) == 1 else None
+
+
+def seen(text: str) -> str:
+    """Return what a person sees of a name: composed letters, one space for all blanks, and nothing that is not seen.
+
+    Two names that a person could not tell apart give the same; capitals, and letters of other scripts, differ.
+    """
+    kept = "".join(char for char in text if char.isspace() or not _is_unseen(char))
+    return " ".join(unicodedata.normalize("NFC", kept).split())
+
+
+def _is_unseen(char: str) -> bool:
+    return unicodedata.category(char) not in ("Co", "Cn") and character_kind(char)[0] in ("code", "joiner", "selector")
 
 
 def bare(text: str) -> str:

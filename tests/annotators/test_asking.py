@@ -1,14 +1,19 @@
 """From a recorded query to recorded answers: in what order queries are asked, and what is recorded when."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hfal.annotators.asking import ask, collect, open_query, take_in_files
 from hfal.annotators.base import OpenQuery
 from hfal.annotators.file.annotator import FileAnnotator
+from hfal.annotators.simulated import SimulatedAnnotator
+from hfal.annotators.terminal.annotator import TerminalAnnotator
 from hfal.data.pool import Pool
-from hfal.errors import AnswersPending
+from hfal.errors import AnnotationError, AnswersPending, ArgumentError
 from hfal.store.records import Answer
 from support.query_files import add_query, ask_in_vain, fill, ids_of, unlabeled_ids
 
@@ -129,12 +134,161 @@ def test_late_answers_are_collected_without_a_question(pool: Pool) -> None:
 def test_files_of_open_queries_are_taken_in_so_far_as_they_are_filled(pool: Pool) -> None:
     ids = ids_of(pool)
     add_query(pool, ids[:3])
-    ask_in_vain(pool, FileAnnotator())
+    ask_in_vain(pool, FileAnnotator(name="bob"))
     fill(pool.run_dir / "query-001.jsonl", {ids[1]: "negative"})
-    take_in_files(pool.store, "bob")
+    take_in_files(pool.store)
     assert [(a.example_id, a.label, a.annotator) for a in pool.store.answers()] == [(ids[1], "negative", "bob")]
     (query,) = pool.store.open_queries()
     questions = open_query(pool.store, query)
     assert [question.example_id for question in questions.questions] == [ids[0], ids[2]]
     assert (questions.size, questions.labels_bought, questions.label_names) == (3, 1, ("negative", "positive"))
     assert [answer.example_id for answer in questions.answers()] == [ids[1]]
+
+
+# -- files that others go on from ----------------------------------------------------------------------------------
+
+
+class Truth:
+    """Labels that data has, every one of them positive."""
+
+    label_column = "label"
+
+    def hidden_label(self, example_id: str) -> str:
+        return "positive"
+
+
+def said(pool: Pool) -> list[tuple[str, Any, str, str | None]]:
+    return [(a.example_id, a.label, a.action, a.annotator) for a in pool.store.answers()]
+
+
+@pytest.mark.parametrize("next_one", ["terminal", "other format", "simulated"])
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["run directory", "own folder"])
+def test_what_is_filled_in_in_a_file_is_read_whoever_is_asked_next(
+    pool: Pool, tmp_path: Path, format: str, next_one: str, elsewhere: bool
+) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:3])
+    folder = tmp_path / "sent to bob" if elsewhere else pool.run_dir
+    ask_in_vain(pool, FileAnnotator(format, folder if elsewhere else None, name="bob"))
+    fill(folder / f"query-001.{format}", {ids[0]: "negative", ids[2]: "skip"})
+    of_bob = [(ids[0], "negative", "label", "bob"), (ids[2], None, "skip", "bob")]
+    if next_one == "other format":
+        other = FileAnnotator({"csv": "jsonl", "jsonl": "csv"}[format])
+        assert "1 texts wait" in ask_in_vain(pool, other)
+        assert "1 texts wait" in ask_in_vain(pool, other)
+        assert said(pool) == of_bob
+    else:
+        annotator: Any = Scripted(positive) if next_one == "terminal" else SimulatedAnnotator(Truth())
+        ask(pool.store, annotator)
+        assert said(pool) == [*of_bob, (ids[1], "positive", "label", annotator.name)]
+        assert getattr(annotator, "asked", [(1, [ids[1]])]) == [(1, [ids[1]])]
+        assert not pool.store.open_queries()
+
+    collect(pool.store, Scripted(lambda query: iter([])))
+    assert said(pool)[:2] == of_bob
+    assert len(pool.store.answers()) == (2 if next_one == "other format" else 3)
+    fill(folder / f"query-001.{format}", {ids[2]: "positive"})  # now that the query is closed, or still is not
+    collect(pool.store, Scripted(lambda query: iter([])))
+    assert said(pool)[-1] == (ids[2], "positive", "correct", "bob")
+
+
+@pytest.mark.parametrize("reader", ["the same file annotator", "another annotator", "hfal label"])
+def test_a_file_that_was_read_does_not_take_a_correction_back(pool: Pool, reader: str) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:3])
+    ask_in_vain(pool, FileAnnotator("csv", name="bob"))
+    fill(pool.run_dir / "query-001.csv", {ids[0]: "negative"})
+    take_in_files(pool.store)
+    pool.record(Answer(ids[0], "positive", annotator="bob", query=1))  # in the terminal, under the same name
+    if reader == "hfal label":
+        take_in_files(pool.store)
+    else:
+        ask(pool.store, FileAnnotator("csv", name="bob") if reader.startswith("the same") else Scripted(positive))
+    assert said(pool)[:2] == [(ids[0], "negative", "label", "bob"), (ids[0], "positive", "correct", "bob")]
+    assert pool.labels()[ids[0]] == "positive"
+    fill(pool.run_dir / "query-001.csv", {ids[1]: "positive"})  # which leaves the first row as it is
+    take_in_files(pool.store)
+    assert pool.labels()[ids[0]] == "positive"
+    fill(pool.run_dir / "query-001.csv", {ids[0]: "skip"})
+    take_in_files(pool.store)
+    assert ids[0] not in pool.labels()
+
+
+def test_a_file_that_an_older_hfal_has_read_is_not_recorded_again_under_another_name(pool: Pool) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    ask_in_vain(pool, FileAnnotator("csv", name="anna"))
+    fill(pool.run_dir / "query-001.csv", {ids[0]: "negative", ids[1]: "positive"})
+    pool.store.set_meta("query_files", {})  # it noted nothing
+    pool.record(Answer(ids[0], "negative", annotator="anna", query=1))
+    pool.record(Answer(ids[0], "positive", annotator="bob", query=1))
+    ask(pool.store, Scripted(positive))
+    assert said(pool)[2:] == [(ids[1], "positive", "label", "file")]
+    assert pool.labels()[ids[0]] == "positive"
+
+
+def test_nobody_is_asked_while_a_file_has_an_error(pool: Pool) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    ask_in_vain(pool, FileAnnotator("csv"))
+    fill(pool.run_dir / "query-001.csv", {ids[0]: "negative", ids[1]: "perhaps"})
+    before = (pool.run_dir / "query-001.csv").read_bytes()
+    annotator = Scripted(positive)
+    with pytest.raises(AnnotationError, match=r"query-001\.csv has 1 error; nothing .*\n.*'perhaps' is no label"):
+        ask(pool.store, annotator)
+    assert (annotator.asked, said(pool)) == ([], [])
+    assert (pool.run_dir / "query-001.csv").read_bytes() == before
+
+
+def test_files_of_two_formats_that_contradict_each_other_are_refused(pool: Pool) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    for format in ("csv", "jsonl"):
+        ask_in_vain(pool, FileAnnotator(format))
+    fill(pool.run_dir / "query-001.csv", {ids[0]: "negative", ids[1]: "positive"})
+    fill(pool.run_dir / "query-001.jsonl", {ids[0]: "negative", ids[1]: "negative"})
+    with pytest.raises(AnnotationError, match=rf"query-001\.csv and .*query-001\.jsonl have different .* '{ids[1]}'"):
+        ask(pool.store, Scripted(positive))
+    assert said(pool) == []
+    fill(pool.run_dir / "query-001.jsonl", {ids[1]: ""})
+    ask(pool.store, Scripted(positive))
+    assert said(pool) == [(ids[0], "negative", "label", "file"), (ids[1], "positive", "label", "file")]
+
+
+# -- names of annotators -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["dataset", "Dataset", "", " ", "a\nb", "a\x1b[2J", "a\u200bb", " anna", None, 3, "\ud800"]
+)
+@pytest.mark.parametrize("start", [ask, collect])
+def test_an_annotator_of_a_name_that_cannot_be_recorded_is_not_asked(
+    pool: Pool, name: Any, start: Callable[..., None]
+) -> None:
+    add_query(pool, ids_of(pool)[:2])
+    annotator = Scripted(positive)
+    annotator.name = name
+    with pytest.raises(ArgumentError, match=r"^the name of the annotator \(Scripted\) is ") as error:
+        start(pool.store, annotator)
+    assert str(error.value).isprintable()
+    assert (annotator.asked, pool.store.answers()) == ([], [])
+
+
+def test_an_answer_that_names_the_data_as_its_annotator_is_refused_and_those_before_it_are_kept(pool: Pool) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    ours = [Answer(ids[0], "positive"), Answer(ids[1], "positive", annotator="dataset")]
+    with pytest.raises(AnnotationError, match=r"annotator 'dataset', but 'dataset' is kept for labels that came with"):
+        ask(pool.store, Scripted(lambda query: iter(ours)))
+    assert said(pool) == [(ids[0], "positive", "label", "ann")]
+    assert pool.labels_bought() == 1
+
+
+@pytest.mark.parametrize("name", ["simulated", "model:gpt", "Model:gpt", "dataset", ""])
+@pytest.mark.parametrize("make", [TerminalAnnotator, partial(FileAnnotator, "csv")])
+def test_people_have_no_names_that_say_that_nobody_labels(make: Callable[..., Any], name: str) -> None:
+    with pytest.raises(ArgumentError, match=r"^name is '"):
+        make(name=name)
+    for good in ("anna", "Анна 2", "می‌خواهم", "annotator-1"):
+        assert make(name=good).name == good

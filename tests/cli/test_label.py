@@ -67,3 +67,14 @@ def test_label_without_questions_or_without_a_run(hfal: Callable[..., Result], r
     store.close()
     assert "no run in" in error_line(hfal("label", "runs/missing"))
     assert not (folder / "runs" / "missing").exists()
+
+
+def test_label_refuses_a_name_that_no_person_may_have(hfal: Callable[..., Result], run_dir: Path) -> None:
+    for name in ("dataset", "", "model:gpt"):
+        refused = error_line(hfal("label", run_dir, "--annotator_name", name))
+        assert refused.startswith(f"hfal: error: --annotator_name is {name!r}, ")
+    write_csv(run_dir / "query-001.csv", ["id", "text", "label"], [("a", "text a", "positive")])
+    hfal("label", run_dir)
+    store = Store(run_dir, read_only=True)
+    assert [(a.example_id, a.annotator) for a in store.answers()] == [("a", "file")]
+    store.close()

@@ -1,9 +1,11 @@
 """The options of `hfal run`, and what is left to the data."""
 
 import inspect
+import logging
 from pathlib import Path
 from typing import Any
 
+import pytest
 from datasets import Dataset
 
 from hfal import ActiveLearningCallback, Pool
@@ -54,3 +56,38 @@ def test_the_holdout_of_a_run_stays_though_its_pool_grows(tmp_path: Path, pool: 
     without = Pool(data, tmp_path / "without", "text", label_names=NAMES)
     ActiveLearningCallback(without, query_size=5).acquisition.first.propose_seed_set()
     assert settled(without) == ("terminal", 0)
+
+
+def test_what_is_said_of_the_holdout_is_what_the_run_has_recorded(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "hfal")
+    active = ActiveLearningCallback(pool, holdout=6)
+    active.acquisition.first.propose_holdout(6)
+    assert settled(pool, holdout=6) == ("terminal", 6)
+    assert "that stays" not in caplog.text
+    al = ActiveLearningArguments(data="reviews.csv", holdout=10)
+    al.given = {"holdout": 10}
+    al.settle(pool, evaluated=False)
+    assert (al.holdout, al.given) == (6, {"holdout": 6})  # which `keep_options` writes, and cards show
+    assert "--holdout is 10, but 6 examples were held out when the run began: that stays" in caplog.text
+    assert "6 texts held out" in caplog.text
+    assert "10 texts held out" not in caplog.text
+    caplog.clear()
+    assert settled(pool, holdout=0) == ("terminal", 0)  # evaluated on other data from now on
+    assert "6 texts held out" in caplog.text
+    active.acquisition.first.propose_holdout(10)
+    assert "holdout=10, but 6 examples were held out when the run began: that stays" in caplog.text
+    assert len(pool.store.holdout_ids()) == 6
+
+
+def test_a_holdout_in_words_is_filled_up_to_a_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    words = {"tokens": [[f"w{n}", "a", "b", "c"] for n in range(20)], "input_ids": [[1] * 4] * 20}
+    pool = Pool(Dataset.from_dict(words), tmp_path / "words", "tokens", label_names=["PER"])
+    active = ActiveLearningCallback(pool, holdout=6, unit="words")
+    active.acquisition.first.propose_holdout(6)
+    assert settled(pool, annotator="conll", unit="words", holdout=6) == ("conll", 6)
+    assert settled(pool, annotator="conll", unit="words", holdout=8) == ("conll", 8)
+    assert "that stays" not in caplog.text
+    assert settled(pool, annotator="conll", unit="words", holdout=9) == ("conll", 8)
+    assert "--holdout is 9, but 8 words were held out when the run began: that stays" in caplog.text

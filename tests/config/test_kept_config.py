@@ -10,7 +10,7 @@ import pytest
 import yaml
 from transformers import TrainingArguments
 
-from hfal import Pool
+from hfal import ActiveLearningCallback, Pool
 from hfal.config.arguments import GROUPS, ActiveLearningArguments, TrainingOptions
 from hfal.config.kept_config import help_text, keep_options, parse_arguments
 from hfal.errors import RunDirectoryBusyError
@@ -187,3 +187,22 @@ def test_a_file_of_ones_own_never_stops_a_run(pool: Pool, own: str) -> None:
     al, _ = parse_arguments(BOTH, ["--data", "some/set"])
     keep_options(al, pool)
     assert (pool.run_dir / "config.yaml").read_text() == f"# mine\n{own}\n"
+
+
+def test_options_of_a_seed_set_that_is_made_stay_as_they_are_kept_and_published(
+    pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="hfal")
+    data = ["--data", "me/reviews"]
+    keep_options(parse_arguments(BOTH, [*data, "--seed_size", "5"])[0], pool)
+    keep_options(parse_arguments(BOTH, [*data, "--seed_size", "6"])[0], pool)
+    assert "changed since the last start: seed_size is 6, was 5" in caplog.text
+    ActiveLearningCallback(pool, query_size=6).acquisition.first.propose_seed_set()
+    caplog.clear()
+    keep_options(parse_arguments(BOTH, [*data, "--seed_size", "9", "--seed_strategy", "random"])[0], pool)
+    assert [record.getMessage() for record in caplog.records] == [
+        "--seed_size is 9, but the seed set has been made: that stays as it is",
+        "--seed_strategy is random, but the seed set has been made: that stays as it is",
+    ]
+    assert pool.store.published_options.shown["seed_size"] == 6
+    assert parse_arguments(BOTH, [str(pool.run_dir)])[0].seed_size == 6

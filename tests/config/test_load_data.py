@@ -310,3 +310,45 @@ def test_text_pairs_are_drawn_by_both_texts(load: Any) -> None:
     rows = [{"a": "the same in all rows", "b": row["text"], "label": row["label"]} for row in ROWS]
     data, evaluation = load(rows, text=["a", "b"], label="label", eval_size=40, pool_size=100)
     assert (len(data), len(evaluation)) == (100, 40)
+
+
+# -- who labels ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["dataset", "", " ", "anna\n", "a\x1b[2J", "simulated", "model:gpt"])
+def test_a_name_that_no_person_may_have_is_found_before_anything_is_made(load: Any, tmp_path: Path, name: str) -> None:
+    assert error(load, "text\ngood\nbad\n", annotator_name=name, **BOTH).startswith("--annotator_name is '")
+    assert not (tmp_path / "runs").exists()
+
+
+# -- labels that look alike ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", [None, "y"])
+def test_labels_that_look_alike_are_refused_before_anything_is_made(
+    load: Any, tmp_path: Path, label: str | None
+) -> None:
+    found = error(
+        load,
+        "text,y\na,caf\u00e9\nb,cafe\u0301\n",
+        **({"label": "y"} if label else {"labels": ["caf\u00e9", "cafe\u0301"]}),
+    )
+    start = "--label: column 'y'" if label else "--labels"
+    assert found.startswith(f"{start} has two names that look alike, 'caf")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_label_in_another_normal_form_is_named(load: Any) -> None:
+    found = error(load, "text,y\na,cafe\u0301\nb,bar\n", label="y", labels=["caf\u00e9", "bar"])
+    assert "row 2 (row 1 names the columns), which is none of --labels" in found
+    assert "('cafe\\u0301' looks like 'caf\\xe9': write it with the same characters)" in found
+
+
+@pytest.mark.parametrize("cell", ["|", " ; ", ",", "| |"])
+def test_a_separator_alone_is_no_set_of_labels(load: Any, cell: str) -> None:
+    options = {"label": "y", "labels": ["LOC", "PER"], "task": "multi_label_classification"}
+    found = error(load, f'text,y\na,LOC | PER\nb,"{cell}"\n', **options)
+    assert found.startswith(
+        f"reviews.csv, row 3 (row 1 names the columns): column 'y': {cell.strip()!r} names no label"
+    )
+    assert load("text,y\na,LOC | PER\nb,none\nc,PER |\n", **options)[0]["y"][:] == [["LOC", "PER"], [], ["PER"]]

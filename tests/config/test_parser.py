@@ -244,3 +244,25 @@ def test_missing_and_impossible_values_are_named(parse: Any, yaml: str, more: li
 def test_the_run_directory_has_the_name_of_the_data(data: str, more: list[str], run_dir: str) -> None:
     for _, args in (parse_arguments(BOTH, ["--data", data, *more]), read_ahead(["--data", data, *more])):
         assert args.output_dir == run_dir
+
+
+@pytest.mark.parametrize(
+    ("yaml", "named"),
+    [
+        (
+            "labels: {0: neg, 1: pos}",
+            "labels has {0: 'neg', 1: 'pos'}, expected a list, without numbers or names: [neg, pos]",
+        ),
+        ("labels: [~, b]", "labels has an empty item, expected a list of words"),
+        ("labels: [a, , b]", "is no valid YAML"),
+        ("labels: [[a, b], c]", "labels has the item ['a', 'b'], expected a list of words"),
+        ("labels:\n  - neg: 0\n  - pos: 1", "labels has the item {'neg': 0}, expected a list of words"),
+        ("text: {a: b}", "text has {'a': 'b'}, expected a list"),
+        ("labels: a,b\nlabels: c,d", "the key 'labels' is there twice"),
+    ],
+)
+def test_what_is_no_list_of_words_is_refused(parse: Any, yaml: str, named: str) -> None:
+    with pytest.raises(ArgumentError) as error:
+        parse(f"data: reviews.csv\n{yaml}\n")
+    assert named in str(error.value)
+    assert "\n" not in str(error.value)

@@ -124,7 +124,7 @@ def test_spans_that_do_not_fit_are_named(span, message, tmp_path):
         ({"label_column": None, "label_names": ["A", "A"]}, "none twice"),
         ({"label_column": "classes", "label_names": ["O", "B-X"]}, "differ from the names of column 'classes'"),
         ({"task": "ner"}, "expected one of text_classification, multi_label_classification, token_classification"),
-        ({"task": "text_classification", "label_column": None, "label_names": ["a"]}, "expected strings"),
+        ({"task": "text_classification", "label_column": None, "label_names": ["a", "b"]}, "expected strings"),
         (
             {"text_column": "text", "task": "text_classification"},
             "holds lists, .* task='token_classification' if these are tags of words",

@@ -66,7 +66,7 @@ def test_labels_that_some_sentences_came_with(tmp_path):
     assert list(pool.labels().values()) == [IOB2[0]]
     assert pool.labels_bought() == pool.words_bought() == 0
     with pytest.raises(RunDirectoryError, match="is one of token_classification, the pool of text_classification"):
-        Pool(Dataset.from_dict({"text": ["a"]}), tmp_path / "run", "text", label_names=["a"], id_column="text")
+        Pool(Dataset.from_dict({"text": ["a"]}), tmp_path / "run", "text", label_names=["a", "b"], id_column="text")
 
 
 # -- rounds ----------------------------------------------------------------------------------------------------------

@@ -4,21 +4,28 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hfal.annotators.base import OpenQuery
+from hfal.annotators.file.file_log import files_in, number_of
 from hfal.annotators.file.meaning import answer_meant, difference, words_instead
 from hfal.errors import AnnotationError, ArgumentError
+from hfal.store.annotator_names import check_person_name
 from hfal.store.records import Answer
 from hfal.store.run_directory import query_file
 from hfal.tasks.conll import Sentence, read_sentences, write_sentence
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
+<<<<<<< HEAD
 from hfal.utils.spelling import cell_text, meant, shown
 from hfal.utils.visible_text import one_line
+=======
+from hfal.utils.json_text import read_json
+from hfal.utils.spelling import bare, cell_text, meant, seen, shown
+>>>>>>> labels
 
 
 _OURS = ("id", "suggestion", "confidence", "label", "comment")
@@ -59,6 +66,9 @@ class FileAnnotator:
             there).
         folder: Where the files are; the run directory by default.
         name: Recorded with each answer: who fills in the file.
+
+    Raises:
+        ArgumentError: There is no such format, or no person may have this name; see `hfal.store.annotator_names`.
     """
 
     def __init__(self, format: str = "jsonl", folder: str | os.PathLike[str] | None = None, name: str = "file"):
@@ -67,9 +77,9 @@ class FileAnnotator:
                 f"format={format!r}, expected 'jsonl', 'csv' or 'conll'; for a spreadsheet take 'csv', which every "
                 "one of them opens and saves"
             )
+        self.name = check_person_name(name, "name")
         self.format = format
         self.folder = None if folder is None else Path(folder)
-        self.name = name
         self._filled_in = 0  # rows of the query that was read last
 
     def path(self, query: OpenQuery) -> Path:
@@ -84,27 +94,38 @@ class FileAnnotator:
             ArgumentError: The answers to this query cannot be given in this format.
         """
         self._check_format(query)
-        path = self.path(query)
+        path, log = self.path(query), query.file_log
         if query.questions and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             content = self._content(query)
             with atomic_write(path, sync=True) as part:
                 part.write_bytes(content)
-        numbers = [re.fullmatch(r"query-(\d+)", file.stem) for file in path.parent.glob(f"query-*.{self.format}")]
-        answers: dict[str, Answer] = {}  # one for each example: what the latest file says holds
+            if log is not None:
+                log.note(path, self.name, [])
+        found: dict[Path, list[Answer]] = {}
         errors: list[str] = []
-        for number, name in sorted((int(match[1]), match[0]) for match in numbers if match):
+        for file in self.files(query.run_dir):
             try:
-                found = self._read(path.with_name(f"{name}.{self.format}"), number, query)
+                answers = self.read(file, query)
             except AnnotationError as error:
                 errors.append(str(error))
                 continue
-            if number <= query.number:  # those of later queries come in their turn
-                answers.update({answer.example_id: answer for answer in found})
-                self._filled_in = len(found) if number == query.number else 0
+            if number_of(file) <= query.number:  # those of later queries come in their turn
+                found[file] = answers
         if errors:
             raise AnnotationError("\n".join(errors))
-        yield from answers.values()
+        self._filled_in = len(found.get(path, []))
+        latest = {answer.example_id: file for file, answers in found.items() for answer in answers}
+        for file, answers in found.items():
+            # What was read before is not said again: somebody may have corrected it since in another way.
+            unread = answers if log is None or not log.knows(file) else log.unread(file, answers)
+            yield from (answer for answer in unread if latest[answer.example_id] == file)
+            if log is not None:
+                log.note(file, self.name, answers)
+
+    def files(self, run_dir: Path) -> list[Path]:
+        """The files that are there, of the first query to the last."""
+        return files_in(self.folder or run_dir, [self.format])
 
     def waiting_for(self, query: OpenQuery) -> str | None:
         """Nothing once some rows of the query's file are filled in; before that, the file."""
@@ -176,7 +197,16 @@ class FileAnnotator:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    def _read(self, file: Path, number: int, query: OpenQuery) -> list[Answer]:
+    def read(self, file: Path, query: OpenQuery) -> list[Answer]:
+        """Read what is filled in in a file.
+
+        Args:
+            file: The file.
+            query: Any query of the run.
+
+        Raises:
+            AnnotationError: The file has errors; the message lists them.
+        """
         problems: list[str] = []
         answers: dict[str, Answer] = {}
         rows = {"jsonl": self._objects, "csv": self._cells, "conll": self._sentences}[self.format]
@@ -187,6 +217,10 @@ class FileAnnotator:
                 problems.append(f"{where}: no example has the id {shown(row.get('id'))}")
                 continue
             texts = query.texts_of(example_id)
+            alike = _misspelt(row, self._columns(texts, query))
+            if alike is not None:
+                problems.append(f"{where}: {alike}")
+                continue
             moved = self._moved(row, example_id, texts, query)
             problems.extend(f"{where}: {problem}" for problem in moved)
             if moved and query.kind.of_words:
@@ -203,7 +237,7 @@ class FileAnnotator:
                 problems.append(f"{where}: the comment has half a surrogate pair, which is no text")
                 continue
             action, label = said
-            answer = Answer(example_id, label, action, query=number, comment=comment)
+            answer = Answer(example_id, label, action, query=number_of(file), comment=comment)
             above = answers.setdefault(example_id, answer)
             if above != answer:
                 differs = "comment" if (above.action, above.label) == (answer.action, answer.label) else "label"
@@ -238,7 +272,7 @@ class FileAnnotator:
         for line, record in enumerate(_decode(file).split("\n"), start=1):  # splitlines() would cut at U+2028 too
             if record.strip():
                 try:
-                    row = json.loads(record)
+                    row = read_json(record)
                 except json.JSONDecodeError as error:
                     problems.append(f"line {line}: no JSON ({error.msg} at column {error.colno})")
                 except (ValueError, RecursionError) as error:
@@ -275,6 +309,11 @@ class FileAnnotator:
             columns = [restore(column) for column in columns]
             if "label" not in columns:
                 raise AnnotationError(f"{file} has no column 'label'; its columns are: {columns}")
+            twice = [name for name in columns if name.strip() and columns.count(name) > 1]
+            if twice:
+                raise AnnotationError(
+                    f"{file} has the column {shown(twice[0])} twice: leave the one that is right, and remove the other"
+                )
             for line, row in rows:
                 if any(cell.strip() for cell in row[len(columns) :]):
                     problems.append(f"line {line}: more cells than columns; put cells with a {header[1]!r} in quotes")
@@ -327,6 +366,20 @@ def _known_id(found: Any, query: OpenQuery) -> str | None:
         except KeyError:
             continue
         return example_id
+    return None
+
+
+def _misspelt(columns: Iterable[str], texts: Collection[str]) -> str | None:
+    """Find a column that a person may have filled in, but that is not read, since it is not quite called so.
+
+    Args:
+        columns: Those of a row.
+        texts: The names of columns with texts, which may look like ours.
+    """
+    for name in columns:
+        meant_by_it = bare(seen(name)).casefold()
+        if name not in (*_OURS, *texts) and meant_by_it in ("id", "label", "comment"):
+            return f"the column {shown(name)} is not read, only {meant_by_it!r} is: rename or remove it"
     return None
 
 

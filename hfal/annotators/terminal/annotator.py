@@ -20,7 +20,8 @@ from hfal.annotators.terminal.label_screen import LabelScreen
 from hfal.annotators.terminal.label_set_screen import LabelSetScreen
 from hfal.annotators.terminal.label_set_session import LabelSetSession
 from hfal.annotators.terminal.session import LabelSession
-from hfal.errors import AnnotationError
+from hfal.errors import AnnotationError, ArgumentError
+from hfal.store.annotator_names import check_person_name
 from hfal.store.records import Answer
 from hfal.tasks.tags import OUTSIDE
 from hfal.utils.visible_text import one_line
@@ -57,10 +58,13 @@ class TerminalAnnotator:
     Args:
         name: Recorded with each answer; by default the login name. Answers given under another name cannot be undone.
         show_suggestions: Whether to show, at first, what the model would say.
+
+    Raises:
+        ArgumentError: No person may have this name; see `hfal.store.annotator_names`.
     """
 
     def __init__(self, name: str | None = None, show_suggestions: bool = True):
-        self.name = _login_name() if name is None else name
+        self.name = _login_name() if name is None else check_person_name(name, "name")
         self.show_suggestions = show_suggestions
         self._left_at: int | None = None  # the number of the query in which the person quit, or of a later one
 
@@ -118,8 +122,8 @@ def _check_screen(query: OpenQuery) -> None:
 
 def _login_name() -> str:
     try:
-        return getpass.getuser() or "terminal"
-    except (OSError, KeyError, ImportError):  # a user id without a name, as in containers
+        return check_person_name(getpass.getuser())
+    except (OSError, KeyError, ImportError, ArgumentError):  # a user id without a name, as in containers
         return "terminal"
 
 

@@ -12,7 +12,19 @@ from hfal.annotators.file.annotator import FileAnnotator
 from hfal.data.pool import Pool
 from hfal.errors import AnnotationError
 from support.models import NAMES
-from support.query_files import Row, all_tasks, answers, fill, ids_of, make_pool, read_rows, write_query, write_rows
+from support.query_files import (
+    Row,
+    TagRun,
+    all_tasks,
+    answers,
+    fill,
+    ids_of,
+    make_pool,
+    read_rows,
+    set_pool,
+    write_query,
+    write_rows,
+)
 
 
 def _unknown_id(rows: list[Row]) -> None:
@@ -244,3 +256,69 @@ def test_windows_code_page_is_refused_with_line_and_byte(tmp_path: Path, format:
         ask(pool.store, FileAnnotator(format))
     assert answers(pool) == []
     assert path.read_bytes() == content.encode("cp1252")
+
+
+# -- two columns of one name ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("column", ["label", "id", "comment", "text", "notes"])
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, column: str) -> None:
+    pool = make_pool(tmp_path / "run", ["good", "bad"])
+    path = write_query(pool, ids_of(pool), "csv")
+    fill(path, dict(zip(ids_of(pool), NAMES, strict=True)))
+    header, *rows = path.read_text("utf-8-sig").splitlines()
+    more = ",notes,notes" if column == "notes" else f",{column}"
+    path.write_text("\n".join([header + more, *(f"{row},positive,x" for row in rows)]), "utf-8")
+    with pytest.raises(AnnotationError, match=f"has the column '{column}' twice: leave the one that is right"):
+        ask(pool.store, FileAnnotator("csv"))
+    assert answers(pool) == []
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+@pytest.mark.parametrize("name", ["Label", " label", "LABEL ", "lab\u200bel", "Comment", "ID"])
+def test_a_column_that_looks_like_one_that_is_read_is_named(tmp_path: Path, format: str, name: str) -> None:
+    pool = make_pool(tmp_path / "run", ["good", "bad"])
+    path = write_query(pool, ids_of(pool), format)
+    rows = read_rows(path)
+    write_rows(path, [{**row, "label": "negative", name: "positive"} for row in rows])
+    with pytest.raises(AnnotationError, match=r"the column '.*' is not read, only '(label|comment|id)' is: rename or"):
+        ask(pool.store, FileAnnotator(format))
+    assert answers(pool) == []
+
+
+def test_a_text_column_that_looks_like_ours_is_no_other_one(tmp_path: Path) -> None:
+    data = Dataset.from_dict({"Label": ["good", "bad"], "Text": ["a", "b"]})
+    pool = Pool(data, tmp_path / "run", ["Label", "Text"], label_names=NAMES)
+    path = write_query(pool, ids_of(pool), "csv")
+    fill(path, dict(zip(ids_of(pool), NAMES, strict=True)))
+    ask(pool.store, FileAnnotator("csv"))
+    assert list(pool.labels().values()) == NAMES
+
+
+def test_a_key_that_is_there_twice_in_a_line_is_refused(tmp_path: Path) -> None:
+    pool = make_pool(tmp_path / "run", ["good", "bad"])
+    path = write_query(pool, ids_of(pool))
+    first, second = path.read_text("utf-8").splitlines()
+    path.write_text(f'{first[:-1]}, "label": "positive", "comment": "x"}}\n{second}\n', "utf-8")
+    with pytest.raises(AnnotationError, match=r"line 1: no JSON .*the key 'label' is there twice"):
+        ask(pool.store, FileAnnotator())
+    assert answers(pool) == []
+
+
+def test_two_answers_before_one_sentence_are_refused(tmp_path: Path) -> None:
+    run = TagRun(tmp_path / "run", [["Ann", "Lee"], ["no", "one"]])
+    path = write_query(run, ids_of(run), "conll")
+    path.write_text(path.read_text("utf-8").replace("# answer =", "# answer = skip\n# answer = unsure", 1), "utf-8")
+    with pytest.raises(AnnotationError, match="line 4: '# answer =' is there twice for one sentence"):
+        ask(run.store, FileAnnotator("conll"))
+    assert answers(run) == []
+
+
+@pytest.mark.parametrize("cell", ["|", ";", ",", " | | "])
+def test_a_separator_alone_is_no_answer(tmp_path: Path, cell: str) -> None:
+    pool = set_pool(tmp_path / "run", ["a", "b"])
+    path = write_query(pool, ids_of(pool), "csv")
+    fill(path, dict(zip(ids_of(pool), [cell, "none"], strict=True)))
+    with pytest.raises(AnnotationError, match=r"line 2: '.*' names no label: write the names, 'none' for none of the"):
+        ask(pool.store, FileAnnotator("csv"))
+    assert answers(pool) == []
