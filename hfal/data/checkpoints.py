@@ -5,8 +5,9 @@ file are of another size or missing: a run would train on that to its end. `load
 head alone.
 """
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging
 
 from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
@@ -92,7 +94,22 @@ def check_model(auto_class: Any, checkpoint: str, tokenizer: PreTrainedTokenizer
     Raises:
         ArgumentError: It cannot; the message says why.
     """
-    load_model_and_missing(auto_class, checkpoint, tokenizer, called, device_map="meta")
+    with _silent():
+        load_model_and_missing(auto_class, checkpoint, tokenizer, called, device_map="meta")
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep transformers from reporting what it loads: the model that is trained does so, if the user wants it."""
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def check_encoder(reference: str, called: str) -> None:

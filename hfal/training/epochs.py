@@ -53,6 +53,5 @@ def check_steps(args: TrainingArguments, steps: int, examples: int) -> None:
     raise ArgumentError(
         f"the training ended without a single step on {examples} examples "
         f"(num_train_epochs={args.num_train_epochs:g}, max_steps={args.max_steps}), so the round is not recorded as "
-        "trained: set one of them to more than 0, and see that no callback sets "
-        "control.should_training_stop when the training begins"
+        "trained: set one of them to more than 0"
     )
