@@ -19,7 +19,7 @@ Task-adaptive pre-training: Gururangan et al., 2020; in active learning: Margati
 import sys
 from collections.abc import Sequence
 
-from transformers import AutoTokenizer, DataCollatorForLanguageModeling, Trainer, set_seed
+from transformers import DataCollatorForLanguageModeling, Trainer, set_seed
 
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import parse_arguments
@@ -31,6 +31,7 @@ from hfal.config.pretraining import (
     tokenize_texts,
 )
 from hfal.config.setup import start_logging
+from hfal.data.checkpoints import load_tokenizer
 from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
 from hfal.tasks.kinds import kind_of
@@ -48,14 +49,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "output_dir" not in al.given:
         raise ArgumentError("--output_dir is missing: where the model is to go")
 
-    texts = load_texts(al, args.run_dir, args.seed)
     checkpoint = resolve_model(al.model)
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint, add_prefix_space=True)
+    tokenizer = load_tokenizer(checkpoint, add_prefix_space=True)
+    set_seed(args.seed)  # of a fresh head
+    model = load_masked_language_model(checkpoint, tokenizer, args.new_head)
     if tokenizer.mask_token is None:
         raise ArgumentError(f"the tokenizer of {al.model} has no token for what is masked: name another --model")
+    texts = load_texts(al, args.run_dir, args.seed)
     data = tokenize_texts(texts.pool, tokenizer, al.max_length, kind_of(texts.task).of_words)
-    set_seed(args.seed)  # of a fresh head
-    model = load_masked_language_model(checkpoint, args.new_head)
     say(f"{len(data):,} texts for {args.num_train_epochs:g} epochs")
 
     trainer = Trainer(

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from datasets import Dataset
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, ProgressCallback, Trainer
+from transformers import AutoModel, AutoModelForSequenceClassification, ProgressCallback, Trainer
 
 from hfal import ActiveLearningCallback, Pool
 from hfal.config.arguments import ActiveLearningArguments
@@ -20,6 +20,7 @@ from hfal.config.kept_config import keep_options, parse_arguments
 from hfal.config.load_data import LoadedData, load_data
 from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
+from hfal.data.checkpoints import check_model, load_model, load_tokenizer
 from hfal.data.references import resolve_model
 from hfal.store.run_directory import embeddings_folder, learning_curve_file
 from hfal.tasks.metrics import label_set_metrics
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
     metrics = ["loss", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{n}" for n in data.labels)]
     stop = make_stop(al, metrics, usual="f1_micro")
     checkpoint = resolve_model(al.model)
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer = load_tokenizer(checkpoint)
+    check_model(AutoModel if al.freeze_encoder else AutoModelForSequenceClassification, checkpoint, tokenizer)
 
     columns, max_length = data.text, al.max_length  # by which `datasets` knows in its cache what was tokenized before
 
@@ -73,8 +75,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
     names = dict(enumerate(pool.label_names))
     labels = {"num_labels": len(names), "id2label": names, "label2id": {name: n for n, name in names.items()}}
     labels["problem_type"] = al.task  # a binary cross-entropy for each label
-    # A head for other labels makes way for a new one.
-    make: Any = partial(AutoModelForSequenceClassification.from_pretrained, checkpoint, ignore_mismatched_sizes=True)
+    make: Any = partial(load_model, AutoModelForSequenceClassification, checkpoint, tokenizer)
     if al.freeze_encoder:
         make = partial(FrozenEncoderForSequenceClassification.on, pool.dataset, checkpoint)
     trainer = Trainer(

@@ -13,8 +13,8 @@ from typing import Any
 
 from datasets import Dataset
 from transformers import (
+    AutoModel,
     AutoModelForTokenClassification,
-    AutoTokenizer,
     DataCollatorForTokenClassification,
     ProgressCallback,
     Trainer,
@@ -26,6 +26,7 @@ from hfal.config.kept_config import keep_options, parse_arguments
 from hfal.config.load_data import LoadedData, load_data
 from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
+from hfal.data.checkpoints import check_model, load_model, load_tokenizer
 from hfal.data.references import resolve_model
 from hfal.store.run_directory import embeddings_folder, learning_curve_file
 from hfal.tasks.metrics import entity_metrics
@@ -47,7 +48,8 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
     stop = make_stop(al, metrics, usual="f1")
     checkpoint = resolve_model(al.model)
     # Where a space is a part of the word's first token (GPT-2, RoBERTa), the words have to get one; others ignore it.
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint, add_prefix_space=True)
+    tokenizer = load_tokenizer(checkpoint, add_prefix_space=True)
+    check_model(AutoModel if al.freeze_encoder else AutoModelForTokenClassification, checkpoint, tokenizer)
     tokenize = partial(tokenize_words, tokenizer=tokenizer, text_column=data.text[0], max_length=al.max_length)
 
     def prepare(rows: Dataset) -> Dataset:
@@ -69,8 +71,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
 
     names = dict(enumerate(pool.label_names))
     labels = {"num_labels": len(names), "id2label": names, "label2id": {name: n for n, name in names.items()}}
-    # A head for other tags makes way for a new one.
-    make: Any = partial(AutoModelForTokenClassification.from_pretrained, checkpoint, ignore_mismatched_sizes=True)
+    make: Any = partial(load_model, AutoModelForTokenClassification, checkpoint, tokenizer)
     if al.freeze_encoder:
         make = partial(FrozenEncoderForTokenClassification.on, pool.dataset, checkpoint)
     trainer = Trainer(

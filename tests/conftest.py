@@ -25,7 +25,7 @@ from hfal.store.store import Store
 from support.command import Result
 from support.models import tiny_model_init, tiny_tagger_init
 from support.person import Person, at_the_terminal
-from support.texts import load_reviews, load_sentences, load_tokenizer
+from support.texts import byte_level_tokenizer, load_reviews, load_sentences, load_tokenizer
 
 
 def pytest_configure() -> None:
@@ -51,6 +51,12 @@ def sentences() -> Dataset:
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerBase:
     return load_tokenizer()
+
+
+@pytest.fixture
+def byte_level() -> PreTrainedTokenizerBase:
+    """A tokenizer like GPT-2's, which has no token to pad with."""
+    return byte_level_tokenizer()
 
 
 @pytest.fixture(scope="session")

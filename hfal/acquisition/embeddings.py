@@ -11,6 +11,7 @@ import datasets
 import numpy as np
 import torch
 
+from hfal.data.checkpoints import check_encoder
 from hfal.data.identity import hash_texts
 from hfal.data.pool import Pool
 from hfal.data.references import resolve_model
@@ -83,8 +84,12 @@ def embeddings_file(
 def _load(model: str) -> "SentenceTransformer":
     from sentence_transformers import SentenceTransformer
 
+    check_encoder(model, "--embeddings")
     with torch.random.fork_rng():
-        return SentenceTransformer(resolve_model(model))
+        encoder = SentenceTransformer(resolve_model(model))
+    if getattr(encoder.tokenizer, "pad_token", "") is None:
+        encoder.tokenizer.pad_token = encoder.tokenizer.eos_token  # as `load_tokenizer` does
+    return encoder
 
 
 def _compute(texts: datasets.Dataset, model: "SentenceTransformer", path: Path, progress: bool) -> None:

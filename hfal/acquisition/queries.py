@@ -19,8 +19,8 @@ from hfal.acquisition.scoring import NonFiniteOutputError, ScoringPass
 from hfal.acquisition.self_training import PREDICTION_SIGNALS, SelfTraining, keep_predictions, pseudo_labels
 from hfal.acquisition.signals import SignalSources
 from hfal.acquisition.stop_set import is_measured, record_predictions, stop_set
+from hfal.data.checkpoints import check_encoder
 from hfal.data.pool import Pool
-from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError, DivergedError, ScoringError
 from hfal.store.records import Query, RoundRecord
 from hfal.strategies import Strategy
@@ -71,7 +71,7 @@ class Acquisition:
             logger.warning("record_stability= is not used: %s has no predictions to compare", pool.task.name)
         check_committee(options.committee, pool.label_names)
         if self._needs_other_embeddings():
-            resolve_model(options.embeddings)  # before anything is asked
+            check_encoder(str(options.embeddings), "--embeddings")  # before anything is asked
         if options.committee is not None and not any(strategy.draws for strategy in strategies.values()):
             logger.warning("committee= is not used: the strategy takes no draws of the model's parameters")
         for strategy in strategies.values():

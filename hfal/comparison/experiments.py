@@ -37,7 +37,7 @@ from hfal.comparison.progress import ProgressLine
 from hfal.comparison.results import read_options
 from hfal.comparison.shared_data import SharedData, changed_since, read_shared_data
 from hfal.comparison.worker_processes import make_runs
-from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
+from hfal.config.arguments import ActiveLearningArguments, TrainingOptions, references_in
 from hfal.config.kept_config import parse_arguments, portable_options, write_options
 from hfal.config.parser import default_of, options_of, read_yaml
 from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
@@ -224,7 +224,7 @@ def _check_with_torch(
 
     from hfal.config.setup import make_stop, make_strategy
     from hfal.config.training_arguments import RoundTrainingArguments
-    from hfal.data.references import resolve_model
+    from hfal.data.checkpoints import check_encoder
 
     transformers.utils.logging.disable_progress_bar()  # of loading weights
     types = (CompareOptions, ActiveLearningArguments, RoundTrainingArguments)
@@ -239,5 +239,6 @@ def _check_with_torch(
             make_strategy(replace(al, strategy=strategy), kind.task)
         except ArgumentError as error:
             raise ArgumentError(f"--strategies has {strategy!r}: {error}") from None
-    resolve_model(al.model)
+    for name, reference in references_in({"model": al.model, "embeddings": al.embeddings}).items():
+        check_encoder(reference, f"--{name}")
     return given

@@ -5,18 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import datasets
-from transformers import (
-    MODEL_FOR_MASKED_LM_MAPPING,
-    AutoConfig,
-    AutoModel,
-    AutoModelForMaskedLM,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModel, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.load_data import LoadedData, load_data
 from hfal.config.training_arguments import RoundTrainingArguments
+from hfal.data.checkpoints import load_model_and_missing
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
 from hfal.store.run_directory import has_run
@@ -98,24 +92,20 @@ def tokenize_texts(
     return data.map(tokenize, batched=True, remove_columns=data.column_names)
 
 
-def load_masked_language_model(checkpoint: str, new_head: bool = False) -> PreTrainedModel:
+def load_masked_language_model(
+    checkpoint: str, tokenizer: PreTrainedTokenizerBase, new_head: bool = False
+) -> PreTrainedModel:
     """A model that guesses masked tokens.
 
     Args:
         checkpoint: Name or folder of the encoder.
+        tokenizer: Its tokenizer.
         new_head: Whether a head with random weights will do where the checkpoint has none.
 
     Raises:
         ArgumentError: The architecture is not made for it, or the checkpoint has no head.
     """
-    config = AutoConfig.from_pretrained(checkpoint)
-    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
-        raise ArgumentError(
-            f"--model is {checkpoint}, a {config.model_type}, of which transformers has no masked language model: "
-            "name an encoder such as BERT, RoBERTa or ModernBERT"
-        )
-    model, found = AutoModelForMaskedLM.from_pretrained(checkpoint, output_loading_info=True)
-    missing = sorted(found["missing_keys"])
+    model, missing = load_model_and_missing(AutoModelForMaskedLM, checkpoint, tokenizer)
     if missing and not new_head:
         raise ArgumentError(
             f"--model is {checkpoint}, which has no head to guess masked words with (no weights for "

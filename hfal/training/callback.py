@@ -25,8 +25,10 @@ from hfal.store.records import RoundRecord
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 from hfal.strategies.selection import SelectFunction
 from hfal.tasks.kinds import TASK_OF_FAMILY
+from hfal.training.epochs import check_steps
 from hfal.training.loop import Loop, Round, RoundTraining, owned, without_timings
 from hfal.training.options import LoopOptions
+from hfal.training.weights import saving_checkpoints
 from hfal.utils.distributed import gather, is_main, on_main, rank_and_size
 from hfal.utils.output import get_logger
 
@@ -256,7 +258,8 @@ class ActiveLearningCallback(TrainerCallback):
             The record of every round of the run, earlier sessions' included.
         """
         for current in self.rounds(trainer, rounds):
-            trainer.train(resume_from_checkpoint=current.checkpoint)
+            with saving_checkpoints(trainer):
+                trainer.train(resume_from_checkpoint=current.checkpoint)
         return self.pool.store.rounds()
 
     def annotate(self) -> None:
@@ -323,7 +326,9 @@ class ActiveLearningCallback(TrainerCallback):
             training.interrupted = interrupted
         if interrupted and state.global_step < state.max_steps:
             logger.info("the training was interrupted: nothing is queried")
-        elif training is None:
+            return
+        check_steps(args, state.global_step, len(train_dataloader.dataset))
+        if training is None:
             self._propose_outside_of_rounds(args, state, model, train_dataloader)
         else:
             training.end(model, train_dataloader.collate_fn, args)

@@ -12,6 +12,8 @@ from hfal.data.pool import HOLDOUT
 from hfal.errors import ArgumentError
 from hfal.store.run_directory import initial_model
 from hfal.tasks.label_column import LABEL_COLUMNS
+from hfal.training.epochs import check_batches
+from hfal.training.input_checks import check_padding, check_tokens
 from hfal.training.options import LoopOptions
 from hfal.training.weights import fits
 from hfal.utils.distributed import rank_and_size
@@ -104,6 +106,9 @@ def check_trainer(
         pool.task.check_problem_type(getattr(config, "problem_type", None))
     if acquisition.options.committee is None and any(strategy.draws for strategy in acquisition.strategies.values()):
         dropout_layers(trainer.model)
+    if acquisition.options.unit == "examples":
+        check_batches(args, max(acquisition.options.seed_size, len(pool.training_labels())))
+    check_tokens(trainer, pool)
     limit = longest_input(trainer.model)
     too_long = np.flatnonzero(pool.lengths > (np.inf if limit is None else limit))
     if len(too_long):
@@ -124,14 +129,16 @@ def check_trainer(
             )
     rows = pool.rows_to_score(columns)
     ends = [int(pool.lengths.argmin()), int(pool.lengths.argmax())]
+    collate = pool.task.collator(trainer.data_collator, columns)
     try:
-        batch = pool.task.collator(trainer.data_collator, columns)([rows[row] for row in ends])
+        batch = collate([rows[row] for row in ends])
     except Exception as error:
         raise ArgumentError(
             f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "
             f"({type(error).__name__}: {error}): {pool.task.collator_hint}"
         ) from error
     pool.task.check_batch(batch, ends)
+    check_padding(trainer, pool, rows, collate)
 
 
 def is_holdout(dataset: Any) -> bool:

@@ -16,8 +16,9 @@ from hfal.store.records import RoundRecord
 from hfal.store.run_directory import model_folder, round_folder, rounds_folder
 from hfal.store.run_info import Ended
 from hfal.store.store import Store
+from hfal.training.damage import weights_damage
 from hfal.training.options import LoopOptions
-from hfal.training.weights import fits, last_complete_checkpoint, stopped_early_at
+from hfal.training.weights import fits, last_whole_checkpoint, stopped_early_at
 from hfal.utils.output import get_logger
 
 
@@ -82,10 +83,13 @@ class RoundPlanner:
                 self._store.set_ended(Ended(reason, seen))
                 return Step(last.number, ends=True)
             if self._store.query_of_round(last.number) is None and len(self.acquisition.budget.affordable()):
-                if not self._is_of_another_model(model_folder(self._store.run_dir, last.number)):
+                model = model_folder(self._store.run_dir, last.number)
+                damage = weights_damage(model) if model.exists() else None
+                if damage is None and not self._is_of_another_model(model):
                     return Step(last.number)
                 self._check_models(last.number + 1)  # refused before anything is forgotten
-                logger.info("round %d is trained again: another model is to make its query", last.number)
+                reason = "another model is to make its query" if damage is None else f"{model} is damaged ({damage})"
+                logger.warning("round %d is trained again: %s", last.number, reason)
                 forget_training(self._store, last.number)
                 last = self._last_finished()
         number = 1 if last is None else last.number + 1
@@ -109,8 +113,14 @@ class RoundPlanner:
     def _begin(self, record: RoundRecord) -> Step:
         """Find where the training of a round stands."""
         number = record.number
-        folder = round_folder(self._store.run_dir, number)
-        checkpoint = None if self.trainer.args.save_only_model else last_complete_checkpoint(folder)
+        damage = self._damage_of_trained(record)
+        if damage is not None:
+            model = model_folder(self._store.run_dir, number)
+            logger.warning("%s is damaged (%s): round %d is trained again, on the same labels", model, damage, number)
+            self._store.forget_training(number)
+            record = replace(record, trained=None)
+        args, folder = self.trainer.args, round_folder(self._store.run_dir, number)
+        checkpoint = None if args.save_only_model else last_whole_checkpoint(folder, args.load_best_model_at_end)
         if self._is_of_another_model(model_folder(self._store.run_dir, number) if record.trained else checkpoint):
             logger.info("round %d is trained anew, with another model than the one that had begun it", number)
             forget_training(self._store, number)
@@ -137,8 +147,14 @@ class RoundPlanner:
         return None
 
     def _is_of_another_model(self, folder: str | Path | None) -> bool:
-        """Return whether a folder is there and has weights of another model, such as a head on a frozen encoder."""
-        return folder is not None and Path(folder).exists() and not fits(self.trainer, Path(folder))
+        """Return whether a folder has whole weights of another model, such as a head on a frozen encoder."""
+        return folder is not None and weights_damage(Path(folder)) is None and not fits(self.trainer, Path(folder))
+
+    def _damage_of_trained(self, record: RoundRecord | None) -> str | None:
+        """Return what is wrong with the final model of a round whose training is over; `None` for any other round."""
+        if record is None or not record.trained:
+            return None
+        return weights_damage(model_folder(self._store.run_dir, record.number))
 
     def _check_models(self, number: int) -> None:
         """See that the models of earlier rounds are there that a round takes, before anybody labels for it.
@@ -150,6 +166,13 @@ class RoundPlanner:
         needed |= self._models_of_committee(number)
         for what, of_rounds in needed.items():
             missing = [f"{n:03d}" for n in of_rounds if not model_folder(run_dir, n).exists()]
+            for n in of_rounds:
+                damage = weights_damage(model_folder(run_dir, n))
+                if damage is not None and not missing:
+                    raise RunDirectoryError(
+                        f"{what} the models of earlier rounds, but {model_folder(run_dir, n)} is damaged ({damage}): "
+                        f"put a copy in its place, or leave {what.partition('=')[0]} out"
+                    )
             if missing:
                 raise RunDirectoryError(
                     f"{what} the models of earlier rounds, but {rounds_folder(run_dir)} lacks those of "
@@ -168,7 +191,7 @@ class RoundPlanner:
                 "begin it with retrain='from_scratch'"
             )
         record = self._store.round(number)
-        if record and record.trained:
+        if record and record.trained and self._damage_of_trained(record) is None:
             return {}
         return {f"retrain='continue' begins round {number} with": range(max(number - 1, 1), number)}
 

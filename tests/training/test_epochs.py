@@ -5,9 +5,10 @@ import math
 import pytest
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
+from hfal import ActiveLearningCallback, Answer, Pool, SimulatedAnnotator
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import parse_arguments
+from hfal.errors import ArgumentError
 from hfal.training.epochs import epochs_of
 from support.models import tiny_model
 
@@ -71,3 +72,50 @@ def test_who_sets_epochs_gets_no_other_steps(tmp_path):
     assert min_steps("--min_steps", "7") == 7
     al, _ = parse_arguments((ActiveLearningArguments, TrainingArguments), ["--data", "x", "--num_train_epochs", "3"])
     assert al.callback_options()["min_steps"] == 0
+
+
+class SkipsMost(SimulatedAnnotator):
+    """Has no answer to any but the first four questions of a query."""
+
+    def annotate(self, query):
+        for number, answer in enumerate(super().annotate(query)):
+            yield answer if number < 4 else Answer(answer.example_id, None, action="skip")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_train_epochs": 0}, r"without a single step on 4 examples \(num_train_epochs=0, max_steps=-1\)"),
+        ({"dataloader_drop_last": True}, "dataloader_drop_last=True .* 4 labeled examples do not fill one of 8"),
+    ],
+)
+def test_a_round_without_a_step_is_an_error_and_not_recorded_as_trained(make_active, make_trainer, options, message):
+    active = make_active()
+    active.annotator = SkipsMost(active.pool)
+    with pytest.raises(ArgumentError, match=message) as caught:
+        active.run(make_trainer([active], **options), rounds=2)
+    assert "\n" not in str(caught.value)
+    assert [record.trained for record in active.pool.store.rounds()] == [None]
+    assert [query.purpose for query in active.pool.store.queries()] == ["seed"]
+    again = make_active()
+    assert [record.train_size for record in again.run(make_trainer([again]), rounds=2)] == [4, 14]
+
+
+def test_a_first_round_that_could_not_make_a_step_is_refused_before_anybody_is_asked(make_active, make_trainer):
+    options = {"dataloader_drop_last": True, "per_device_train_batch_size": 16}
+    active = make_active()
+    with pytest.raises(ArgumentError, match="10 labeled examples do not fill one of 16, so nothing would be trained"):
+        active.run(make_trainer([active], **options), rounds=1)
+    assert active.pool.store.queries() == []
+    enough = make_active(seed_size=16)
+    assert len(enough.run(make_trainer([enough], **options), rounds=1)) == 1
+
+
+def test_a_plain_training_without_a_step_proposes_no_query(make_active, make_trainer):
+    active = make_active(seed_strategy="random")
+    active.acquisition.first.propose_seed_set()
+    active.annotate()
+    trainer = make_trainer([active], train_dataset=active.pool.labeled, num_train_epochs=0)
+    with pytest.raises(ArgumentError, match="without a single step"):
+        trainer.train()
+    assert active.pool.store.rounds() == []

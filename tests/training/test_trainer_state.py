@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 
 from hfal import RunInterrupted
-from hfal.training.weights import last_complete_checkpoint
+from hfal.training.weights import last_whole_checkpoint
 from support.models import tiny_model
 from support.training import InterruptAt, Watch
 
@@ -38,7 +38,7 @@ def test_sigterm_saves_a_checkpoint_queries_nothing_and_goes_on_from_there(make_
         active.run(trainer, rounds=3)
     assert caught.value.code == 143
     assert active.pool.store.query_of_round(2) is None
-    assert last_complete_checkpoint(run_dir / "rounds" / "002") is not None
+    assert last_whole_checkpoint(run_dir / "rounds" / "002") is not None
 
     again = make_active(run_dir)
     resumed = []
