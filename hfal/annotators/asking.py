@@ -1,11 +1,7 @@
 """Ask an annotator the open queries, and record each answer before the annotator goes on."""
 
 import contextlib
-<<<<<<< HEAD
-=======
-import logging
 from collections.abc import Mapping, Sequence
->>>>>>> labels
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +14,8 @@ from hfal.store.records import DATASET, Answer, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
-<<<<<<< HEAD
 from hfal.utils.output import get_logger
-=======
 from hfal.utils.spelling import shown
->>>>>>> labels
 
 
 logger = get_logger(__name__)

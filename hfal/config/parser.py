@@ -248,41 +248,6 @@ def _name_of_data(reference: str, config_name: str | None) -> str:
     return f"{name}-{config_name}" if config_name else name
 
 
-<<<<<<< HEAD
-=======
-def unknown_option(word: str, options: Iterable[str]) -> str:
-    """Return the error message for a word on the command line that belongs to no option."""
-    if not word.startswith("-"):
-        return f"{word!r} belongs to no option; a value with spaces needs quotes (--help shows examples)"
-    return f"unknown option {word!r}.{_nearest(word.lstrip('-'), options)}"
-
-
-def _nearest(name: str, options: Iterable[str]) -> str:
-    name = name.partition("=")[0].replace("-", "_")
-    if name == "run_dir":  # as it is called everywhere else
-        name = "output_dir"
-    options = list(options)
-    near = (
-        difflib.get_close_matches(name, options, n=1, cutoff=0.8)
-        or [option for option in options if name.startswith(f"{option}_")]  # text_column, as Pool has it
-        or difflib.get_close_matches(name, options, n=1, cutoff=0.55)
-    )
-    return f" Did you mean {near[0]!r}?" if near else ""
-
-
-class _UniqueLoader(yaml.SafeLoader):
-    """Refuses a mapping that has a key twice, of which the last would count without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
-
-
->>>>>>> labels
 def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool = True) -> dict[str, Any]:
     """Read the options that a YAML file sets.
 
@@ -295,14 +260,10 @@ def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool
         ArgumentError: It is no mapping of options to values that they can have.
     """
     try:
-<<<<<<< HEAD
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.MarkedYAMLError as error:  # its text repeats the line, in which there may be a token
         line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
         raise ArgumentError(f"{path} is no valid YAML{line}: {error.problem or error.context}") from None
-=======
-        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueLoader)
->>>>>>> labels
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{path} is no valid YAML in UTF-8: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):

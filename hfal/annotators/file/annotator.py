@@ -19,13 +19,9 @@ from hfal.tasks.conll import Sentence, read_sentences, write_sentence
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
-<<<<<<< HEAD
-from hfal.utils.spelling import cell_text, meant, shown
-from hfal.utils.visible_text import one_line
-=======
 from hfal.utils.json_text import read_json
 from hfal.utils.spelling import bare, cell_text, meant, seen, shown
->>>>>>> labels
+from hfal.utils.visible_text import one_line
 
 
 _OURS = ("id", "suggestion", "confidence", "label", "comment")
