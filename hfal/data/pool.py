@@ -61,7 +61,8 @@ class Pool:
             `SimulatedAnnotator` reveals them; if only some have one, these are known from the start.
         label_names (sequence of `str`, *optional*):
             The labels' names; needed only where the column does not say them. Names of entity types (`PER`) stand for
-            their tags (`O`, `B-PER`, `I-PER`).
+            their tags (`O`, `B-PER`, `I-PER`). No two may look alike, and where a text has one label there have to be
+            two of them.
         id_column (`str`, *optional*):
             A column of unique ids. Without it an id is made from a hash of the text and an occurrence number, so
             rows may be reordered and appended.
