@@ -29,7 +29,7 @@ from hfal.store.records import RoundRecord
 from hfal.store.run_directory import model_folder, predictions_file, round_folder
 from hfal.store.run_info import RunPlan
 from hfal.training.checks import check_trainer
-from hfal.training.epochs import epochs_of
+from hfal.training.epochs import check_batches, epochs_of
 from hfal.training.options import LoopOptions
 from hfal.training.round_planner import RoundPlanner, Step, forget_training
 from hfal.training.trainer_state import (
@@ -282,6 +282,7 @@ class Loop:
         trainer = self.trainer
         if self.acquisition.self_training is not None and record.number > 1:
             trainer.train_dataset = self._with_pseudo_labels(record)
+        check_batches(trainer.args, len(trainer.train_dataset))
         trainer.args.num_train_epochs = self._epochs
         trainer.args.num_train_epochs = epochs_of(trainer.args, len(trainer.train_dataset), self.options.min_steps)
         self.weights.prepare(record.number)

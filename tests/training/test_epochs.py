@@ -111,11 +111,21 @@ def test_a_first_round_that_could_not_make_a_step_is_refused_before_anybody_is_a
     assert len(enough.run(make_trainer([enough], **options), rounds=1)) == 1
 
 
-def test_a_plain_training_without_a_step_proposes_no_query(make_active, make_trainer):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_train_epochs": 0}, "without a single step"),
+        (
+            {"dataloader_drop_last": True, "per_device_train_batch_size": 16, "max_steps": 3},
+            "10 labeled examples do not fill one of 16",
+        ),
+    ],
+)
+def test_a_plain_training_without_a_step_proposes_no_query(make_active, make_trainer, options, message):
     active = make_active(seed_strategy="random")
     active.acquisition.first.propose_seed_set()
     active.annotate()
-    trainer = make_trainer([active], train_dataset=active.pool.labeled, num_train_epochs=0)
-    with pytest.raises(ArgumentError, match="without a single step"):
+    trainer = make_trainer([active], train_dataset=active.pool.labeled, **options)
+    with pytest.raises(ArgumentError, match=message):
         trainer.train()
     assert active.pool.store.rounds() == []
