@@ -32,6 +32,7 @@ from hfal.store.run_info import RunPlan
 from hfal.training.checks import check_trainer
 from hfal.training.epochs import epochs_of
 from hfal.training.options import LoopOptions
+from hfal.training.preflight import preflight
 from hfal.training.round_planner import RoundPlanner, Step, forget_training
 from hfal.training.trainer_state import class_weights, one_run_for_trackers, put_back, rearm_sigterm
 from hfal.training.weights import Weights, fits, load_weights, prune, restore_callbacks, save_model
@@ -153,6 +154,8 @@ class Loop:
         with shared_failure():
             check_trainer(self.trainer, self.acquisition, self.options)
         with owned(self._pool), put_back(self.trainer), one_run_for_trackers(self.trainer, self._store):
+            with shared_failure():
+                preflight(self.trainer, self.acquisition, self.options)
             self._propose_first_queries()
             self.weights = Weights(self.trainer, self._store.run_dir, self.options.retrain)
             while True:
