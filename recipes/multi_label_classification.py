@@ -19,7 +19,7 @@ from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
 from hfal.config.load_data import LoadedData, load_data
 from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
-from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
+from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, option_errors, suit_frozen_encoder
 from hfal.data.checkpoints import check_model, load_model, load_tokenizer
 from hfal.data.references import resolve_model
 from hfal.store.run_directory import embeddings_folder, learning_curve_file
@@ -78,15 +78,16 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
     make: Any = partial(load_model, AutoModelForSequenceClassification, checkpoint, tokenizer)
     if al.freeze_encoder:
         make = partial(FrozenEncoderForSequenceClassification.on, pool.dataset, checkpoint)
-    trainer = Trainer(
-        model_init=lambda: make(**labels),
-        args=args,
-        eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
-        processing_class=None if al.freeze_encoder else tokenizer,
-        data_collator=stack_rows if al.freeze_encoder else None,
-        compute_metrics=label_set_metrics(pool.label_names, pool.thresholds),
-        callbacks=[active],
-    )
+    with option_errors(args):
+        trainer = Trainer(
+            model_init=lambda: make(**labels),
+            args=args,
+            eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
+            processing_class=None if al.freeze_encoder else tokenizer,
+            data_collator=stack_rows if al.freeze_encoder else None,
+            compute_metrics=label_set_metrics(pool.label_names, pool.thresholds),
+            callbacks=[active],
+        )
     if trainer.pop_callback(ProgressCallback):
         trainer.add_callback(RoundProgress)
     records = active.run(trainer, rounds=al.rounds)

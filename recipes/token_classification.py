@@ -25,7 +25,7 @@ from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
 from hfal.config.load_data import LoadedData, load_data
 from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
-from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, suit_frozen_encoder
+from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, option_errors, suit_frozen_encoder
 from hfal.data.checkpoints import check_model, load_model, load_tokenizer
 from hfal.data.references import resolve_model
 from hfal.store.run_directory import embeddings_folder, learning_curve_file
@@ -74,16 +74,17 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
     make: Any = partial(load_model, AutoModelForTokenClassification, checkpoint, tokenizer)
     if al.freeze_encoder:
         make = partial(FrozenEncoderForTokenClassification.on, pool.dataset, checkpoint)
-    trainer = Trainer(
-        model_init=lambda: make(**labels),
-        args=args,
-        eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
-        processing_class=None if al.freeze_encoder else tokenizer,
-        data_collator=pad_states if al.freeze_encoder else DataCollatorForTokenClassification(tokenizer),
-        compute_metrics=entity_metrics(pool.label_names),
-        preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),  # not the logits of all tokens
-        callbacks=[active],
-    )
+    with option_errors(args):
+        trainer = Trainer(
+            model_init=lambda: make(**labels),
+            args=args,
+            eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
+            processing_class=None if al.freeze_encoder else tokenizer,
+            data_collator=pad_states if al.freeze_encoder else DataCollatorForTokenClassification(tokenizer),
+            compute_metrics=entity_metrics(pool.label_names),
+            preprocess_logits_for_metrics=lambda logits, labels: logits.argmax(-1),  # not the logits of all tokens
+            callbacks=[active],
+        )
     if trainer.pop_callback(ProgressCallback):
         trainer.add_callback(RoundProgress)
     records = active.run(trainer, rounds=al.rounds)

@@ -82,7 +82,7 @@ class QueryOptions:
         if not isinstance(self.passes, int):
             raise ArgumentError(f"passes={self.passes!r}, expected a whole number")
         check_least(self, {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1})
-        check_least(self, {"passes": 2, "committee": 2})
+        check_least(self, {"passes": 2, "committee": 2, "seed": 0})
         if self.budget is not None and self.budget <= self.holdout:
             raise ArgumentError(
                 f"budget={self.budget} leaves nothing to train on after holdout={self.holdout}: "

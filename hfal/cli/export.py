@@ -145,5 +145,6 @@ def _examples(run_dir: str) -> "Examples":
         )
     datasets.disable_progress_bars()
     al, options = read_ahead([run_dir], strict=False)
+    al.export = None  # that of the run itself, which may no longer be possible
     data = load_data(al, run_dir, options.seed)
     return Examples(data.pool, data.text, al.id, of_words=kind_of(data.task).of_words)

@@ -28,6 +28,7 @@ def execute(words: Sequence[str]) -> int:
     from hfal.config.kept_config import help_text, read_ahead
     from hfal.store.run_directory import config_file
     from hfal.tasks.kinds import kind_of
+    from hfal.training.argument_values import check_argument_values
 
     if {"-h", "--help"} & set(words):
         say(*help_text().split("\n"))
@@ -37,6 +38,7 @@ def execute(words: Sequence[str]) -> int:
 
         run_recipe(words, kind_of(None).task)  # which prints the help that all recipes have, and exits
     al, options = read_ahead(words)
+    check_argument_values(options)
     run_dir = str(options.output_dir)
     try:
         data = _read_data(al, options)

@@ -105,6 +105,8 @@ def parse_arguments(
         names = [f.name for f in dataclasses.fields(cls) if f.init]
         try:
             objects.append(cls(**{name: values[name] for name in names}))
+        except ArgumentError:
+            raise
         except ValueError as error:
             raise ArgumentError(f"an option has a value that it cannot have: {error}") from error
         if cls is ActiveLearningArguments:

@@ -15,6 +15,8 @@ import numpy as np
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.references import has_no_splits, load_split
 from hfal.errors import ArgumentError
+from hfal.export.hub import hub_name
+from hfal.export.labels import check_export_target
 from hfal.store.annotator_names import check_person_name
 from hfal.store.run_directory import check_no_comparison
 from hfal.store.run_info import PoolDraw
@@ -99,12 +101,21 @@ def _check_options(al: ActiveLearningArguments) -> None:
             )
     if al.eval_size and al.eval_split:
         raise ArgumentError("--eval_size and --eval_split are two ways to the same end: leave one of them out")
+    for column in al.text:
+        if al.text.count(column) > 1 or column == al.label:
+            other = "twice" if al.text.count(column) > 1 else "as --label does"
+            raise ArgumentError(f"--text is {','.join(al.text)}, which names the column {column!r} {other}")
     if al.data_filter and "=" not in al.data_filter:
         raise ArgumentError(f"--data_filter is {al.data_filter!r}, expected COLUMN=VALUE")
 
 
 def _check_options_of_kind(al: ActiveLearningArguments, kind: Kind) -> None:
     """Find options that are for other kinds of answers, and data that would be trained on and evaluated on."""
+    if al.export is not None and hub_name(al.export) is None:
+        try:
+            check_export_target(al.export, kind)
+        except ArgumentError as error:
+            raise ArgumentError(f"--export: {error}") from None
     if al.annotator in kind.unfit:
         raise ArgumentError(
             f"--annotator is {al.annotator}, which does not fit {kind.task}: take {' or '.join(kind.formats)}"

@@ -1,12 +1,18 @@
 """Training settings that suit a few hundred labels."""
 
-from collections.abc import Container
+import contextlib
+import json
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from transformers import ProgressCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations import get_reporting_integration_callbacks
 
 from hfal.config.arguments import TrainingOptions
+from hfal.errors import ArgumentError
+from hfal.training.argument_values import check_argument_values
+from hfal.training.option_errors import refusing
 
 
 @dataclass
@@ -30,11 +36,47 @@ class RoundTrainingArguments(TrainingOptions, TrainingArguments):
         log_level: "error" instead of "passive": no report on the new classification head in every round.
         log_level_replica: "error" instead of "warning".
         dataloader_pin_memory: False instead of True, which warns where there is no GPU, and brings nothing here.
+
+    Raises:
+        ArgumentError: An option has a value that it cannot have, or the library of a tracker is missing.
     """
+
+    def __post_init__(self) -> None:
+        """Check the options, and derive others from them, as `TrainingArguments` does."""
+        check_argument_values(self)
+        for name in self._VALID_DICT_FIELDS:
+            _check_json(name, getattr(self, name))
+        with refusing(self, "an option has a value that it cannot have"):
+            super().__post_init__()
+        with refusing(self, f"report_to={self.report_to!r}", ("report_to",)):
+            for callback in get_reporting_integration_callbacks(self.report_to):
+                callback()  # which looks for its library, and begins nothing yet
 
     def get_warmup_steps(self, num_training_steps: int) -> int:
         """The number of warm-up steps, never all of them: in the first of these the learning rate is 0."""
         return min(int(super().get_warmup_steps(num_training_steps)), max(num_training_steps - 1, 0))
+
+
+def _check_json(name: str, value: Any) -> None:
+    if isinstance(value, str) and value.startswith("{"):  # else it is the name of a file
+        try:
+            json.loads(value)
+        except ValueError as error:
+            raise ArgumentError(f"{name}={value!r} is no JSON: {error}") from None
+
+
+@contextlib.contextmanager
+def option_errors(args: TrainingArguments) -> Iterator[None]:
+    """Have the Trainer, which is made in this `with` block, say in one line which of its options cannot be.
+
+    Args:
+        args: The Trainer's arguments.
+
+    Raises:
+        ArgumentError: It refuses one of them.
+    """
+    with refusing(args, "the Trainer cannot be made"):
+        yield
 
 
 FROZEN_ENCODER = {

@@ -105,6 +105,8 @@ class Pool:
         for argument, column in [*(("text_column", c) for c in self.text_columns), ("label_column", label_column)]:
             self._check_column(argument, column)
         self._check_column("id_column", id_column)
+        if len(set(self.text_columns)) < len(self.text_columns):
+            raise ArgumentError(f"text_column={list(self.text_columns)!r} names a column twice")
         self.task = make_task(task, dataset, self.text_columns, label_column, label_names, thresholds)
         self.label_names = self.task.label_names
         self.thresholds = self.task.thresholds
@@ -354,6 +356,15 @@ class Pool:
         return self._labeled_view(
             [*(ids[row] for row in rows), *pseudo_labels], [*(labels[row] for row in rows), *pseudo_labels.values()]
         )
+
+    def with_made_up_labels(self, positions: Sequence[int] | np.ndarray) -> datasets.Dataset:
+        """Return some rows as `labeled` would have them, with labels that nobody has given, to try a training on."""
+        words, make = self.task.words, self.task.kind.made_up
+        labels = [
+            make(place, 1 if words is None else int(words[position]), self.label_names)
+            for place, position in enumerate(positions)
+        ]
+        return self._labeled_view(self.ids.take(pa.array(positions)).to_pylist(), labels)
 
     @property
     def holdout(self) -> datasets.Dataset:

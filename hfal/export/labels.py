@@ -1,6 +1,7 @@
 """Export the labels of a run as a dataset that can be read without hfal, each with its text and its history."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +27,7 @@ from hfal.export.files import (
     is_earlier_export,
     is_plain_card,
     list_of,
+    part_path,
     plain_card,
     strict_json,
     value,
@@ -34,6 +36,7 @@ from hfal.export.files import (
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
 from hfal.store.records import DATASET, Answer, Queried, Query
 from hfal.store.store import Store, reading
+from hfal.tasks.kinds import Kind
 from hfal.tasks.spans import spans_from_tags
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for
@@ -252,8 +255,7 @@ def prepare_export(
             tables = {path / f"{split}.{format}": (columns, part) for split, part in splits.items() if part}
             if answers:
                 tables[path / f"{ANSWERS}.parquet"] = (log_columns, log)
-            earlier = [path / f"{split}.{ending}" for split in SPLITS for ending in FORMATS]
-            earlier += [path / f"{ANSWERS}.parquet", path / HISTORY]
+            earlier = _earlier_files(path)
             check_folder(path, earlier)
         else:
             tables, earlier = {path: (columns, rows)}, [path]
@@ -284,6 +286,36 @@ def prepare_export(
     except OSError as error:
         raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
     return Export(files, {file: len(part) for file, (_, part) in tables.items()}, set(earlier) - set(files))
+
+
+def check_export_target(to: str | os.PathLike[str], kind: Kind) -> None:
+    """Check, before there are labels, that they can be written there; `write_labels` checks the rest.
+
+    Args:
+        to: As in `export_labels`.
+        kind: The kind of the run's answers.
+
+    Raises:
+        ArgumentError: The file's ending is unknown or not for this kind, or the folder cannot be written to.
+    """
+    path, format, is_folder = _target(to, None)
+    _check_format(kind, format, to)
+    try:
+        part_path(path).exists()  # for which the name may be too long
+        if is_folder:
+            check_folder(path, _earlier_files(path))
+        parent = path if is_folder else path.parent
+        while not parent.exists():
+            parent = parent.parent
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        raise ArgumentError(f"to={os.fspath(to)!r} cannot be written: {error}") from error
+
+
+def _earlier_files(folder: Path) -> list[Path]:
+    """Return the files that earlier exports may have written into a folder."""
+    tables = [folder / f"{split}.{ending}" for split in SPLITS for ending in FORMATS]
+    return [*tables, folder / f"{ANSWERS}.parquet", folder / HISTORY]
 
 
 def _write_table(file: IO[bytes], columns: Columns, rows: Sequence[Row], format: str) -> None:
@@ -348,13 +380,17 @@ def _check_place(
         raise ArgumentError("a CoNLL file has no place for what is unlabeled: take Parquet or JSON Lines")
 
 
-def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
-    kind = store.kind
+def _check_format(kind: Kind, format: str, to: str | os.PathLike[str]) -> None:
     if format not in kind.export_formats:
         *others, last = [f".{name}" for name in kind.export_formats]
         raise ArgumentError(
             f"to={os.fspath(to)!r}: {_UNFIT[format]} {kind.unfit[format]}; take {', '.join(others)} or {last}"
         )
+
+
+def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
+    kind = store.kind
+    _check_format(kind, format, to)
     if format == "csv":
         kind.check_cells(store.info.label_names)
 

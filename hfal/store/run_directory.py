@@ -100,6 +100,11 @@ def tensorboard_folder(run_dir: Path) -> Path:
     return run_dir / "tensorboard"
 
 
+def trial_folder(run_dir: Path) -> Path:
+    """The folder in which a model is saved on trial before a run begins; there only meanwhile."""
+    return run_dir / "trial.part"
+
+
 def learning_curve_file(run_dir: str | os.PathLike[str]) -> Path:
     """The picture of the learning curve that recipes draw."""
     return Path(run_dir, "learning_curve.png")

@@ -99,6 +99,16 @@ class Kind(ABC):
         """Return how many words an answer is about; 0 where they are not counted."""
         return 0
 
+    def made_up(self, place: int, words: int, names: Sequence[str]) -> Label:
+        """Return an answer that nobody has given, to try a training on; among as many as there are names each occurs.
+
+        Args:
+            place: The number of the example, from 0 on.
+            words: How many words it has.
+            names: The names of the labels.
+        """
+        return names[place % len(names)] if names else "made up"
+
     # -- files that people fill in ---------------------------------------------------------------------------------
 
     @abstractmethod
@@ -248,6 +258,10 @@ class LabelSet(Kind):
         """Return the labels in the order of their names."""
         return check_label_set(label, names)
 
+    def made_up(self, place: int, words: int, names: Sequence[str]) -> list[str]:
+        """Return a set of one label."""
+        return [names[place % len(names)]]
+
     def from_cell(self, found: Any, texts: Texts, names: Sequence[str], scheme: str) -> list[str]:
         """Return the set that a list means, or a cell as `hfal.tasks.label_set` has it."""
         said = found if isinstance(found, list) else split_label_set(found, names)
@@ -320,6 +334,10 @@ class Tags(Kind):
         """Return the tags, if there is one for each word of the one text."""
         (text,) = texts.values()
         return check_tags(label, words_of(text), names)
+
+    def made_up(self, place: int, words: int, names: Sequence[str]) -> list[str]:
+        """Return a tag for each word, one after the other."""
+        return [names[(place + word) % len(names)] for word in range(words)]
 
     def words(self, label: Any) -> int:
         """Return how many tags there are."""

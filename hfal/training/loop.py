@@ -31,6 +31,7 @@ from hfal.store.run_info import RunPlan
 from hfal.training.checks import check_trainer
 from hfal.training.epochs import check_batches, epochs_of
 from hfal.training.options import LoopOptions
+from hfal.training.preflight import preflight
 from hfal.training.round_planner import RoundPlanner, Step, forget_training
 from hfal.training.trainer_state import (
     class_weights,
@@ -164,6 +165,8 @@ class Loop:
             token_in_environment(self.trainer),
             one_run_for_trackers(self.trainer, self._store),
         ):
+            with shared_failure():
+                preflight(self.trainer, self.acquisition, self.options)
             self._propose_first_queries()
             self.weights = Weights(self.trainer, self._store.run_dir, self.options.retrain)
             while True:

@@ -2,14 +2,11 @@
 
 import contextlib
 import os
-import random
 import secrets
 import signal
 from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
-import torch
 from transformers import Trainer
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_jit_checkpoint import JITCheckpointCallback
@@ -18,6 +15,7 @@ from hfal.store.run_directory import tensorboard_folder
 from hfal.store.store import Store
 from hfal.training.checks import is_holdout
 from hfal.training.class_weights import WeightedLoss, balanced_weights, labels_of
+from hfal.training.untouched import same_randomness
 from hfal.utils.distributed import on_main
 
 
@@ -28,21 +26,15 @@ def put_back(trainer: Trainer) -> Iterator[None]:
     if is_holdout(trainer.eval_dataset):
         del attributes["eval_dataset"]  # the view that was passed is empty, or older than the one it has at the end
     arguments = {name: getattr(trainer.args, name) for name in ("output_dir", "seed", "num_train_epochs")}
-    generators = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     try:
-        yield
+        with same_randomness():
+            yield
     finally:
         for name, value in attributes.items():
             setattr(trainer, name, value)
         for name, value in arguments.items():
             setattr(trainer.args, name, value)
         trainer.optimizer = trainer.lr_scheduler = None  # of the last round: nobody passed one
-        random.setstate(generators[0])
-        np.random.set_state(generators[1])
-        torch.set_rng_state(generators[2])
-        if cuda:
-            torch.cuda.set_rng_state_all(cuda)
 
 
 @contextlib.contextmanager

@@ -358,6 +358,36 @@ def test_first_day_error_is_one_line(
     assert not list((folder / "runs").glob("*/config.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--learning_rate", "-1"], "learning_rate=-1.0, expected"),
+        (["--num_train_epochs", "0"], "num_train_epochs=0"),
+        (["--seed", "4294967296"], "seed=4294967296, expected"),
+        (["--adam_beta2", "2"], "adam_beta2=2.0: Invalid beta"),
+        (["--optim", "adamw_bnb_8bit"], "optim='adamw_bnb_8bit': ImportError"),
+        (["--lr_scheduler_type", "warmup_stable_decay"], "num_decay_steps"),
+        (["--eval_strategy", "epoch", "--metric_for_best_model", "acuracy"], "metric_for_best_model='acuracy' is no"),
+        (["--eval_strategy", "epoch", "--holdout", "0"], "eval_strategy='epoch': You have set"),
+        (["--save_strategy", "best"], "save_strategy='best': "),
+        (["--report_to", "paper"], "report_to=['paper']: paper is not supported"),
+        (["--text", "review,review"], "--text is review,review"),
+        (["--export", "labels.xlsx"], "--export: to='labels.xlsx': files may end in"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_an_option_that_cannot_work_is_found_before_anybody_is_asked(
+    hfal: Callable[..., Result], folder: Path, options: list[str], words: str
+) -> None:
+    line = error_line(hfal("run", "--data", "reviews.csv", *RUN, *SMALL, "--annotator", "csv", *options))
+    assert words in line
+    assert not list((folder / "runs").glob("*/query-*"))
+    for database in (folder / "runs").glob("*/labels.sqlite"):
+        store = Store(database.parent, read_only=True)
+        assert store.queries() == []
+        store.close()
+
+
 def test_a_file_with_semicolons_needs_no_option(hfal: Callable[..., Result], folder: Path) -> None:
     rows = [row.values() for row in read_csv(folder / "reviews.csv")]
     write_csv(folder / "excel.csv", ["number", "review"], rows, separator=";")

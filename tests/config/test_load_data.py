@@ -194,6 +194,10 @@ def test_a_name_without_a_label_is_said_and_no_error(load: Any, caplog: pytest.L
             "--data_filter is 'text=b', but no row of reviews.csv is like",
         ),
         ("text\na\n", {"data_filter": "txt=b", **BOTH}, "no column 'txt'. Did you mean 'text'"),
+        ("text\na\n", {"text": ["text", "text"], **BOTH}, "--text is text,text, which names the column 'text' twice"),
+        ("text\na\n", {"label": "text", **BOTH}, "--text is text, which names the column 'text' as --label does"),
+        ("text\na\n", {"export": "x.xlsx", **BOTH}, "--export: to='x.xlsx': files may end in"),
+        ("text\na\n", {"export": "x.conll", **BOTH}, "--export: to='x.conll': CoNLL files are for tags of words"),
         ("text\na\n", {"id": "number", **BOTH}, "no column 'number'"),
         (
             "text,y\na,0\nb,1\nc,\n",

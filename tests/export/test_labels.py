@@ -18,7 +18,7 @@ from hfal.annotators.asking import ask
 from hfal.annotators.simulated import SimulatedAnnotator
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, RunDirectoryError
-from hfal.export.labels import export_labels
+from hfal.export.labels import check_export_target, export_labels
 from hfal.store.records import Answer, Queried, Query
 from support.exports import (
     FORMATS,
@@ -321,8 +321,24 @@ def test_what_cannot_be_written_is_an_error(tmp_path: Path, to: str, format: str
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ArgumentError, match=message):
         export_labels(store.run_dir, f"{tmp_path}/{to}", format)
+    if format is None:  # found before there are labels, too
+        with pytest.raises(ArgumentError, match=message.replace("File exists", "(File exists|Not a directory)")):
+            check_export_target(f"{tmp_path}/{to}", store.kind)
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_where_labels_can_be_written_nothing_is_said_beforehand(tmp_path: Path) -> None:
+    store = small_run(tmp_path / "run")
+    export_labels(store.run_dir, tmp_path / "there")
+    before = sorted(tmp_path.rglob("*"))
+    for to in ("labels.csv", "new/labels.parquet", "new/folder/", "there"):
+        check_export_target(tmp_path / to, store.kind)
+    with pytest.raises(ArgumentError, match=r"CoNLL files are for tags of words"):
+        check_export_target(tmp_path / "labels.conll", store.kind)
+    with pytest.raises(ArgumentError, match=r"to='/proc/labels/' cannot be written"):
+        check_export_target("/proc/labels/", store.kind)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -408,7 +424,7 @@ def test_export_beside_a_process_that_owns_the_run_and_writes(tmp_path: Path) ->
 def test_export_imports_nothing_slow(tmp_path: Path, format: str, of_tags: bool) -> None:
     store = small_run(tmp_path / "run", of_tags)
     script = (
-        "import sys; from hfal.export.labels import export_labels; export_labels(*sys.argv[1:])\n"
+        "import sys; from hfal.export.labels import check_export_target, export_labels; export_labels(*sys.argv[1:])\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
     )
     run = [sys.executable, "-c", script, store.run_dir, tmp_path / f"labels.{format}"]
