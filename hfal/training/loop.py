@@ -191,6 +191,9 @@ class Loop:
     def _begin_run(self) -> None:
         self._store.set_plan(self._plan())
         self._store.set_ended(None)
+        finished = [record.number for record in self._store.rounds() if record.finished]
+        if finished:  # its process may have died before it had removed all
+            self._remove_unneeded(finished[-1])
         collect(self._store, self.annotator)
         self.acquisition.first.propose_holdout(self.acquisition.options.holdout)
 
@@ -361,11 +364,15 @@ class Loop:
             state.global_step, state.epoch = step, epoch
         return metrics
 
+    def _remove_unneeded(self, number: int) -> None:
+        """Remove the files that no restart needs once this round is over."""
+        prune(self._store.run_dir, number, self.options.keep_models)
+        forget_predictions(self._store.run_dir, number)
+
     def _record_end(self, record: RoundRecord, metrics: dict[str, float]) -> None:
         store = self._store
         store.finish_round(record.number, metrics)
-        prune(store.run_dir, record.number, self.options.keep_models)
-        forget_predictions(store.run_dir, record.number)
+        self._remove_unneeded(record.number)
         finished = store.round(record.number)
         figures = {} if finished is None else finished.stability or {}
         logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short({**metrics, **figures}))

@@ -1,10 +1,14 @@
 """Write files and folders that are there whole or not at all, whenever the writing process dies."""
 
 import contextlib
+import glob
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from hfal.utils.processes import is_alive
 
 
 @contextlib.contextmanager
@@ -14,12 +18,13 @@ def atomic_write(path: Path, *, sync: bool = False, shared: bool = False) -> Ite
     Args:
         path: The file, which may be there already, or the folder, which may not.
         sync: Flush the file to the disk before it is renamed, so that it is whole after a power cut as well.
-        shared: Take a name of this process alone, since several processes may write the same file at a time.
+        shared: Take a name of this process alone, since several processes, of other machines too, may write the same
+            file at a time.
 
     Yields:
         The path to write to, beside `path`. What a killed process left there is removed or overwritten.
     """
-    part = path.with_name(f"{path.stem}-{os.getpid()}.part" if shared else f"{path.name}.part")
+    part = _part_of_this_process(path) if shared else path.with_name(f"{path.name}.part")
     if part.is_dir():
         shutil.rmtree(part)
     yield part
@@ -27,6 +32,16 @@ def atomic_write(path: Path, *, sync: bool = False, shared: bool = False) -> Ite
         with open(part, "rb+") as file:
             os.fsync(file.fileno())
     os.replace(part, path)
+
+
+def _part_of_this_process(path: Path) -> Path:
+    """Return a name that no other process takes, and remove what processes left that this machine has no longer."""
+    begin = f"{path.stem}-{socket.gethostname()}-"
+    for left in path.parent.glob(f"{glob.escape(begin)}*.part"):
+        process = left.stem.removeprefix(begin)
+        if process.isdecimal() and not is_alive(int(process)):
+            left.unlink(missing_ok=True)
+    return path.with_name(f"{begin}{os.getpid()}.part")
 
 
 def computed_once(path: Path, compute: Callable[[Path], None]) -> Path:

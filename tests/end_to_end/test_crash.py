@@ -1,13 +1,8 @@
 """Processes that are killed with SIGKILL, started again, and must end where one that was not killed ends."""
 
-import hashlib
-import multiprocessing
 import os
-import random
 import signal
 import time
-from collections import Counter
-from fnmatch import fnmatchcase
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -19,13 +14,12 @@ from hfal import ActiveLearningCallback, SimulatedAnnotator
 from hfal.errors import RunDirectoryBusyError
 from hfal.store.store import Store
 from support import crash_run
+from support.crash_checks import check_answers, check_same, head_of, make_places, outcome, start
 from support.crash_run import Kill, Mode, Places
-from support.forks import FORKS
 from support.texts import load_reviews, load_sentences
 
 
 FROM_INIT = Mode("model_init", "from_scratch")
-CONTINUE_INIT = Mode("model_init", "continue")
 FROM_MODEL = Mode("model", "from_scratch")
 CONTINUE_MODEL = Mode("model", "continue")
 EARLY_BEST = Mode("model_init", "from_scratch", early_stopping="best")
@@ -147,6 +141,8 @@ def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory):
             places = make_places(data, tmp_path_factory.mktemp("uninterrupted"))
             finish(places, mode, head=0)
             outcomes[mode] = outcome(places.run_dir)
+            assert all(outcomes[mode]["finished"])
+            assert all("eval_loss" in metrics for metrics in outcomes[mode]["metrics"])
             sizes = [len(query["examples"]) for query in outcomes[mode]["queries"]]
             if not mode.of_words:
                 assert sizes == [5, 8, 6] if mode.target else [5, 8, 6, 6]
@@ -167,106 +163,11 @@ def places(data: Path, tmp_path: Path) -> Places:
     return make_places(data, tmp_path)
 
 
-def make_places(data: Path, folder: Path) -> Places:
-    return Places(data, folder / "run", folder / "annotator.log", folder / "instant", folder / "output")
-
-
-def start(target, *args, daemon: bool = True) -> multiprocessing.Process:
-    process = FORKS.Process(target=target, args=args, daemon=daemon)
-    process.start()
-    return process
-
-
 def finish(places: Places, mode: Mode, head: int) -> None:
     """Start the run, and let it go on to its end."""
     process = start(crash_run.run, places, mode, head, daemon=mode.workers == 0)
     process.join()
     assert process.exitcode == 0, places.output.read_text()[-3000:]
-
-
-def head_of(places: Places, starts: int) -> int:
-    """Seeds the untrained head that a user's script makes: another one in every process.
-
-    As long as no process lived to save its head, the run has none, and the next one's is as good. Then the outcome
-    depends on which it was, so those processes make the one of the run that nobody killed.
-    """
-    return starts if (places.run_dir / "initial_model").exists() else 0
-
-
-def outcome(run_dir: Path) -> dict[str, Any]:
-    """All that a run decided, bit by bit; not when, by which process and how fast."""
-    store = Store(run_dir, read_only=True)
-    queries, records = store.queries(), store.rounds()
-    assert all(record.finished for record in records)
-    metrics = [{k: v for k, v in r.metrics.items() if not k.endswith(("runtime", "per_second"))} for r in records]
-    assert all("eval_loss" in m for m in metrics)
-    result = {
-        "queries": [
-            {
-                "number": query.number,
-                "round": query.round,
-                "purpose": query.purpose,
-                "strategy": query.strategy,
-                "seed": query.seed,
-                "examples": query.examples,  # ids by rank, with content, score, suggestion and confidence
-            }
-            for query in queries
-        ],
-        "closed": {query.number for query in store.queries() if query.closed},
-        "answers": [(a.example_id, a.annotator, a.action, a.label, a.query) for a in store.answers()],
-        "labels": [(i, answer.label) for i, answer in store.current_answers().items()],
-        "rounds": [(r.number, r.seed, r.answers_seen, r.labels, r.train_size) for r in records],
-        "metrics": metrics,
-        "stop set": store.stop_set(),
-        "stability": [(record.stability, store.predictions(record.number)) for record in records],
-        "ended": store.meta("ended"),
-        "final model": hashlib.sha256(
-            (run_dir / "rounds" / f"{len(records):03d}" / "model" / "model.safetensors").read_bytes()
-        ).hexdigest(),
-    }
-    store.close()
-    return result
-
-
-def check_answers(places: Places, kills: int) -> int:
-    """Hold the annotator's own log against the store; returns how many questions were asked again."""
-    if not places.log.exists():  # killed before there was anybody to ask
-        return 0
-    starts: list[list[tuple[str, str]]] = []
-    for line in places.log.read_text().splitlines():
-        event, _, example_id = line.partition(" ")
-        if event == "start":
-            starts.append([])
-        else:
-            starts[-1].append((event, example_id))
-    acknowledged = {i for events in starts for event, i in events if event == "acknowledged"}
-    store = Store(places.run_dir, read_only=True)
-    recorded = Counter(answer.example_id for answer in store.answers())
-    store.close()
-    assert acknowledged <= recorded.keys(), "an acknowledged answer is lost"
-    assert set(recorded.values()) <= {1}, "an answer is recorded twice"
-
-    asked: list[str] = []
-    in_flight: set[str] = set()
-    for events in starts:
-        questions = [i for event, i in events if event == "asked"]
-        again = set(questions) & set(asked)
-        assert len(set(questions)) == len(questions), "one process asked twice"
-        assert again <= in_flight, "somebody was asked again whose answer was not on its way when the process died"
-        asked += questions
-        unacknowledged = set(questions) - {i for event, i in events if event == "acknowledged"}
-        assert unacknowledged <= set(questions[-1:])
-        in_flight = in_flight - set(questions) | unacknowledged
-    assert recorded.keys() <= set(asked)
-    repeated = len(asked) - len(set(asked))
-    assert repeated <= kills
-    return repeated
-
-
-def check_same(places: Places, expected: dict[str, Any]) -> None:
-    found = outcome(places.run_dir)
-    for what in expected:
-        assert found[what] == expected[what], f"the {what} differ from those of the uninterrupted run"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +206,7 @@ def test_killed_and_restarted_run_ends_like_an_uninterrupted_one(places, uninter
         check_answers(places, kills=number + 1)
     finish(places, mode, head_of(places, len(kills)))
 
-    check_same(places, expected)
+    check_same(outcome(places.run_dir), expected)
     repeated = check_answers(places, kills=len(kills))
     in_flight = [kill for kill in kills if kill.pattern.startswith(("answer", "sql INSERT INTO answers"))]
     in_flight += [kill for kill in kills if kill.pattern.startswith("sql COMMIT of INSERT INTO answers")]
@@ -322,7 +223,7 @@ def test_round_goes_on_from_its_last_complete_checkpoint(places, uninterrupted):
     process.join()
 
     assert process.exitcode == 0, places.output.read_text()[-3000:]
-    check_same(places, uninterrupted(FROM_INIT))
+    check_same(outcome(places.run_dir), uninterrupted(FROM_INIT))
 
 
 def test_query_that_would_never_be_asked_is_not_asked_after_a_kill_either(places, uninterrupted):
@@ -337,7 +238,7 @@ def test_query_that_would_never_be_asked_is_not_asked_after_a_kill_either(places
     assert process.exitcode == -signal.SIGKILL, places.output.read_text()[-3000:]
     finish(places, mode, head=0)
 
-    check_same(places, expected)
+    check_same(outcome(places.run_dir), expected)
 
 
 def test_finished_run_started_again_asks_and_trains_nothing(places, uninterrupted):
@@ -347,7 +248,7 @@ def test_finished_run_started_again_asks_and_trains_nothing(places, uninterrupte
     finish(places, CONTINUE_MODEL, head=1)
 
     assert places.log.read_text() == before + "start -\n"
-    check_same(places, uninterrupted(CONTINUE_MODEL))
+    check_same(outcome(places.run_dir), uninterrupted(CONTINUE_MODEL))
 
 
 def test_store_can_be_read_after_a_kill_in_the_middle_of_a_large_transaction(places):
@@ -397,53 +298,6 @@ def wait_for(places: Places, instant: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "mode",
-    [FROM_INIT, CONTINUE_INIT, FROM_MODEL, CONTINUE_MODEL, OF_WORDS, WORDS_CONTINUE],
-    ids=lambda mode: f"{mode.model}-{mode.retrain}{'-words' * mode.of_words}",
-)
-@pytest.mark.parametrize("seed", [0])
-def test_random_campaign(data, tmp_path, uninterrupted, mode, seed):
-    """Kills from outside, half of them at a random time and half while SQLite is writing."""
-    expected = uninterrupted(mode)
-    chance = random.Random(f"{seed} {mode}")
-    stages: Counter[str] = Counter()
-    rounds: Counter[int] = Counter()
-    runs = hot = repeated = 0
-    while stages.total() < 30:
-        runs += 1
-        places = make_places(data, tmp_path / str(runs))
-        places.run_dir.parent.mkdir()
-        kills = 0
-        while kills < 20:
-            process = start(crash_run.run, places, mode, head_of(places, kills))
-            if chance.random() < 0.5:
-                process.join(chance.uniform(0, 2.5))
-            else:
-                wait_for_a_transaction(places, process, number=chance.randrange(1, 25))
-            process.kill()
-            process.join()
-            if process.exitcode == 0:
-                break
-            assert process.exitcode == -signal.SIGKILL, places.output.read_text()[-3000:]
-            kills += 1
-            hot += left_hot_journal(places)
-            stages[stage(places)] += 1
-            if places.log.exists():
-                check_answers(places, kills)
-                rounds[rounds_begun(places)] += 1
-            places.instant.unlink(missing_ok=True)
-        else:
-            finish(places, mode, head_of(places, kills))
-        check_same(places, expected)
-        repeated += check_answers(places, kills)
-    print(f"\n{mode}: {stages.total()} kills in {runs} runs, no difference;")
-    print(f"{hot} left a transaction to roll back, {repeated} answers in flight were asked again;")
-    print(f"rounds begun when killed: {', '.join(f'{n} ({times} times)' for n, times in sorted(rounds.items()))};")
-    print("; ".join(f"{name} {n}" for name, n in stages.most_common()))
-
-
-@pytest.mark.slow
 def test_run_goes_on_at_once_though_workers_of_the_killed_process_live_on(places, uninterrupted):
     mode = Mode("model_init", "from_scratch", workers=2)
     process = start(crash_run.run, places, mode, 0, Kill("step 4 of round 001"), daemon=False)
@@ -452,53 +306,4 @@ def test_run_goes_on_at_once_though_workers_of_the_killed_process_live_on(places
 
     finish(places, mode, head=0)
 
-    check_same(places, uninterrupted(FROM_INIT))
-
-
-def wait_for_a_transaction(places: Places, process: multiprocessing.Process, number: int) -> None:
-    """Return while SQLite's journal of the process's n-th transaction, counted by what is seen of them, exists."""
-    journal = places.run_dir / "labels.sqlite-journal"
-    seen, before = 0, os.path.exists(journal)
-    while process.is_alive():
-        now = os.path.exists(journal)
-        seen += now and not before
-        if seen == number:
-            return
-        before = now
-
-
-def left_hot_journal(places: Places) -> bool:
-    """Whether there is a transaction to roll back: a journal with a header, which is written before the database."""
-    journal = places.run_dir / "labels.sqlite-journal"
-    return journal.exists() and journal.read_bytes()[:8] != bytes(8)[: journal.stat().st_size]
-
-
-def rounds_begun(places: Places) -> int:
-    store = Store(places.run_dir, read_only=True)
-    begun = len(store.rounds())
-    store.close()
-    return begun
-
-
-def stage(places: Places) -> str:
-    """What the process was doing, by the last instant that it named."""
-    name = places.instant.read_text() if places.instant.exists() else ""
-    patterns = {
-        "committing an answer": "sql COMMIT of INSERT INTO answers*",
-        "writing an answer": "sql INSERT INTO answers*",
-        "committing a query": "sql COMMIT of INSERT INTO queried*",
-        "writing a query": "sql INSERT INTO quer*",
-        "committing something else": "sql COMMIT*",
-        "writing something else": "sql [IBUP]*",
-        "reading": "sql SELECT*",
-        "annotating": "[qa][unc][esk]*",
-        "training": "step *",
-        "saving a checkpoint": "open rounds/*/checkpoint-*",
-        "saving a model": "* *model*",
-        "removing": "r[em]*",
-        "scoring": "scoring*",
-        "making a query": "end of training*",
-        "evaluating": "evaluation*",
-        "starting": "*",
-    }
-    return next(title for title, pattern in patterns.items() if fnmatchcase(name.strip(), pattern))
+    check_same(outcome(places.run_dir), uninterrupted(FROM_INIT))

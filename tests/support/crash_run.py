@@ -1,14 +1,17 @@
-"""A run that announces every instant of its way and can be killed at any of them; `test_crash.py` starts it.
+"""Processes that announce every instant of their way and can be killed at any of them, or find the disk full.
 
-What runs here is a process of its own. It kills itself with SIGKILL, so no `finally`, no `atexit` and no buffer of
-Python's gets a chance, at the n-th instant whose name matches a pattern. Instants are named without a single patched
-function: Python's audit events give the files that are opened, renamed and removed, SQLite's trace the statements,
-a `TrainerCallback` the steps, and the annotator its questions and acknowledgements.
+`test_crash.py` and `test_fault_campaign.py` start them: a user's script, or the command `hfal`. A process kills itself
+with SIGKILL, so no `finally`, no `atexit` and no buffer of Python's gets a chance, at the n-th instant whose name
+matches a pattern. Instants are named without a single patched function: Python's audit events give the files that are
+opened, renamed and removed and the databases, SQLite's trace the statements, a `TrainerCallback` the steps, and the
+annotator its questions and acknowledgements.
 """
 
+import ctypes
 import gc
 import multiprocessing
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -34,6 +37,7 @@ from hfal.annotators.base import OpenQuery
 from hfal.store.records import Answer
 from hfal.store.store import Store
 from hfal.strategies.uncertainty import margin as margin_score
+from support.forks import hfal, script
 from support.models import opinionated_model_init, tiny_model, tiny_model_init, tiny_tagger, tiny_tagger_init
 from support.texts import load_tokenizer
 
@@ -77,6 +81,57 @@ class Kill:
     tear: bool = False  # leave half of the file that was about to be written, as a kill between two writes does
     signal: int = signal.SIGKILL
 
+    def strike(self, path: str | None) -> None:
+        if self.tear and path is not None:
+            Path(path).write_bytes(b'{"epoch": 1.0, "log_hi')
+        os.kill(os.getpid(), self.signal)
+
+
+@dataclass(frozen=True)
+class TornWrite(Kill):
+    """From this instant on, the process dies in the write that would make a file longer than `size`.
+
+    So it leaves a torn file even where native code writes, which names no instants.
+    """
+
+    size: int = 2**20
+
+    def strike(self, path: str | None) -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.size, self.size))
+
+
+@dataclass(frozen=True)
+class SizeLimit(Kill):
+    """From this instant on, no file may be longer than `size`: an error to handle, as Python ignores the signal."""
+
+    size: int = 2**20
+
+    def strike(self, path: str | None) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.size, resource.RLIM_INFINITY))
+
+
+@dataclass(frozen=True)
+class FullDisk(Kill):
+    """From this instant on, the tmpfs at `disk` has no more than `size` bytes left."""
+
+    size: int = 0
+    disk: str = ""
+
+    def strike(self, path: str | None) -> None:
+        usage = os.statvfs(self.disk)
+        resize(self.disk, (usage.f_blocks - usage.f_bfree) * usage.f_frsize + self.size)
+
+
+def resize(disk: str, size: int) -> None:
+    """Change the size of a tmpfs."""
+    remount = 32
+    libc = ctypes.CDLL(None, use_errno=True)
+    options = f"size={max(size, resource.getpagesize())}".encode()  # 0 would be without any limit
+    if libc.mount(b"tmpfs", disk.encode(), b"tmpfs", remount, options) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), disk)
+
 
 @dataclass(frozen=True)
 class Places:
@@ -88,42 +143,53 @@ class Places:
     instant: Path  # the last instant that was reached, overwritten in place
     output: Path  # what the processes print
 
+    @property
+    def trace(self) -> Path:
+        """All instants that the last process reached which was to live, one in each line."""
+        return self.instant.with_name("trace")
+
 
 class Instants:
-    """Names every instant that the process reaches, and kills the process at the one that was chosen."""
+    """Names every instant that the process reaches, and strikes at the one that was chosen."""
 
     def __init__(self, places: Places, kill: Kill | None):
-        self.run_dir = str(places.run_dir)
+        self.root = str(places.run_dir)
         self.kill = kill
         self.left = 0 if kill is None else kill.nth
         self.file = os.open(places.instant, os.O_CREAT | os.O_WRONLY)
+        self.trace = os.open(places.trace, os.O_CREAT | os.O_WRONLY | os.O_TRUNC) if kill is None else None
         self.statement = ""
         sys.addaudithook(self.on_audit)
+        self.reach("start")
 
     def reach(self, name: str, path: str | None = None) -> None:
-        os.pwrite(self.file, name[:200].ljust(200).encode(), 0)
+        line = name[:200].replace("\n", " ")
+        os.pwrite(self.file, line.ljust(200).encode(errors="replace"), 0)
+        if self.trace is not None:
+            os.write(self.trace, f"{line}\n".encode(errors="replace"))
         if self.kill is None or not fnmatchcase(name, self.kill.pattern):
             return
         self.left -= 1
         if self.left == 0:
-            if self.kill.tear and path is not None:
-                Path(path).write_bytes(b'{"epoch": 1.0, "log_hi')
-            os.kill(os.getpid(), self.kill.signal)
+            self.kill.strike(path)
 
     def on_audit(self, event: str, arguments: tuple) -> None:
-        """Files of the run directory that are about to be written, renamed or removed, and databases."""
+        """Files below the folder that are about to be written, renamed or removed, and databases, once opened."""
         if event == "sqlite3.connect/handle":
+            self.reach("connected")
             trace_statements(self.on_statement)
         if event == "os.remove" and arguments[1] != -1:  # by `shutil.rmtree`, which names files without their folder
             self.reach(f"remove {arguments[0]}")
-        if event not in ("open", "os.rename", "shutil.rmtree") or not isinstance(arguments[0], str | Path):
+        if event not in ("open", "os.rename", "os.mkdir", "shutil.rmtree"):
+            return
+        if not isinstance(arguments[0], str | Path):
             return
         path = str(arguments[0])
-        if not path.startswith(self.run_dir):
+        if not path.startswith(self.root):
             return
         if event == "open" and not (arguments[1] or "").startswith(("w", "a", "x")):
             return
-        self.reach(f"{event.rpartition('.')[2]} {path.removeprefix(self.run_dir + '/')}", path)
+        self.reach(f"{event.rpartition('.')[2]} {path.removeprefix(self.root + '/')}", path)
 
     def on_statement(self, statement: str) -> None:
         """A statement that is about to be executed; the last one of a transaction is named after what it commits."""
@@ -285,3 +351,15 @@ def import_labels(places: Places, kill: Kill) -> None:
     store.record_given(
         (Answer(f"example {i}", "positive", annotator="dataset"), "content", {"text": str(i)}) for i in range(40_000)
     )
+
+
+def command(places: Places, kill: Kill | None, *arguments: str) -> int:
+    """One process: the command `hfal`, where `support.forks.fork` starts it."""
+    Instants(places, kill)
+    return hfal(*arguments)
+
+
+def program(places: Places, kill: Kill | None, code: str) -> None:
+    """One process: what `python -c` runs, where `support.forks.fork` starts it."""
+    Instants(places, kill)
+    script(code)

@@ -44,7 +44,7 @@ def _received(duplicate: Any) -> int:
 
 def fork(
     program: Callable[..., int | None],
-    *arguments: str,
+    *arguments: Any,
     cwd: Path,
     environment: Mapping[str, str],
     files: tuple[int, int, int],
@@ -91,7 +91,7 @@ def send_signal(process: BaseProcess, number: int) -> None:
 
 def _run(
     program: Callable[..., int | None],
-    arguments: tuple[str, ...],
+    arguments: tuple[Any, ...],
     cwd: Path,
     environment: dict[str, str],
     files: tuple[int, int, int],

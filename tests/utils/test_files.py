@@ -1,6 +1,8 @@
 """Files that are there whole or not at all."""
 
 import os
+import socket
+import subprocess
 
 import pytest
 
@@ -57,7 +59,7 @@ def test_a_file_is_flushed_to_the_disk_before_it_is_renamed(tmp_path, monkeypatc
 
 def test_a_file_that_several_processes_write_has_a_part_for_each(tmp_path):
     with atomic_write(tmp_path / "hash.npy", shared=True) as part:
-        assert part == tmp_path / f"hash-{os.getpid()}.part"
+        assert part == tmp_path / f"hash-{socket.gethostname()}-{os.getpid()}.part"
         part.write_bytes(b"")
 
 
@@ -71,3 +73,15 @@ def test_what_is_there_is_not_computed_again(tmp_path):
     for _ in range(2):
         assert computed_once(tmp_path / "folder" / "hash.npy", compute).read_text() == "value"
     assert len(computed) == 1
+
+
+def test_the_part_of_a_dead_process_is_removed_and_that_of_a_living_one_is_not(tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    here = socket.gethostname()
+    kept = {f"hash-{here}-{os.getppid()}.part", f"hash-elsewhere-{dead.pid}.part", f"other-{here}-{dead.pid}.part"}
+    for name in [*kept, f"hash-{here}-{dead.pid}.part"]:
+        (tmp_path / name).write_bytes(b"half")
+    with atomic_write(tmp_path / "hash.npy", shared=True) as part:
+        part.write_bytes(b"whole")
+    assert set(os.listdir(tmp_path)) == {"hash.npy", *kept}
