@@ -12,6 +12,7 @@ import contextlib
 import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import datasets
@@ -198,7 +199,9 @@ def _samples(trainer: Trainer, pool: Pool, holdout: int) -> Callable[[int], Mapp
 
 
 def _sample(dataset: Any, count: int) -> Any:
-    """Return so many examples of a data set, from all over it: a file may be sorted by label."""
+    """Return so many examples of a data set, from all over it: a file may be sorted by label; of a stream the first."""
+    if not hasattr(dataset, "__len__"):
+        return list(islice(dataset, count))
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)).tolist()
     return dataset.select(rows) if isinstance(dataset, datasets.Dataset) else Subset(dataset, rows)
 

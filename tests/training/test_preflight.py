@@ -340,6 +340,7 @@ def with_lora() -> Any:
         {"metric_for_best_model": "accuracy", **BY_BEST, "compute_metrics": needs_many},
         {"trainer_class": OwnEvaluation, "metric_for_best_model": "own", **BY_BEST},
         {"in_torch": True, **EVALUATED},
+        {"streamed": True, **EVALUATED},
         {"prediction_loss_only": True, **EVALUATED},
         {
             "active": {"holdout": 5, "target_metric": "accuracy", "target": 0.9},
@@ -352,6 +353,8 @@ def test_what_works_is_let_through(check: Callable, eval_reviews: Dataset, optio
     options = dict(options)
     if "eval_strategy" in options:
         options["eval_dataset"] = InTorch(eval_reviews) if options.pop("in_torch", False) else eval_reviews
+        if options.pop("streamed", False):
+            options["eval_dataset"] = eval_reviews.to_iterable_dataset()
     if options.pop("sets", 1) == 2:
         options["eval_dataset"] = {"a": eval_reviews, "b": eval_reviews}
     with warnings.catch_warnings():
