@@ -11,7 +11,7 @@ have worked is rather let through: see `hfal.training.trial_evaluation`.
 import contextlib
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -33,7 +33,7 @@ from hfal.training.epochs import epochs_of
 from hfal.training.option_errors import called, one_line, plain, refusing
 from hfal.training.options import LoopOptions
 from hfal.training.trainer_state import class_weights
-from hfal.training.trial_evaluation import try_evaluation
+from hfal.training.trial_evaluation import Samples, try_evaluation
 from hfal.training.trial_optimizer import try_optimizer
 from hfal.training.untouched import trial_attributes, untouched
 from hfal.utils.distributed import on_main
@@ -185,21 +185,22 @@ def _what_is_trained(trainer: Trainer) -> str:
 # -- evaluation -------------------------------------------------------------------------------------------------------
 
 
-def _samples(trainer: Trainer, pool: Pool, holdout: int) -> Callable[[int], Mapping[str, Any]]:
+def _samples(trainer: Trainer, pool: Pool, holdout: int) -> Samples:
     """Return what makes samples of the evaluation sets; of a holdout with made-up labels."""
 
-    def samples(count: int) -> dict[str, Any]:
+    def samples(count: int | None) -> dict[str, Any]:
         if holdout:
-            return {"eval": _made_up(pool, min(count, holdout))}
+            return {"eval": _made_up(pool, holdout if count is None else min(count, holdout))}
         found = trainer.eval_dataset
         sets = {f"eval_{name}": one for name, one in found.items()} if isinstance(found, dict) else {"eval": found}
-        return {prefix: _sample(one, count) for prefix, one in sets.items() if one is not None}
+        sets = {prefix: one for prefix, one in sets.items() if one is not None}
+        return sets if count is None else {prefix: _sample(one, count) for prefix, one in sets.items()}
 
     return samples
 
 
 def _sample(dataset: Any, count: int) -> Any:
-    """Return so many examples of a data set, from all over it: a file may be sorted by label; of a stream the first."""
+    """Return some examples of a data set, evenly from all of it (files may be sorted); the first of a stream."""
     if not hasattr(dataset, "__len__"):
         return list(islice(dataset, count))
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)).tolist()

@@ -1,5 +1,6 @@
 """Evaluate a few examples as a Trainer does, without its log and its callbacks."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,23 +11,27 @@ from transformers.trainer_utils import denumpify_detensorize
 from hfal.stopping.criteria import metric_value
 from hfal.training.option_errors import called, refusing
 from hfal.training.options import LoopOptions
+from hfal.utils.output import get_logger
+
+
+logger = get_logger(__name__)
 
 
 _FEW = 8
 _MANY = 256
 
-Samples = Callable[[int], Mapping[str, Any]]
+Samples = Callable[[int | None], Mapping[str, Any]]
 
 
 def try_evaluation(trainer: Trainer, samples: Samples, options: LoopOptions) -> None:
     """Evaluate a few examples, and see that there are the metrics that others go by.
 
-    Metrics may fail for want of examples, or be there only for the classes that occur. So what fails is tried once
-    more with many examples before it is refused.
+    Metrics may fail for want of examples, be there only for the classes that occur, or know the very examples that
+    are evaluated. So what fails is tried again with many examples, and with all of them, before it is refused.
 
     Args:
         trainer: The Trainer.
-        samples: Returns so many examples of each evaluation set, by the prefix of its metrics.
+        samples: Returns so many examples of each evaluation set, or all, by the prefix of its metrics.
         options: What ends the run.
 
     Raises:
@@ -35,10 +40,12 @@ def try_evaluation(trainer: Trainer, samples: Samples, options: LoopOptions) -> 
     """
     if _evaluates_otherwise(trainer):
         return
-    try:
-        _evaluate_and_check(trainer, samples(_FEW), options)
-    except Exception:
-        _evaluate_and_check(trainer, samples(_MANY), options)
+    for count in (_FEW, _MANY):
+        with contextlib.suppress(Exception):
+            _evaluate_and_check(trainer, samples(count), options)
+            return
+    logger.info("the evaluation fails on %d examples: it is tried on all of them", _MANY)
+    _evaluate_and_check(trainer, samples(None), options)
 
 
 def _evaluates_otherwise(trainer: Trainer) -> bool:

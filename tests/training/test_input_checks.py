@@ -20,6 +20,7 @@ from hfal.acquisition.forward import forward_columns
 from hfal.acquisition.scoring import ScoringPass
 from hfal.errors import ArgumentError
 from hfal.training.checks import check_trainer
+from hfal.training.input_checks import check_padding
 from support.models import TAGS, tiny_model
 from support.texts import load_sentences
 
@@ -182,3 +183,14 @@ def test_checking_leaves_the_model_and_the_random_numbers_as_they_were(make_acti
     assert model.training
     assert all(torch.equal(before[n], t) for n, t in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_model_that_is_divided_when_training_begins_is_not_run_before(make_active, make_trainer, tokenize):
+    active = make_active(data=tokenize("right")[1])
+    trainer = make_trainer([active])
+    rows = active.pool.rows_to_score(["input_ids", "attention_mask"])
+    trainer.model.to("meta")  # as a process has it that FSDP sends the weights to
+    with pytest.raises(ArgumentError, match="cannot take a batch"):
+        check_padding(trainer, active.pool, rows, trainer.data_collator)
+    trainer.is_fsdp_enabled = True
+    check_padding(trainer, active.pool, rows, trainer.data_collator)

@@ -268,6 +268,12 @@ def needs_many(given: Any) -> dict[str, float]:
     return {"accuracy": 0.5}
 
 
+def weighted(given: Any) -> dict[str, float]:
+    """Has a weight for each example of the evaluation set, in its order."""
+    right = given.predictions.argmax(-1) == given.label_ids
+    return {"weighted": float((np.linspace(0, 1, 300) * right).sum())}
+
+
 def in_batches(given: Any, compute_result: bool) -> dict[str, float]:
     return {"accuracy": (given.predictions.argmax(-1) == given.label_ids).float().mean()} if compute_result else {}
 
@@ -362,6 +368,13 @@ def test_what_works_is_let_through(check: Callable, eval_reviews: Dataset, optio
         trainer = check(**options)
     assert trainer.optimizer is None
     assert trainer.lr_scheduler is None
+
+
+def test_metrics_may_know_every_example_of_the_evaluation_set(check: Callable) -> None:
+    best = {**BY_BEST, "metric_for_best_model": "weighted", "compute_metrics": weighted}
+    check(eval_dataset=load_reviews(300, skip=300), **best)
+    with pytest.raises(ArgumentError, match=r"weighted: operands could not be broadcast .* \(300,\) \(301,\)"):
+        check(eval_dataset=load_reviews(301, skip=300), **best)
 
 
 def test_all_tasks_and_a_frozen_encoder(check: Callable, tmp_path: Path, make_trainer: Callable) -> None:
