@@ -9,6 +9,10 @@ class ArgumentError(HfalError, ValueError):
     """An argument has a value that it cannot have; the message names it, and says what to do."""
 
 
+class UsageError(ArgumentError):
+    """The command line cannot be read: it has an unknown command or option, or a word where none belongs."""
+
+
 class RowError(ArgumentError):
     """A row of the data set has a value that it cannot have; `row` is its place, `problem` what is wrong with it."""
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from hfal import __version__
 from hfal.cli import compare, export, import_run, label, run, status
-from hfal.errors import ArgumentError, RunStopped
+from hfal.errors import ArgumentError, RunStopped, UsageError
 from hfal.utils.command_line import check_words
 from hfal.utils.output import say, say_error
 from hfal.utils.spelling import did_you_mean
@@ -31,8 +31,8 @@ _EXAMPLES = """examples:
   hfal import hub:me/reviews --to runs/more
   hfal compare configs/compare_demo.yaml
 
-Exit codes: 0 done, 1 an error, 2 no such command, or no such option of it, 75 waiting for labels
-(start it again later), 130 Ctrl-C."""
+Exit codes: 0 done, 1 an error, 2 a command line that cannot be read (no such command or option), 75 waiting for
+labels (start it again later), 130 Ctrl-C."""
 
 _COMMANDS: dict[str, Any] = {  # in the order of `hfal --help`
     "run": run,
@@ -51,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of the process by default.
 
     Returns:
-        The exit code: 0, 1 after an error, 2 if there is no such command, or the command has no such option, 75 while
-        labels are missing, 130 after Ctrl-C, 141 when nobody reads the output any more, 143 after SIGTERM.
+        The exit code: 0, 1 after an error, 2 if the command line cannot be read, 75 while labels are missing, 130
+        after Ctrl-C, 141 when nobody reads the output any more, 143 after SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
@@ -101,11 +101,7 @@ def _refuse_addresses(arguments: argparse.Namespace) -> None:
             from hfal.data.references import address_problem
 
             if problem := address_problem(value):
-                raise UsageError(f"{name.upper() if name in ('run_dir', 'source') else f'--{name}'} is {problem}")
-
-
-class UsageError(ArgumentError):
-    """The command line names no command, or an option that the command has not."""
+                raise ArgumentError(f"{name.upper() if name in ('run_dir', 'source') else f'--{name}'} is {problem}")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -18,6 +18,7 @@ from typing import Any
 from hfal.config.kept_config import write_options
 from hfal.store.run_directory import config_file, error_file, output_file, rounds_folder
 from hfal.utils.output import say_traceback, shown_line
+from hfal.utils.spelling import message_of
 
 
 def work(connection: Connection, threads: int) -> None:
@@ -61,7 +62,7 @@ def make_run(run_dir: Path, options: Mapping[str, Any]) -> str | None:
         run_recipe([str(run_dir)], options["task"])
     except (Exception, SystemExit) as error:
         say_traceback(error)
-        problem = shown_line(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        problem = shown_line(f"{type(error).__name__}: {message_of(error)}")
         error_file(run_dir).write_text(f"{problem}\n", "utf-8")
         return problem
     if "keep_models" not in options:

@@ -14,12 +14,12 @@ import yaml
 
 from hfal.config.training_fields import hf_argument_parser
 from hfal.data.references import DATA_SUFFIXES, address_problem
-from hfal.errors import ArgumentError
+from hfal.errors import ArgumentError, UsageError
 from hfal.store.run_directory import CONFIG_NAME, has_comparison
 from hfal.utils.command_line import check_words, unknown_names
 from hfal.utils.output import get_logger
 from hfal.utils.secrets import has_credentials
-from hfal.utils.spelling import did_you_mean
+from hfal.utils.spelling import did_you_mean, message_of
 
 
 logger = get_logger(__name__)
@@ -92,8 +92,8 @@ def parse_values(
         config_name: The YAML file in a folder.
 
     Raises:
-        ArgumentError: An option is unknown (the nearest one is offered), is given twice, or has a value that it cannot
-            have, or the YAML file cannot be read.
+        UsageError: The command line cannot be read; of an unknown option the nearest known one is offered.
+        ArgumentError: An option has a value that it cannot have, or the YAML file cannot be read.
         FileNotFoundError: There is no such YAML file or folder.
     """
     options = options_of(dataclass_types)
@@ -133,7 +133,7 @@ def _refuse_words(unknown: Sequence[str], words: Sequence[str]) -> NoReturn:
     """Refuse words that belong to no option; beside a token they may be a part of it."""
     with_token = any("token" in word.partition("=")[0] for word in words if word.startswith("-"))
     word = "a word" if with_token else repr(unknown[0])
-    raise ArgumentError(f"{word} belongs to no option; a value with spaces needs quotes (--help shows examples)")
+    raise UsageError(f"{word} belongs to no option; a value with spaces needs quotes (--help shows examples)")
 
 
 def _refuse_addresses(values: Mapping[str, Any]) -> None:
@@ -204,14 +204,14 @@ def _configuration(argv: Sequence[str], config_name: str) -> tuple[Path | None, 
 
 
 def option_parser(dataclass_types: Sequence[Any]) -> argparse.ArgumentParser:
-    """Make a parser that raises `ArgumentError`, and leaves an option without default `MISSING`."""
+    """Make a parser that raises `UsageError`, and leaves an option without default `MISSING`."""
     parser = hf_argument_parser()(dataclass_types, prog="hfal run", allow_abbrev=False, add_help=False)
     for action in parser._actions:
         if action.required:
             action.required, action.default = False, dataclasses.MISSING
 
     def refuse(message: str) -> NoReturn:
-        raise ArgumentError(f"{message} (hfal run --help-all lists all options)")
+        raise UsageError(f"{message} (hfal run --help-all lists all options)")
 
     parser.error = refuse  # type: ignore[method-assign]  # instead of printing the usage of 150 options
     return parser
@@ -265,7 +265,7 @@ def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool
         line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
         raise ArgumentError(f"{path} is no valid YAML{line}: {error.problem or error.context}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"{path} is no valid YAML in UTF-8: {' '.join(str(error).split())}") from None
+        raise ArgumentError(f"{path} is no valid YAML in UTF-8: {message_of(error)}") from None
     if not isinstance(values, dict):
         raise ArgumentError(f"{path} is no mapping of options to values")
     unknown = [key for key in values if key not in options]

@@ -21,6 +21,7 @@ from hfal.tasks.tags import entity_types
 from hfal.tasks.words import plain_text
 from hfal.utils.output import get_logger
 from hfal.utils.secrets import without_secrets
+from hfal.utils.spelling import message_of
 
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def hub_name_problem(name: str) -> str | None:
     try:
         validate_repo_id(name)
     except HFValidationError as error:
-        return " ".join(str(error).split())
+        return message_of(error)
     return None
 
 

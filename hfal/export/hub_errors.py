@@ -1,11 +1,11 @@
 """Wrap huggingface_hub: find the token, and turn client errors into one-line messages that never show it."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from hfal.errors import ArgumentError, HubError, HubUnreachableError
+from hfal.utils.spelling import message_of
 
 
 _LOG_IN = (
@@ -83,9 +83,9 @@ def hub_error_messages(token: str | None, up: Sequence[str] = ()) -> Iterator[No
         if isinstance(error, ArgumentError):
             raise
         if not str(error).startswith("Invalid metadata"):  # an answer that is no JSON
-            problem = HubError(f"the Hub's answer cannot be read ({_one_line(error)}): start it again")
+            problem = HubError(f"the Hub's answer cannot be read ({message_of(error)}): start it again")
         else:
-            problem = ArgumentError(f"the Hub does not accept what the card says: {_one_line(error)}")
+            problem = ArgumentError(f"the Hub does not accept what the card says: {message_of(error)}")
     # Not from the client's error, which has the request in it, and with it the token.
     text = f"{problem}{f'. Of this, {up[0]} is up already' if up else ''}"
     raise type(problem)(text.replace(token, "(token)") if token else text) from None
@@ -97,14 +97,14 @@ def _connection_error(error: Exception) -> HubUnreachableError:
     if is_offline_mode():
         return HubUnreachableError(_OFFLINE)
     return HubUnreachableError(
-        f"the Hub cannot be reached, or the connection was cut ({_one_line(error)}): start it again; what has arrived "
-        "is whole, and is not sent twice"
+        f"the Hub cannot be reached, or the connection was cut ({message_of(error)}): start it again; what has "
+        "arrived is whole, and is not sent twice"
     )
 
 
 def _response_error(error: Any) -> HubError:
     status = error.response.status_code
-    said = _one_line(error.server_message or "") or f"status {status}"
+    said = message_of(error.server_message or "") or f"status {status}"
     if status == 401:
         return HubError(f"the Hub does not accept the token ({said}): {_LOG_IN}")
     if status == 403:
@@ -118,7 +118,3 @@ def _response_error(error: Any) -> HubError:
     if status >= 500:
         return HubError(f"the Hub failed with status {status} ({said}): start it again")
     return HubError(f"the Hub refused it with status {status}: {said}")
-
-
-def _one_line(error: object) -> str:
-    return re.sub(r"\s+", " ", str(error)).strip()

@@ -17,25 +17,23 @@ import pyarrow.parquet as pq
 from hfal.errors import ArgumentError
 from hfal.export.files import ANSWERS, HISTORY
 from hfal.store.annotator_names import name_problem
-from hfal.store.answer_log import ACTIONS
-from hfal.store.records import DATASET
+from hfal.store.answer_log import ACTIONS, WITHOUT_LABEL
+from hfal.store.records import DATASET, PURPOSES
 from hfal.tasks.kinds import KINDS, Kind, kind_of
 from hfal.tasks.label_names import check_label_names
 from hfal.tasks.tags import SCHEMES, scheme_of
 from hfal.tasks.words import Texts
 from hfal.utils.json_text import read_json
-from hfal.utils.spelling import shown
+from hfal.utils.spelling import message_of, shown
 
 
 FORMAT = 1
 """The version of this schema."""
 
-PURPOSES = ("holdout", "seed", "round")
 LOG = f"{ANSWERS}.parquet"
 
 _LIMIT = 2**63  # of the integers of SQLite and Arrow
 _DEPTH = 32  # of the settings of a strategy
-_WITHOUT_LABEL = ("skip", "unsure", "undo")
 _KEPT_COLUMNS = ("id", "label")  # which no column of texts is called
 
 
@@ -201,7 +199,7 @@ def read_written(file: Path) -> dict[str, Any]:
     try:
         written = read_json(file.read_bytes(), finite=True)
     except (ValueError, RecursionError, OSError) as error:
-        raise ArgumentError(f"{HISTORY} is no JSON: {' '.join(str(error).split())[:200]}") from None
+        raise ArgumentError(f"{HISTORY} is no JSON: {message_of(error)[:200]}") from None
     if not isinstance(written, dict):
         raise ArgumentError(f"{HISTORY} is {shown(written)}, expected an object")
     if not (_is_whole(written.get("hfal")) and written["hfal"] == FORMAT):
@@ -296,7 +294,7 @@ def read_log(file: Path, written: Mapping[str, Any]) -> list[dict[str, Any]]:
             raise wrong(place, "query", row["query"], f"one of the {queries} queries in {HISTORY}")
         if row["annotator"] == DATASET and row["query"] is not None and row["action"] != "undo":
             raise wrong(place, "query", row["query"], f"null, since {DATASET!r} is kept for labels of the data")
-        if (row["label"] is None) != (row["action"] in _WITHOUT_LABEL):
+        if (row["label"] is None) != (row["action"] in WITHOUT_LABEL):
             wanted = f"{'no' if row['label'] is not None else 'a'} label of the action {row['action']!r}"
             raise wrong(place, "label", row["label"], wanted)
         _check_numbers(place, row["label"], kind, names)
@@ -361,7 +359,7 @@ def _read_table(
     except ArgumentError:
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise ArgumentError(f"{file.name} cannot be read: {' '.join(str(error).split())[:200]}") from None
+        raise ArgumentError(f"{file.name} cannot be read: {message_of(error)[:200]}") from None
     return rows
 
 

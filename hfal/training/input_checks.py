@@ -13,6 +13,7 @@ from hfal.data.checkpoints import check_vocabulary, embedding_rows
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
 from hfal.tasks.label_column import LABEL_COLUMNS
+from hfal.utils.spelling import message_of
 
 
 _SAMPLE = 1000  # rows, evenly from the whole pool
@@ -92,7 +93,7 @@ def check_padding(trainer: Trainer, pool: Pool, rows: Any, collate: Callable[[li
         help = f": {_HOW_TO_PAD}" if getattr(config, "pad_token_id", 0) is None else ""
         raise ArgumentError(
             f"{type(model).__name__} cannot take a batch of two examples of the pool ({type(error).__name__}: "
-            f"{' '.join(str(error).split())}){help}"
+            f"{message_of(error)}){help}"
         ) from error
     mask = both.get("attention_mask")
     found, expected = padded[0], alone[0]

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from hfal.errors import ArgumentError, HfalError
+from hfal.utils.spelling import message_of
 
 
 _LONGEST = 300
@@ -32,12 +33,12 @@ def refusing(args: Any, instead: str, names: Iterable[str] | None = None) -> Ite
     except Exception as error:
         name = option_in(str(error), args, names)
         option = instead if name is None else f"{name}={plain(getattr(args, name))!r}"
-        raise ArgumentError(f"{option}: {one_line(error)}") from error
+        raise ArgumentError(f"{option}: {kind_and_message(error)}") from error
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error's message, shortened to one line, behind the kind of error if that says more."""
-    text = " ".join(str(error).split())
+def kind_and_message(error: BaseException) -> str:
+    """Return an error's kind and its shortened message on one line; of a `ValueError` the message alone."""
+    text = message_of(error)
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
     return text if text and type(error) is ValueError else f"{type(error).__name__}: {text}".removesuffix(": ")
 

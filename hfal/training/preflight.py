@@ -30,7 +30,7 @@ from hfal.errors import ArgumentError
 from hfal.store.run_directory import trial_folder
 from hfal.training.argument_values import check_argument_values, check_combinations
 from hfal.training.epochs import epochs_of
-from hfal.training.option_errors import called, one_line, plain, refusing
+from hfal.training.option_errors import called, kind_and_message, plain, refusing
 from hfal.training.options import LoopOptions
 from hfal.training.trainer_state import class_weights
 from hfal.training.trial_evaluation import Samples, try_evaluation
@@ -160,7 +160,7 @@ def _failing_training(trainer: Trainer, rows: int) -> Iterator[None]:
     except ArgumentError as error:
         cause = error.__cause__
         if isinstance(cause, Exception) and should_reduce_batch_size(cause) and args.auto_find_batch_size and rows > 1:
-            logger.warning("there is no memory to train on %d examples at once: %s", rows, one_line(cause))
+            logger.warning("there is no memory to train on %d examples at once: %s", rows, kind_and_message(cause))
         elif type(trainer).training_step is not Trainer.training_step:
             logger.warning(
                 "a trial of your own training_step has failed, which may be for want of a training: %s", error

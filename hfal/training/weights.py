@@ -22,6 +22,7 @@ from hfal.store.run_directory import checkpoints_in, initial_model, model_folder
 from hfal.training.damage import checkpoint_damage, weights_damage
 from hfal.utils.distributed import is_main, on_main, shared_failure
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import message_of
 
 
 logger = get_logger(__name__)
@@ -230,7 +231,7 @@ def saving_checkpoints(trainer: Trainer) -> Iterator[None]:
 
 
 def _not_saved(folder: Path, error: Exception) -> RunDirectoryError:
-    reason = " ".join(str(error).split())
+    reason = message_of(error)
     there = next(place for place in (folder, *folder.parents) if place.exists())
     return RunDirectoryError(
         f"weights cannot be saved in {folder} ({reason}; {shutil.disk_usage(there).free / 2**20:,.0f} MB are free "

@@ -4,7 +4,7 @@ from argparse import Action
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from hfal.errors import ArgumentError
+from hfal.errors import UsageError
 from hfal.utils.spelling import did_you_mean
 
 
@@ -23,18 +23,18 @@ def check_words(words: Sequence[str], actions: Iterable[Action], misnomers: Mapp
         misnomers: Options by what they are called elsewhere.
 
     Raises:
-        ArgumentError: An option is unknown, or a list is given twice.
+        UsageError: An option is unknown, or a list is given twice.
     """
     options = {spelling: action for action in actions for spelling in action.option_strings}
     given = list(_given(words))
     unknown = [word for word in given if word not in options]
     if unknown:
         names = [action.dest for action in options.values()]
-        raise ArgumentError(unknown_names("unknown option", unknown, names, misnomers))
+        raise UsageError(unknown_names("unknown option", unknown, names, misnomers))
     lists = Counter(options[word].dest for word in given if options[word].nargs == "+")
     for name, times in lists.items():
         if times > 1:
-            raise ArgumentError(f"--{name} is given {times} times: name all of its values once, separated by blanks")
+            raise UsageError(f"--{name} is given {times} times: name all of its values once, separated by blanks")
 
 
 def unknown_names(

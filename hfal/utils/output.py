@@ -12,6 +12,7 @@ from typing import TextIO
 
 from hfal.errors import AnnotationError, HfalError
 from hfal.utils.secrets import without_secrets
+from hfal.utils.spelling import message_of
 from hfal.utils.visible_text import one_line
 
 
@@ -61,7 +62,7 @@ def say_error(error: BaseException) -> None:
     if isinstance(error, AnnotationError):  # it lists what is wrong in a file
         say(*f"hfal: error: {error}".split("\n"), file=sys.stderr)
     elif isinstance(error, HfalError | OSError):
-        say(f"hfal: error: {' '.join(str(error).split())}", file=sys.stderr)
+        say(f"hfal: error: {message_of(error)}", file=sys.stderr)
     else:
         say_traceback(error)
 

@@ -1,6 +1,7 @@
 """Names and cells as people write them: with other capitals and blanks, and as a message may show them."""
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -44,6 +45,11 @@ def shown(value: Any) -> str:
     """Return a value as a message may show it: nothing that a terminal obeys, and not a megabyte of it."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:100]}…"
+
+
+def message_of(error: object) -> str:
+    """Return the message of an error on one line; blanks in it are those of names and stay."""
+    return " ".join(line.strip() for line in re.split(r"[\r\n]+", str(error)) if line.strip())
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:

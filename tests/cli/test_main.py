@@ -40,9 +40,9 @@ for argv in (["status", "runs/small"], ["label", "runs/small"], ["run", "--help"
     )
     assert done.returncode == 0, done.stderr
     codes = re.findall(r"^\[.*\] (\d+)$", done.stdout, re.MULTILINE)
-    assert codes == ["0", "75", "0", "1", "1", "1"]
+    assert codes == ["0", "75", "0", "1", "1", "2"]
     errors = [line for line in done.stderr.splitlines() if line.startswith("hfal: error: ")]
-    assert [line.split()[2] for line in errors] == ["missing.csv:", "reviews.csv", "--annotator"] or errors
+    assert [line.split()[2] for line in errors] == ["missing.csv:", "reviews.csv", "argument"], errors
 
 
 def test_status_into_a_pipe_that_nobody_reads(run_dir: Path) -> None:

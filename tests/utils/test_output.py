@@ -41,6 +41,8 @@ def test_errors_are_one_line_or_a_traceback_without_secrets(capsys: pytest.Captu
     say_error(ArgumentError(f"label {HOSTILE}"))
     shown = SHOWN.replace("<U+000A>", " ").replace("<U+000D>", " ")  # a line end is a blank where one is expected
     assert capsys.readouterr().err == f"hfal: error: label {shown}\n"
+    say_error(ArgumentError("'a  b' and 'a b'\n  look alike"))
+    assert capsys.readouterr().err == "hfal: error: 'a  b' and 'a b' look alike\n"
     say_error(AnnotationError("query-001.csv has 2 errors:\n    line 2\n    line 3"))
     assert capsys.readouterr().err.count("\n") == 3
     try:
