@@ -9,7 +9,11 @@ HIDDEN = "(hidden)"
 
 _ENVIRONMENT = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 _TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{20,}")
-_HEADER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
+# Two words alone may be a label, "Basic Materials": a token has digits, or capitals inside.
+_LIKE_A_TOKEN = r"(?=[\w.~+/-]*(?:[\d=]|[a-z][A-Z]))"
+_HEADER = re.compile(
+    rf"((?i:authorization\W+(?:bearer|basic)\s+)|\b(?i:bearer|basic)\s+{_LIKE_A_TOKEN})[\w.~+/=-]{{8,}}"
+)
 # `Path` makes one slash of two, so that a message may have `https:/user:password@host`.
 _USER = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]+:/+)(?:[^\s/@:'\"<>]+:[^\s'\"<>]+|[^\s/@]+)@")
 _QUERY = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]+:/+[^\s?#'\"<>]*)\?(?!\(hidden\))[^\s'\"<>]*[^\s'\"<>:,.;)]")
@@ -27,7 +31,7 @@ def without_secrets(text: str) -> str:
         if len(token) >= 8:  # a shorter one is none, and may be part of any word
             text = text.replace(token, HIDDEN)
     text = _TOKEN.sub(HIDDEN, text)
-    text = _HEADER.sub(rf"\1 {HIDDEN}", text)
+    text = _HEADER.sub(rf"\1{HIDDEN}", text)
     text = _USER.sub(rf"\1{HIDDEN}@", text)
     return _QUERY.sub(rf"\1?{HIDDEN}", text)
 

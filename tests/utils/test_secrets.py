@@ -16,6 +16,9 @@ TOKEN = "hf_" + "aBcD" * 8
         ("api_org_" + "x" * 34, "(hidden)"),
         (f"authorization: Bearer {TOKEN[3:]}.x-y_z", "authorization: Bearer (hidden)"),
         ("Authorization: Basic bWU6c2VjcmV0", "Authorization: Basic (hidden)"),
+        ("'authorization': 'Bearer onlyletters'", "'authorization': 'Bearer (hidden)'"),
+        ("sent Bearer  abc123def", "sent Bearer  (hidden)"),
+        ("Labels: Basic Materials, Bearer securities", "Labels: Basic Materials, Bearer securities"),
         ("https://me:pass@host/x.csv cannot be read", "https://(hidden)@host/x.csv cannot be read"),
         ("https://me:p/a@ss@host/x.csv", "https://(hidden)@host/x.csv"),
         ("/home/me/https:/me:pass@host/x.csv", "/home/me/https:/(hidden)@host/x.csv"),  # as `Path` writes it
