@@ -50,7 +50,7 @@ class Holdout:
     unit: str
 
     def fits(self, size: int) -> bool:
-        """Whether it is what a run holds out that is asked for so much: in words, up to the last whole sentence."""
+        """Return whether `holdout=size` gives just this; in words, the last sentence may go beyond the size."""
         return self.size - self.last < size <= self.size
 
     def __str__(self) -> str:

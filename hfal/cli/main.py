@@ -105,13 +105,13 @@ def _refuse_addresses(arguments: argparse.Namespace) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, what is misspelt first, where `argparse` prints the usage."""
+    """A parser whose errors are one line, misspelt options first; `argparse` would print the usage."""
 
     def __init__(self, **options: Any):
         super().__init__(**{"allow_abbrev": False, **options})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse words; of a parser with commands those of the command are the command's."""
+        """Check the options, then parse them; options behind a command are left to the parser of that command."""
         words = list(args or ())
         own = next((place for place, word in enumerate(words) if not word.startswith("-")), len(words))
         try:
@@ -121,7 +121,7 @@ class _Parser(argparse.ArgumentParser):
         return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Raise what `argparse` prints before it exits."""
+        """Raise the message, which `argparse` would print before it exits."""
         raise UsageError(f"{message} ({self.prog} --help)")
 
 

@@ -130,7 +130,7 @@ def parse_values(
 
 
 def _refuse_words(unknown: Sequence[str], words: Sequence[str]) -> NoReturn:
-    """Refuse words that belong to no option; beside a token they may be a part of it."""
+    """Refuse words that belong to no option; they are not shown beside a token, of which they may be a part."""
     with_token = any("token" in word.partition("=")[0] for word in words if word.startswith("-"))
     word = "a word" if with_token else repr(unknown[0])
     raise UsageError(f"{word} belongs to no option; a value with spaces needs quotes (--help shows examples)")
@@ -150,7 +150,7 @@ def _refuse_addresses(values: Mapping[str, Any]) -> None:
 
 
 def _use_token(values: dict[str, Any], given: dict[str, Any]) -> None:
-    """Use the token of `--hub_token` as everything that asks the Hub finds it, and take it out of the options.
+    """Put the value of `--hub_token` where the Hub's client looks for it, and take it out of the options.
 
     Otherwise it would be in `training_args.bin` of each round, and in the configuration of the run.
     """
@@ -278,7 +278,7 @@ class _Loader(yaml.SafeLoader):
     """Reads YAML as `yaml.safe_load` does, which takes the last of two keys of the same name without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a mapping; none with a key twice."""
+        """Return a mapping, or refuse one that has a key twice."""
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
         for key in {key for key in keys if keys.count(key) > 1}:
             raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", node.start_mark)

@@ -46,10 +46,7 @@ _LOCAL_HELP = (
 
 
 def address_problem(reference: str) -> str | None:
-    """Return what is to be said of a reference that is an address on the Web, without what is secret in it.
-
-    `None` for everything else.
-    """
+    """Return the message for a reference that is an address on the Web, with its secrets hidden; `None` for others."""
     if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", reference):
         return None
     return (

@@ -90,7 +90,7 @@ def locked(run_dir: Path, owner: Callable[[], Owner | None]) -> Iterator[None]:
 
 
 class Ownership:
-    """What a store may write in its run directory.
+    """The right of a store to write in its run directory.
 
     Args:
         db: The store's file.

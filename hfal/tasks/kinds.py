@@ -100,7 +100,7 @@ class Kind(ABC):
         return 0
 
     def made_up(self, place: int, words: int, names: Sequence[str]) -> Label:
-        """Return an answer that nobody has given, to try a training on; among as many as there are names each occurs.
+        """Make an answer to try a training with; as many answers as there are names contain each of them.
 
         Args:
             place: The number of the example, from 0 on.

@@ -56,6 +56,6 @@ def check_label_names(names: Sequence[str], least: int = 1, argument: str = "lab
 
 
 def look_alike_hint(value: Any, names: Sequence[str]) -> str:
-    """Return what to say of a value that looks like one of the names, but is none; empty if it does not."""
+    """Return a hint for a value that looks like one of the names but is another text; empty if it does not."""
     alike = [name for name in names if isinstance(value, str) and name != value and seen(name) == seen(value)]
     return f" ({value!a} looks like {alike[0]!a}: write it with the same characters)" if alike else ""

@@ -1,4 +1,4 @@
-"""The values of `TrainingArguments` that nobody else looks at before training.
+"""Check the values of `TrainingArguments` that nothing else checks before training.
 
 What `TrainingArguments` and the Trainer refuse by themselves is not here. Importing this module loads neither torch
 nor transformers: the command line checks its own options here before it reads any data.

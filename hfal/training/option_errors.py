@@ -44,12 +44,12 @@ def kind_and_message(error: BaseException) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return what the user has written for a member of an enumeration, and every other value as it is."""
+    """Return the value of a member of an enumeration, as the user writes it, and any other value unchanged."""
     return value.value if isinstance(value, Enum) else value
 
 
 def called(function: Any) -> str:
-    """Return what a function, or an object that is called, is called."""
+    """Return the name of a function, or the class of another callable."""
     return str(getattr(function, "__qualname__", type(function).__name__))
 
 

@@ -152,7 +152,7 @@ def _set_up_model(trainer: Trainer) -> None:
 
 @contextlib.contextmanager
 def _failing_training(trainer: Trainer, rows: int) -> Iterator[None]:
-    """Refuse a training whose first step fails, unless it may be another one in a training proper."""
+    """Refuse a training whose first step fails, unless the failure may come from the trial itself."""
     args = trainer.args
     try:
         with refusing(args, _what_is_trained(trainer)):

@@ -24,7 +24,7 @@ Samples = Callable[[int | None], Mapping[str, Any]]
 
 
 def try_evaluation(trainer: Trainer, samples: Samples, options: LoopOptions) -> None:
-    """Evaluate a few examples, and see that there are the metrics that others go by.
+    """Evaluate a few examples, and check that they give the metrics by which models are chosen and runs end.
 
     Metrics may fail for want of examples, be there only for the classes that occur, or know the very examples that
     are evaluated. So what fails is tried again with many examples, and with all of them, before it is refused.
@@ -49,7 +49,7 @@ def try_evaluation(trainer: Trainer, samples: Samples, options: LoopOptions) -> 
 
 
 def _evaluates_otherwise(trainer: Trainer) -> bool:
-    """Return whether a Trainer's own class makes the metrics, in a way that nobody else knows."""
+    """Return whether a Trainer's class has an evaluation of its own, whose metrics cannot be foreseen."""
     return any(
         getattr(type(trainer), name) is not getattr(Trainer, name)
         for name in ("evaluate", "evaluation_loop", "_evaluate")
