@@ -258,7 +258,7 @@ def test_the_run_directory_has_the_name_of_the_data(data: str, more: list[str], 
         ("labels: [[a, b], c]", "labels has the item ['a', 'b'], expected a list of words"),
         ("labels:\n  - neg: 0\n  - pos: 1", "labels has the item {'neg': 0}, expected a list of words"),
         ("text: {a: b}", "text has {'a': 'b'}, expected a list"),
-        ("labels: a,b\nlabels: c,d", "the key 'labels' is there twice"),
+        ("labels: a,b\nlabels: c,d", "'labels' stands there twice"),
     ],
 )
 def test_what_is_no_list_of_words_is_refused(parse: Any, yaml: str, named: str) -> None:

@@ -301,7 +301,7 @@ HOSTILE: list[tuple[str, Edit, str]] = [
         cell(2, "annotator", "dataset"),
         LOG_ROW + "query is 1, expected null, since 'dataset' is kept for lab",
     ),
-    ("reviews", cell(2, "action", "guess"), LOG_ROW + "action is 'guess', expected one of label, skip"),
+    ("reviews", cell(2, "action", "guess"), LOG_ROW + "action is 'guess', expected one of label, correct, skip"),
     ("reviews", cell(2, "action", "skip"), LOG_ROW + "label is [01], expected no label of the action 'skip'"),
     ("reviews", cell(2, "action", None), LOG_ROW + "action is None, expected one of label"),
     ("reviews", cell(2, "label", None), LOG_ROW + "label is None, expected a label of the action 'label'"),
