@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hfal.errors import ArgumentError
-from hfal.export.files import ANSWERS, HISTORY
+from hfal.export.files import ANSWERS, HISTORY, HISTORY_VERSION
 from hfal.store.annotator_names import name_problem
-from hfal.store.answer_log import ACTIONS
-from hfal.store.records import DATASET
+from hfal.store.answer_log import ACTIONS, WITHOUT_LABEL
+from hfal.store.records import DATASET, PURPOSES
 from hfal.tasks.kinds import KINDS, Kind, kind_of
 from hfal.tasks.label_names import check_label_names
 from hfal.tasks.tags import SCHEMES, scheme_of
@@ -27,15 +27,10 @@ from hfal.utils.json_text import read_json
 from hfal.utils.spelling import shown
 
 
-FORMAT = 1
-"""The version of this schema."""
-
-PURPOSES = ("holdout", "seed", "round")
 LOG = f"{ANSWERS}.parquet"
 
 _LIMIT = 2**63  # of the integers of SQLite and Arrow
 _DEPTH = 32  # of the settings of a strategy
-_WITHOUT_LABEL = ("skip", "unsure", "undo")
 _KEPT_COLUMNS = ("id", "label")  # which no column of texts is called
 
 
@@ -204,11 +199,14 @@ def read_written(file: Path) -> dict[str, Any]:
         raise ArgumentError(f"{HISTORY} is no JSON: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(written, dict):
         raise ArgumentError(f"{HISTORY} is {shown(written)}, expected an object")
-    if not (_is_whole(written.get("hfal")) and written["hfal"] == FORMAT):
-        raise ArgumentError(f"its history has the format {shown(written.get('hfal'))}, this hfal reads {FORMAT}")
+    if not (_is_whole(written.get("hfal")) and written["hfal"] == HISTORY_VERSION):
+        raise ArgumentError(
+            f"its history has the format {shown(written.get('hfal'))}, this hfal reads {HISTORY_VERSION}"
+        )
     _check(HISTORY, written, HISTORY_FIELDS)
     kind, names, scheme = kind_of(written["task"]), written["label_names"], written["scheme"]
-    check_label_names(names, kind.least_names, f"{HISTORY}: label_names")
+    if kind.needs_names:
+        check_label_names(names, kind.least_names, f"{HISTORY}: label_names")
     if kind.of_words and scheme is not None and {"IOB1": "IOB2"}.get(scheme, scheme) != scheme_of(names):
         raise wrong(HISTORY, "scheme", scheme, f"{scheme_of(names)}, of which label_names are")
     for column in written["text_columns"]:
@@ -296,7 +294,7 @@ def read_log(file: Path, written: Mapping[str, Any]) -> list[dict[str, Any]]:
             raise wrong(place, "query", row["query"], f"one of the {queries} queries in {HISTORY}")
         if row["annotator"] == DATASET and row["query"] is not None and row["action"] != "undo":
             raise wrong(place, "query", row["query"], f"null, since {DATASET!r} is kept for labels of the data")
-        if (row["label"] is None) != (row["action"] in _WITHOUT_LABEL):
+        if (row["label"] is None) != (row["action"] in WITHOUT_LABEL):
             wanted = f"{'no' if row['label'] is not None else 'a'} label of the action {row['action']!r}"
             raise wrong(place, "label", row["label"], wanted)
         _check_numbers(place, row["label"], kind, names)
@@ -319,7 +317,7 @@ def _check_numbers(place: str, label: Any, kind: Kind, names: Sequence[str]) -> 
     for one in label if isinstance(label, list) else [label]:
         if one is None and label is None:
             return
-        if not (_is_whole(one) and one < len(names)):
+        if kind.needs_names and not (_is_whole(one) and one < len(names)):
             raise wrong(place, "label", label, f"numbers from 0 to {len(names) - 1}, which count label_names")
 
 

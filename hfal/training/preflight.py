@@ -199,7 +199,7 @@ def _samples(trainer: Trainer, pool: Pool, holdout: int) -> Callable[[int], Mapp
 
 
 def _sample(dataset: Any, count: int) -> Any:
-    """Return so many examples of a data set, from all over it: a file may be sorted by label; of a stream the first."""
+    """Return so many examples from all over a data set, which may be sorted by label; of a stream the first."""
     if not hasattr(dataset, "__len__"):
         return list(islice(dataset, count))
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)).tolist()
