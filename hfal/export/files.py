@@ -45,6 +45,7 @@ FORMAT_OF_ENDING = {".parquet": "parquet", ".jsonl": "jsonl", ".json": "jsonl", 
 SPLITS = ("train", "test", "unlabeled")
 ANSWERS = "answers"
 HISTORY = "hfal.json"
+HISTORY_VERSION = 1
 CARD = "README.md"
 _ALLOWED_BESIDE = (CARD, "LICENSE")
 _OUR_CARD = "<!-- written by hfal export -->"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hfal.data.references import is_local, without_paths
-from hfal.export.schema import FORMAT
+from hfal.export.files import HISTORY_VERSION
 from hfal.store.annotator_names import SIMULATED
 from hfal.store.records import DATASET, Answer, Queried, Query, RoundRecord
 from hfal.store.store import Store
@@ -115,7 +115,7 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
         examples = [{"id": e.example_id, **{name: getattr(e, name) for name in _OF_EXAMPLES}} for e in query.examples]
         queries.append({**about, "versions": dict(query.versions), "examples": examples})
     return {
-        "hfal": FORMAT,
+        "hfal": HISTORY_VERSION,
         "task": store.kind.task,
         "scheme": store.info.scheme,
         "label_names": list(store.info.label_names),

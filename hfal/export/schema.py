@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hfal.errors import ArgumentError
-from hfal.export.files import ANSWERS, HISTORY
+from hfal.export.files import ANSWERS, HISTORY, HISTORY_VERSION
 from hfal.store.annotator_names import name_problem
 from hfal.store.answer_log import ACTIONS, WITHOUT_LABEL
 from hfal.store.records import DATASET, PURPOSES
@@ -26,9 +26,6 @@ from hfal.tasks.words import Texts
 from hfal.utils.json_text import read_json
 from hfal.utils.spelling import message_of, shown
 
-
-FORMAT = 1
-"""The version of this schema."""
 
 LOG = f"{ANSWERS}.parquet"
 
@@ -202,11 +199,14 @@ def read_written(file: Path) -> dict[str, Any]:
         raise ArgumentError(f"{HISTORY} is no JSON: {message_of(error)[:200]}") from None
     if not isinstance(written, dict):
         raise ArgumentError(f"{HISTORY} is {shown(written)}, expected an object")
-    if not (_is_whole(written.get("hfal")) and written["hfal"] == FORMAT):
-        raise ArgumentError(f"its history has the format {shown(written.get('hfal'))}, this hfal reads {FORMAT}")
+    if not (_is_whole(written.get("hfal")) and written["hfal"] == HISTORY_VERSION):
+        raise ArgumentError(
+            f"its history has the format {shown(written.get('hfal'))}, this hfal reads {HISTORY_VERSION}"
+        )
     _check(HISTORY, written, HISTORY_FIELDS)
     kind, names, scheme = kind_of(written["task"]), written["label_names"], written["scheme"]
-    check_label_names(names, kind.least_names, f"{HISTORY}: label_names")
+    if kind.needs_names:
+        check_label_names(names, kind.least_names, f"{HISTORY}: label_names")
     if kind.of_words and scheme is not None and {"IOB1": "IOB2"}.get(scheme, scheme) != scheme_of(names):
         raise wrong(HISTORY, "scheme", scheme, f"{scheme_of(names)}, of which label_names are")
     for column in written["text_columns"]:
@@ -317,7 +317,7 @@ def _check_numbers(place: str, label: Any, kind: Kind, names: Sequence[str]) -> 
     for one in label if isinstance(label, list) else [label]:
         if one is None and label is None:
             return
-        if not (_is_whole(one) and one < len(names)):
+        if kind.needs_names and not (_is_whole(one) and one < len(names)):
             raise wrong(place, "label", label, f"numbers from 0 to {len(names) - 1}, which count label_names")
 
 

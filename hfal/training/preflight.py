@@ -200,7 +200,7 @@ def _samples(trainer: Trainer, pool: Pool, holdout: int) -> Samples:
 
 
 def _sample(dataset: Any, count: int) -> Any:
-    """Return some examples of a data set, evenly from all of it (files may be sorted); the first of a stream."""
+    """Return so many examples from all over a data set, which may be sorted by label; of a stream the first."""
     if not hasattr(dataset, "__len__"):
         return list(islice(dataset, count))
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)).tolist()

@@ -83,7 +83,7 @@ def one_core() -> Iterator[None]:
 
 def test_a_run_that_fails_is_recorded_and_stops_no_other(made: Grid) -> None:
     assert made.said.code == 1
-    assert "cannot be used as a store of hfal" in made.errors["error.txt"]
+    assert "labels.sqlite is damaged" in made.errors["error.txt"]
     assert "Traceback" in made.errors["output.txt"]
     assert "random/random/seed 43 has failed: RunDirectoryError: " in made.said.stderr
     assert "1 of 5 runs have failed" in made.said.stderr

@@ -123,7 +123,7 @@ def test_the_run_goes_on_as_it_would_have(hfal: Callable[..., Result], folder: P
     assert [example.score for example in last.examples] == pytest.approx(EXPECTED[name]["scores"], rel=1e-4)
     assert {id_: answer.label for id_, answer in store.current_answers().items()} == EXPECTED[name]["labels"]
     metrics = [record.metrics for record in store.rounds()]
-    assert metrics == [pytest.approx(expected, rel=1e-4) for expected in EXPECTED[name]["metrics"]]
+    assert metrics == [pytest.approx(expected, rel=1e-4, abs=1e-6) for expected in EXPECTED[name]["metrics"]]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -321,7 +321,12 @@ def test_a_pool_without_names(tmp_path, monkeypatch, caplog):
     def open_pool(dataset):
         return Pool(dataset, tmp_path / "run", "text", "answer", task=FreeText.task)
 
-    assert "0 labeled, run_dir=" in repr(open_pool(dataset))
+    first = open_pool(dataset)
+    assert "0 labeled, run_dir=" in repr(first)
+    with first.store.own():
+        ActiveLearningCallback(
+            first, strategy="random", annotator=SimulatedAnnotator(first), seed_size=2
+        ).acquisition.first.propose_seed_set()
     grown = concatenate_datasets(
         [dataset, Dataset.from_dict({"text": ["more"], "input_ids": [[1]], "answer": [None]})]
     )
