@@ -37,7 +37,8 @@ def test_a_run_whose_names_hold_escape_codes(hfal: Callable[..., Result], folder
     run = ["run", "--data", data, "--text", TEXT, "--id", ID, "--output_dir", run_dir, *OPTIONS]
     for wrong in (["--label", "lable\x1b[2J"], ["--label", LABEL, "--data_filter", f"{LABEL}=\x1b[2J"]):
         assert checked(hfal(*run, *wrong)).code == 1
-    names = ["--labels", f"{POSITIVE},{NEGATIVE}", "--annotator_name", f"Anna{ESCAPES}", "--holdout", "0"]
+    names = ["--labels", f"{POSITIVE},{NEGATIVE}", "--holdout", "0"]
+    assert checked(hfal(*run, *names, "--annotator_name", f"Anna{ESCAPES}")).code == 1
     assert checked(hfal(*run, *names, "--annotator", "csv")).code == 75
     assert checked(hfal("status", run_dir)).code == 0
     assert checked(hfal("label", run_dir)).code == 75
@@ -50,7 +51,7 @@ def test_a_run_whose_names_hold_escape_codes(hfal: Callable[..., Result], folder
     comment = f"so{ESCAPES}{FORGED}"
     for number, example in enumerate(store.open_queries()[0].examples):
         label = (POSITIVE, NEGATIVE)[number % 2]
-        store.record(Answer(example.example_id, label, "label", f"Anna{ESCAPES}", query=1, comment=comment))
+        store.record(Answer(example.example_id, label, "label", "Anna", query=1, comment=comment))
     store.close()
     done = checked(hfal("run", run_dir, "--rounds", "1", "--export", f"o{ESCAPES}.csv"))
     assert done.code == 0, done.stderr
@@ -73,7 +74,7 @@ def test_a_run_whose_names_hold_escape_codes(hfal: Callable[..., Result], folder
 def test_metrics_files_and_reasons_add_no_lines(hfal: Callable[..., Result], run_dir: Path) -> None:
     store = Store(run_dir)
     metrics = {f"eval_accu{ESCAPES}{FORGED}": 0.5}
-    store.start_round(1, seed=1, labels=3, train_size=3)
+    store.start_round(1, seed=1, train_size=3)
     store.finish_round(1, metrics)
     store.close()
     assert checked(hfal("status", run_dir)).code == 0
