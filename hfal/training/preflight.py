@@ -220,7 +220,9 @@ def _try_saving(trainer: Trainer, pool: Pool) -> None:
     size = _bytes_to_save(trainer)
     on_main(remove)
     try:
-        with refusing(trainer.args, f"the model ({type(trainer.model).__name__}) cannot be saved", ()):
+        with refusing(
+            trainer.args, f"the model ({type(trainer.model).__name__}) cannot be saved in {pool.run_dir}", ()
+        ):
             if size <= _SMALL_MODEL:
                 trainer.save_model(str(folder), _internal_call=True)
             elif type(trainer).save_model is Trainer.save_model:

@@ -13,7 +13,7 @@ import torch
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
-from hfal.errors import RunDirectoryError
+from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.store.run_directory import initial_model, model_folder, round_folder
 from hfal.training.weights import last_whole_checkpoint
 from support.models import tiny_model, tiny_model_init
@@ -236,45 +236,64 @@ def file_size():
     signal.signal(signal.SIGXFSZ, handler)
 
 
+class FillsTheDisk(SimulatedAnnotator):
+    """Answers, after which files can no longer get larger than `size`."""
+
+    def __init__(self, pool, file_size, size):
+        super().__init__(pool)
+        self.file_size, self.size = file_size, size
+
+    def annotate(self, query):
+        yield from super().annotate(query)
+        self.file_size(self.size)
+
+
 MODEL_SIZE = sum(p.nbytes for p in tiny_model().parameters())
 
 
 @pytest.mark.parametrize(
-    ("size", "what", "options"),
+    ("size", "options"),
     [
-        (MODEL_SIZE // 2, "001", {}),
-        (MODEL_SIZE // 2, "001", {"save_strategy": "epoch"}),
-        (MODEL_SIZE * 3 // 2, "001", {"save_strategy": "epoch"}),  # of the optimizer, which has two numbers a weight
-        (MODEL_SIZE // 2, "initial_model", {"model": True}),
+        (MODEL_SIZE // 2, {}),
+        (MODEL_SIZE // 2, {"save_strategy": "epoch"}),
+        (MODEL_SIZE * 3 // 2, {"save_strategy": "epoch"}),  # of the optimizer, which has two numbers a weight
     ],
-    ids=["the round's model", "weights of a checkpoint", "optimizer of a checkpoint", "the initial model"],
+    ids=["the round's model", "weights of a checkpoint", "optimizer of a checkpoint"],
 )
 def test_a_full_disk_while_weights_are_saved_is_one_line_and_the_next_start_goes_on(
-    make_active, make_trainer, file_size, size, what, options
+    make_active, make_trainer, file_size, size, options
 ):
-    def trainer(active):
-        model = {"model": tiny_model()} if "model" in options else {}
-        return make_trainer([active], **{name: v for name, v in options.items() if name != "model"}, **model)
-
     active = make_active()
-    first = trainer(active)
-    file_size(size)
-    with pytest.raises(RunDirectoryError, match=r"weights cannot be saved in .*The labels are safe") as caught:
-        active.run(first, rounds=2)
+    active.annotator = FillsTheDisk(active.pool, file_size, size)
+    with pytest.raises(RunDirectoryError, match=r"weights cannot be saved in .*001.*The labels are safe") as caught:
+        active.run(make_trainer([active], **options), rounds=2)
     assert "\n" not in str(caught.value)
-    assert what in str(caught.value)
     file_size(resource.RLIM_INFINITY)
     labels = active.pool.labels()
-    assert len(labels) == (0 if what == "initial_model" else 10)
+    assert len(labels) == 10
     assert not list(active.pool.run_dir.rglob("*.part"))
     active.pool.store.close()
 
     again = make_active()
-    again.run(trainer(again), rounds=2)
+    again.run(make_trainer([again], **options), rounds=2)
     assert labels.items() <= again.pool.labels().items()
     undisturbed = make_active(active.pool.run_dir.with_name("undisturbed"))
-    undisturbed.run(trainer(undisturbed), rounds=2)
+    undisturbed.run(make_trainer([undisturbed], **options), rounds=2)
     assert queries(again) == queries(undisturbed)
+
+
+@pytest.mark.parametrize("options", [{}, {"model": tiny_model()}], ids=["model_init", "model"])
+def test_a_disk_that_is_full_when_a_run_starts_is_said_before_anybody_is_asked(
+    make_active, make_trainer, file_size, options
+):
+    active = make_active()
+    trainer = make_trainer([active], **options)
+    file_size(MODEL_SIZE // 2)
+    with pytest.raises(ArgumentError, match=f"cannot be saved in {active.pool.run_dir}: .*File too large") as caught:
+        active.run(trainer, rounds=2)
+    assert "\n" not in str(caught.value)
+    assert active.pool.store.queries() == []
+    assert sorted(path.name for path in active.pool.run_dir.iterdir()) == ["labels.sqlite", "run.lock"]
 
 
 def test_old_models_and_checkpoints_are_removed(make_active, make_trainer):
