@@ -19,7 +19,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
+from transformers.utils import cached_file, logging
 
 from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
@@ -125,7 +125,16 @@ def check_encoder(reference: str, called: str) -> None:
         HubUnreachableError: It is a Hub name, is not in the cache, and the Hub cannot be reached.
     """
     checkpoint = resolve_model(reference)
+    if _has_file(checkpoint, "modules.json") and not _has_file(checkpoint, "config.json"):
+        return  # of sentence-transformers, without a transformer or with it in a folder of its own
     check_model(AutoModel, checkpoint, load_tokenizer(checkpoint, called), called)
+
+
+def _has_file(checkpoint: str, name: str) -> bool:
+    try:
+        return cached_file(checkpoint, name) is not None
+    except OSError:
+        return False
 
 
 def load_model_and_missing(

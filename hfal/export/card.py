@@ -65,6 +65,7 @@ _ANSWER_COLUMNS = {
     "comment": "What the annotator had to say about it",
     "time": "When it was given (UTC)",
     "query": "The number of the query that had asked; empty where none had",
+    "probability": "The annotator's probability for the label, of one that gives it",
 }
 
 

@@ -28,6 +28,7 @@ ANSWER_COLUMNS = {
     "comment": "string",
     "time": "timestamp[us, tz=UTC]",
     "query": "int32",
+    "probability": "float64",
 }
 """Of the table of all answers, with their types."""
 
@@ -92,6 +93,7 @@ def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
             "comment": a.comment,
             "time": a.time,
             "query": a.query,
+            "probability": a.probability,
         }
         for a in answers
     ]
@@ -152,9 +154,18 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
         for query in written["queries"]
     ]
     log = [
-        Answer(a["id"], label, a["action"], a["annotator"], a["query"], _iso(a["time"]), a["answer"], a["comment"])
+        Answer(
+            example_id=a["id"],
+            label=kind.from_feature(a["label"], names),
+            action=a["action"],
+            annotator=a["annotator"],
+            query=a["query"],
+            time=_iso(a["time"]),
+            number=a["answer"],
+            comment=a["comment"],
+            probability=a.get("probability"),  # which an older hfal did not write
+        )
         for a in answers
-        for label in [kind.from_feature(a["label"], names)]
     ]
     about = {name: written[name] for name in ("task", "scheme", "label_names", "text_columns", "pool_size")}
     rounds = [

@@ -158,6 +158,7 @@ ANSWER_FIELDS = {
     "comment": _or_null(_TEXT),
     "time": Field("a time", lambda v: isinstance(v, datetime)),
     "query": _or_null(_COUNTED),
+    "probability": _or_null(Field("a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1, optional=True)),
 }
 
 
@@ -274,8 +275,9 @@ def read_log(file: Path, written: Mapping[str, Any]) -> list[dict[str, Any]]:
         "comment": (_are_texts, "texts"),
         "time": (lambda t: pa.types.is_timestamp(t) and t.tz is not None, "times with a time zone"),
         "query": (pa.types.is_integer, "whole numbers"),
+        "probability": (pa.types.is_floating, "numbers"),
     }
-    rows = _read_table(file, types, {"label", "comment", "query"})
+    rows = _read_table(file, types, {"label", "comment", "query", "probability"}, optional={"probability"})
     last = 0
     said: dict[tuple[str, str], int] = {}
     queries, contents = len(written["queries"]), written["contents"]
@@ -287,7 +289,8 @@ def read_log(file: Path, written: Mapping[str, Any]) -> list[dict[str, Any]]:
         last = row["answer"]
         if row["id"] not in contents:
             raise wrong(place, "id", row["id"], f"one of contents in {HISTORY}")
-        problem = None if row["annotator"] == DATASET else name_problem(row["annotator"])
+        # Blanks around names were recorded by an older hfal.
+        problem = None if row["annotator"] == DATASET else name_problem(row["annotator"].strip())
         if problem is not None:
             raise ArgumentError(f"{place}: annotator is {shown(row['annotator'])}, {problem}")
         if row["query"] is not None and row["query"] > queries:
@@ -337,11 +340,15 @@ def _type_of(feature: Mapping[str, Any]) -> Callable[[pa.DataType], bool]:
 
 
 def _read_table(
-    file: Path, types: Mapping[str, tuple[Callable[[pa.DataType], bool], str]], may_be_empty: Iterable[str] = ()
+    file: Path,
+    types: Mapping[str, tuple[Callable[[pa.DataType], bool], str]],
+    may_be_empty: Iterable[str] = (),
+    optional: Iterable[str] = (),
 ) -> list[dict[str, Any]]:
-    """Read some columns of a table, each of which is there once and has the right type."""
+    """Read some columns of a table, each of which is there once, unless it is optional, and has the right type."""
     try:
         schema = pq.read_schema(file)
+        types = {name: of for name, of in types.items() if name in schema.names or name not in optional}
         for name, (fits, expected) in types.items():
             there = schema.names.count(name)
             if there != 1:

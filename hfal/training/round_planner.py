@@ -165,19 +165,21 @@ class RoundPlanner:
         run_dir, needed = self._store.run_dir, self._models_to_begin_with(number)
         needed |= self._models_of_committee(number)
         for what, of_rounds in needed.items():
+            option = what.partition("=")[0]
+            instead = "begin it with retrain='from_scratch'" if option == "retrain" else f"leave {option} out"
             missing = [f"{n:03d}" for n in of_rounds if not model_folder(run_dir, n).exists()]
             for n in of_rounds:
                 damage = weights_damage(model_folder(run_dir, n))
                 if damage is not None and not missing:
                     raise RunDirectoryError(
                         f"{what} the models of earlier rounds, but {model_folder(run_dir, n)} is damaged ({damage}): "
-                        f"put a copy in its place, or leave {what.partition('=')[0]} out"
+                        f"put a copy in its place, or {instead}"
                     )
             if missing:
                 raise RunDirectoryError(
                     f"{what} the models of earlier rounds, but {rounds_folder(run_dir)} lacks those of "
                     f"{', '.join(missing)} (an export has no models): copy NNN/model from the run that trained them, "
-                    f"or leave {what.partition('=')[0]} out"
+                    f"or {instead}"
                 )
 
     def _models_to_begin_with(self, number: int) -> dict[str, range]:

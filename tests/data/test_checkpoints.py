@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
@@ -209,3 +211,9 @@ def test_a_sentence_encoder_without_a_token_to_pad_with_embeds_texts(tmp_path, b
 
 def test_the_real_encoder_passes():
     check_encoder(MINILM, "--model")
+
+
+def test_a_sentence_encoder_without_a_transformer_is_let_through(tmp_path):
+    SentenceTransformer(modules=[StaticEmbedding(load_tokenizer(MINILM), embedding_dim=16)]).save(str(tmp_path))
+    assert not (tmp_path / "config.json").exists()
+    check_encoder(str(tmp_path), "--embeddings")

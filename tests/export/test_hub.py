@@ -359,6 +359,7 @@ def test_plain_datasets_reads_the_log_that_the_store_has(hub, runs, played, tmp_
                 "comment": a.comment,
                 "time": a.time,
                 "query": a.query,
+                "probability": None,
             }
             for a in answers
         ]

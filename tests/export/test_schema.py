@@ -294,6 +294,8 @@ HOSTILE: list[tuple[str, Edit, str]] = [
     ("reviews", cell(2, "id", None), LOG_ROW + "id is None, expected a name"),
     ("reviews", typed("id", pa.int64(), value=1), "column 'id' holds 'int64', expected texts"),
     ("reviews", cell(2, "annotator", ""), LOG_ROW + "annotator is '', expected a name"),
+    ("reviews", cell(2, "annotator", " "), LOG_ROW + "annotator is ' ', expected a name"),
+    ("reviews", cell(2, "probability", 1.5), LOG_ROW + "probability is 1.5, expected a number from 0 to 1, or null"),
     ("reviews", cell(2, "annotator", "a\nb"), LOG_ROW + r"annotator is 'a\\nb', which has line ends"),
     ("reviews", cell(2, "annotator", "Dataset"), LOG_ROW + "annotator is 'Dataset', but 'dataset' is kept for labels"),
     (
@@ -449,6 +451,8 @@ HARMLESS: dict[str, Edit] = {
     "what an older hfal did not write": history("rounds", 0, "stability", to=GONE),
     "another order": table("unlabeled.parquet", lambda found: found.take(list(range(len(found)))[::-1])),
     "large strings": table("train.parquet", large),
+    "a name with a blank": cell(2, "annotator", "Bob "),
+    "a probability": cell(2, "probability", 0.25),
     "no comments": typed("comment", pa.null()),
     "another time zone": table("answers.parquet", in_tokyo),
     "a column more": table("answers.parquet", with_probability),

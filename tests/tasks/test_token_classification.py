@@ -13,7 +13,7 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, FileAnnotator, Hybrid, Pool, SimulatedAnnotator, TokenScore
-from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
+from hfal.errors import AnnotationError, ArgumentError
 from hfal.export.curves import rounds_table
 from hfal.store.records import Answer
 from hfal.tasks.metrics import entity_metrics
@@ -65,8 +65,6 @@ def test_labels_that_some_sentences_came_with(tmp_path):
     pool = Pool(data, tmp_path / "run", "tokens", "ner_tags", TYPES)
     assert list(pool.labels().values()) == [IOB2[0]]
     assert pool.labels_bought() == pool.words_bought() == 0
-    with pytest.raises(RunDirectoryError, match="is one of token_classification, the pool of text_classification"):
-        Pool(Dataset.from_dict({"text": ["a"]}), tmp_path / "run", "text", label_names=["a", "b"], id_column="text")
 
 
 # -- rounds ----------------------------------------------------------------------------------------------------------
