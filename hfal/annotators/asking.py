@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hfal.annotators.base import Annotator, OpenQuery, Question
 from hfal.annotators.file.annotator import FileAnnotator
-from hfal.annotators.file.file_log import FileLog, files_in, number_of
+from hfal.annotators.file.file_log import FileLog, files_in, misnamed_in, number_of
 from hfal.errors import AnnotationError, AnswersPending
 from hfal.store.annotator_names import check_annotator_name
 from hfal.store.records import DATASET, Answer, Query
@@ -82,7 +82,7 @@ def take_in_files(store: Store, annotator: Annotator | None = None, name: str = 
 
     Args:
         store: The run's store.
-        annotator: Who is asked next; files that a `FileAnnotator` reads itself are left to it.
+        annotator: Who is asked next; files that a `FileAnnotator` reads itself are only compared with the others.
         name: Who fills in files that an older hfal has written, which did not note that.
 
     Raises:
@@ -94,11 +94,13 @@ def take_in_files(store: Store, annotator: Annotator | None = None, name: str = 
     query = replace(open_query(store, queries[-1], may_wait=False), questions=())
     log = FileLog(store)
     numbers = {one.number for one in queries}
+    for path in misnamed_in(store.run_dir, store.kind.formats):
+        logger.warning("%s is not read: files with answers are called query-001.csv, query-002.csv, ...", path.name)
     names = {**dict.fromkeys(files_in(store.run_dir, store.kind.formats), name), **log.files()}
     own = annotator.files(store.run_dir) if isinstance(annotator, FileAnnotator) else []
-    others = [path for path in names if path not in own and number_of(path) in numbers and path.is_file()]
+    files = [path for path in dict.fromkeys([*names, *own]) if number_of(path) in numbers and path.is_file()]
     found, errors = {}, []
-    for path in sorted(others, key=number_of):
+    for path in sorted(files, key=number_of):
         try:
             found[path] = FileAnnotator(path.suffix.removeprefix("."), path.parent).read(path, query)
         except AnnotationError as error:
@@ -109,6 +111,8 @@ def take_in_files(store: Store, annotator: Annotator | None = None, name: str = 
     _check_agreement(unread)
     with store.at_once():
         for path, answers in found.items():
+            if path in own:
+                continue
             for answer in unread[path]:
                 store.record(replace(answer, annotator=names[path]))
             log.note(path, names[path], answers)

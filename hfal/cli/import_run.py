@@ -68,7 +68,7 @@ def import_run(
     with restored(history, rows, run_dir) as folder:
         if not config_file(folder).exists():
             rows.to_parquet(imported_data(folder))
-            data = str(imported_data(Path(run_dir).resolve()))
+            data = str(imported_data(Path(os.path.realpath(run_dir))))
             names = {"labels": history.label_names} if history.label_names else {}
             about = {"data": data, "task": history.task, "text": history.text_columns, **names, "id": "id"}
             write_options(config_file(folder), about)

@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = _execute(words)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where it was closed before the start
+            sys.stdout.flush()
         return code
     except RunStopped as stop:
         return stop.exit_code  # the run has said why

@@ -3,6 +3,7 @@
 What a person gets wrong in a file is found here, before a model is loaded; nothing that is imported here loads torch.
 """
 
+import dataclasses
 import os
 import zlib
 from collections.abc import Sequence
@@ -74,7 +75,7 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
     text = _text_columns(al)
     source = _read_split(al, al.split, text, al.labels)
     kind = kind_of(al.task or _inferred_task(al, source))
-    _check_options_of_kind(al, kind)
+    _check_options_of_kind(al, kind, run_dir)
     if al.labels is not None:
         check_label_names(al.labels, argument="--labels")
     read = kind.read(source)
@@ -89,10 +90,13 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
 
 def _check_options(al: ActiveLearningArguments) -> None:
     for name in ("pool_size", "eval_size", "max_length", "query_size", "seed_size", "rounds", "budget"):
-        if (value := getattr(al, name)) is not None and value < 1:
-            raise ArgumentError(f"--{name} is {value}, expected at least 1")
+        if (value := getattr(al, name)) is not None and not 1 <= value < 2**63:
+            raise ArgumentError(f"--{name} is {value}, expected {'at least 1' if value < 1 else 'less than 2**63'}")
     if al.annotator_name is not None:
         check_person_name(al.annotator_name, "--annotator_name")
+    empty = [option.name for option in dataclasses.fields(al) if getattr(al, option.name) == ""]
+    if empty:
+        raise ArgumentError(f"--{empty[0]} is empty: give it a value, or leave it out")
     for name in ("eval_size", "eval_split"):
         if getattr(al, name) and al.label is None:
             raise ArgumentError(
@@ -109,13 +113,15 @@ def _check_options(al: ActiveLearningArguments) -> None:
         raise ArgumentError(f"--data_filter is {al.data_filter!r}, expected COLUMN=VALUE")
 
 
-def _check_options_of_kind(al: ActiveLearningArguments, kind: Kind) -> None:
+def _check_options_of_kind(al: ActiveLearningArguments, kind: Kind, run_dir: str | os.PathLike[str]) -> None:
     """Find options that are for other kinds of answers, and data that would be trained on and evaluated on."""
     if al.export is not None and hub_name(al.export) is None:
         try:
             check_export_target(al.export, kind)
         except ArgumentError as error:
             raise ArgumentError(f"--export: {error}") from None
+        if os.path.realpath(al.export) == os.path.realpath(run_dir):
+            raise ArgumentError(f"--export is {al.export!r}, the run directory itself: name another folder, or a file")
     if al.annotator in kind.unfit:
         raise ArgumentError(
             f"--annotator is {al.annotator}, which does not fit {kind.task}: take {' or '.join(kind.formats)}"

@@ -6,6 +6,7 @@ Importing this module loads neither torch nor transformers.
 import argparse
 import dataclasses
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,7 +20,7 @@ from hfal.store.run_directory import CONFIG_NAME, has_comparison
 from hfal.utils.command_line import check_words, unknown_names
 from hfal.utils.output import get_logger
 from hfal.utils.secrets import has_credentials
-from hfal.utils.spelling import did_you_mean, message_of
+from hfal.utils.spelling import did_you_mean, message_of, shown
 
 
 logger = get_logger(__name__)
@@ -264,7 +265,7 @@ def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool
     except yaml.MarkedYAMLError as error:  # its text repeats the line, in which there may be a token
         line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
         raise ArgumentError(f"{path} is no valid YAML{line}: {error.problem or error.context}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a number of 5,000 digits
         raise ArgumentError(f"{path} is no valid YAML in UTF-8: {message_of(error)}") from None
     if not isinstance(values, dict):
         raise ArgumentError(f"{path} is no mapping of options to values")
@@ -284,6 +285,17 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
+    def construct_plain_int(self, node: yaml.ScalarNode) -> int:
+        """Return a number in decimal digits; YAML 1.1 takes 010 for eight, and 1:30 for ninety."""
+        text = self.construct_scalar(node)
+        if re.fullmatch("[-+]?(0|[1-9][0-9]*)", text) is None:
+            told = f"{text[:80]!r} is {self.construct_yaml_int(node)} in YAML: write that, or put it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
+        return int(text)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_plain_int)
+
 
 def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any:
     kind = _type(option)
@@ -295,8 +307,8 @@ def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any
         return (
             [_item(path, key, item) for item in value] if isinstance(value, list) else _split_scalar(path, key, value)
         )
-    if kind in ("str", "int", "float", "bool") and isinstance(value, list | dict):
-        raise ArgumentError(f"{path}: {key} has {value!r}, expected one value")
+    if kind in ("str", "int", "float", "bool") and not isinstance(value, str | int | float):
+        raise ArgumentError(f"{path}: {key} has {shown(value)}, expected one value; quote what is no number")
     if value is False and key in _NO_IS_A_WORD:
         return "no"
     if isinstance(value, bool) and (kind == "str" or key in _NO_IS_A_WORD):

@@ -112,7 +112,7 @@ class Pool:
         self.thresholds = self.task.thresholds
         self._examples = Examples(dataset, self.text_columns, id_column, self.task.words is not None)
         self.ids: pa.Array = self._examples.ids
-        self.run_dir = Path(run_dir).resolve()
+        self.run_dir = Path(os.path.realpath(run_dir))
         if is_main():
             check_run_directory(self.store, self._examples, self.task, label_column)
             if rank_and_size()[1] > 1 and self.store.pool_fingerprint != self.fingerprint:

@@ -190,7 +190,7 @@ def load_split(
         ArgumentError: A file cannot be read, there is no such split, or a column is missing.
     """
     path = resolve_path(reference)
-    if path is not None and path.is_file():
+    if path is not None and not path.is_dir():
         _check_file(path)
     try:
         data = _load_from_hub(reference, split, config_name) if path is None else _load_local(path, split, columns)
@@ -220,6 +220,8 @@ def has_no_splits(reference: str) -> bool:
 
 
 def _check_file(path: Path) -> None:
+    if not path.is_file():  # a pipe would be waited for, and some devices never end
+        raise ArgumentError(f"{path} is neither a file nor a folder")
     suffix = path.suffix.lower()
     if suffix in _SPREADSHEETS:
         raise ArgumentError(

@@ -219,10 +219,12 @@ def check_card(card: Path, configs: list[dict[str, Any]]) -> bool:
     """
     if not card.exists() or is_plain_card(card):
         return True
-    parts = card.read_text("utf-8").split("---\n")
+    if not card.is_file():
+        raise ArgumentError(f"{card} is no file, and is in the place of the export's card: name a new folder")
     try:
+        parts = card.read_text("utf-8").split("---\n")
         metadata = yaml.safe_load(parts[1]) if len(parts) > 2 and not parts[0].strip() else None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         metadata = None
     if isinstance(metadata, dict) and metadata.get("configs") == configs:
         return False

@@ -1,6 +1,7 @@
 """Export the labels of a run as a dataset that can be read without hfal, each with its text and its history."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -354,7 +355,7 @@ def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, 
     if format is not None and format not in FORMATS:
         raise ArgumentError(f"format={format!r}, expected one of: {', '.join(FORMATS)}")
     text = os.fspath(to)
-    path = Path(text).resolve()
+    path = Path(os.path.realpath(text))
     ending = path.suffix.lower()
     if path.is_dir() or text.endswith(("/", os.sep)) or not ending[1:2].isalpha():
         return path, format or FORMATS[0], True
@@ -364,6 +365,8 @@ def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, 
         )
     if format not in (None, FORMAT_OF_ENDING[ending]):
         raise ArgumentError(f"to={text!r} contradicts format={format!r}: leave the format out, or name a folder")
+    if re.fullmatch(r"query-\d+", path.stem):  # in a run directory it would be read as answers
+        raise ArgumentError(f"to={text!r} is called as the files of queries are, whose answers are read: rename it")
     return path, FORMAT_OF_ENDING[ending], False
 
 

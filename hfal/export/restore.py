@@ -17,7 +17,8 @@ from hfal.errors import ArgumentError, HubError, RunDirectoryError
 from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_path
 from hfal.export.history import History, history_without_models, read_history
 from hfal.export.hub_errors import hub_error_messages
-from hfal.export.schema import check_labels, read_examples, read_log, read_written
+from hfal.export.schema import check_labels, check_tables, read_examples, read_log, read_written
+from hfal.store.answer_log import by_annotator, latest
 from hfal.store.records import Answer
 from hfal.store.run_directory import has_run
 from hfal.store.run_info import RunInfo
@@ -47,8 +48,8 @@ def load_export(
     folder = _folder(source, revision, token)
     if not (folder / HISTORY).is_file() or not (folder / f"{ANSWERS}.parquet").is_file():
         raise ArgumentError(
-            f"source={os.fspath(source)!r} has no {HISTORY} and {ANSWERS}.parquet, without which nobody can go on "
-            f"from it: make it with {_HOW}"
+            f"source={shown(os.fspath(source))} has no {HISTORY} and {ANSWERS}.parquet, without which nobody can go "
+            f"on from it: make it with {_HOW}"
         )
     files = [path for split in SPLITS if (path := folder / f"{split}.parquet").is_file()]
     try:
@@ -62,9 +63,11 @@ def load_export(
         rows = _load_rows(files, written["text_columns"])
         check_labels(written, log, texts)
         history = read_history(written, log)
+        held = latest(by_annotator(history.answers)).values()
+        check_tables(files, written, {answer.example_id: answer.label for answer in held})
         _check_contents(history, rows, texts)
     except ArgumentError as error:
-        raise ArgumentError(f"source={os.fspath(source)!r}: {error}") from None
+        raise ArgumentError(f"source={shown(os.fspath(source))}: {error}") from None
     return rows, history
 
 
@@ -101,7 +104,7 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
         return folder
     name = name.removeprefix("hub:")
     if hub_name_problem(name):
-        raise ArgumentError(f"source={os.fspath(source)!r} is no folder, and no name of a data set on the Hub")
+        raise ArgumentError(f"source={shown(os.fspath(source))} is no folder, and no name of a data set on the Hub")
     import huggingface_hub
 
     files = ["*.parquet", HISTORY]
@@ -115,7 +118,9 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
             )
     except (HubError, OSError) as error:
         kind = type(error) if isinstance(error, HubError) else ArgumentError
-        raise kind(f"source={os.fspath(source)!r} is no folder, and cannot be had from the Hub: {error}") from None
+        raise kind(
+            f"source={shown(os.fspath(source))} is no folder, and cannot be had from the Hub: {error}"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -130,7 +135,7 @@ def restored(history: History, rows: datasets.Dataset, run_dir: str | os.PathLik
     Raises:
         RunDirectoryError: There are other things in `run_dir`.
     """
-    target = Path(run_dir).resolve()
+    target = Path(os.path.realpath(run_dir))
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         _check_goes_on(history, target)
         yield target

@@ -278,6 +278,7 @@ def read_log(file: Path, written: Mapping[str, Any]) -> list[dict[str, Any]]:
         "probability": (pa.types.is_floating, "numbers"),
     }
     rows = _read_table(file, types, {"label", "comment", "query", "probability"}, optional={"probability"})
+    _check_names(file, names)
     last = 0
     said: dict[tuple[str, str], int] = {}
     queries, contents = len(written["queries"]), written["contents"]
@@ -314,6 +315,19 @@ def read_log(file: Path, written: Mapping[str, Any]) -> list[dict[str, Any]]:
         if example_id not in known:
             raise wrong(HISTORY, "contents", example_id, "only what was asked about or answered")
     return rows
+
+
+def _check_names(file: Path, names: Sequence[str]) -> None:
+    """Check that the numbers of a column of labels count the names that they counted when it was written."""
+    try:
+        about = read_json((pq.read_schema(file).metadata or {})[b"huggingface"])["info"]["features"]["label"]
+        meant = about.get("feature", about)["names"]
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
+        return  # some programs leave the names out
+    if meant != names:
+        raise wrong(
+            HISTORY, "label_names", names, f"{shown(meant)}, as {file.name} has them: their order says which is which"
+        )
 
 
 def _check_numbers(place: str, label: Any, kind: Kind, names: Sequence[str]) -> None:
@@ -368,6 +382,36 @@ def _read_table(
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise ArgumentError(f"{file.name} cannot be read: {message_of(error)[:200]}") from None
     return rows
+
+
+def check_tables(files: Iterable[Path], written: Mapping[str, Any], labels: Mapping[str, Any]) -> None:
+    """Check that the labels in the tables of examples are those of the log, which alone are imported.
+
+    Args:
+        files: The tables.
+        written: What `read_written` returned.
+        labels: The label of each example that has one, by the log.
+
+    Raises:
+        ArgumentError: One is not, as where a person has edited a table.
+    """
+    kind, names = kind_of(written["task"]), written["label_names"]
+    column = (_type_of(kind.feature(names)), "the numbers of labels" if not kind.lists else "lists of numbers")
+    for file in files:
+        if "label" not in pq.read_schema(file).names:
+            continue
+        rows = _read_table(file, {"id": (_are_texts, "texts"), "label": column}, {"label"})
+        for number, row in enumerate(rows, start=1):
+            place = f"{file.name}, row {number}"
+            _check_numbers(place, row["label"], kind, names)
+            label = kind.from_feature(row["label"], names)
+            if label != labels.get(row["id"]):
+                raise wrong(
+                    place,
+                    "label",
+                    label,
+                    f"{shown(labels.get(row['id']))}, which {LOG} has: correct it in the new run",
+                )
 
 
 # -- the examples --------------------------------------------------------------------------------------------------

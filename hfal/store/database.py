@@ -78,8 +78,8 @@ class Database(sqlite3.Connection):
         with self.lock:
             try:
                 yield
-            except (LookupError, TypeError, ValueError) as error:
-                raise _damaged(self.path, error) from error
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                raise damaged(self.path, error) from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -185,7 +185,7 @@ def prepare_database(path: Path) -> None:
             with db.transaction():
                 set_schema(db.write, UPGRADES[version])
                 if db.read("PRAGMA foreign_key_check"):
-                    raise _damaged(path, "some answers are of queries that are gone")
+                    raise damaged(path, "some answers are of queries that are gone")
 
 
 def _make(path: Path) -> None:
@@ -260,11 +260,12 @@ def _in_one_line(path: Path, error: Exception, failure: str) -> RunDirectoryErro
     code = getattr(error, "sqlite_errorcode", None)
     gone = str(error).startswith(("no such table", "no such column", "Could not decode"))
     if gone or isinstance(error, UnicodeDecodeError) or (code is not None and code & 0xFF in _DAMAGE):
-        return _damaged(path, error)
+        return damaged(path, error)
     return RunDirectoryError(f"{path} {failure.format(error)}")
 
 
-def _damaged(path: Path, problem: object) -> RunDirectoryError:
+def damaged(path: Path, problem: object) -> RunDirectoryError:
+    """Return the error about a file that is not what was written there."""
     return RunDirectoryError(
         f"{path} is damaged ({one_line(str(problem))[:200]}): put a backup of it in its place, save what is left with "
         f"`sqlite3 {shlex.quote(str(path))} .recover | sqlite3 NEW.sqlite`, or make a new run directory of an export "

@@ -67,7 +67,8 @@ def read_owner(db: Database) -> Owner | None:
     if isinstance(found, str):  # of an older hfal
         written = re.fullmatch(r"pid (\d+) on (.+)", found)
         return Owner(int(written[1]), written[2], token="") if written else None
-    return from_json(Owner, found)
+    with db.decoding():
+        return from_json(Owner, found)
 
 
 @contextlib.contextmanager

@@ -171,10 +171,10 @@ def read_rounds(db: Database, condition: str, *values: Any) -> list[RoundRecord]
                 train_size=_get(row, "train_size", int),
                 started=_get(row, "started", str),
                 trained=row["trained"],
-                metrics=load(row["metrics"]),
+                metrics=_numbers(row, "metrics"),
                 finished=row["finished"],
                 words=row["words"],
-                stability=load(row["figures"]),
+                stability=_numbers(row, "figures"),
             )
             for row in db.read(rounds, *values)
         ]
@@ -237,6 +237,18 @@ def _get(row: sqlite3.Row, column: str, kind: type[T]) -> T:
     """
     value = row[column]
     if not isinstance(value, kind):
+        raise TypeError(f"{column} is {value!r}")
+    return value
+
+
+def _numbers(row: sqlite3.Row, column: str) -> Any:
+    """Return numbers by name, or `None`.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    value = load(row[column])
+    if value is not None and not all(isinstance(one, int | float | None) for one in dict(value).values()):
         raise TypeError(f"{column} is {value!r}")
     return value
 

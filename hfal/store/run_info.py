@@ -1,8 +1,9 @@
 """Records of a run's task, plan, draw and end, as `Store` reads and writes them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 
 UNITS = ("examples", "words")
@@ -107,8 +108,23 @@ def from_json(kind: type[T], kept: Mapping[str, Any] | None) -> T | None:
     """Read one of these dataclasses from the JSON object that `dataclasses.asdict` makes of it; `None` from `None`.
 
     A field that an older hfal has not written gets its default; one of a newer hfal is passed over.
+
+    Raises:
+        AttributeError: It is no object.
+        TypeError: A field is missing that has no default, or a value is of another type than its field.
     """
     if kept is None:
         return None
-    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in kept.items() if name in known})
+    types = get_type_hints(kind)
+    found = {name: value for name, value in kept.items() if name in types}
+    for name, value in found.items():
+        if not isinstance(value, _plain_types(types[name])):
+            raise TypeError(f"{name} of {kind.__name__} is {value!r}")
+    return kind(**found)
+
+
+def _plain_types(hint: Any) -> tuple[type, ...]:
+    """Return what `isinstance` takes for the type of a field."""
+    if get_origin(hint) is UnionType:
+        return tuple(plain for one in get_args(hint) for plain in _plain_types(one))
+    return (int, float) if hint is float else (get_origin(hint) or hint,)

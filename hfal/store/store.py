@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hfal.errors import AnnotationError, ArgumentError, NoRunError, RunDirectoryError
 from hfal.store.answer_log import by_annotator, check_answer, check_given_by_annotator, entry_for, latest
+from hfal.store.consistency import check_consistency
 from hfal.store.database import is_current, open_database, prepare_database
 from hfal.store.ownership import Owner, Ownership, locked, read_owner
 from hfal.store.records import DATASET, Answer, Query, RoundRecord, utc_now
@@ -43,6 +44,8 @@ from hfal.tasks.kinds import Kind, kind_of
 from hfal.tasks.words import Texts
 
 
+T = TypeVar("T")
+
 _LARGEST_INTEGER = 2**63 - 1  # of SQLite
 
 
@@ -62,7 +65,7 @@ class Store:
     """
 
     def __init__(self, run_dir: str | os.PathLike[str], read_only: bool = False, wait: float = 0):
-        self.run_dir = Path(run_dir).resolve()
+        self.run_dir = Path(os.path.realpath(run_dir))
         self.path = store_file(self.run_dir)
         if read_only:
             deadline = time.monotonic() + wait
@@ -79,6 +82,11 @@ class Store:
                 with locked(self.run_dir, lambda: _owner_of(self.path)):
                     prepare_database(self.path)
         self._db = open_database(self.path, read_only)
+        try:
+            check_consistency(self._db)
+        except BaseException:
+            self._db.close()
+            raise
         self._ownership = Ownership(self._db, self.run_dir)
 
     def at_once(self) -> AbstractContextManager[None]:
@@ -143,12 +151,11 @@ class Store:
         rows = f"SELECT key, value FROM meta WHERE key IN {keys}"  # at one instant
         with self._db.decoding():
             found = {row["key"]: json.loads(row["value"]) for row in self._db.read(rows)}
-        return RunInfo(
-            found.get("task"),
-            found.get("scheme"),
-            tuple(found.get("label_names") or ()),
-            bool(found.get("labels_are_hidden")),
-        )
+            names = found.get("label_names") or ()
+            if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+                raise TypeError(f"label_names is {names!r}")
+            about = found.get("task"), found.get("scheme"), tuple(names), bool(found.get("labels_are_hidden"))
+        return RunInfo(*about)
 
     def set_info(self, info: RunInfo) -> None:
         """Record the task and the labels of the run."""
@@ -165,7 +172,7 @@ class Store:
     @property
     def plan(self) -> RunPlan | None:
         """The arguments of the run's last start; `None` before."""
-        return from_json(RunPlan, self.meta("plan"))
+        return self._record(RunPlan, "plan")
 
     def set_plan(self, plan: RunPlan) -> None:
         """Record the arguments of the run's start."""
@@ -174,7 +181,7 @@ class Store:
     @property
     def ended(self) -> Ended | None:
         """The reason why the run ended; `None` before, or after it was started again."""
-        return from_json(Ended, self.meta("ended"))
+        return self._record(Ended, "ended")
 
     def set_ended(self, ended: Ended | None) -> None:
         """Record that the run has ended, or that it goes on."""
@@ -183,7 +190,7 @@ class Store:
     @property
     def draw(self) -> PoolDraw | None:
         """The rows of the data that `hfal run` has drawn for the pool; `None` where it takes all."""
-        return from_json(PoolDraw, self.meta("draw"))
+        return self._record(PoolDraw, "draw")
 
     def set_draw(self, draw: PoolDraw) -> None:
         """Record which rows of the data are the pool."""
@@ -192,7 +199,7 @@ class Store:
     @property
     def published_options(self) -> PublishedOptions:
         """What a card may show of the run's options; nothing for a script's own run, or one of an older hfal."""
-        return from_json(PublishedOptions, self.meta("published_options")) or PublishedOptions()
+        return self._record(PublishedOptions, "published_options") or PublishedOptions()
 
     def set_published_options(self, options: PublishedOptions) -> None:
         """Keep these options, in the place of those that were there."""
@@ -222,6 +229,11 @@ class Store:
     def exported_rounds(self) -> int:
         """How many of the first rounds came from an export, which has no models of them."""
         return self.meta("exported_rounds") or 0
+
+    def _record(self, kind: type[T], key: str) -> T | None:
+        """Return the record stored under `key`, or `None`."""
+        with self._db.decoding():
+            return from_json(kind, self.meta(key))
 
     def meta(self, key: str) -> Any:
         """Return the JSON value stored under `key`, or `None`."""

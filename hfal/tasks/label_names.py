@@ -1,5 +1,6 @@
 """Names of labels: what they may be, and which of them people could not tell apart. Nothing here loads `datasets`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,8 @@ def check_label_names(names: Sequence[str], least: int = 1, argument: str = "lab
         look = seen(name)
         if not look:
             raise ArgumentError(f"{argument} has the name {name!a}, of which nothing is seen: give it another one")
+        if re.search("[\ud800-\udfff]", name):  # as Python has what a terminal of another encoding says
+            raise ArgumentError(f"{argument} has the name {name!a} with half a surrogate pair, which no file can have")
         other = found.setdefault(look, name)
         if other != name:
             raise ArgumentError(

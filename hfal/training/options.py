@@ -3,6 +3,7 @@
 Importing this module loads neither torch nor transformers: the command line reads the names of the options here.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,9 @@ class LoopOptions:
             raise ArgumentError(
                 f"target_metric={self.target_metric!r} and target={self.target!r} belong together: pass both or none"
             )
+
+        if self.target is not None and not math.isfinite(self.target):
+            raise ArgumentError(f"target={self.target!r}, expected a number that the metric can reach")
 
     @property
     def metric_wanted(self) -> str | None:

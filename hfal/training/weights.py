@@ -157,6 +157,9 @@ def _difference(trainer: Trainer, folder: Path) -> str | None:
     was, now = (saved.get("architectures") or [""])[0], type(model).__name__
     if was and was != now:
         return f"it is a {was}, the Trainer's a {now}"
+    labels = len(saved.get("id2label") or "01")  # two, unless it says otherwise
+    if not is_adapter and labels != (of_model := getattr(config, "num_labels", labels)):
+        return f"it has {labels} labels, the Trainer's {of_model}"
     for name in _OF_AN_ADAPTER if is_adapter else _OF_A_KIND:
         is_now = getattr(adapter if is_adapter else config, name, None)
         if saved.get(name) is not None and is_now not in (None, saved[name]):

@@ -28,7 +28,9 @@ def say(*lines: object, file: TextIO | None = None) -> None:
         *lines: Each a line.
         file: Where to; `sys.stdout` by default.
     """
-    stream = sys.stdout if file is None else file
+    stream: TextIO | None = sys.stdout if file is None else file
+    if stream is None:  # the process was started without one
+        return
     stream.write("".join(f"{shown_line(line)}\n" for line in lines))
     stream.flush()
 

@@ -13,7 +13,10 @@ def meant(said: str, names: Sequence[str]) -> str | None:
     """Return the one of some names that was meant; `None` unless there is just one."""
     if said in names:
         return said
-    alike = [name for name in names if bare(seen(name)).casefold() == bare(seen(said)).casefold()]
+    if len(said) > 10 * max(map(len, names), default=0) + 1000:  # whatever may not be seen of it
+        return None
+    plain = bare(seen(said)).casefold()
+    alike = [name for name in names if bare(seen(name)).casefold() == plain]
     return alike[0] if len(alike) == 1 else None
 
 

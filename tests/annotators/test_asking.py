@@ -1,5 +1,7 @@
 """From a recorded query to recorded answers: in what order queries are asked, and what is recorded when."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -254,6 +256,40 @@ def test_files_of_two_formats_that_contradict_each_other_are_refused(pool: Pool)
     fill(pool.run_dir / "query-001.jsonl", {ids[1]: ""})
     ask(pool.store, Scripted(positive))
     assert said(pool) == [(ids[0], "negative", "label", "file"), (ids[1], "positive", "label", "file")]
+
+
+@pytest.mark.parametrize("other", ["query-001.jsonl", "query-1.csv"])
+def test_a_file_that_contradicts_those_of_the_annotator_asked_is_refused(pool: Pool, other: str) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    for format in ("jsonl", "csv"):
+        ask_in_vain(pool, FileAnnotator(format))
+    if other == "query-1.csv":
+        shutil.copy(pool.run_dir / "query-001.csv", pool.run_dir / other)
+    fill(pool.run_dir / "query-001.csv", {ids[0]: "negative", ids[1]: "positive"})
+    fill(pool.run_dir / other, {ids[0]: "negative", ids[1]: "negative"})
+    with pytest.raises(AnnotationError, match=rf"have different labels for '{ids[1]}'"):
+        ask(pool.store, FileAnnotator("csv"))
+    assert said(pool) == []
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(pool: Pool) -> None:
+    add_query(pool, ids_of(pool)[:2])
+    os.mkfifo(pool.run_dir / "query-001.csv")
+    with pytest.raises(AnnotationError, match=r"query-001\.csv is no file: move it away"):
+        ask(pool.store, FileAnnotator("csv"))
+
+
+@pytest.mark.parametrize("name", ["query-001 (1).csv", "query-001.CSV", "Query-001.csv", "query-001 copy.jsonl"])
+def test_a_file_that_is_not_read_because_of_its_name_is_said(
+    pool: Pool, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    add_query(pool, ids_of(pool)[:2])
+    ask_in_vain(pool, FileAnnotator("csv"))
+    assert "is not read" not in caplog.text
+    (pool.run_dir / "query-001.csv").rename(pool.run_dir / name)
+    ask_in_vain(pool, FileAnnotator("csv"))
+    assert f"{name} is not read: files with answers are called query-001.csv, query-002.csv, ..." in caplog.text
 
 
 # -- names of annotators -------------------------------------------------------------------------------------------

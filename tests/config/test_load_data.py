@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,29 @@ def error(load: Any, content: Any, **options: Any) -> str:
 
 
 BOTH = {"labels": ["negative", "positive"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label": ""}, "--label is empty: give it a value, or leave it out"),
+        ({"max_length": 10**20}, f"--max_length is {10**20}, expected less than 2**63"),
+        (
+            {"export": "runs/reviews"},
+            "--export is 'runs/reviews', the run directory itself: name another folder,",
+        ),
+        ({"export": "runs/reviews/query-001.csv"}, "--export: to='runs/reviews/query-001.csv' is called as the files"),
+    ],
+    ids=str,
+)
+def test_options_that_cannot_work(load: Any, options: dict[str, Any], message: str) -> None:
+    assert error(load, "text\na\nb\n", **BOTH, **options).startswith(message)
+
+
+def test_a_pipe_is_no_data(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ArgumentError, match=r"pipe\.csv is neither a file nor a folder$"):
+        load_data(ActiveLearningArguments(data=str(tmp_path / "pipe.csv"), **BOTH), tmp_path / "run", 42)
 
 
 # -- texts ---------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,15 @@ def test_columns_are_in_one_order_in_all_formats(story: dict[str, Any]) -> None:
     for format in FORMATS:
         for row in story["loaded"][story["folder"] / f"labels.{format}"]["train"]:
             assert list(row) == columns.split()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.write_bytes(b"\xff\xfe---\n" * 3)])
+def test_what_is_no_card_in_the_place_of_one_is_refused(tmp_path: Path, make: Any) -> None:
+    (tmp_path / "all").mkdir()
+    make(tmp_path / "all" / "README.md")
+    store = small_run(tmp_path / "run")
+    with pytest.raises(ArgumentError, match=r"README\.md is "):
+        export_labels(store.run_dir, tmp_path / "all", answers=True)
 
 
 def test_parquet_has_the_types_of_datasets(story: dict[str, Any]) -> None:

@@ -304,6 +304,21 @@ HOSTILE: list[tuple[str, Edit, str]] = [
         LOG_ROW + "query is 1, expected null, since 'dataset' is kept for lab",
     ),
     ("reviews", cell(2, "action", "guess"), LOG_ROW + "action is 'guess', expected one of label, correct, skip"),
+    # what would mean something else than when it was exported, or be passed over
+    ("reviews", history("label_names", to=lambda names: names[::-1]), r"hfal\.json: label_names is \['positive', "),
+    ("reviews", history("label_names", to=lambda names: [*names, "z"]), r"as answers\.parquet has them: their order"),
+    (
+        "reviews",
+        cell(0, "label", lambda n: 1 - n, "train.parquet"),
+        r"train\.parquet, row 1: label is '.*', expect",
+    ),
+    (
+        "reviews",
+        cell(0, "label", None, "train.parquet"),
+        r"train\.parquet, row 1: label is None, expected '.*which",
+    ),
+    ("reviews", cell(0, "label", 7, "train.parquet"), r"train\.parquet, row 1: label is 7, expected numbers from 0"),
+    ("reviews", typed("label", pa.float64(), "train.parquet", 1.0), r"train\.parquet: column 'label' holds 'double'"),
     ("reviews", cell(2, "action", "skip"), LOG_ROW + "label is [01], expected no label of the action 'skip'"),
     ("reviews", cell(2, "action", None), LOG_ROW + "action is None, expected one of label"),
     ("reviews", cell(2, "label", None), LOG_ROW + "label is None, expected a label of the action 'label'"),

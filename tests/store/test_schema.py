@@ -166,7 +166,9 @@ def test_a_run_that_works_is_not_migrated_under_its_feet(older):
         assert version(older) < SCHEMA_VERSION
         assert raw(older) == rows
         assert len(Store(older, read_only=True).answers()) == len(rows["answers"])
-        db.execute("INSERT INTO answers VALUES (NULL, 'x', 'ann', 'skip', NULL, NULL, 'now', NULL, 'content')")
+        db.execute("INSERT INTO texts VALUES ('x', 'content', '{}')")
+        time = "2026-01-01T00:00:00+00:00"
+        db.execute("INSERT INTO answers VALUES (NULL, 'x', 'ann', 'skip', NULL, NULL, ?, NULL, 'content')", (time,))
         db.close()
     finally:
         process.communicate()

@@ -51,6 +51,11 @@ def test_names_that_look_alike_are_refused_with_both_of_them(names: tuple[str, s
     )
 
 
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"^--labels has the name 'caf\\udce9' with half a surrogate pair"):
+        check_label_names(["caf\udce9", "tea"], argument="--labels")  # Latin-1, in a terminal of UTF-8
+
+
 def test_names_that_can_be_told_apart_are_names() -> None:
     for names in DIFFERENT:
         check_label_names(names, least=2)

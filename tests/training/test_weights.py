@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+from transformers import BertForSequenceClassification, DataCollatorWithPadding, Trainer, TrainingArguments
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.store.run_directory import initial_model, model_folder, round_folder
-from hfal.training.weights import last_whole_checkpoint
-from support.models import tiny_model, tiny_model_init
+from hfal.training.weights import fits, last_whole_checkpoint
+from support.models import tiny_config, tiny_model, tiny_model_init
 from support.texts import load_reviews, load_tokenizer
 from support.training import InterruptAt
 
@@ -303,3 +303,9 @@ def test_old_models_and_checkpoints_are_removed(make_active, make_trainer):
         rounds = active.pool.run_dir / "rounds"
         assert sorted(p.parent.name for p in rounds.glob("*/model")) == kept
         assert list(rounds.glob("*/checkpoint-*")) == []
+
+
+@pytest.mark.parametrize(("labels", "fit"), [(2, True), (1, False), (5, False)])
+def test_weights_with_another_number_of_labels_are_those_of_another_model(make_trainer, tmp_path, labels, fit):
+    BertForSequenceClassification(tiny_config(labels)).save_pretrained(tmp_path / "model")
+    assert fits(make_trainer(), tmp_path / "model") is fit

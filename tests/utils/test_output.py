@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hfal.cli.main import main
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.utils.output import get_logger, say, say_error
 
@@ -23,6 +24,12 @@ def test_a_line_stays_a_line() -> None:
     stream = io.StringIO()
     say(HOSTILE, "", "next\tone", 5, file=stream)
     assert stream.getvalue() == f"{SHOWN}\n\nnext<U+0009>one\n5\n"
+
+
+def test_a_process_without_a_stdout_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # as Python starts after `hfal status run >&-`
+    say("a line")
+    assert main(["status", "nowhere"]) == 1
 
 
 def test_log_messages_are_made_visible_before_any_handler_has_them() -> None:

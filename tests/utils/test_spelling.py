@@ -21,6 +21,11 @@ def test_the_one_name_that_is_meant(said, names, name):
     assert meant(said, names) == name
 
 
+def test_nothing_that_is_much_longer_than_all_names_is_meant():
+    assert meant("x" * 10_000_000, ["negative", "positive"]) is None  # of which it took a minute to see that
+    assert meant("posi" + "\u200b" * 500 + "tive", ["negative", "positive"]) == "positive"
+
+
 def test_cells_and_values_in_messages():
     assert bare(" O'Neill\t") == "ONeill"
     assert [cell_text(cell) for cell in (None, " law ", 7)] == ["", "law", "7"]

@@ -385,6 +385,8 @@ def query_files(folder: str | os.PathLike[str], number: int) -> list[Path]:
 
 
 def _decode(file: Path) -> str:
+    if file.exists() and not file.is_file():  # a pipe would be waited for, and some devices never end
+        raise AnnotationError(f"{file} is no file: move it away, or put the file with the answers in its place")
     try:
         content = file.read_bytes()
     except OSError as error:

@@ -16,7 +16,23 @@ _FILES = "query_files"
 def files_in(folder: Path, formats: Iterable[str]) -> list[Path]:
     """Return the files of queries in a folder, of the first query to the last."""
     found = [path for format in formats for path in folder.glob(f"query-*.{format}")]
-    return sorted((path for path in found if re.fullmatch(r"query-\d+", path.stem)), key=number_of)
+    return sorted(filter(_is_named_by_us, found), key=number_of)
+
+
+def misnamed_in(folder: Path, formats: Iterable[str]) -> list[Path]:
+    """Return files that are named much like those of queries, as programs name copies, but which nobody reads."""
+    endings = {f".{format}" for format in formats}
+    return sorted(
+        path
+        for path in folder.glob("[qQ]*")
+        if path.suffix.lower() in endings
+        and path.stem.lower().startswith("query-")
+        and not (path.suffix in endings and _is_named_by_us(path))
+    )
+
+
+def _is_named_by_us(path: Path) -> bool:
+    return re.fullmatch(r"query-\d+", path.stem) is not None
 
 
 def number_of(file: Path) -> int:
