@@ -1,5 +1,6 @@
 """Exports that nobody can go on from: each is refused with its file, row and field, and nothing is written."""
 
+import contextlib
 import json
 import math
 import re
@@ -15,6 +16,7 @@ import pytest
 from hfal.cli.import_run import import_run
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, HfalError
+from hfal.export.labels import export_labels
 from hfal.store.store import Store
 
 
@@ -295,7 +297,6 @@ HOSTILE: list[tuple[str, Edit, str]] = [
     ("reviews", typed("id", pa.int64(), value=1), "column 'id' holds 'int64', expected texts"),
     ("reviews", cell(2, "annotator", ""), LOG_ROW + "annotator is '', expected a name"),
     ("reviews", cell(2, "annotator", " "), LOG_ROW + "annotator is ' ', expected a name"),
-    ("reviews", cell(2, "probability", 1.5), LOG_ROW + "probability is 1.5, expected a number from 0 to 1, or null"),
     ("reviews", cell(2, "annotator", "a\nb"), LOG_ROW + r"annotator is 'a\\nb', which has line ends"),
     ("reviews", cell(2, "annotator", "Dataset"), LOG_ROW + "annotator is 'Dataset', but 'dataset' is kept for labels"),
     (
@@ -456,8 +457,15 @@ def said_to_be_images(found: pa.Table) -> pa.Table:
     return found.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
 
-def with_probability(found: pa.Table) -> pa.Table:
-    return found.append_column("probability", pa.array([0.5] * len(found)))
+def with_weight(found: pa.Table) -> pa.Table:
+    return found.append_column("weight", pa.array([0.5] * len(found)))
+
+
+def with_probability(value: Any) -> Edit:
+    return table(
+        "answers.parquet",
+        lambda found: found.append_column("probability", pa.array([value] + [None] * (len(found) - 1))),
+    )
 
 
 HARMLESS: dict[str, Edit] = {
@@ -466,11 +474,9 @@ HARMLESS: dict[str, Edit] = {
     "what an older hfal did not write": history("rounds", 0, "stability", to=GONE),
     "another order": table("unlabeled.parquet", lambda found: found.take(list(range(len(found)))[::-1])),
     "large strings": table("train.parquet", large),
-    "a name with a blank": cell(2, "annotator", "Bob "),
-    "a probability": cell(2, "probability", 0.25),
     "no comments": typed("comment", pa.null()),
     "another time zone": table("answers.parquet", in_tokyo),
-    "a column more": table("answers.parquet", with_probability),
+    "a column more": table("answers.parquet", with_weight),
     "other features in the metadata": table("train.parquet", said_to_be_images),
 }
 
@@ -494,3 +500,19 @@ def test_a_pool_is_no_more_lenient(tmp_path: Path) -> None:
     with pytest.raises(HfalError, match=LOG_ROW + "label is -1, expected numbers from 0 to 1"):
         Pool.from_export(tmp_path / "export", tmp_path / "later")
     assert not (tmp_path / "later").exists()
+
+
+def test_probabilities_and_names_with_blanks_are_taken(tmp_path: Path) -> None:
+    shutil.copytree(EXPORTS / "reviews", tmp_path / "export")
+    with_probability(0.25)(tmp_path / "export")
+    cell(0, "annotator", "Bob ")(tmp_path / "export")
+    with contextlib.closing(Pool.from_export(tmp_path / "export", tmp_path / "run").store) as store:
+        first, *others = store.answers()
+        assert (first.annotator, first.probability) == ("Bob ", 0.25)
+        assert {answer.probability for answer in others} == {None}
+        export_labels(store.run_dir, tmp_path / "again", answers=True)
+    log = pq.read_table(tmp_path / "again" / "answers.parquet")
+    assert log["probability"].to_pylist() == [0.25, *[None] * len(others)]
+    cell(0, "probability", 1.5)(tmp_path / "export")
+    with pytest.raises(ArgumentError, match=r"row 1: probability is 1\.5, expected a number from 0 to 1, or null"):
+        Pool.from_export(tmp_path / "export", tmp_path / "third")

@@ -143,7 +143,7 @@ def test_file_that_cannot_be_read_is_an_error_of_that_file(pool: Pool, format: s
     path = write_query(pool, ids_of(pool)[:1], format)
     path.unlink()
     path.mkdir()
-    with pytest.raises(AnnotationError, match=f"{path.name} cannot be read: Is a directory"):
+    with pytest.raises(AnnotationError, match=f"{path.name} is no file: move it away"):
         ask(pool.store, FileAnnotator(format))
 
 
