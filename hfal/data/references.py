@@ -147,7 +147,8 @@ def resolve_model(reference: str) -> str:
     """
     path = resolve_path(reference)
     if path is not None:
-        if not (path / "config.json").is_file():
+        # The second is of sentence-transformers, whose models need no transformer.
+        if not any((path / name).is_file() for name in ("config.json", "modules.json")):
             raise FileNotFoundError(
                 f"{reference} is no model: there is no {path.absolute() / 'config.json'}; name the folder that "
                 "save_pretrained has written"

@@ -30,6 +30,7 @@ from transformers import (
 
 from hfal.acquisition.embeddings import embeddings_file
 from hfal.data.checkpoints import check_encoder, check_model, load_model, load_model_and_missing, load_tokenizer
+from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
 from support.models import MINILM, tiny_config
 
@@ -214,6 +215,6 @@ def test_the_real_encoder_passes():
 
 
 def test_a_sentence_encoder_without_a_transformer_is_let_through(tmp_path):
-    SentenceTransformer(modules=[StaticEmbedding(load_tokenizer(MINILM), embedding_dim=16)]).save(str(tmp_path))
+    SentenceTransformer(modules=[StaticEmbedding(load_tokenizer(resolve_model(MINILM)), embedding_dim=16)]).save(str(tmp_path))
     assert not (tmp_path / "config.json").exists()
     check_encoder(str(tmp_path), "--embeddings")
