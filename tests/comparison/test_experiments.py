@@ -96,7 +96,7 @@ def test_a_run_that_fails_is_recorded_and_stops_no_other(made: Grid) -> None:
     ]
     report = (made.out / "report.md").read_text("utf-8")
     assert "margin/random" in report
-    assert "cannot be used as a store" in report
+    assert "labels.sqlite is damaged" in report
     assert all((made.out.parent / path).stat().st_size for path in made.said.stdout.split())
 
 
