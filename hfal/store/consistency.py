@@ -35,12 +35,15 @@ _PROBLEMS = {
     "a label or a suggestion is no JSON": """
         SELECT 1 FROM (SELECT label AS said FROM answers UNION ALL SELECT suggestion FROM queried)
             WHERE said IS NOT NULL AND NOT json_valid(said)""",
-    "a label or a suggestion is none of the run's labels": """
+    "a suggestion has something else than names": """
+        SELECT 1 FROM queried WHERE suggestion IS NOT NULL
+            AND EXISTS (SELECT 1 FROM json_each(suggestion) WHERE type <> 'text')""",
+    "a label is none of the run's labels": """
         WITH names AS MATERIALIZED (SELECT each.value AS name FROM meta, json_each(meta.value) AS each
             WHERE meta.key = 'label_names' AND json_valid(meta.value) AND json_type(meta.value) = 'array')
-        SELECT 1 FROM (SELECT label AS said FROM answers UNION ALL SELECT suggestion FROM queried)
-            WHERE said IS NOT NULL AND EXISTS (SELECT 1 FROM names)
-                AND EXISTS (SELECT 1 FROM json_each(said) WHERE value NOT IN (SELECT name FROM names))""",
+        SELECT 1 FROM answers
+            WHERE label IS NOT NULL AND EXISTS (SELECT 1 FROM names)
+                AND EXISTS (SELECT 1 FROM json_each(label) WHERE value NOT IN (SELECT name FROM names))""",
 }
 
 

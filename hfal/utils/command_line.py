@@ -34,7 +34,7 @@ def check_words(words: Sequence[str], actions: Iterable[Action], misnomers: Mapp
     lists = Counter(options[word].dest for word in given if options[word].nargs == "+")
     for name, times in lists.items():
         if times > 1:
-            raise UsageError(f"--{name} is given {times} times: name all of its values once, separated by blanks")
+            raise UsageError(f"--{name} is given {times} times: name all of its values once, --{name} A,B")
 
 
 def unknown_names(

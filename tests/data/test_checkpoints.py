@@ -215,6 +215,8 @@ def test_the_real_encoder_passes():
 
 
 def test_a_sentence_encoder_without_a_transformer_is_let_through(tmp_path):
-    SentenceTransformer(modules=[StaticEmbedding(load_tokenizer(resolve_model(MINILM)), embedding_dim=16)]).save(str(tmp_path))
+    SentenceTransformer(modules=[StaticEmbedding(load_tokenizer(resolve_model(MINILM)), embedding_dim=16)]).save(
+        str(tmp_path)
+    )
     assert not (tmp_path / "config.json").exists()
     check_encoder(str(tmp_path), "--embeddings")

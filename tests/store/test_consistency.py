@@ -55,13 +55,13 @@ TIME = "'2026-01-01T00:00:00+00:00', 'content a'"
 @pytest.mark.parametrize(
     ("sql", "problem"),
     [
-        (f"{ANSWER} ('a', 'me', 'label', '\"other\"', {TIME})", "a label or a suggestion is none of the run's labels"),
-        (f"{ANSWER} ('a', 'me', 'label', '5', {TIME})", "a label or a suggestion is none of the run's labels"),
+        (f"{ANSWER} ('a', 'me', 'label', '\"other\"', {TIME})", "a label is none of the run's labels"),
+        (f"{ANSWER} ('a', 'me', 'label', '5', {TIME})", "a label is none of the run's labels"),
         (f"{ANSWER} ('a', 'me', 'label', 'other', {TIME})", "a label or a suggestion is no JSON"),
         (f"{ANSWER} ('a', 'me', 'guess', '\"positive\"', {TIME})", "an answer has an unknown action"),
         (f"{ANSWER} ('z', 'me', 'label', '\"positive\"', {TIME})", "an answer is of an example without a text"),
         (f"{ANSWER} ('a', 'me', 'skip', NULL, 'now', 'content a')", "an answer has no time"),
-        ("UPDATE queried SET suggestion = '7'", "a label or a suggestion is none of the run's labels"),
+        ("UPDATE queried SET suggestion = '7'", "a suggestion has something else than names"),
         ("DELETE FROM texts WHERE example_id = 'c'", "an example that was asked about has no text"),
         ("UPDATE texts SET texts = '5'", "a text is no text"),
         ("UPDATE texts SET texts = '{\"text\": 5}'", "a text is no text"),
