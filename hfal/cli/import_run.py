@@ -63,11 +63,13 @@ def import_run(
     from hfal.export.restore import load_export, restored
     from hfal.store.run_directory import config_file, imported_data
     from hfal.store.store import Store
+    from hfal.utils.files import naming
 
     rows, history = load_export(source, revision)
     with restored(history, rows, run_dir) as folder:
         if not config_file(folder).exists():
-            rows.to_parquet(imported_data(folder))
+            with naming(imported_data(folder)):
+                rows.to_parquet(imported_data(folder))
             data = str(imported_data(Path(os.path.realpath(run_dir))))
             names = {"labels": history.label_names} if history.label_names else {}
             about = {"data": data, "task": history.task, "text": history.text_columns, **names, "id": "id"}

@@ -36,6 +36,7 @@ from hfal.training.trainer_state import class_weights
 from hfal.training.trial_evaluation import Samples, try_evaluation
 from hfal.training.trial_optimizer import try_optimizer
 from hfal.training.untouched import trial_attributes, untouched
+from hfal.training.weights import is_of_disk, not_saved
 from hfal.utils.distributed import on_main
 from hfal.utils.output import get_logger
 
@@ -223,12 +224,15 @@ def _try_saving(trainer: Trainer, pool: Pool) -> None:
         with refusing(
             trainer.args, f"the model ({type(trainer.model).__name__}) cannot be saved in {pool.run_dir}", ()
         ):
-            if size <= _SMALL_MODEL:
-                trainer.save_model(str(folder), _internal_call=True)
-            elif type(trainer).save_model is Trainer.save_model:
-                trainer._save(str(folder), state_dict={})
-    except OSError as error:
-        raise ArgumentError(f"output_dir={str(pool.run_dir)!r}: the model cannot be saved there: {error}") from error
+            try:
+                if size <= _SMALL_MODEL:
+                    trainer.save_model(str(folder), _internal_call=True)
+                elif type(trainer).save_model is Trainer.save_model:
+                    trainer._save(str(folder), state_dict={})
+            except Exception as error:
+                if not is_of_disk(error):
+                    raise
+                raise not_saved(pool.run_dir, error) from error
     finally:
         on_main(remove)
     free = shutil.disk_usage(pool.run_dir).free

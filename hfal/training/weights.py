@@ -205,7 +205,7 @@ def save_model(trainer: Trainer, folder: Path) -> None:
     except _SAVING_ERRORS as error:
         if is_main():
             shutil.rmtree(part, ignore_errors=True)  # what is left there takes room that the labels need
-        raise _not_saved(folder, error) from error
+        raise not_saved(folder, error) from error
 
     def put_in_place() -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -230,10 +230,16 @@ def saving_checkpoints(trainer: Trainer) -> Iterator[None]:
         frames = traceback.walk_tb(error.__traceback__)
         if not any(frame.f_code is Trainer._save_checkpoint.__code__ for frame, _ in frames):
             raise
-        raise _not_saved(Path(trainer.args.output_dir), error) from error
+        raise not_saved(Path(trainer.args.output_dir), error) from error
 
 
-def _not_saved(folder: Path, error: Exception) -> RunDirectoryError:
+def is_of_disk(error: Exception) -> bool:
+    """Whether an error while a model was saved is one of the disk, not of the model."""
+    return isinstance(error, OSError) or (isinstance(error, SafetensorError) and "I/O error" in str(error))
+
+
+def not_saved(folder: Path, error: Exception) -> RunDirectoryError:
+    """Return the error about weights that cannot be written in a folder, as on a full disk."""
     reason = message_of(error)
     there = next(place for place in (folder, *folder.parents) if place.exists())
     return RunDirectoryError(

@@ -25,13 +25,25 @@ def atomic_write(path: Path, *, sync: bool = False, shared: bool = False) -> Ite
         The path to write to, beside `path`. What a killed process left there is removed or overwritten.
     """
     part = _part_of_this_process(path) if shared else path.with_name(f"{path.name}.part")
-    if part.is_dir():
-        shutil.rmtree(part)
-    yield part
-    if sync:
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-    os.replace(part, path)
+    with naming(path):
+        if part.is_dir():
+            shutil.rmtree(part)
+        yield part
+        if sync:
+            with open(part, "rb+") as file:
+                os.fsync(file.fileno())
+        os.replace(part, path)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in an error of the disk, which does not where a write fails instead of an opening."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _part_of_this_process(path: Path) -> Path:

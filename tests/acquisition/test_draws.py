@@ -262,7 +262,7 @@ def test_a_committee_that_grows_takes_the_models_that_are_there(tmp_path, texts,
     drawn = {q.round: q.settings.get("draws", q.strategy) for q in pool.store.queries() if q.round > 2}
     # Only the last round's model was kept until then.
     assert drawn == {3: "random", 4: "committee of 2 rounds", 5: "committee of 3 rounds"}
-    assert "the committee is smaller: of 2 earlier models 0 are there" in caplog.text
+    assert "the committee is smaller: of 2 earlier models 0 are whole" in caplog.text
 
 
 def test_a_committee_of_other_models(tmp_path, texts, make_trainer):

@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from hfal import ActiveLearningCallback, Pool
-from hfal.errors import ArgumentError
+from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.tasks.metrics import classification_metrics, entity_metrics, label_set_metrics
 from hfal.training import loop
 from hfal.training import preflight as preflight_module
@@ -210,7 +210,7 @@ def test_a_folder_that_cannot_be_written_is_named(
 ) -> None:
     of = Pool(reviews.select(range(20)), tmp_path / "run", "text", "label")
     (tmp_path / "run" / "trial.part").write_text("in the way")
-    with pytest.raises(ArgumentError, match=r"output_dir='.*/run': the model cannot be saved there"):
+    with pytest.raises(RunDirectoryError, match=r"weights cannot be saved in .*/run \(.*File exists.*labels are safe"):
         check(of=of)
 
 

@@ -13,7 +13,7 @@ import torch
 from transformers import BertForSequenceClassification, DataCollatorWithPadding, Trainer, TrainingArguments
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
-from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.errors import RunDirectoryError
 from hfal.store.run_directory import initial_model, model_folder, round_folder
 from hfal.training.weights import fits, last_whole_checkpoint
 from support.models import tiny_config, tiny_model, tiny_model_init
@@ -289,7 +289,8 @@ def test_a_disk_that_is_full_when_a_run_starts_is_said_before_anybody_is_asked(
     active = make_active()
     trainer = make_trainer([active], **options)
     file_size(MODEL_SIZE // 2)
-    with pytest.raises(ArgumentError, match=f"cannot be saved in {active.pool.run_dir}: .*File too large") as caught:
+    message = f"weights cannot be saved in {active.pool.run_dir} .*File too large.*The labels are safe"
+    with pytest.raises(RunDirectoryError, match=message) as caught:
         active.run(trainer, rounds=2)
     assert "\n" not in str(caught.value)
     assert active.pool.store.queries() == []

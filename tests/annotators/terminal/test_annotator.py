@@ -156,12 +156,12 @@ def test_the_terminal_is_as_it_was_when_an_answer_cannot_be_saved(store, texts, 
 
 
 def test_an_error_of_the_program_is_not_taken_for_quitting(store, texts, sit_down):
-    add_query(store, [texts[0], {"text": 7}])  # no text, which no pool would ask about
+    add_query(store, [texts[0], {"text": [7]}])  # no text, which no pool would ask about
     person = sit_down()
     person.sees("0/2 answered")
     person.press("1")
     assert person.leaves() == 1
-    assert "TypeError" in person.screen
+    assert "AttributeError" in person.screen
     assert log(store) == [("a", "label", "negative")]
     assert_restored(person)
 
