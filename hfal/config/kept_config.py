@@ -260,4 +260,12 @@ def _changes(path: Path, given: Mapping[str, Any]) -> list[str]:
     options = options_of((ActiveLearningArguments, TrainingOptions))
     defaults = {name: default_of(option) for name, option in options.items()}
     then, now = {**defaults, **before}, {**defaults, **given}
-    return [f"{name} is {now[name]!r}, was {then[name]!r}" for name in options if now[name] != then[name]]
+    # Not shown are the defaults of training, of which --freeze_encoder has others, and None.
+    own = {name for name in options_of((ActiveLearningArguments,)) if defaults[name] is not None}
+
+    def shown(values: Mapping[str, Any], name: str) -> str:
+        return repr(values.get(name, defaults[name])) if name in own or name in values else "not given"
+
+    return [
+        f"{name} is {shown(given, name)}, was {shown(before, name)}" for name in options if now[name] != then[name]
+    ]

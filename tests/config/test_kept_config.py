@@ -128,10 +128,11 @@ def test_what_changed_since_the_last_start_is_said_in_one_line(
     keep_options(parse_arguments(BOTH, [str(pool.run_dir), "--query_size", "50"])[0], pool)
     keep_options(parse_arguments(BOTH, ["--data", str(tmp_path / "reviews.csv"), "--strategy", "entropy"])[0], pool)
     assert [record.getMessage() for record in caplog.records] == [
-        "changed since the last start: strategy is 'entropy', was 'margin+kmeans'; learning_rate is 0.001, was 0.0001",
+        "changed since the last start: strategy is 'entropy', was 'margin+kmeans'; learning_rate is 0.001, was not "
+        "given",
         "changed since the last start: query_size is 50, was 7",
-        "changed since the last start: query_size is None, was 50; rounds is None, was 3; learning_rate is 0.0001, "
-        "was 0.001",
+        "changed since the last start: query_size is not given, was 50; rounds is not given, was 3; learning_rate is "
+        "not given, was 0.001",
     ]
 
 
