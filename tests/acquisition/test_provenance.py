@@ -30,6 +30,7 @@ def test_folders_that_read_like_names_on_the_hub_stay_private(
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "here")
     model.save_pretrained("acme/client-bert")
+    tokenizer.save_pretrained("acme/client-bert")
     query = propose(
         make_partly_labeled(strategy="margin", embeddings="acme/client-bert"),
         BertForSequenceClassification.from_pretrained("acme/client-bert"),
