@@ -3,6 +3,7 @@
 What a person gets wrong in a file is found here, before a model is loaded; nothing that is imported here loads torch.
 """
 
+import contextlib
 import dataclasses
 import os
 import zlib
@@ -15,13 +16,13 @@ import numpy as np
 
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.references import has_no_splits, load_split
-from hfal.errors import ArgumentError
+from hfal.errors import ArgumentError, NoRunError
 from hfal.export.hub import hub_name
 from hfal.export.labels import check_export_target
 from hfal.store.annotator_names import check_person_name
 from hfal.store.run_directory import check_no_comparison
 from hfal.store.run_info import PoolDraw
-from hfal.store.store import Store, has_begun
+from hfal.store.store import Store
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import KINDS, Kind, kind_of
@@ -222,13 +223,12 @@ def _draw(
 
 def _settled_draw(run_dir: str | os.PathLike[str]) -> PoolDraw | None:
     """The draw of a run that has begun to ask."""
-    if not has_begun(run_dir):
-        return None
-    store = Store(run_dir, read_only=True)
     try:
-        return store.draw or PoolDraw()
-    finally:
-        store.close()
+        store = Store(run_dir, read_only=True)
+    except NoRunError:
+        return None
+    with contextlib.closing(store):
+        return store.draw or PoolDraw() if store.has_begun else None
 
 
 def _settle_draw(run_dir: str | os.PathLike[str], draw: PoolDraw) -> None:
