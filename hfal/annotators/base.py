@@ -97,8 +97,8 @@ class OpenQuery:
 class Annotator(Protocol):
     """Whoever answers queries.
 
-    Where an annotator has an attribute `answers_now` that is true, somebody sits there who would have to wait: held-out
-    examples, for which no embeddings are needed, are then asked before a seed set is picked by embeddings.
+    Where an annotator has an attribute `answers_now` that is true, somebody sits there who would have to wait:
+    held-out examples, for which no embeddings are needed, are asked before a seed set is picked by embeddings.
     """
 
     name: str

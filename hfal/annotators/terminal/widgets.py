@@ -50,7 +50,7 @@ def flow(chips: Sequence[Chip], columns: int, most_rows: int, left_out: int | No
 
 
 def beside(values: Mapping[str, str], columns: int, most_rows: int) -> list[Fragments]:
-    """Rows for what is shown beside a text, each value behind its name and cut to a row; `… 2 more` if they do not fit.
+    """Rows for what is shown beside a text: each value behind its name, cut to a row; `… 2 more` if they do not fit.
 
     Short ones share a row; what a terminal may reorder has a row of its own.
     """
