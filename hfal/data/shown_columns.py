@@ -130,8 +130,9 @@ def plain_value(value: Any) -> str | None:
             return "true" if value else "false"
         case float() if math.isnan(value):
             return None
-        case datetime():
-            return value.isoformat(" ")
+        case datetime():  # midnight is what readers of files make of a date
+            is_day = value.tzinfo is None and value.time() == time()
+            return value.date().isoformat() if is_day else value.isoformat(" ")
         case date() | time():
             return value.isoformat()
         case list() if not any(isinstance(one, list | dict) for one in value):

@@ -236,7 +236,7 @@ def read_shown(db: Database, condition: str, *values: Any) -> dict[str, dict[str
     """
     if _version(db) < 6:
         return {}
-    rows = f"SELECT example_id, shown FROM texts WHERE shown IS NOT NULL AND {condition} ORDER BY rowid"
+    rows = f"SELECT example_id, shown FROM texts WHERE shown IS NOT NULL AND ({condition}) ORDER BY rowid"
     with db.decoding():
         return {_get(row, "example_id", str): _texts_by_name(row["shown"]) for row in db.read(rows, *values)}
 
