@@ -234,9 +234,11 @@ def saving_checkpoints(trainer: Trainer) -> Iterator[None]:
 
 def is_of_disk(error: Exception) -> bool:
     """Whether an error while a model was saved is one of the disk, not of the model."""
-    of_safetensors = isinstance(error, SafetensorError) and "I/O error" in str(error)
+    if isinstance(error, SafetensorError):
+        return "I/O error" in str(error)
     of_torch = isinstance(error, RuntimeError) and "inline_container" in str(error)  # the file that torch.save writes
-    return isinstance(error, OSError) or of_safetensors or of_torch
+    of_tokenizers = "(os error " in str(error)  # which has no class of its own for it
+    return isinstance(error, OSError) or of_torch or of_tokenizers
 
 
 def not_saved(folder: Path, error: Exception) -> RunDirectoryError:
