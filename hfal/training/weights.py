@@ -202,9 +202,11 @@ def save_model(trainer: Trainer, folder: Path) -> None:
         # As a checkpoint is saved: without a push to the Hub, which `save_model` would make for every round.
         with shared_failure():
             trainer.save_model(str(part), _internal_call=True)
-    except _SAVING_ERRORS as error:
+    except Exception as error:
         if is_main():
             shutil.rmtree(part, ignore_errors=True)  # what is left there takes room that the labels need
+        if not is_of_disk(error):
+            raise
         raise not_saved(folder, error) from error
 
     def put_in_place() -> None:
@@ -212,9 +214,6 @@ def save_model(trainer: Trainer, folder: Path) -> None:
         os.replace(part, folder)
 
     on_main(put_in_place)
-
-
-_SAVING_ERRORS = (OSError, RuntimeError, SafetensorError)  # as Python, torch.save and safetensors report a full disk
 
 
 @contextlib.contextmanager
@@ -226,16 +225,20 @@ def saving_checkpoints(trainer: Trainer) -> Iterator[None]:
     """
     try:
         yield
-    except _SAVING_ERRORS as error:
+    except Exception as error:
         frames = traceback.walk_tb(error.__traceback__)
-        if not any(frame.f_code is Trainer._save_checkpoint.__code__ for frame, _ in frames):
+        if not is_of_disk(error) or not any(f.f_code is Trainer._save_checkpoint.__code__ for f, _ in frames):
             raise
         raise not_saved(Path(trainer.args.output_dir), error) from error
 
 
 def is_of_disk(error: Exception) -> bool:
     """Whether an error while a model was saved is one of the disk, not of the model."""
-    return isinstance(error, OSError) or (isinstance(error, SafetensorError) and "I/O error" in str(error))
+    if isinstance(error, SafetensorError):
+        return "I/O error" in str(error)
+    of_torch = isinstance(error, RuntimeError) and "inline_container" in str(error)  # the file that torch.save writes
+    of_tokenizers = "(os error " in str(error)  # which has no class of its own for it
+    return isinstance(error, OSError) or of_torch or of_tokenizers
 
 
 def not_saved(folder: Path, error: Exception) -> RunDirectoryError:

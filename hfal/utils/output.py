@@ -4,7 +4,9 @@ Names of labels and columns, ids, paths, and what a server answers come from els
 goes through `say` or a logger of `get_logger`; nothing else in the package calls `print`.
 """
 
+import errno
 import logging
+import os
 import sys
 import traceback
 from types import TracebackType
@@ -59,10 +61,20 @@ def show_log(level: int = logging.INFO) -> None:
     logging.getLogger("hfal").setLevel(level)
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk, a person's part of it, and what a file may take
+
+
 def say_error(error: BaseException) -> None:
     """Say on stderr what went wrong: in one line if it is known what to do, else with where it happened."""
     if isinstance(error, AnnotationError):  # it lists what is wrong in a file
         say(*f"hfal: error: {error}".split("\n"), file=sys.stderr)
+    elif isinstance(error, OSError) and error.errno in _FULL:
+        what = "a file, maybe of a cache," if error.filename is None else repr(os.fspath(error.filename))
+        say(
+            f"hfal: error: {what} cannot be written ({error.strerror}): make room on the disk, and start again; the "
+            "labels recorded so far are safe",
+            file=sys.stderr,
+        )
     elif isinstance(error, HfalError | OSError):
         say(f"hfal: error: {message_of(error)}", file=sys.stderr)
     else:

@@ -15,7 +15,7 @@ from transformers import BertForSequenceClassification, DataCollatorWithPadding,
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.errors import RunDirectoryError
 from hfal.store.run_directory import initial_model, model_folder, round_folder
-from hfal.training.weights import fits, last_whole_checkpoint
+from hfal.training.weights import fits, last_whole_checkpoint, save_model
 from support.models import tiny_config, tiny_model, tiny_model_init
 from support.texts import load_reviews, load_tokenizer
 from support.training import InterruptAt
@@ -295,6 +295,17 @@ def test_a_disk_that_is_full_when_a_run_starts_is_said_before_anybody_is_asked(
     assert "\n" not in str(caught.value)
     assert active.pool.store.queries() == []
     assert sorted(path.name for path in active.pool.run_dir.iterdir()) == ["labels.sqlite", "run.lock"]
+
+
+def test_a_model_that_no_file_can_hold_is_not_taken_for_a_full_disk(make_trainer, tmp_path):
+    model = torch.nn.Module()
+    model.weight = torch.nn.Parameter(torch.ones(2))
+    model.same = torch.nn.Module()
+    model.same.weight = model.weight  # of which a file of tensors would have two copies
+    with pytest.raises(RuntimeError, match="share memory") as caught:
+        save_model(make_trainer([], model=model), tmp_path / "001")
+    assert not isinstance(caught.value, RunDirectoryError)
+    assert list(tmp_path.glob("*.part")) == []
 
 
 def test_old_models_and_checkpoints_are_removed(make_active, make_trainer):

@@ -62,6 +62,22 @@ def test_errors_are_one_line_or_a_traceback_without_secrets(capsys: pytest.Captu
     assert "ConnectionError: https://(hidden)@host/x?(hidden)\n" in said
 
 
+def test_a_full_disk_is_said_with_the_file_if_it_is_known_and_that_labels_are_safe(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    end = "cannot be written (No space left on device): make room on the disk, and start again; the labels recorded so"
+    try:
+        with open("/dev/full", "w") as file:
+            file.write("x")
+    except OSError as error:  # a write knows no name
+        say_error(error)
+        say_error(OSError(error.errno, error.strerror, "run/embeddings.npy"))
+    assert capsys.readouterr().err == (
+        f"hfal: error: a file, maybe of a cache, {end} far are safe\n"
+        f"hfal: error: 'run/embeddings.npy' {end} far are safe\n"
+    )
+
+
 def test_a_scripts_errors_are_said_like_those_of_the_command() -> None:
     code = "from hfal.utils.output import show_errors; from hfal.errors import *; show_errors(); raise {}"
     known, unknown = (
