@@ -454,12 +454,14 @@ def _read(
     features |= dict.fromkeys(shown_columns.values(), SHOWN)
     if unlabeled is not None:
         rows += _unlabeled_rows(store, unlabeled, labeled, text_columns, shown_columns, of_raw_text)
-    for what, names_of in (("text column", text_columns), ("column", shown_columns)):
-        for name, column in names_of.items():
-            if name != column:
-                logger.warning(
-                    "the %s %r is called %r in the export, which has a %r of its own", what, name, column, name
-                )
+    for name, column in text_columns.items():
+        if name != column:
+            logger.warning(
+                "the text column %r is called %r in the export, which has a %r of its own", name, column, name
+            )
+    for name, column in shown_columns.items():
+        if name != column:
+            logger.warning("the column %r is called %r in the export, to tell it from one of hfal's", name, column)
     features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
     features["label"] = store.kind.feature(store.info.label_names)
     features |= {column: value(dtype) for column, dtype in _PROVENANCE.items()}

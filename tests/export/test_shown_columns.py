@@ -30,10 +30,11 @@ def shown_run(run_dir: Path, of_tags: bool = False) -> Store:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_they_are_columns_of_every_table(tmp_path, format):
+def test_they_are_columns_of_every_table(tmp_path, caplog, format):
     shown_run(tmp_path / "run")
     file = tmp_path / f"labels.{format}"
     export_labels(tmp_path / "run", file)
+    assert "the column 'comment' is called 'shown_comment' in the export" in caplog.text
     if format == "jsonl":  # of which `load_dataset` takes such texts for times
         read = [*map(json.loads, file.read_text("utf-8").splitlines())]
     else:
