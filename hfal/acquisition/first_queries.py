@@ -148,7 +148,7 @@ class FirstQueries:
         They have some `SEED_TOKENS` tokens and are drawn at random, so that nobody waits long for the first question.
         (Embeddings of entities are of the whole text here: nobody has said yet what an entity is.)
         """
-        if not self.needs_embeddings or self.sources.own is None or self._has_seed_set():
+        if not self.needs_embeddings or self.sources.own is None or self.has_seed_set():
             return np.empty(0, np.int64)
         positions = self.budget.affordable()
         drawn = self._rng(8).permutation(len(positions))
@@ -185,7 +185,7 @@ class FirstQueries:
 
     def propose_seed_set(self) -> Query | None:
         """Record the seed set; nothing if one is still being asked, or is there already."""
-        if self._has_seed_set():
+        if self.has_seed_set():
             return None
         # A seed set of which every example was skipped is followed by another one.
         attempt = sum(q.purpose == "seed" for q in self.pool.store.queries())
@@ -219,7 +219,8 @@ class FirstQueries:
             self.pool, "seed", 0, self.seed_strategy, chosen, seed=self.options.seed, model=model, settings=settings
         )
 
-    def _has_seed_set(self) -> bool:
+    def has_seed_set(self) -> bool:
+        """Return whether a seed set is being asked, or there are labels to train on."""
         asking = any(query.purpose == "seed" for query in self.pool.store.open_queries())
         return asking or bool(self.pool.training_labels())
 

@@ -60,8 +60,11 @@ def record_query(
             score=None if scores is None else float(scores[rank]),
             suggestion=None if suggested is None else suggested[rank][0],
             confidence=None if suggested is None else suggested[rank][1],
+            shown=shown,
         )
-        for rank, (position, texts) in enumerate(zip(chosen, pool.texts(chosen), strict=True))
+        for rank, (position, texts, shown) in enumerate(
+            zip(chosen, pool.texts(chosen), pool.shown(chosen), strict=True)
+        )
     )
     query = Query(
         round=round_number,

@@ -25,13 +25,14 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
     """A query as annotators see it: what nobody has answered yet."""
     answered = store.current_answers()
     plan, info = store.plan or RunPlan(), store.info
+    shown = store.shown_values()
     return OpenQuery(
         number=query.number,
         purpose=query.purpose,
         round=query.round,
         size=len(query.examples),
         questions=tuple(
-            Question(e.example_id, e.texts, e.suggestion, e.confidence)
+            Question(e.example_id, e.texts, e.suggestion, e.confidence, shown.get(e.example_id, {}))
             for e in query.examples
             if e.example_id not in answered
         ),
@@ -48,6 +49,8 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
         words_bought=store.words_bought(),
         may_wait=may_wait,
         file_log=FileLog(store),
+        shown_columns=tuple(store.shown_columns),
+        shown_of=lambda example_id: shown.get(example_id, {}),
     )
 
 

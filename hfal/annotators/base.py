@@ -1,7 +1,7 @@
 """The protocol of an annotator, and the queries that it is asked. Annotators know neither models nor strategies."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,13 +20,20 @@ class Question:
 
     Where a text may have several labels the suggestion is a list of them. Where words are tagged there is one text, as
     a string or in words (`hfal.tasks.words.words_of` has the words of either), and the suggestion is a list with a tag
-    for each.
+    for each. Beside the texts there may be values of other columns, `shown`, by column and as text: what the run's
+    user asked to be shown, and the example has.
     """
 
     example_id: str
     texts: Texts
     suggestion: str | Sequence[str] | None = None
     confidence: float | None = None
+    shown: Mapping[str, str] = field(default_factory=dict)
+
+
+def _nothing(example_id: str) -> dict[str, str]:
+    """Return what is shown beside the texts of an example where nothing is."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ class OpenQuery:
         may_wait: Whether there is time to wait for a person. Where other processes wait for the answers there is none:
             give the answers that are there, and leave the rest to `waiting_for`.
         file_log: What was read of the files of queries so far, if that is kept.
+        shown_columns: The columns whose values are shown beside the texts, in this order.
+        shown_of: The values of these of any example that was ever asked about, by its id; those that it has.
     """
 
     number: int
@@ -76,6 +85,8 @@ class OpenQuery:
     words_bought: int = 0
     may_wait: bool = True
     file_log: "FileLog | None" = None
+    shown_columns: tuple[str, ...] = ()
+    shown_of: Callable[[str], Mapping[str, str]] = _nothing
 
     @property
     def kind(self) -> Kind:
@@ -84,7 +95,11 @@ class OpenQuery:
 
 
 class Annotator(Protocol):
-    """Whoever answers queries."""
+    """Whoever answers queries.
+
+    Where an annotator has an attribute `answers_now` that is true, somebody sits there who would have to wait:
+    held-out examples, for which no embeddings are needed, are asked before a seed set is picked by embeddings.
+    """
 
     name: str
     """Recorded with every answer that does not name its annotator itself."""

@@ -73,6 +73,7 @@ def import_run(
             data = str(imported_data(Path(os.path.realpath(run_dir))))
             names = {"labels": history.label_names} if history.label_names else {}
             about = {"data": data, "task": history.task, "text": history.text_columns, **names, "id": "id"}
+            about |= {"show": list(history.shown_columns)} if history.shown_columns else {}
             write_options(config_file(folder), about)
             with contextlib.closing(Store(folder)) as store:
                 keep_published_options(store)

@@ -34,6 +34,7 @@ _SAY_NOTHING_ABOUT_A_RUN = (
     "annotator",
     "annotator_name",
     "hide_suggestions",
+    "show",
     "output_dir",
     "embeddings_dir",
     "stop",

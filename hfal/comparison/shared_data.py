@@ -70,6 +70,7 @@ def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> Share
         if (folder / _OPTIONS_NAME).is_file():  # the drawn part may have fewer labels than all of the data
             for name, value in json.loads((folder / _OPTIONS_NAME).read_text("utf-8")).items():
                 setattr(al, name, value)
+    al.show = []  # nobody is shown anything
     with tempfile.TemporaryDirectory() as nothing:
         found = load_data(al, nothing, seed)
     al.task, al.text, al.labels = found.task, found.text, found.labels

@@ -73,6 +73,13 @@ class ActiveLearningArguments:
     id: str | None = field(
         default=None, metadata={"help": "Column of unique ids; made from the text without it.", "metavar": "COLUMN"}
     )
+    show: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Other columns, to be shown beside the text and kept in exports: date,author.",
+            "metavar": "COLUMN",
+        },
+    )
     split: str = field(default="train", metadata={"help": "The split that is the pool.", "metavar": "NAME"})
     pool_size: int | None = field(
         default=None, metadata={"help": "Use only so many examples, drawn at random. Default: all."}
@@ -376,7 +383,8 @@ class TrainingOptions:
 
 
 GROUPS = {
-    "data": "data task text label labels thresholds id split pool_size eval_split eval_size data_config data_filter",
+    "data": "data task text label labels thresholds id show split pool_size eval_split eval_size data_config "
+    "data_filter",
     "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",

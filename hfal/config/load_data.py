@@ -16,6 +16,7 @@ import numpy as np
 
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.references import has_no_splits, load_split
+from hfal.data.shown_columns import check_shown_columns
 from hfal.errors import ArgumentError, NoRunError
 from hfal.export.hub import hub_name
 from hfal.export.labels import check_export_target
@@ -74,7 +75,8 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
     _check_options(al)
     check_no_comparison(Path(run_dir))
     text = _text_columns(al)
-    source = _read_split(al, al.split, text, al.labels)
+    source = _read_split(al, al.split, text, al.labels, al.show)
+    check_shown_columns(source.data, al.show, text, al.label, "--show")
     kind = kind_of(al.task or _inferred_task(al, source))
     _check_options_of_kind(al, kind, run_dir)
     if al.labels is not None:
@@ -150,10 +152,12 @@ def _text_columns(al: ActiveLearningArguments) -> list[str]:
     return ["tokens"] if al.text == ["text"] and of_words and is_conll else al.text
 
 
-def _read_split(al: ActiveLearningArguments, split: str, text: list[str], names: Sequence[str] | None) -> Source:
+def _read_split(
+    al: ActiveLearningArguments, split: str, text: list[str], names: Sequence[str] | None, shown: Sequence[str] = ()
+) -> Source:
     """The rows of a split that pass the filter."""
     column, _, value = (al.data_filter or "").partition("=")
-    data = load_split(al.data, split, al.data_config, [*text, *filter(None, [al.label, al.id, column])])
+    data = load_split(al.data, split, al.data_config, [*text, *filter(None, [al.label, al.id, column]), *shown])
     rows: Sequence[int] = range(len(data))
     if column:
         rows = [row for row, cell in enumerate(data[column][:]) if str(cell) == value]

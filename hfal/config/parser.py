@@ -72,7 +72,7 @@ def option_help(
 
 def _help_of(option: dataclasses.Field) -> str:
     default = default_of(option)
-    if default in (None, False, dataclasses.MISSING):
+    if default in (None, False, [], dataclasses.MISSING):
         return str(option.metadata["help"])
     shown = ",".join(default) if isinstance(default, list) else f"{default:g}" if _type(option) == "float" else default
     return f"{option.metadata['help']} Default: {shown}."

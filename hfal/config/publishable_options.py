@@ -17,7 +17,7 @@ _OF_NO_USE = (  # to run it again
     "export_language",
 )
 _NEVER_PUBLISHED = (*_OF_NO_USE, "data_filter")
-_NEVER_PATHS = ("labels", "thresholds", "text", "label", "id", "stop", "strategy")  # whatever they look like
+_NEVER_PATHS = ("labels", "thresholds", "text", "label", "id", "show", "stop", "strategy")  # whatever they look like
 
 
 def publishable_options(options: Mapping[str, Any], others: Sequence[str]) -> PublishedOptions:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hfal.data.shown_columns import all_shown_values, shown_values
 from hfal.errors import ArgumentError
 from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
@@ -95,18 +96,28 @@ class Examples:
         text_columns: The columns with texts.
         id_column: The column with ids, if there is one.
         of_words: Whether texts may be lists of words.
+        show_columns: Other columns, whose values are shown beside the texts and say nothing of what an example is.
 
     Attributes:
         hashes: A hash of the texts of each example, bytes[N, 10].
         ids: The id of each example, strings[N].
+        show_columns: As they were given.
 
     Raises:
         ArgumentError: A text or an id is missing, or an id is there twice.
     """
 
-    def __init__(self, dataset: datasets.Dataset, text_columns: Sequence[str], id_column: str | None, of_words: bool):
+    def __init__(
+        self,
+        dataset: datasets.Dataset,
+        text_columns: Sequence[str],
+        id_column: str | None,
+        of_words: bool,
+        show_columns: Sequence[str] = (),
+    ):
         self._dataset = dataset
         self._text_columns = text_columns
+        self.show_columns = list(show_columns)
         self.hashes = hash_texts(dataset, text_columns, of_words)
         self.ids: pa.Array = make_ids(dataset, self.hashes, id_column)
 
@@ -158,6 +169,14 @@ class Examples:
     def examples(self) -> Iterator[tuple[str, Texts]]:
         """Yield id and texts, by column, of every example, in the order of the rows."""
         return examples_of(self._dataset, self._text_columns, self.ids)
+
+    def shown(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str]]:
+        """Return the values of `show_columns` in some rows, by column, as text."""
+        return shown_values(self._dataset, self.show_columns, positions)
+
+    def all_shown(self) -> Iterator[dict[str, str]]:
+        """Yield what `shown` returns for every example, in the order of the rows."""
+        return all_shown_values(self._dataset, self.show_columns)
 
     def some_ids(self, positions: Sequence[int] | np.ndarray) -> str:
         """Return the first few ids of some rows, for a message."""

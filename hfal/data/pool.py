@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
 from hfal.data.identity import Examples
-from hfal.data.run_checks import check_run_directory
+from hfal.data.run_checks import check_run_directory, record_shown
+from hfal.data.shown_columns import check_shown_columns
 from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
 from hfal.store.records import Answer
 from hfal.store.run_info import UNITS
@@ -73,6 +74,10 @@ class Pool:
             For multi-label classification, from which probability on a label is suggested: for all labels, or by
             name; 0.5 by default. The attribute of this name has it for every label, for
             `hfal.tasks.metrics.label_set_metrics`.
+        show_columns (sequence of `str`, *optional*):
+            Other columns (a date, an author, a number), whose values annotators see beside the texts and exports
+            have. They are no texts: no model sees them, and they may change. By default those that the run was
+            started with before, if there are any; `()` for none.
 
     Raises:
         TypeError: `dataset` is not a `datasets.Dataset`.
@@ -90,6 +95,7 @@ class Pool:
         id_column: str | None = None,
         task: str | None = None,
         thresholds: float | Mapping[str, float] | None = None,
+        show_columns: Sequence[str] | None = None,
     ):
         if not isinstance(dataset, datasets.Dataset):
             raise TypeError(
@@ -110,11 +116,19 @@ class Pool:
         self.task = make_task(task, dataset, self.text_columns, label_column, label_names, thresholds)
         self.label_names = self.task.label_names
         self.thresholds = self.task.thresholds
-        self._examples = Examples(dataset, self.text_columns, id_column, self.task.words is not None)
+        if show_columns is not None:
+            check_shown_columns(dataset, show_columns, self.text_columns, label_column)
+        self._examples = Examples(
+            dataset, self.text_columns, id_column, self.task.words is not None, show_columns or ()
+        )
         self.ids: pa.Array = self._examples.ids
         self.run_dir = Path(os.path.realpath(run_dir))
         if is_main():
+            if show_columns is None and set(before := self.store.shown_columns) <= set(dataset.column_names):
+                self._examples.show_columns = before
             check_run_directory(self.store, self._examples, self.task, label_column)
+            if show_columns is not None or self.show_columns:
+                record_shown(self.store, self._examples)
             if rank_and_size()[1] > 1 and self.store.pool_fingerprint != self.fingerprint:
                 with self.store.own():
                     self.store.set_pool_fingerprint(self.fingerprint)  # for which the others wait
@@ -142,8 +156,8 @@ class Pool:
             source: A folder that `export_labels(..., unlabeled=pool, answers=True)` has written, or the name of a data
                 set on the Hub with these files, also with `hub:` before it.
             run_dir: The new run directory.
-            prepare: Gets the examples, with `id` and the text columns, and returns them with the columns that the
-                model takes: `lambda rows: rows.map(tokenize, batched=True)`.
+            prepare: Gets the examples, with `id`, the text columns and those that are shown beside them, and returns
+                them with the columns that the model takes: `lambda rows: rows.map(tokenize, batched=True)`.
             thresholds: As for `Pool`.
             revision: Of a data set on the Hub.
             token: For the Hub.
@@ -184,6 +198,11 @@ class Pool:
                 )
             time.sleep(0.05)
         return store
+
+    @property
+    def show_columns(self) -> list[str]:
+        """The columns whose values are shown beside the texts."""
+        return self._examples.show_columns
 
     def _check_column(self, argument: str, column: str | None) -> None:
         if column is not None and column not in self.dataset.column_names:
@@ -240,6 +259,14 @@ class Pool:
     def examples(self) -> Iterator[tuple[str, Texts]]:
         """Yield id and texts, by column, of every example, in the order of the dataset."""
         return self._examples.examples()
+
+    def shown(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str]]:
+        """Return the values of `show_columns` in some rows, by column, as text; without those that are missing."""
+        return self._examples.shown(positions)
+
+    def all_shown(self) -> Iterator[dict[str, str]]:
+        """Yield what `shown` returns for every example, in the order of the dataset."""
+        return self._examples.all_shown()
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -453,7 +480,8 @@ class Pool:
             position = self.position(answer.example_id)
         except KeyError as error:
             raise AnnotationError(str(error.args[0])) from None
-        return self.store.record(answer, self.content(position), self.texts([position])[0])
+        (texts,), (shown,) = self.texts([position]), self.shown([position])
+        return self.store.record(answer, self.content(position), texts, shown)
 
     def push_to_hub(self, repo_id: str, *, unlabeled: bool = False, **options: Any) -> str:
         """Publish the labels as a data set on the Hub, in one commit, with a card that says how they were made.

@@ -142,3 +142,26 @@ def _record_given_labels(store: Store, examples: Examples, task: Task, label_col
                 )
             )
         logger.info("%d examples of the pool came with a label", len(rows))
+
+
+def record_shown(store: Store, examples: Examples) -> None:
+    """Record which columns are shown, and their values of all examples that were queried or labeled.
+
+    So a run that was begun without them has them everywhere. They are no texts: where the data has another value now,
+    that holds, and no label is in doubt.
+
+    Args:
+        store: The run's store.
+        examples: All that were queried or labeled, and others.
+    """
+    columns = examples.show_columns
+    if not columns and not store.shown_columns:
+        return
+    recorded = list(store.contents())
+    known = store.shown_values()
+    rows = pc.index_in(pa.array(recorded, pa.string()), value_set=examples.ids).to_pylist()
+    found = dict(zip(recorded, examples.shown(rows), strict=True)) if columns else {}
+    changed = {i: of for i, of in found.items() if of != known.get(i, {})}
+    if changed or store.shown_columns != columns:
+        with store.own():
+            store.set_shown(columns, found)

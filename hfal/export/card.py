@@ -23,6 +23,7 @@ from hfal.export.history import OWN_NAMES, published_model, run_id
 from hfal.store.learning_curve import metric_names
 from hfal.store.records import DATASET, Query, RoundRecord
 from hfal.store.run_info import RunPlan
+from hfal.store.shown_columns import names_in_files
 from hfal.store.store import Store
 from hfal.tasks.kinds import Kind
 from hfal.utils.markdown import code, fenced, plain, table
@@ -55,6 +56,7 @@ _COLUMNS = {
     "al_comment": "What the annotator had to say about it",
     "al_labeled_at": "Since when the label holds (UTC)",
 }
+_SHOWN = "No text to be labeled: a column of the data that was shown beside it, as text"
 _ANSWER_COLUMNS = {
     "answer": "Its number, in the order in which the answers were given",
     "id": "The example",
@@ -127,7 +129,7 @@ def dataset_card(
             files=_file_table(splits, answers if answers.is_file() else None, rows),
             answers=answers.is_file(),
             labels=_label_table(store, splits),
-            columns=_column_table(columns, _COLUMNS),
+            columns=_column_table(columns, _COLUMNS | dict.fromkeys(_shown_columns(store), _SHOWN)),
             answer_columns=_column_table(_features(answers), _ANSWER_COLUMNS) if answers.is_file() else "",
             provenance="al_query" in columns,
             picture=PICTURE if (folder / PICTURE).is_file() else None,
@@ -327,6 +329,13 @@ def _features(file: Path) -> dict[str, Any]:
 
     features: dict[str, Any] = json.loads(pq.read_schema(file).metadata[b"huggingface"])["info"]["features"]
     return features
+
+
+def _shown_columns(store: Store) -> list[str]:
+    """How an export calls the columns that are shown beside the texts."""
+    some_id = next(iter(store.contents()), None)
+    texts = [] if some_id is None else store.texts(some_id)
+    return list(names_in_files(store.shown_columns, texts).values())
 
 
 def _row_count(file: Path) -> int:

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +15,7 @@ from typing import IO, Any
 import yaml
 
 from hfal.errors import ArgumentError
+from hfal.store.shown_columns import names_in_files
 from hfal.tasks.conll import read_sentences, write_sentence
 from hfal.tasks.label_set import join_label_set
 from hfal.utils.csv_files import csv_lines, csv_rows, restore
@@ -38,6 +39,7 @@ def list_of(feature: Feature) -> Feature:
 
 
 WORDS = list_of(value("string"))
+SHOWN = value("string")  # of columns that are shown beside the texts
 TIME = value("timestamp[us, tz=UTC]")
 
 FORMATS = ("parquet", "jsonl", "csv", "conll")
@@ -100,9 +102,11 @@ def _label_names(columns: Columns) -> list[str]:
 
 def _conll(file: IO[bytes], columns: Columns, rows: Iterable[Row]) -> None:
     lists = [column for column, feature in columns.items() if feature is WORDS]  # the words come first
+    shown = names_in_files([column for column, f in columns.items() if f is SHOWN], [], as_comments=True)
     for row in rows:
         words = next(row[column] for column in lists if row.get(column) is not None)
-        file.write(write_sentence(words, [[tag] for tag in row["label"]], {"id": row["id"]}).encode())
+        beside = {name: row[column] for column, name in shown.items() if row.get(column) is not None}
+        file.write(write_sentence(words, [[tag] for tag in row["label"]], {"id": row["id"], **beside}).encode())
 
 
 def _parquet(file: IO[bytes], columns: Columns, rows: Sequence[Row]) -> None:
@@ -259,13 +263,14 @@ def check_folder(folder: Path, earlier: Sequence[Path]) -> None:
             )
 
 
-def is_earlier_export(file: Path, columns: Sequence[list[str]], known: set[str]) -> bool:
+def is_earlier_export(file: Path, columns: Sequence[list[str]], known: set[str], shown: Collection[str] = ()) -> bool:
     """Whether a file has nothing in it but what an export of this run may have had.
 
     Args:
         file: The file.
         columns: The columns that it may have.
         known: The ids of the run's examples.
+        shown: Columns that it may have beside these, which were shown with the texts, now or once.
     """
     if not file.is_file():
         return False
@@ -275,7 +280,7 @@ def is_earlier_export(file: Path, columns: Sequence[list[str]], known: set[str])
         if file.name == HISTORY:
             return set(json.loads(file.read_bytes())["contents"]) <= known
         read_ids = _IDS[FORMAT_OF_ENDING[file.suffix.lower()]]
-        return any(_all_known(read_ids(file, names), known) for names in columns)
+        return any(_all_known(read_ids(file, names, shown), known) for names in columns)
     except (ValueError, RecursionError, KeyError, TypeError, csv.Error):
         return False
 
@@ -287,44 +292,53 @@ def _all_known(ids: Iterator[str], known: set[str]) -> bool:
         return False
 
 
-def _ids_in_parquet(file: Path, columns: list[str]) -> Iterator[str]:
+def _check_columns(found: Iterable[str], columns: list[str], shown: Collection[str]) -> None:
+    if [name for name in found if name not in shown] != columns:
+        raise ValueError("other columns")
+
+
+def _ids_in_parquet(file: Path, columns: list[str], shown: Collection[str]) -> Iterator[str]:
     import pyarrow.parquet as pq
 
-    if pq.read_schema(file).names != columns:
-        raise ValueError("other columns")
+    _check_columns(pq.read_schema(file).names, columns, shown)
     yield from pq.read_table(file, columns=["id"])["id"].to_pylist()
 
 
-def _ids_in_jsonl(file: Path, columns: list[str]) -> Iterator[str]:
+def _ids_in_jsonl(file: Path, columns: list[str], shown: Collection[str]) -> Iterator[str]:
     with open(file, encoding="utf-8", newline="\n") as lines:
         for line in lines:
             row = json.loads(line)
-            if not isinstance(row, dict) or list(row) != columns:
-                raise ValueError("other columns")
+            if not isinstance(row, dict):
+                raise ValueError("no object")
+            _check_columns(row, columns, shown)
             yield str(row["id"])
 
 
-def _ids_in_csv(file: Path, columns: list[str]) -> Iterator[str]:
-    header = codecs.BOM_UTF8 + "".join(csv_lines(columns, [])).encode()
-    with open(file, "rb") as stream:
-        if stream.read(len(header)) != header:
-            raise ValueError("other columns")
-        for _, row in csv_rows(stream.read().decode()):
-            yield restore("".join(row[:1]))
+def _ids_in_csv(file: Path, columns: list[str], shown: Collection[str]) -> Iterator[str]:
+    content = file.read_bytes()
+    if not content.startswith(codecs.BOM_UTF8):
+        raise ValueError("not as hfal writes it")
+    rows = csv_rows(content.removeprefix(codecs.BOM_UTF8).decode())
+    _check_columns(map(restore, next(rows, (0, []))[1]), columns, shown)
+    for _, row in rows:
+        yield restore("".join(row[:1]))
 
 
-def _ids_in_conll(file: Path, columns: list[str]) -> Iterator[str]:
+def _ids_in_conll(file: Path, columns: list[str], shown: Collection[str]) -> Iterator[str]:
+    comments = {"id", *names_in_files(shown, [], as_comments=True).values()}
     content = file.read_bytes().decode()
     sentences = list(read_sentences(content, os.fspath(file)))
     if content != "".join(write_sentence(s.words, s.columns, s.comments) for s in sentences):
         raise ValueError("other lines")
     for sentence in sentences:
-        if list(sentence.comments) != ["id"] or any(len(tags) != 1 for tags in sentence.columns):
+        if list(sentence.comments)[:1] != ["id"] or not comments.issuperset(sentence.comments):
+            raise ValueError("other comments")
+        if any(len(tags) != 1 for tags in sentence.columns):
             raise ValueError("other columns")
         yield sentence.comments["id"]
 
 
-_IDS: dict[str, Callable[[Path, list[str]], Iterator[str]]] = {
+_IDS: dict[str, Callable[[Path, list[str], Collection[str]], Iterator[str]]] = {
     "parquet": _ids_in_parquet,
     "jsonl": _ids_in_jsonl,
     "csv": _ids_in_csv,

@@ -51,6 +51,7 @@ class History:
         rounds: All rounds.
         answers: The log.
         pool_size: How many examples the pool has; `None` if the export does not have all of them.
+        shown_columns: The columns that are shown beside the texts, as they are called in the export.
     """
 
     task: str
@@ -62,6 +63,7 @@ class History:
     rounds: list[RoundRecord]
     answers: list[Answer]
     pool_size: int | None
+    shown_columns: Sequence[str] = ()
 
 
 def pseudonyms(answers: Iterable[Answer]) -> dict[str, str]:
@@ -99,7 +101,9 @@ def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
     ]
 
 
-def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None) -> dict[str, Any]:
+def history_of(
+    store: Store, text_columns: Iterable[str], shown_columns: Iterable[str], pool_size: int | None
+) -> dict[str, Any]:
     """Return everything about a run but its answers, as JSON has it.
 
     Texts are left out, since they are in the tables, and so are paths.
@@ -107,6 +111,7 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
     Args:
         store: The run's store.
         text_columns: How the export calls the columns with texts.
+        shown_columns: How it calls those that are shown beside them.
         pool_size: How many examples the export has, if it has all of the pool.
     """
     queries = []
@@ -122,6 +127,7 @@ def history_of(store: Store, text_columns: Iterable[str], pool_size: int | None)
         "scheme": store.info.scheme,
         "label_names": list(store.info.label_names),
         "text_columns": list(text_columns),
+        "shown_columns": list(shown_columns),
         "pool_size": pool_size,
         "queries": queries,
         "rounds": [asdict(record) for record in store.rounds()],
@@ -168,6 +174,7 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
         for a in answers
     ]
     about = {name: written[name] for name in ("task", "scheme", "label_names", "text_columns", "pool_size")}
+    about["shown_columns"] = written.get("shown_columns", [])  # which an older hfal did not write
     rounds = [
         RoundRecord(
             **{name: record[name] for name in _OF_ROUNDS if name in record}

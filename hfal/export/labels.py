@@ -1,5 +1,6 @@
 """Export the labels of a run as a dataset that can be read without hfal, each with its text and its history."""
 
+import itertools
 import os
 import re
 import tempfile
@@ -16,6 +17,7 @@ from hfal.export.files import (
     FORMAT_OF_ENDING,
     FORMATS,
     HISTORY,
+    SHOWN,
     SPLITS,
     WORDS,
     WRITERS,
@@ -36,6 +38,7 @@ from hfal.export.files import (
 )
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
 from hfal.store.records import DATASET, Answer, Queried, Query
+from hfal.store.shown_columns import names_in_files
 from hfal.store.store import Store, reading
 from hfal.tasks.kinds import Kind
 from hfal.tasks.spans import spans_from_tags
@@ -67,7 +70,10 @@ _UNFIT = {"csv": "CSV has no place for", "conll": "CoNLL files are for"}
 
 
 class HasExamples(Protocol):
-    """The texts of a whole pool: a `Pool`, or `hfal.data.identity.Examples`, which needs no torch."""
+    """The texts of a whole pool: a `Pool`, or `hfal.data.identity.Examples`, which needs no torch.
+
+    Both have `all_shown` too, without which the columns that are shown beside texts are empty where nobody was asked.
+    """
 
     def examples(self) -> Iterator[tuple[str, Texts]]:
         """Yield id and texts, by column, of every example."""
@@ -91,6 +97,7 @@ def export_labels(
 
     - `id`, the text columns under their own names (with `text_` in front where one has the name of another column
       here), and `label`, the name of the label;
+    - the columns that are shown beside the texts, as text, under their own names (or with `shown_` in front);
     - `al_split`: `"test"` for an example that is held out, `"unlabeled"` for one without a label, else `"train"`;
     - `al_query`, `al_round`, `al_rank`, `al_score`, `al_strategy`, `al_suggestion`, `al_confidence`: the query that
       asked for the label, the round whose model made it (0 if none was trained yet), the example's place in it (0
@@ -116,8 +123,8 @@ def export_labels(
     - Parquet: in `datasets` the `label` is a `ClassLabel` with the run's names, or a `List` of them; the times are
       timestamps.
     - JSON Lines: names, ISO 8601, and `null` for a score that is infinite. Texts are unchanged in both.
-    - CoNLL (tags only): each word with its tag, and the sentence's `# id = ` before it; of odd words see
-      `hfal.tasks.conll`. Nothing else is in it.
+    - CoNLL (tags only): each word with its tag, and the sentence's `# id = ` before it, with such a line for each
+      column that is shown beside the texts; of odd words see `hfal.tasks.conll`. Nothing else is in it.
     - CSV (not for tags): UTF-8 with the mark by which spreadsheets know it. An apostrophe stands before all that a
       spreadsheet might run as a formula (see `hfal.utils.csv_files`); else the texts are unchanged. A set of labels is
       one cell, `LOC | PER` or `none` (see `hfal.tasks.label_set`). CSV has no types, so that readers guess:
@@ -239,15 +246,17 @@ def prepare_export(
     _check_kind(store, format, to)
     everything = store.answers()
     names = {} if annotator_names else pseudonyms(everything)
-    columns, rows, text_columns = _read(store, names, unlabeled)
+    columns, rows, text_columns, shown_columns = _read(store, names, unlabeled)
     known = {*store.contents(), *(row["id"] for row in rows)}
     log, history = [], {}
     if answers:
         log = answer_rows(_renamed(everything, names))
-        history = history_of(store, text_columns.values(), len(rows) if unlabeled is not None else None)
+        pool_size = len(rows) if unlabeled is not None else None
+        history = history_of(store, text_columns.values(), shown_columns.values(), pool_size)
     if not comments:
         rows, log = _without(rows, "al_comment"), _without(log, "comment")
-    all_columns = list(columns)
+    all_columns = [name for name, feature in columns.items() if feature is not SHOWN]
+    ever_shown = {*names_in_files(store.columns_ever_shown(), text_columns.values()).values(), *shown_columns.values()}
     columns = {name: f for name, f in columns.items() if not _is_left_out(name, provenance, comments)}
     log_columns = {name: value(dtype) if dtype else columns["label"] for name, dtype in ANSWER_COLUMNS.items()}
     try:
@@ -264,7 +273,7 @@ def prepare_export(
         is_ours = path / HISTORY in earlier and is_earlier_export(path / HISTORY, [], known)
         possible = [*_possible_columns(all_columns, is_ours), list(log_columns)]
         for file in earlier:
-            if not is_earlier_export(file, possible, known):
+            if not is_earlier_export(file, possible, known, ever_shown):
                 # Whose unlabeled texts those are, only the pool knows.
                 what = "no export of this run" if file.stem != "unlabeled" or unlabeled else "may be anybody's"
                 more = "" if what.startswith("no") else "pass unlabeled= (--unlabeled) to write it anew, "
@@ -403,8 +412,8 @@ def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
 
 def _read(
     store: Store, names: Mapping[str, str], unlabeled: HasExamples | None
-) -> tuple[dict[str, Feature], list[Row], dict[str, str]]:
-    """Return the columns with their types, the rows, and the name of each text column in them."""
+) -> tuple[dict[str, Feature], list[Row], dict[str, str], dict[str, str]]:
+    """Return the columns with their types, the rows, and the names of text columns and of shown columns in them."""
     current = [answer for answer in store.current_answers().values() if answer.label is not None]
     labeled = {answer.example_id: answer for answer in _renamed(current, names)}
     if not labeled:
@@ -438,19 +447,27 @@ def _read(
         if answer.annotator != DATASET:
             row["al_labeled_at"] = answer.time
         rows.append(row)
+    shown_columns = names_in_files(store.shown_columns, text_columns.values())
+    shown = store.shown_values()
+    for row in rows:
+        row |= {shown_columns[name]: value for name, value in shown.get(row["id"], {}).items()}
+    features |= dict.fromkeys(shown_columns.values(), SHOWN)
     if unlabeled is not None:
-        rows += _unlabeled_rows(store, unlabeled, labeled, text_columns, of_raw_text)
+        rows += _unlabeled_rows(store, unlabeled, labeled, text_columns, shown_columns, of_raw_text)
     for name, column in text_columns.items():
         if name != column:
             logger.warning(
                 "the text column %r is called %r in the export, which has a %r of its own", name, column, name
             )
+    for name, column in shown_columns.items():
+        if name != column:
+            logger.warning("the column %r is called %r in the export, to tell it from one of hfal's", name, column)
     features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
     features["label"] = store.kind.feature(store.info.label_names)
     features |= {column: value(dtype) for column, dtype in _PROVENANCE.items()}
     if store.kind.lists:
         features["al_suggestion"] = WORDS
-    return features, rows, text_columns
+    return features, rows, text_columns, shown_columns
 
 
 def _unlabeled_rows(
@@ -458,11 +475,13 @@ def _unlabeled_rows(
     pool: HasExamples,
     labeled: Mapping[str, Answer],
     text_columns: Mapping[str, str],
+    shown_columns: Mapping[str, str],
     of_raw_text: Sequence[str],
 ) -> list[Row]:
     """Return the rows of all examples that have no label."""
     rows, missing = [], {*labeled, *store.contents()}
-    for example_id, texts in pool.examples():
+    of_all = pool.all_shown() if hasattr(pool, "all_shown") else itertools.repeat({})
+    for (example_id, texts), shown in zip(pool.examples(), of_all, strict=False):
         missing.discard(example_id)
         if example_id in labeled:
             continue
@@ -472,6 +491,7 @@ def _unlabeled_rows(
             )
         row: Row = {"id": example_id, "al_split": "unlabeled"}
         row |= {text_columns[name]: text for name, text in texts.items()}
+        row |= {shown_columns[name]: value for name, value in shown.items() if name in shown_columns}
         for text in texts.values():
             if of_raw_text and isinstance(text, str):
                 row["tokens"] = words_of(text)

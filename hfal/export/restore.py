@@ -60,7 +60,7 @@ def load_export(
             )
         log = read_log(folder / f"{ANSWERS}.parquet", written)
         texts = read_examples(files, written)
-        rows = _load_rows(files, written["text_columns"])
+        rows = _load_rows(files, written["text_columns"], written.get("shown_columns", []))
         check_labels(written, log, texts)
         history = read_history(written, log)
         held = latest(by_annotator(history.answers)).values()
@@ -71,14 +71,15 @@ def load_export(
     return rows, history
 
 
-def _load_rows(files: Iterable[Path], text_columns: Sequence[str]) -> datasets.Dataset:
-    """Load ids and texts of tables whose columns are checked; what else a table says of itself is not read."""
+def _load_rows(files: Iterable[Path], text_columns: Sequence[str], shown_columns: Sequence[str]) -> datasets.Dataset:
+    """Load ids, texts and what is shown beside them of tables whose columns are checked; all else is not read."""
     text = datasets.Value("string")
     parts = []
     for file in files:
         schema = pq.read_schema(file)
         nested = {name: pa.types.is_nested(schema.field(name).type) for name in text_columns}
         types = {"id": text, **{name: datasets.List(text) if nested[name] else text for name in text_columns}}
+        types |= dict.fromkeys(shown_columns, text)
         features = datasets.Features(types)
         parts.append(datasets.Dataset.from_parquet(str(file), columns=list(types), features=features))
     if any(part.features != parts[0].features for part in parts):
@@ -176,6 +177,7 @@ def _key(answer: Answer) -> tuple[Any, ...]:
 
 def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
     about = [row for row in rows.with_format("arrow")[:].to_pylist() if row["id"] in history.contents]
+    shown = {row["id"]: {c: v for c in history.shown_columns if (v := row.pop(c))} for row in about}
     texts = {row.pop("id"): row for row in about}
     gone = history.contents.keys() - texts.keys()
     if gone:
@@ -188,3 +190,4 @@ def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
         [(a, history.contents[a.example_id], texts[a.example_id]) for a in history.answers],
         exported_rounds=sum(record.finished is not None for record in history.rounds),
     )
+    store.set_shown(history.shown_columns, shown)

@@ -113,6 +113,7 @@ HISTORY_FIELDS = {
     "scheme": _or_null(Field(f"one of {', '.join(SCHEMES)}", lambda v: isinstance(v, str) and v in SCHEMES)),
     "label_names": Field("a list of different names", lambda v: _is_list_of(v, _is_text)),
     "text_columns": Field("a list of different names", lambda v: bool(v) and _is_list_of(v, _NAME.fits)),
+    "shown_columns": Field("a list of different names", lambda v: _is_list_of(v, _is_text), optional=True),
     "pool_size": _or_null(_WHOLE),
     "queries": Field("a list", lambda v: isinstance(v, list)),
     "rounds": Field("a list", lambda v: isinstance(v, list)),
@@ -213,6 +214,9 @@ def read_written(file: Path) -> dict[str, Any]:
     for column in written["text_columns"]:
         if column in _KEPT_COLUMNS:
             raise wrong(HISTORY, "text_columns", column, f"other names than {' and '.join(_KEPT_COLUMNS)}")
+    for column in written.get("shown_columns", []):
+        if column in (*_KEPT_COLUMNS, *written["text_columns"]):
+            raise wrong(HISTORY, "shown_columns", column, "other names than id, label and those of text_columns")
     if kind.of_words and len(written["text_columns"]) != 1:
         raise wrong(HISTORY, "text_columns", written["text_columns"], "one column with sentences")
     _check_rounds(written["rounds"])
@@ -418,7 +422,7 @@ def check_tables(files: Iterable[Path], written: Mapping[str, Any], labels: Mapp
 
 
 def read_examples(files: Iterable[Path], written: Mapping[str, Any]) -> dict[str, tuple[str, Texts]]:
-    """Check ids and texts of all examples, and return those of the ones that were asked about or answered.
+    """Check all examples, and return ids and texts of those that were asked about or answered.
 
     Args:
         files: The tables with the examples.
@@ -428,10 +432,11 @@ def read_examples(files: Iterable[Path], written: Mapping[str, Any]) -> dict[str
         The place and the texts of each, by id.
 
     Raises:
-        ArgumentError: An id or a text is missing, or has another type; an id is there twice; or an example is missing
-            that was asked about.
+        ArgumentError: An id or a text is missing, or has another type, as has a column that is shown beside the texts;
+            an id is there twice; or an example is missing that was asked about.
     """
     kind, columns, contents = kind_of(written["task"]), written["text_columns"], written["contents"]
+    shown_columns = written.get("shown_columns", [])
     in_words = _are_lists_of(_are_texts)
     fits, expected = (
         (lambda t: _are_texts(t) or in_words(t), "texts, or lists of words")
@@ -441,10 +446,15 @@ def read_examples(files: Iterable[Path], written: Mapping[str, Any]) -> dict[str
     found: dict[str, tuple[str, Texts]] = {}
     places: dict[str, str] = {}
     for file in files:
-        types = {"id": (_are_texts, "texts"), **dict.fromkeys(columns, (fits, expected))}
-        for number, row in enumerate(_read_table(file, types), start=1):
+        types = {
+            "id": (_are_texts, "texts"),
+            **dict.fromkeys(shown_columns, (_are_texts, "texts")),
+            **dict.fromkeys(columns, (fits, expected)),
+        }
+        for number, row in enumerate(_read_table(file, types, may_be_empty=shown_columns), start=1):
             place = f"{file.name}, row {number}"
             example_id = row.pop("id")
+            row = {column: text for column, text in row.items() if column not in shown_columns}
             if not example_id:
                 raise wrong(place, "id", example_id, "an id")
             if example_id in places:

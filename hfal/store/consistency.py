@@ -46,6 +46,10 @@ _PROBLEMS = {
                 AND EXISTS (SELECT 1 FROM json_each(label) WHERE value NOT IN (SELECT name FROM names))""",
 }
 
+_SHOWN_PROBLEM = """
+    SELECT 1 FROM texts WHERE shown IS NOT NULL AND (NOT json_valid(shown) OR json_type(shown) <> 'object'
+        OR EXISTS (SELECT 1 FROM json_each(shown) WHERE type <> 'text')) LIMIT 1"""
+
 
 def check_consistency(db: Database) -> None:
     """Check that the tables hold what hfal writes.
@@ -69,6 +73,8 @@ def _problems(db: Database) -> Iterator[str]:
             for table, column in sorted(columns_made - columns)
         )
         yield from (f"there is a trigger {name!r}, which hfal has not made" for name in triggers - triggers_made)
+        if not columns_made - columns and db.read(_SHOWN_PROBLEM):
+            yield "what is shown beside a text is no text"
     for problem, rows in _PROBLEMS.items():
         if db.read(f"{rows} LIMIT 1"):
             yield problem

@@ -60,6 +60,7 @@ class Queried:
             words.
         origin: What made it, where it is none of the user's examples.
         parent: The id of the example that it was made from, if any.
+        shown: Values of other columns by name, as text, which annotators see beside the texts.
     """
 
     example_id: str
@@ -70,6 +71,7 @@ class Queried:
     confidence: float | None = None
     origin: str | None = None
     parent: str | None = None
+    shown: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ What an older hfal has made may be read as it is: columns and tables that it lac
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from hfal.store.answer_log import check_answer
@@ -49,7 +50,8 @@ def insert_query(db: Database, query: Query, time: str, number: int | None = Non
         int(closed),
     )
     for example in query.examples:
-        insert_texts(db, example.example_id, example.content, example.texts, example.origin, example.parent)
+        e = example
+        insert_texts(db, e.example_id, e.content, e.texts, e.origin, e.parent, e.shown)
     db.write_many(
         "INSERT INTO queried (query, rank, example_id, content, score, suggestion, confidence) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -85,8 +87,9 @@ def read_queries(db: Database, condition: str, *values: Any) -> list[Query]:
                         e["score"],
                         load(e["suggestion"]),
                         e["confidence"],
-                        _since_5(e, "origin"),
-                        _since_5(e, "parent"),
+                        _if_there(e, "origin"),
+                        _if_there(e, "parent"),
+                        load(_if_there(e, "shown")) or {},
                     )
                     for e in db.read(examples, row["query"])
                 ),
@@ -131,7 +134,7 @@ def read_answers(db: Database, condition: str, *values: Any) -> list[Answer]:
                 time=_get(row, "time", str),
                 number=_get(row, "answer", int),
                 comment=row["comment"],
-                probability=_since_5(row, "probability"),
+                probability=_if_there(row, "probability"),
             )
             for row in db.read(f"SELECT * FROM answers WHERE {condition} ORDER BY answer", *values)
         ]
@@ -199,17 +202,43 @@ def read_predictions(db: Database, number: int) -> bytes | None:
 
 
 def insert_texts(
-    db: Database, example_id: str, content: str, texts: Texts, origin: str | None = None, parent: str | None = None
+    db: Database,
+    example_id: str,
+    content: str,
+    texts: Texts,
+    origin: str | None = None,
+    parent: str | None = None,
+    shown: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the texts of an example, unless they are there."""
+    """Write the texts of an example, unless they are there, and what is shown beside them, if anything is given."""
     db.write(
-        "INSERT OR IGNORE INTO texts (example_id, content, texts, origin, parent) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO texts (example_id, content, texts, origin, parent, shown) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (example_id, content) DO UPDATE SET shown = coalesce(excluded.shown, shown)",
         example_id,
         content,
         dump(dict(texts)),
         origin,
         parent,
+        dump(dict(shown)) if shown else None,
     )
+
+
+def update_shown(db: Database, example_id: str, shown: Mapping[str, str]) -> None:
+    """Write what is shown beside the texts of an example, in the place of what is there."""
+    db.write("UPDATE texts SET shown = ? WHERE example_id = ?", dump(dict(shown)) if shown else None, example_id)
+
+
+def read_shown(db: Database, condition: str, *values: Any) -> dict[str, dict[str, str]]:
+    """Read what is shown beside the texts of examples that fulfill an SQL condition, by id; not where nothing is.
+
+    Raises:
+        TypeError: It is something else than texts by name.
+    """
+    if _version(db) < 6:
+        return {}
+    rows = f"SELECT example_id, shown FROM texts WHERE shown IS NOT NULL AND ({condition}) ORDER BY rowid"
+    with db.decoding():
+        return {_get(row, "example_id", str): _texts_by_name(row["shown"]) for row in db.read(rows, *values)}
 
 
 def read_contents(db: Database) -> dict[str, str]:
@@ -253,12 +282,23 @@ def _numbers(row: sqlite3.Row, column: str) -> Any:
     return value
 
 
-def _since_5(row: sqlite3.Row, column: str) -> Any:
-    """Return a column that stores of schema 3 and 4 lack."""
+def _texts_by_name(text: str) -> dict[str, str]:
+    value = load(text)
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        raise TypeError(f"shown is {value!r}")
+    return value
+
+
+def _if_there(row: sqlite3.Row, column: str) -> Any:
+    """Return a column that stores of an older schema lack."""
     return row[column] if column in row.keys() else None  # noqa: SIM118, a Row has values, not keys
 
 
 def _has_stability(db: Database) -> bool:
     """Whether the store has the table that one of schema 3 lacks."""
+    return _version(db) > 3
+
+
+def _version(db: Database) -> int:
     (version,) = db.read("PRAGMA user_version")[0]
-    return bool(version > 3)
+    return int(version)

@@ -8,20 +8,22 @@ import sqlite3
 from collections.abc import Callable, Iterator
 
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 _META = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
 _TEXTS = """
--- Of what was asked or came labeled, so that labeling and export need no data set beside this file.
+-- Of what was asked or came labeled, so that labeling and export need no data set beside this file. Values of other
+-- columns are in `shown`, not in `texts`: whoever reads `texts` takes each of them for a text to be labeled.
 CREATE TABLE texts (
     example_id TEXT NOT NULL,
     content TEXT NOT NULL,
     texts TEXT NOT NULL,
     origin TEXT,
     parent TEXT,
+    shown TEXT,
     PRIMARY KEY (example_id, content)
 ) STRICT;
 """
@@ -124,7 +126,9 @@ ALTER TABLE texts ADD COLUMN origin TEXT;
 ALTER TABLE texts ADD COLUMN parent TEXT;
 """
 
-UPGRADES = {3: _STABILITY + _WITHOUT_CHECKS, 4: _WITHOUT_CHECKS}
+_SHOWN = "ALTER TABLE texts ADD COLUMN shown TEXT;\n"
+
+UPGRADES = {3: _STABILITY + _WITHOUT_CHECKS + _SHOWN, 4: _WITHOUT_CHECKS + _SHOWN, 5: _SHOWN}
 """What makes the tables of an older version those of this one."""
 
 

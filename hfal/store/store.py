@@ -36,6 +36,8 @@ from hfal.store.rows import (
     read_predictions,
     read_queries,
     read_rounds,
+    read_shown,
+    update_shown,
 )
 from hfal.store.run_directory import check_no_comparison, check_store_is_not_lost, has_run, store_file
 from hfal.store.run_info import Ended, PoolDraw, PublishedOptions, RunInfo, RunPlan, from_json
@@ -281,7 +283,13 @@ class Store:
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
-    def record(self, answer: Answer, content: str | None = None, texts: Texts | None = None) -> Answer | None:
+    def record(
+        self,
+        answer: Answer,
+        content: str | None = None,
+        texts: Texts | None = None,
+        shown: Mapping[str, str] | None = None,
+    ) -> Answer | None:
         """Append one answer to the log. On return it is on the disk.
 
         What the same annotator already said of the example is not recorded again (`None` is returned), and another
@@ -292,6 +300,7 @@ class Store:
             answer: What was said; `annotator` must be set.
             content: Hash of the texts that the annotator saw; those that were asked about by default.
             texts: These texts, by column.
+            shown: Values of other columns, as text, which exports have beside the texts; none where they are known.
 
         Raises:
             AnnotationError: Nobody was asked about this example, the label is none of the run's, the action is none
@@ -311,7 +320,7 @@ class Store:
             entry = entry_for(replace(answer, label=label, time=utc_now()), before)
             if entry is None:
                 return None
-            insert_texts(self._db, entry.example_id, content, texts)
+            insert_texts(self._db, entry.example_id, content, texts, shown=shown)
             number = insert_answer(self._db, entry, content)
             if entry.action == "undo" and before is not None:
                 self._db.write("UPDATE queries SET closed = 0 WHERE query = ?", before.query)
@@ -351,6 +360,53 @@ class Store:
         if known is None:
             raise KeyError(example_id)
         return known[1]
+
+    @property
+    def shown_columns(self) -> list[str]:
+        """The columns of the data whose values are shown beside the texts, and exported, in this order."""
+        with self._db.decoding():
+            columns = self.meta("shown_columns") or []
+            if not isinstance(columns, list) or not all(isinstance(column, str) for column in columns):
+                raise TypeError(f"shown_columns is {columns!r}")
+        return columns
+
+    def shown_values(self, example_id: str | None = None) -> dict[str, dict[str, str]]:
+        """Return what is known of `shown_columns`, by example and by column, of all examples or of one.
+
+        An example without any such value is left out.
+        """
+        columns = self.shown_columns
+        if not columns:
+            return {}
+        known = read_shown(self._db, "? IS NULL OR example_id = ?", example_id, example_id)
+        found = {i: {column: of[column] for column in columns if column in of} for i, of in known.items()}
+        return {i: of for i, of in found.items() if of}
+
+    def shown(self, example_id: str) -> dict[str, str]:
+        """Return the values of `shown_columns` that an example has, by column; empty for an unknown example."""
+        return self.shown_values(example_id).get(example_id, {})
+
+    def columns_ever_shown(self) -> list[str]:
+        """Return `shown_columns`, and others of which there are values from earlier starts."""
+        known = read_shown(self._db, "TRUE").values()
+        return list(dict.fromkeys([*self.shown_columns, *(column for of in known for column in of)]))
+
+    def set_shown(self, columns: Sequence[str], values: Mapping[str, Mapping[str, str]]) -> None:
+        """Set `shown_columns`, and the values of these of some examples; those of other columns are kept.
+
+        Args:
+            columns: The columns.
+            values: Values by example and by column; a column that an example lacks has none there.
+        """
+        with self.at_once():
+            if self.shown_columns != list(columns):
+                insert_meta(self._db, "shown_columns", list(columns))
+            known = read_shown(self._db, "TRUE")
+            for example_id, of in values.items():
+                before = known.get(example_id, {})
+                now = {column: value for column, value in before.items() if column not in columns} | dict(of)
+                if now != before:
+                    update_shown(self._db, example_id, now)
 
     def answers(self, until: int | None = None, example_id: str | None = None) -> list[Answer]:
         """Return the log, oldest first, up to and including answer number `until`, or of one example."""

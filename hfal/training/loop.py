@@ -21,7 +21,7 @@ from transformers import Trainer, TrainingArguments, set_seed
 
 from hfal.acquisition.queries import Acquisition
 from hfal.acquisition.self_training import forget_predictions
-from hfal.annotators.asking import collect
+from hfal.annotators.asking import ask, collect
 from hfal.annotators.base import Annotator
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
@@ -185,6 +185,8 @@ class Loop:
         """Record the holdout and the seed set, where they are not recorded yet."""
         self.acquisition.show_progress = is_main() and not self.trainer.args.disable_tqdm
         on_main(self._begin_run)
+        if self.trainer.args.world_size == 1:
+            self._ask_holdout()
         self.acquisition.embed_for_seed_set(self._untrained_model, self.trainer.data_collator, self.trainer.args)
         on_main(self.acquisition.first.propose_seed_set)
 
@@ -196,6 +198,15 @@ class Loop:
             self._remove_unneeded(finished[-1])
         collect(self._store, self.annotator)
         self.acquisition.first.propose_holdout(self.acquisition.options.holdout)
+
+    def _ask_holdout(self) -> None:
+        """Ask about the held-out examples first, where somebody would wait for the embeddings of the seed set.
+
+        Neither query depends on the other's answers, so that both are the same as if they had been made at once.
+        """
+        first = self.acquisition.first
+        if getattr(self.annotator, "answers_now", False) and first.needs_embeddings and not first.has_seed_set():
+            ask(self._store, self.annotator)
 
     def _plan(self) -> RunPlan:
         """Return what the run is to do, for those who only read the store: `hfal status`, `hfal label`."""

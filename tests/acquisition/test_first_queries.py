@@ -15,7 +15,7 @@ from hfal import (
     SimulatedAnnotator,
     needs,
 )
-from hfal.acquisition.first_queries import default_seed_strategy
+from hfal.acquisition.first_queries import FirstQueries, default_seed_strategy
 from hfal.errors import ArgumentError, ScoringError
 from hfal.store.records import Query
 from hfal.strategies import SEED_SELECTIONS, Signals, badge, kmeans, margin
@@ -231,3 +231,75 @@ def test_a_select_function_may_pick_the_seed_set(tmp_path, reviews):
 def test_what_cannot_pick_a_seed_set(make_partly_labeled, seed_strategy, message):
     with pytest.raises(ArgumentError, match=message):
         make_partly_labeled(seed_strategy=seed_strategy)
+
+
+class AtOnce(SimulatedAnnotator):
+    """Somebody who sits there, and may leave or skip; notes what was asked and embedded before they were asked."""
+
+    is_simulation = False
+    answers_now = True
+
+    def __init__(self, pool: Pool, skips: int = 0, leaves: bool = False):
+        super().__init__(pool)
+        self.store = pool.store
+        self.skips = skips
+        self.leaves = leaves
+        self.saw: list[tuple[str, list[str], bool]] = []
+        self.embedded = False
+
+    def annotate(self, query):
+        self.saw.append((query.purpose, [q.purpose for q in self.store.queries()], self.embedded))
+        answers = list(super().annotate(query))
+        yield from (Answer(a.example_id, action="skip") for a in answers[: self.skips])
+        yield from answers[self.skips : 3 if self.leaves else None]
+
+    def waiting_for(self, query):
+        return "the rest" if self.leaves else None
+
+
+def test_held_out_examples_are_asked_before_anything_is_embedded_where_somebody_would_wait(
+    make_active, make_trainer, monkeypatch, tmp_path
+):
+    def run(name: str, now: bool, skips: int = 0, **options):
+        active = make_active(tmp_path / name, seed_size=12, holdout=8, **options)
+        annotator = active.annotator = AtOnce(active.pool, skips)
+        annotator.answers_now = now
+        monkeypatch.setattr("hfal.acquisition.first_queries.FirstQueries.embed", noted(annotator))
+        active.run(make_trainer([active]), rounds=1)
+        return annotator.saw, [[e.example_id for e in q.examples] for q in active.pool.store.queries()]
+
+    embed = FirstQueries.embed
+
+    def noted(annotator):
+        def embed_and_note(self, *arguments):
+            annotator.embedded = True
+            embed(self, *arguments)
+
+        return embed_and_note
+
+    saw, queries = run("now", True)
+    both = ["holdout", "seed"]
+    assert saw == [("holdout", ["holdout"], False), ("seed", both, True)]
+    later = run("later", False)
+    assert later[0] == [("holdout", both, True), ("seed", both, True)]
+    assert queries == later[1]
+    skipped = run("skipped", True, skips=3)
+    assert skipped[1] == queries
+    assert run("random", True, seed_strategy="random")[0] == [("holdout", both, False), ("seed", both, False)]
+
+
+def test_who_leaves_among_the_held_out_examples_does_not_wait_and_the_seed_set_is_the_same(
+    make_active, make_trainer, tmp_path
+):
+    whole = make_active(tmp_path / "whole", seed_size=12, holdout=8)
+    whole.run(make_trainer([whole]), rounds=1)
+    active = make_active(seed_size=12, holdout=8)
+    active.annotator = AtOnce(active.pool, leaves=True)
+    with pytest.raises(AnswersPending):
+        active.run(make_trainer([active]), rounds=1)
+    assert [query.purpose for query in active.pool.store.queries()] == ["holdout"]
+    assert len(active.pool.labels()) == 3
+    again = make_active(seed_size=12, holdout=8)
+    again.run(make_trainer([again]), rounds=1)
+    asked = [[[e.example_id for e in q.examples] for q in run.pool.store.queries()] for run in (whole, again)]
+    assert asked[0] == asked[1]

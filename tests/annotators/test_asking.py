@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset
 
 from hfal.annotators.asking import ask, collect, open_query, take_in_files
 from hfal.annotators.base import OpenQuery
@@ -15,6 +16,7 @@ from hfal.annotators.file.annotator import FileAnnotator
 from hfal.annotators.simulated import SimulatedAnnotator
 from hfal.annotators.terminal.annotator import TerminalAnnotator
 from hfal.data.pool import Pool
+from hfal.data.run_checks import record_shown
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError
 from hfal.store.records import Answer
 from support.query_files import add_query, ask_in_vain, fill, ids_of, unlabeled_ids
@@ -328,3 +330,24 @@ def test_people_have_no_names_that_say_that_nobody_labels(make: Callable[..., An
         make(name=name)
     for good in ("anna", "Анна 2", "می‌خواهم", "annotator-1"):
         assert make(name=good).name == good
+
+
+def test_an_annotator_of_ones_own_sees_other_columns_if_it_wants(tmp_path, texts):
+    data = Dataset.from_dict({"text": texts[:2], "n": [1, None]})
+    pool = Pool(data, tmp_path, "text", label_names=["negative", "positive"], show_columns=["n"])
+    ids = ids_of(pool)
+    add_query(pool, ids)
+    record_shown(pool.store, pool._examples)
+    seen: list[OpenQuery] = []
+
+    def answers_to(query: OpenQuery) -> Iterator[Answer]:
+        seen.append(query)
+        yield from (Answer(question.example_id, "positive") for question in query.questions)
+
+    ask(pool.store, Scripted(answers_to))
+    (query,) = seen
+    assert query.shown_columns == ("n",)
+    assert [question.shown for question in query.questions] == [{"n": "1"}, {}]
+    assert [query.shown_of(i) for i in ids] == [{"n": "1"}, {}]
+    assert query.shown_of("nobody") == {}
+    assert pool.labels() == dict.fromkeys(ids, "positive")

@@ -103,6 +103,7 @@ def test_a_run_gets_the_options_of_all_but_its_own_strategy_start_and_seed() -> 
     assert (full["seed_size"], full["rounds"], full["strategy"], full["seed_strategy"]) == (500, 1, "random", "random")
     assert not {"query_size", "budget", "candidates"} & set(full)
     assert (full["learning_rate"], full["data"], full["seed"]) == (0.01, "/out/data", 42)
+    assert "show" not in run_options({**given, "show": ["date"]}, Cell("margin", "kmeans", 43), data, 500)
 
 
 def test_options_that_fit_pass() -> None:

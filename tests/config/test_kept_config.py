@@ -54,6 +54,7 @@ def test_help_shows_every_option_of_ours_once() -> None:
         "hfal run --data reviews.csv",
     ):
         assert word in " ".join(text.split())
+    assert "Default: ." not in help_text()  # of a list that is empty
 
 
 def test_help_needs_no_import_that_takes_long() -> None:

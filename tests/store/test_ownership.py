@@ -88,6 +88,7 @@ WRITES = {
     "record_stability": lambda store: store.record_stability(1, {}, b""),
     "restore": lambda store: store.restore(RunInfo("text_classification"), [], [], []),
     "begin_anew": lambda store: store.begin_anew(RunInfo("text_classification")),
+    "set_shown": lambda store: store.set_shown(["date"], {}),
     "at_once": lambda store: store.at_once().__enter__(),
 }
 
@@ -114,7 +115,7 @@ def test_nobody_writes_beside_a_living_owner(tmp_path, owner, deleted):
 def test_every_method_that_writes_is_tried_above():
     reads = "answers answers_by_annotator check_has_begun close contents copy current_answers holdout_ids"
     reads += " labels_bought last_answer meta open_queries predictions queries query_of_round round rounds snapshot"
-    reads += " stop_set texts training_answers words_bought"
+    reads += " stop_set texts training_answers words_bought shown shown_values columns_ever_shown"
     of_meta = {"set_plan", "set_draw", "set_published_options", "set_pool_fingerprint", "set_run_name"}
     methods = {name for name in vars(Store) if not name.startswith("_") and callable(getattr(Store, name))}
     assert methods == {*WRITES, *reads.split(), *of_meta}

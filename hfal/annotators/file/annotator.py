@@ -15,6 +15,7 @@ from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.annotator_names import check_person_name
 from hfal.store.records import Answer
 from hfal.store.run_directory import query_file
+from hfal.store.shown_columns import names_in_files
 from hfal.tasks.conll import Sentence, read_sentences, write_sentence
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
@@ -33,10 +34,11 @@ _NO_TAG = "_"
 class FileAnnotator:
     """Writes each query to a file and reads the labels that somebody fills in.
 
-    The file `query-003.jsonl` (or `.csv`) has a row for each example: `id`, the text columns, the model's `suggestion`
-    with its `confidence`, and an empty `label` and `comment`. The run then ends with exit code 75. Fill in label
-    names, leave the file where it is, and start the run again. Rows may stay empty: the run goes on with the labels
-    that are there, and a label filled in later, or changed, is read with the next query.
+    The file `query-003.jsonl` (or `.csv`) has a row for each example: `id`, the text columns, the columns that are
+    shown beside them, the model's `suggestion` with its `confidence`, and an empty `label` and `comment`. The run then
+    ends with exit code 75. Fill in label names, leave the file where it is, and start the run again. Rows may stay
+    empty: the run goes on with the labels that are there, and a label filled in later, or changed, is read with the
+    next query.
 
     - A label may differ from its name in capitals and blanks, as long as only one label can be meant.
     - Instead of a label a row may say `skip` (it cannot be labeled) or `unsure` (the annotator cannot tell), unless a
@@ -56,6 +58,8 @@ class FileAnnotator:
     - Nothing of any file is recorded while one has an error: the message lists the errors of all files with their
       lines, and the files stay as they are. A text that is not that of its row's id is such an error, since rows may
       have been moved against each other; where a program changed the texts, remove their column.
+    - The columns that are shown beside the texts are never read: what is changed in them has no effect. One that is
+      called nearly as a column of hfal's has `shown_` in front.
 
     Args:
         format: `"jsonl"`, or `"csv"` for a spreadsheet (not where words are tagged), or `"conll"` for columns (only
@@ -165,7 +169,10 @@ class FileAnnotator:
             return "".join(_sentences(query)).encode()
         rows = []
         for question in query.questions:
-            row: dict[str, Any] = {"id": question.example_id, **self._columns(question.texts, query)}
+            texts = self._columns(question.texts, query)
+            names = names_in_files(query.shown_columns, texts)
+            shown = {name: question.shown.get(column) for column, name in names.items()}
+            row: dict[str, Any] = {"id": question.example_id, **texts, **shown}
             confidence = None if question.confidence is None else round(question.confidence, 4)
             row.update(suggestion=self._suggestion(question.suggestion, query), confidence=confidence)
             row.update(label=None, comment=None)
@@ -325,7 +332,9 @@ def _sentences(query: OpenQuery) -> Iterator[str]:
         (text,) = question.texts.values()
         words = words_of(text)
         columns = [[tag, _NO_TAG] for tag in question.suggestion or [_NO_TAG] * len(words)]
-        yield write_sentence(words, columns, {"id": question.example_id, "comment": "", "answer": ""})
+        names = names_in_files(query.shown_columns, [], as_comments=True)
+        beside = {names[column]: value for column, value in question.shown.items()}
+        yield write_sentence(words, columns, {"id": question.example_id, **beside, "comment": "", "answer": ""})
 
 
 def _label_in_columns(sentence: Sentence) -> str | list[str] | None:

@@ -68,6 +68,11 @@ class TerminalAnnotator:
         self.show_suggestions = show_suggestions
         self._left_at: int | None = None  # the number of the query in which the person quit, or of a later one
 
+    @property
+    def answers_now(self) -> bool:
+        """Whether somebody sits at a terminal; see `hfal.annotators.base.Annotator`."""
+        return _is_terminal()
+
     def annotate(self, query: OpenQuery) -> Iterator[Answer]:
         """Ask until every question has an answer and the person closes the query, or until they quit.
 

@@ -29,22 +29,21 @@ from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     BufferControl,
-    CompletionsMenu,
     ConditionalContainer,
-    Float,
-    FloatContainer,
+    Dimension,
     FormattedTextControl,
     HSplit,
     Layout,
     Window,
 )
+from prompt_toolkit.layout.menus import CompletionsMenuControl
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import create_output
 
 from hfal.annotators.terminal.layout import Fragments, ShownSentence
 from hfal.annotators.terminal.pane import Pane
 from hfal.annotators.terminal.session import Session
-from hfal.annotators.terminal.widgets import Chip, Masked, Names, flow
+from hfal.annotators.terminal.widgets import Chip, Masked, Names, beside, flow
 from hfal.store.records import Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import clip, one_line
@@ -99,13 +98,25 @@ class Screen(ABC):
         self._main = Window(FormattedTextControl(self._fragments, focusable=True, show_cursor=False))
         self._input = Window(BufferControl(self._editor, [Masked(), prompt]), height=1)
         self.left = False  # whether the person wants to be asked nothing more for now
-        body = HSplit([self._main, ConditionalContainer(self._input, self._editing)])
-        menu = Float(CompletionsMenu(max_height=8, scroll_offset=1), xcursor=True, ycursor=True)
+        # Rows of its own below what is typed: floating above it, the menu would cover labels, keys and the notice.
+        menu = Window(
+            CompletionsMenuControl(),
+            height=lambda: Dimension.exact(self._menu_rows()),
+            dont_extend_width=True,
+            style="class:completion-menu",
+        )
+        body = HSplit(
+            [
+                self._main,
+                ConditionalContainer(self._input, self._editing),
+                ConditionalContainer(menu, Condition(lambda: self._menu_rows() > 0)),
+            ]
+        )
         self._bindings = KeyBindings()
         self._bind_commands()
         self._bind_choices()
         self._app: Application[None] = Application(
-            layout=Layout(FloatContainer(body, [menu]), self._main),
+            layout=Layout(body, self._main),
             key_bindings=self._bindings,
             include_default_pygments_style=False,
             full_screen=True,
@@ -342,7 +353,8 @@ class Screen(ABC):
         would shift, and leave behind, what comes after it in its row.
         """
         size = self._app.output.get_size()
-        self._rows = self._compose(size.columns, size.rows - (self._mode in self.editors))
+        editor = (1 + self._menu_rows()) * (self._mode in self.editors)
+        self._rows = self._compose(size.columns, size.rows - editor)
         was_exact, self._exact = self._exact, all(text.isascii() for row in self._rows for _, text in row)
         if not (was_exact and self._exact) and self._app.renderer.last_rendered_screen is not None:
             self._app.output.write_raw(_BEGIN_UPDATE)
@@ -352,23 +364,33 @@ class Screen(ABC):
         self._app.output.write_raw(_END_UPDATE)
         self._app.output.flush()
 
+    def _menu_rows(self) -> int:
+        """How many rows the menu of names has; none where that leaves too few for the rest."""
+        menu, rows = self._editor.complete_state, self._app.output.get_size().rows
+        if menu is None or self._mode != "name":
+            return 0
+        return max(min(len(menu.completions), 8, rows // 3, rows - 1 - _FEWEST_ROWS), 0)
+
     def _compose(self, columns: int, height: int) -> list[Fragments]:
         self._fits = columns >= _FEWEST_COLUMNS and height >= _FEWEST_ROWS
         if not self._fits:
             return [[("bold", clip("Too small: make it larger; q quits.", columns))]]
         header = [self._header(columns), *([[("", "-" * columns)]] if height >= _LARGE else [])]
+        values = {} if self._mode == "help" else self.session.beside
+        shown = beside(values, columns, height // 5 if height >= _LARGE else 1)
         suggestion = self._suggestion(columns, 2 if height >= _LARGE else 1)
         answer, comment = self._said(columns), self._comment(columns)
         labels = self._labels(columns, max(1, height // 4))
         commands = flow(self._commands(), columns, 2 if height >= _LARGE else 1)
         notice: list[Fragments] = [[("bold", clip(self.session.notice, columns))]]
         bottom = [suggestion, answer, comment, labels, commands, notice]
-        for least_needed in (comment, commands, notice):
-            if height - len(header) - 1 - sum(map(len, bottom)) >= 2:
+        for least_needed in (shown, comment, commands, notice):
+            if height - len(header) - len(shown) - 1 - sum(map(len, bottom)) >= 2:
                 break
             least_needed.clear()
-        self._pane.columns, self._pane.height = columns, height - len(header) - 1 - sum(map(len, bottom))
-        return [*header, *self._pane.rows(), *(row for rows in bottom for row in rows)]
+        top = [*header, *shown]
+        self._pane.columns, self._pane.height = columns, height - len(top) - 1 - sum(map(len, bottom))
+        return [*top, *self._pane.rows(), *(row for rows in bottom for row in rows)]
 
     def _header(self, columns: int) -> Fragments:
         session, query = self.session, self.session.query

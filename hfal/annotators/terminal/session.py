@@ -83,6 +83,11 @@ class Session(ABC):
         return None if self.shown is None else self.held.get(self.shown)
 
     @property
+    def beside(self) -> Mapping[str, str]:
+        """What is shown beside the text, by column."""
+        return {} if self.shown is None else self.query.shown_of(self.shown)
+
+    @property
     def comment(self) -> str | None:
         """The comment on the text that is shown, saved or to be saved with its answer."""
         if self.shown is None:

@@ -1,6 +1,6 @@
 """Pieces of the terminal annotator's screen that know nothing of sessions."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -47,6 +47,28 @@ def flow(chips: Sequence[Chip], columns: int, most_rows: int, left_out: int | No
         if len(rows) <= most_rows:
             break
     return rows
+
+
+def beside(values: Mapping[str, str], columns: int, most_rows: int) -> list[Fragments]:
+    """Rows for what is shown beside a text: each value behind its name, cut to a row; `… 2 more` if they do not fit.
+
+    Short ones share a row; what a terminal may reorder has a row of its own.
+    """
+    rows: list[tuple[str, bool]] = []
+    for number, (name, value) in enumerate(values.items()):
+        # A long name leaves half of the row to the value.
+        cell = clip(f"{clip(one_line(name), max(columns // 2, 4))}: {one_line(value)}", columns)
+        alone = is_right_to_left(cell)
+        if rows and not alone and not rows[-1][1] and get_cwidth(f"{rows[-1][0]}  {cell}") <= columns:
+            rows[-1] = (f"{rows[-1][0]}  {cell}", False)
+        elif len(rows) < most_rows:
+            rows.append((cell, alone))
+        else:
+            more = f"  … {len(values) - number} more"
+            if rows and not rows[-1][1]:
+                rows[-1] = (clip(rows[-1][0], columns - len(more)) + more, False)
+            break
+    return [[("dim", row)] for row, _ in rows]
 
 
 class Names(Completer):

@@ -279,3 +279,44 @@ def test_names_that_have_no_place_in_a_cell(tmp_path: Path) -> None:
     fill(pool.run_dir / "query-001.jsonl", {ids_of(pool)[0]: ["a|b", "e,f"]})
     ask(pool.store, FileAnnotator("jsonl"))
     assert pool.labels() == {ids_of(pool)[0]: ["a|b", "e,f"]}
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_other_columns_stand_beside_the_text_and_are_never_read(tmp_path, texts, format):
+    columns = {"date": ["2024-05-01", None, "=1+1"], "Comment": ["from the data"] * 3}
+    data = Dataset.from_dict({"text": texts[:3], **columns})
+    pool = Pool(data, tmp_path, "text", label_names=NAMES, show_columns=["date", "Comment"])
+    ids = ids_of(pool)
+    add_query(pool, ids)
+    pool.store.set_shown(pool.show_columns, dict(zip(ids, pool.shown(range(3)), strict=True)))
+    ask_in_vain(pool, FileAnnotator(format))
+    path = tmp_path / f"query-001.{format}"
+    rows = read_rows(path)
+    assert list(rows[0]) == ["id", "text", "date", "shown_Comment", "suggestion", "confidence", "label", "comment"]
+    assert [row["date"] or None for row in rows] == ["2024-05-01", None, "'=1+1" if format == "csv" else "=1+1"]
+    assert {row["shown_Comment"] for row in rows} == {"from the data"}
+    for row, label in zip(rows, NAMES, strict=False):
+        row.update(label=label, date="edited", shown_Comment="edited")
+    write_rows(path, rows)
+    ask(pool.store, FileAnnotator(format))
+    assert pool.labels() == dict(zip(ids, NAMES, strict=False))
+    assert pool.store.shown(ids[0]) == {"date": "2024-05-01", "Comment": "from the data"}
+    assert [answer.comment for answer in pool.store.answers()] == [None, None]
+
+
+def test_other_columns_are_comments_of_a_conll_file(tmp_path):
+    run = TagRun(tmp_path, [["Anna", "met", "Bob"], ["Rome"]])
+    add_query(run, ["s0", "s1"])
+    shown = {"s0": {"created at": "2024-05-01", "id": "7"}, "s1": {"id": "two\nlines"}}
+    run.store.set_shown(["created at", "id"], shown)
+    ask_in_vain(run, FileAnnotator("conll"))
+    path = tmp_path / "query-001.conll"
+    content = path.read_text("utf-8")
+    about = ["# id = s0", "# created_at = 2024-05-01", "# shown_id = 7", "# comment =", "# answer =", "Anna\t_\t_"]
+    assert content.split("\n")[:6] == about
+    assert "# id = s1\n# shown_id = two\\u000alines\n" in content
+    edited = content.replace("2024-05-01", "edited").replace("# shown_id = 7\n", "")
+    path.write_text(edited.replace("Rome\t_\t_", "Rome\t_\tB-LOC"), "utf-8")
+    ask(run.store, FileAnnotator("conll"))
+    assert {i: a.label for i, a in run.store.current_answers().items()} == {"s1": ["B-LOC"]}
+    assert run.store.shown_values() == shown

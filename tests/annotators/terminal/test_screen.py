@@ -297,3 +297,60 @@ def test_a_megabyte_is_read_from_end_to_end_without_waiting(store, texts, sit_do
         assert time.monotonic() - start < 2, (key, seen)
         person.look(0.1)
     assert labels(store) == {"a": "negative", "b": "positive"}
+
+
+def test_other_columns_stand_above_the_text_dimmed_and_escaped(store, texts, sit_down):
+    store.set_shown(["date", "author", "note"], {})
+    add_query(store, texts[:2])
+    store.set_shown(
+        ["date", "author", "note"],
+        {"a": {"date": "2024-05-01", "author": "\x1b]0;title\x07Ann"}, "b": {"note": "long " * 50}},
+    )
+    person = sit_down()
+    person.sees("date: 2024-05-01  author: <U+001B>]0;title<U+0007>Ann", first_words(texts[0]), without="note")
+    rows = [line for line in person.lines if line.strip()]
+    assert rows.index("date: 2024-05-01  author: <U+001B>]0;title<U+0007>Ann") == 2  # below the header and its rule
+    assert_harmless(person.raw)
+    assert b"\x1b[0;2mdate: 2024-05-01" in person.raw
+    person.press("1")
+    person.sees("1/2 answered", "note: long long", "l...", without="date:")
+    person.press("2")
+    person.sees("All 2 texts of this query are answered", without="note:")
+    person.press(LEFT, LEFT)
+    person.sees("Your answer 1/2: negative", "date: 2024-05-01")
+    person.press("?")
+    person.sees("undo your last answer", without="date:")
+
+
+def test_in_a_small_terminal_they_have_one_row_or_none(store, texts, sit_down):
+    columns = [f"column {n}" for n in range(9)]
+    add_query(store, texts[:1], suggestion="positive")
+    store.set_shown(columns, {"a": dict.fromkeys(columns, "some value")})
+    person = sit_down(rows=12, columns=40)
+    person.sees("column 0: some value", "8 more", "[1] negative  [2] positive", texts[0][:10])
+    person.resize(30, 40)
+    person.sees("column 5: some value", "3 more", texts[0][:10])
+    person.resize(8, 40)
+    person.sees("[1] negative  [2] positive", texts[0][:10], without="column 0")
+
+
+@pytest.mark.parametrize("rows", [9, 11, 24])
+def test_the_menu_of_names_covers_nothing(store, texts, sit_down, rows):
+    names = [f"label {n:02d}" for n in range(30)]
+    store.set_meta("label_names", names)
+    add_query(store, texts[:1])
+    person = sit_down(rows=rows)
+    person.sees("0/1 answered")
+    person.press("/")
+    person.sees("Label:", "label 00", "[Enter] labels", "0/1 answered", texts[0][:10])
+    person.press("label", ENTER)
+    person.sees("30 labels are called that: label", "[Enter] labels", "0/1 answered", texts[0][:10])
+    person.press(" 2")
+    person.sees("Label: label 2", "30 labels are called that: label", "[Enter] labels", "0/1 answered")
+    typed = next(n for n, line in enumerate(person.lines) if line.startswith("Label: label 2"))
+    menu = [line for line in person.lines[typed + 1 :] if line.strip()]
+    if rows > 9:
+        assert menu, person.screen
+        assert all(line.startswith(" label 2") for line in menu)
+    person.press("7", ENTER)
+    person.sees("1/1 answered", "Saved: label 27")

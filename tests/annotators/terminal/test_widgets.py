@@ -1,6 +1,6 @@
 """Pieces of the screen, without a terminal."""
 
-from hfal.annotators.terminal.widgets import Chip, Names, flow
+from hfal.annotators.terminal.widgets import Chip, Names, beside, flow
 
 
 def rows(chips: list[Chip], columns: int, most_rows: int, left_out: int | None = None) -> list[str]:
@@ -34,3 +34,29 @@ def test_names_are_found_by_any_part_of_them():
     assert names.matches(" YORK ") == ["New York", "york"]
     assert names.matches("ew") == ["New York"]
     assert names.matches("x") == []
+
+
+def shown(values: dict[str, str], columns: int, most_rows: int) -> list[str]:
+    rows = beside(values, columns, most_rows)
+    assert {style for row in rows for style, _ in row} <= {"dim"}
+    return ["".join(text for _, text in row) for row in rows]
+
+
+def test_what_is_shown_beside_a_text_is_cut_to_rows_and_escaped():
+    assert shown({}, 40, 3) == []
+    assert shown({"date": "2024-05-01", "author": "Ann"}, 40, 3) == ["date: 2024-05-01  author: Ann"]
+    assert shown({"date": "2024-05-01", "author": "Ann"}, 20, 3) == ["date: 2024-05-01", "author: Ann"]
+    assert shown({"note": "x" * 99, "n": "1"}, 20, 3) == ["note: xxxxxxxxxxx...", "n: 1"]
+    assert shown({"n" * 99: "value"}, 20, 3) == ["nnnnnnn...: value"]
+    assert shown({"a\n": "\x1b[31mred\nline"}, 60, 3) == ["a<U+000A>: <U+001B>[31mred<U+000A>line"]
+    assert shown({"a": "1", "name": "\u05e9\u05dc\u05d5\u05dd", "b": "2"}, 60, 3) == [
+        "a: 1",
+        "name: \u05e9\u05dc\u05d5\u05dd",
+        "b: 2",
+    ]
+
+
+def test_values_that_do_not_fit_are_counted():
+    values = {f"column {n}": "value" for n in range(5)}
+    assert shown(values, 20, 2) == ["column 0: value", "column ...  … 3 more"]
+    assert shown(values, 20, 5) == [f"column {n}: value" for n in range(5)]
