@@ -28,7 +28,7 @@ from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import KINDS, Kind, kind_of
 from hfal.tasks.label_names import check_label_names
 from hfal.tasks.source import Source, SourceWithLabels
-from hfal.tasks.tag_column import is_spans
+from hfal.tasks.tag_column import has_spans
 from hfal.tasks.words import plain_text
 
 
@@ -164,8 +164,8 @@ def _read_split(al: ActiveLearningArguments, split: str, text: list[str], names:
 
 
 def _inferred_task(al: ActiveLearningArguments, source: Source) -> str:
-    spans = [name for name, feature in source.data.features.items() if is_spans(feature)]
-    if al.label is None and spans:
+    spans = [] if al.label else [name for name in source.data.column_names if has_spans(source.data, name)]
+    if spans:
         raise ArgumentError(
             f"{al.data} has spans in column {spans[0]!r}: name it with --label {spans[0]} to find entities like "
             "these, or say --task text_classification to label whole texts"

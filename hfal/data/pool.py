@@ -333,9 +333,9 @@ class Pool:
     def labeled(self) -> datasets.Dataset:
         """The labeled examples, without those held out, in the order in which they were first answered.
 
-        Their label is in the pool's `label_column` if the Trainer knows that name, else in `labels`. Where a text may
-        have several it is a float for each label, 1 or 0. Tags are there for tokens, not for words: -100 on all tokens
-        but the first of each word.
+        Their label is in the pool's `label_column` if the Trainer's usual collator knows that name, else in `labels`.
+        Where a text may have several it is a float for each label, 1 or 0. Tags are always in `labels`, and there for
+        tokens, not for words: -100 on all tokens but the first of each word.
         """
         return self.labeled_until(None)
 
@@ -416,7 +416,8 @@ class Pool:
 
     @property
     def _labels_name(self) -> str:
-        return self.label_column if self.label_column in LABEL_COLUMNS else "labels"
+        known = self.task.label_columns
+        return self.label_column if self.label_column in known else known[0]
 
     @property
     def columns_without_labels(self) -> list[str]:

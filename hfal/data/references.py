@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from hfal.data.json_lines import SUFFIXES as JSON_SUFFIXES
+from hfal.data.json_lines import files_of, load_json
 from hfal.errors import ArgumentError, HfalError, HubUnreachableError
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.conll import read_file
@@ -29,14 +31,13 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-DATA_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", *CONLL_SUFFIXES)
+DATA_SUFFIXES = (".csv", ".tsv", *JSON_SUFFIXES, ".parquet", *CONLL_SUFFIXES)
 """Of the files that `load_split` reads."""
 
 LOCAL = "(local)"
 """What is published in the place of a path."""
 
 _PACKAGE = "package:"
-_LOADERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 _DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|"}
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 _LOCAL_HELP = (
@@ -264,6 +265,8 @@ def _load_local(path: Path, split: str, columns: Sequence[str]) -> "datasets.Dat
         raise ValueError(f"Unknown split {name!r}. Should be one of {there}.")
     if path.is_dir():
         files = datasets.load_dataset_builder(str(path)).config.data_files
+        if name in files and (as_json := files_of(files[name])):
+            return _slice({name: load_json(as_json)}, split)
         if any(Path(file).suffix.lower() not in _DELIMITERS for part in files.values() for file in part):
             return datasets.load_dataset(str(path), split=split)
         if name not in files:
@@ -272,7 +275,9 @@ def _load_local(path: Path, split: str, columns: Sequence[str]) -> "datasets.Dat
         return _slice({name: datasets.concatenate_datasets(parts)}, split)
     if path.suffix.lower() in _DELIMITERS:
         return _slice({name: _load_csv(path, columns)}, split)
-    return datasets.load_dataset(_LOADERS[path.suffix.lower()], data_files={name: str(path)}, split=split)
+    if path.suffix.lower() in JSON_SUFFIXES:
+        return _slice({name: load_json([path])}, split)
+    return datasets.load_dataset("parquet", data_files={name: str(path)}, split=split)
 
 
 def _slice(parts: "dict[str, datasets.Dataset]", split: str) -> "datasets.Dataset":

@@ -37,6 +37,7 @@ class TokenClassification:
     name = Tags.task
     kind = KINDS[Tags.task]
     thresholds: Mapping[str, float] | None = None
+    label_columns = ("labels",)  # DataCollatorForTokenClassification pads `label` too, but models do not take it
     head = "token classification head (AutoModelForTokenClassification)"
     wrong_model = "ForSequenceClassification"
     collator_hint = "pass data_collator=DataCollatorForTokenClassification(tokenizer), which pads labels too"

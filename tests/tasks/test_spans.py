@@ -149,7 +149,7 @@ def test_more_than_the_span_is_no_matter() -> None:
         ([(4, 11, "PER")], r"the span 4 to 11 \(PER\) is outside the text of 10 characters"),
         ([(-1, 3, "PER")], r"the span -1 to 3 \(PER\) is outside"),
         ([(4, 4, "PER")], r"the span 4 to 4 \(PER\) is empty"),
-        ([(9, 4, "PER")], r"the span 9 to 4 \(PER\) is empty"),
+        ([(9, 4, "PER")], r"the span 9 to 4 \(PER\) is the wrong way round"),
         ([(0.0, 3, "PER")], r"{'start': 0.0, .*} needs whole numbers 'start' and 'end', and a 'label'"),
         ([(True, 3, "PER")], r"needs whole numbers"),
         ([(None, 3, "PER")], r"needs whole numbers"),
