@@ -5,6 +5,8 @@ labeling tools write. What the words of a text are follows from the text alone, 
 words can be made from each other without loss.
 """
 
+import contextlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -61,7 +63,7 @@ def spans_in(cell: Any) -> list[dict[str, Any]] | None:
         if isinstance(one, Mapping) and (keys := span_keys(one)):
             spans.append(_span(*(one[key] for key in keys)))
         elif isinstance(one, list | tuple) and len(one) == 3:
-            spans.append(_span(*one))
+            spans.append(_span(one[0], one[1], _unquoted(one[2])))
         else:
             return None
     return spans
@@ -71,6 +73,14 @@ def _span(start: Any, end: Any, label: Any) -> dict[str, Any]:
     """A span of what was written; what is no number or name stays as it is, for the message that refuses it."""
     label = label[0] if isinstance(label, list) and len(label) == 1 else label
     return {"start": _whole(start), "end": _whole(end), "label": label}
+
+
+def _unquoted(label: Any) -> Any:
+    """A label that a column of JSON as text holds: `["PER"]` beside numbers is such, see `hfal.data.json_lines`."""
+    if isinstance(label, str) and label.startswith(("[", '"')):
+        with contextlib.suppress(ValueError):
+            return json.loads(label)
+    return label
 
 
 def _whole(number: Any) -> Any:
