@@ -2,6 +2,8 @@
 
 Types are those of JSON: a date stays the text that it is. Where the values of a column differ in type, numbers beside
 texts become texts, as do whole numbers that 64 bits do not hold; lists and objects beside others become JSON as text.
+
+What takes long to import, pyarrow and `datasets`, is imported where it is needed.
 """
 
 import hashlib
@@ -12,10 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from hfal.errors import ArgumentError
-from hfal.utils.arrow import ROWS_AT_A_TIME
 from hfal.utils.files import computed_once
 from hfal.utils.json_text import read_json
 from hfal.utils.output import get_logger
@@ -24,12 +23,14 @@ from hfal.utils.spelling import message_of
 
 if TYPE_CHECKING:
     import datasets
+    import pyarrow as pa
 
 logger = get_logger(__name__)
 
 SUFFIXES = (".json", ".jsonl")
 
 _MANY_KEYS = 200  # in an object within a row; more are not names of fields, but data
+_ROWS_AT_A_TIME = 10_000
 _DEEP = 10  # levels of lists and objects
 _ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _HALF = re.compile("[\ud800-\udfff]")
@@ -59,6 +60,8 @@ def load_json(paths: Sequence[Path]) -> "datasets.Dataset":
 
 
 def _write(part: Path, paths: Sequence[Path]) -> None:
+    import pyarrow as pa
+
     columns: dict[str, _Type] = {}
     cut: list[str] = []
     for where, row in _rows(paths, cut):
@@ -75,7 +78,7 @@ def _write(part: Path, paths: Sequence[Path]) -> None:
     casts = {name: _cast(kind) for name, kind in columns.items()}
     rows = _rows(paths, [])
     with pa.OSFile(str(part), "wb") as file, pa.ipc.new_stream(file, schema) as stream:
-        while block := list(itertools.islice(rows, ROWS_AT_A_TIME)):
+        while block := list(itertools.islice(rows, _ROWS_AT_A_TIME)):
             cells = [[cast(row.get(name)) for _, row in block] for name, cast in casts.items()]
             stream.write_batch(pa.record_batch(list(map(pa.array, cells, schema.types)), schema))
 
@@ -253,19 +256,14 @@ def _named(kind: _Type) -> str:
     return f"a{'n' * (kind[0] == 'object')} {kind[0]}" if isinstance(kind, tuple) else kind
 
 
-_SCALARS = {
-    "null": pa.null(),
-    "text": pa.string(),
-    "json": pa.string(),
-    "bool": pa.bool_(),
-    "int": pa.int64(),
-    "float": pa.float64(),
-}
+_SCALARS = {"null": "null", "text": "string", "json": "string", "bool": "bool_", "int": "int64", "float": "float64"}
 
 
-def _arrow(kind: _Type) -> pa.DataType:
+def _arrow(kind: _Type) -> "pa.DataType":
+    import pyarrow as pa
+
     if isinstance(kind, str):
-        return _SCALARS[kind]
+        return getattr(pa, _SCALARS[kind])()
     if kind[0] == "list":
         return pa.list_(_arrow(kind[1]))
     return pa.struct([(name, _arrow(inner)) for name, inner in kind[1].items()])
@@ -276,7 +274,7 @@ def _cast(kind: _Type) -> Callable[[Any], Any]:
     if kind == "json":
         return lambda value: None if value is None else json.dumps(value, ensure_ascii=False)
     if isinstance(kind, str):
-        of = {"text": _text, "float": float}.get(kind, _same)
+        of: Callable[[Any], Any] = _text if kind == "text" else float if kind == "float" else _same
         return lambda value: None if value is None or value == {} or value != value else of(value)
     if kind[0] == "list":
         of_one = _cast(kind[1])

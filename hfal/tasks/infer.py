@@ -14,7 +14,7 @@ def infer_task(dataset: datasets.Dataset, text_columns: Sequence[str], label_col
         return Tags.task
     labels = None if label_column is None else dataset.features[label_column]
     if label_column is not None:
-        is_list_of_lists = is_list(labels) and is_list(labels.feature)
+        is_list_of_lists = is_list(getattr(labels, "feature", None))  # which may have other things in them
         if has_spans(dataset, label_column) if is_list_of_lists else is_spans(labels):
             return Tags.task
         if are_tags(dataset, label_column):  # beside a raw text, as hfal exports them

@@ -67,6 +67,16 @@ def test_labels_that_some_sentences_came_with(tmp_path):
     assert pool.labels_bought() == pool.words_bought() == 0
 
 
+@pytest.mark.parametrize("name", ["label", "labels", "label_ids", "ner_tags"])
+def test_labels_of_tokens_are_where_models_take_them(tmp_path, name):
+    data = tokenized(table(IOB2)).rename_column("ner_tags", name)
+    pool = Pool(data, tmp_path / "run", "tokens", name)
+    pool.record(Answer(pool.ids[0].as_py(), IOB2[0], annotator="ann"))
+    for view in (pool.labeled, pool.with_labels(data)):
+        assert {"label", "labels", "label_ids", name} & set(view.column_names) == {"labels"}
+        assert max(view[0]["labels"]) > 0
+
+
 # -- rounds ----------------------------------------------------------------------------------------------------------
 
 
