@@ -69,7 +69,7 @@ def test_labels_that_some_sentences_came_with(tmp_path):
 
 @pytest.mark.parametrize("name", ["label", "labels", "label_ids", "ner_tags"])
 def test_labels_of_tokens_are_where_models_take_them(tmp_path, name):
-    data = tokenized(table(IOB2)).rename_column("ner_tags", name)
+    data = tokenized(table(IOB2).rename_columns({"ner_tags": name} if name != "ner_tags" else {}))
     pool = Pool(data, tmp_path / "run", "tokens", name)
     pool.record(Answer(pool.ids[0].as_py(), IOB2[0], annotator="ann"))
     for view in (pool.labeled, pool.with_labels(data)):
