@@ -90,6 +90,9 @@ class ActiveLearningArguments:
     data_filter: str | None = field(
         default=None, metadata={"help": "Keep only the rows like this.", "metavar": "COLUMN=VALUE"}
     )
+    skip_blank: bool = field(
+        default=False, metadata={"help": "Leave out rows without a text, which are an error without it."}
+    )
     model: str = field(
         default="sentence-transformers/all-MiniLM-L6-v2",
         metadata={"help": "What is fine-tuned: Hub name, local folder, or package:NAME/path.", "metavar": "NAME"},
@@ -376,7 +379,8 @@ class TrainingOptions:
 
 
 GROUPS = {
-    "data": "data task text label labels thresholds id split pool_size eval_split eval_size data_config data_filter",
+    "data": "data task text label labels thresholds id split pool_size eval_split eval_size data_config data_filter "
+    "skip_blank",
     "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",

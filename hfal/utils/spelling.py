@@ -2,11 +2,18 @@
 
 import difflib
 import re
+import reprlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hfal.utils.visible_text import character_kind
+
+
+_SHORT = reprlib.Repr()  # of lists in lists, which a few anchors of YAML give thousands of millions of items
+_SHORT.maxlevel = 3
+_SHORT.maxlist = _SHORT.maxdict = _SHORT.maxset = _SHORT.maxtuple = 40
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 100
 
 
 def meant(said: str, names: Sequence[str]) -> str | None:
@@ -44,9 +51,20 @@ def cell_text(found: Any) -> str:
     return "" if found is None else str(found).strip()
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number with what is counted, `"1 label"` or `"2 labels"`.
+
+    Args:
+        number: How many there are.
+        what: One of them; its last word is the one that gets a plural.
+    """
+    ending = "" if number == 1 else "ies" if what.endswith("y") and what[-2:-1] not in "aeou" else "s"
+    return f"{number} {what.removesuffix('y') if ending == 'ies' else what}{ending}"
+
+
 def shown(value: Any) -> str:
     """Return a value as a message may show it: nothing that a terminal obeys, and not a megabyte of it."""
-    text = repr(value)
+    text = _SHORT.repr(value) if isinstance(value, list | dict | set | tuple) else repr(value)
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 
