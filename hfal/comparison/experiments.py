@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import yaml
 from filelock import FileLock, Timeout
 
 from hfal import __version__
@@ -39,7 +38,7 @@ from hfal.comparison.shared_data import SharedData, changed_since, read_shared_d
 from hfal.comparison.worker_processes import make_runs
 from hfal.config.arguments import ActiveLearningArguments, TrainingOptions, references_in
 from hfal.config.kept_config import parse_arguments, portable_options, write_options
-from hfal.config.parser import default_of, options_of, read_yaml
+from hfal.config.parser import default_of, load_yaml, options_of, read_yaml
 from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run, output_file
 from hfal.tasks.kinds import kind_of
@@ -93,7 +92,7 @@ def compare(argv: Sequence[str]) -> int:
     with _owned(out):
         left = [cell for cell in cells if not is_finished(cell.run_dir(out))]
         now = {**asdict(options), **portable_options(given)}
-        before = yaml.safe_load((out / COMPARE_NAME).read_text("utf-8")) if (out / COMPARE_NAME).exists() else None
+        before = load_yaml(out / COMPARE_NAME) if (out / COMPARE_NAME).exists() else None
         write_options(out / COMPARE_NAME, now, _KEPT)
         has_results = len(left) < len(cells)
         keep_facts(out, ["compare", *argv], options.seeds, changes=before != now, has_results=has_results)

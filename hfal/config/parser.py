@@ -149,9 +149,7 @@ def _refuse_addresses(values: Mapping[str, Any]) -> None:
             if problem:
                 raise ArgumentError(f"--{name} is {problem}")
             if isinstance(item, str) and len(item) > _MOST_CHARACTERS:
-                raise ArgumentError(
-                    f"--{name} is {shown(item)}, of {len(item):,} characters: that is none of its values"
-                )
+                raise ArgumentError(f"--{name} is {shown(item)}, of {len(item):,} characters: none of its values")
             if item == "" and name in _REFERENCES:  # which is this folder, as a path
                 raise ArgumentError(f"--{name} is empty: expected a path or a name")
             if isinstance(item, str) and has_credentials(item):

@@ -42,6 +42,7 @@ from hfal.tasks.spans import spans_from_tags
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for
 from hfal.utils.output import get_logger
+from hfal.utils.text_files import check_is_file
 
 
 logger = get_logger(__name__)
@@ -357,8 +358,12 @@ def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, 
     text = os.fspath(to)
     path = Path(os.path.realpath(text))
     ending = path.suffix.lower()
-    if path.is_dir() or text.endswith(("/", os.sep)) or not ending[1:2].isalpha():
+    if path.is_dir() and ending in FORMAT_OF_ENDING and not text.endswith(("/", os.sep)):
+        raise ArgumentError(f"to={text!r} is a folder called as a file: end its name with '/', or name another")
+    if path.is_dir() or text.endswith(("/", os.sep)) or (not ending[1:2].isalpha() and not path.exists()):
         return path, format or FORMATS[0], True
+    if path.exists():
+        check_is_file(path)
     if ending not in FORMAT_OF_ENDING:
         raise ArgumentError(
             f"to={text!r}: files may end in {', '.join(FORMAT_OF_ENDING)}; end the name of a folder with '/'"

@@ -13,7 +13,7 @@ from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.utils.arrow import tables_of
 
 
-HOW_TO_FILL_IN = "fill in what is missing, delete these rows, or leave them out with --skip_blank"
+HOW_TO_FILL_IN = "fill it in, delete such rows, or leave them out with --skip_blank"
 
 
 @dataclass(frozen=True)

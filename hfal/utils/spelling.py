@@ -1,6 +1,7 @@
 """Names and cells as people write them: with other capitals and blanks, and as a message may show them."""
 
 import difflib
+import itertools
 import re
 import reprlib
 import unicodedata
@@ -10,10 +11,25 @@ from typing import Any
 from hfal.utils.visible_text import character_kind
 
 
-_SHORT = reprlib.Repr()  # of lists in lists, which a few anchors of YAML give thousands of millions of items
-_SHORT.maxlevel = 3
-_SHORT.maxlist = _SHORT.maxdict = _SHORT.maxset = _SHORT.maxtuple = 40
-_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 100
+class _Short(reprlib.Repr):
+    """Shows the first items of lists in lists, which a few anchors of YAML give thousands of millions of items."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = 20
+        self.maxstring = self.maxlong = self.maxother = 100
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        """Show a dictionary in its order; `reprlib` sorts it."""
+        if level <= 0 and x:
+            return "{...}"
+        some = itertools.islice(x.items(), self.maxdict)
+        items = [f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}" for key, value in some]
+        return "{" + ", ".join(items + ["..."] * (len(x) > len(items))) + "}"
+
+
+_SHORT = _Short()
 
 
 def meant(said: str, names: Sequence[str]) -> str | None:
