@@ -43,6 +43,7 @@ from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run, output_file
 from hfal.tasks.kinds import kind_of
 from hfal.utils.output import say
+from hfal.utils.spelling import counted
 
 
 _KEPT = "# What is compared; `hfal compare OUT` goes on with it."
@@ -98,8 +99,8 @@ def compare(argv: Sequence[str]) -> int:
         keep_facts(out, ["compare", *argv], options.seeds, changes=before != now, has_results=has_results)
         data.save(out)
         progress.say(
-            f"{len(cells)} runs on {len(data.parts['train'])} texts, evaluated on {len(data.parts['test'])} others; "
-            f"{len(cells) - len(left)} are finished; all is kept in {out}"
+            f"{counted(len(cells), 'run')} on {counted(len(data.parts['train']), 'text')}, evaluated on "
+            f"{counted(len(data.parts['test']), 'other')}; {len(cells) - len(left)} are finished; all is kept in {out}"
         )
         try:
             if left:
@@ -115,7 +116,8 @@ def compare(argv: Sequence[str]) -> int:
     for cell, problem in failed.items():
         say(f"{cell} has failed: {problem}; see {output_file(cell.run_dir(out))}", file=sys.stderr)
     if failed:
-        say(f"{len(failed)} of {len(cells)} runs have failed; started again, they are tried again", file=sys.stderr)
+        of_runs = counted(len(cells), "run has", "runs have")
+        say(f"{len(failed)} of {of_runs} failed; started again, they are tried again", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -13,6 +13,7 @@ from hfal.store.run_info import UNITS
 from hfal.tasks.kinds import KINDS
 from hfal.training.options import CLASS_WEIGHTS, RETRAIN, LoopOptions
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 if TYPE_CHECKING:
@@ -308,12 +309,11 @@ class ActiveLearningArguments:
             sizes += [] if self.budget is None else [self.budget]
             holdout = min(_HOLDOUT[self.unit], *(size // 5 for size in sizes))
         logger.info(
-            "%d texts in the pool%s, annotator %s, %d %s held out; all is kept in %s",
-            len(pool),
+            "%s in the pool%s, annotator %s, %s held out; all is kept in %s",
+            counted(len(pool), "text"),
             f", labels {', '.join(pool.label_names)}" if pool.label_names else "",
             annotator,
-            holdout if held is None else held.size,
-            "words" if self.unit == "words" else "texts",
+            counted(holdout if held is None else held.size, "word" if self.unit == "words" else "text"),
             pool.run_dir,
         )
         return annotator, holdout

@@ -266,11 +266,14 @@ def _draw(
             evaluated = [int(h) for h in np.sort(hashes[is_labeled])[: al.eval_size]]
             if len(evaluated) < al.eval_size:
                 raise ArgumentError(
-                    f"--eval_size is {al.eval_size}, but of the {len(data)} rows only {is_labeled.sum()} have a label"
+                    f"--eval_size is {al.eval_size}, but of {counted(len(data), 'row')} only {is_labeled.sum()} have "
+                    "a label"
                 )
         rest = np.sort(hashes[~np.isin(hashes, evaluated)])
         if not len(rest):
-            raise ArgumentError(f"--eval_size is {al.eval_size} of {len(data)} rows, which leaves none to ask about")
+            raise ArgumentError(
+                f"--eval_size is {al.eval_size} of {counted(len(data), 'row')}, which leaves none to ask about"
+            )
         if al.pool_size:
             last = int(rest[: al.pool_size][-1])
         settled = PoolDraw(al.pool_size, al.eval_size, seed, evaluated, last)

@@ -197,8 +197,6 @@ def read_written(file: Path) -> dict[str, Any]:
     """
     try:
         written = read_json(read_text(file), finite=True)
-    except ArgumentError:
-        raise
     except (ValueError, RecursionError, OSError) as error:
         raise ArgumentError(f"{HISTORY} is no JSON: {message_of(error)[:200]}") from None
     if not isinstance(written, dict):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hfal.errors import ArgumentError
+from hfal.utils.spelling import counted
 from hfal.utils.text_files import read_text
 
 
@@ -89,7 +90,7 @@ def read_sentences(content: str, name: str, problems: list[str] | None = None) -
                 width = len(others)
             if len(others) != width or not word:
                 problem = (
-                    f"line {number}: {len(others) + 1} columns, but {width + 1} in the first line of the "
+                    f"line {number}: {counted(len(others) + 1, 'column')}, but {width + 1} in the first line of the "
                     "file; every line is a word and its tags, with a blank line between sentences"
                 )
                 if problems is None:

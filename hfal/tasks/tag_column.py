@@ -20,6 +20,7 @@ from hfal.tasks.spans import tags_from_spans
 from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 from hfal.tasks.words import plain_text, word_offsets
 from hfal.utils.arrow import ROWS_AT_A_TIME, cells_of
+from hfal.utils.spelling import counted
 
 
 _SPAN = {"start", "end", "label"}
@@ -233,7 +234,7 @@ def read_tags(
             place = int(wrong[0])
             raise RowError(
                 row + place,
-                f"{lengths[place]} tags in column {column!r} for {counts[row + place]} words: "
+                f"{counted(lengths[place], 'tag')} in column {column!r} for {counted(counts[row + place], 'word')}: "
                 f"{_sentence(dataset, text_column, row + place)}; every word needs one tag",
             )
         bad = np.flatnonzero((flat < 0) & np.repeat(has, lengths))

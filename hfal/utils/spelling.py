@@ -67,15 +67,15 @@ def cell_text(found: Any) -> str:
     return "" if found is None else str(found).strip()
 
 
-def counted(number: int, what: str) -> str:
-    """Return a number with what is counted, `"1 label"` or `"2 labels"`.
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with what is counted: `"1 label"`, `"2 labels"`.
 
     Args:
         number: How many there are.
-        what: One of them; its last word is the one that gets a plural.
+        one: What is said of one, `"text waits"`.
+        many: What is said of none and of several, `"texts wait"`; by default `one` with an s.
     """
-    ending = "" if number == 1 else "ies" if what.endswith("y") and what[-2:-1] not in "aeou" else "s"
-    return f"{number} {what.removesuffix('y') if ending == 'ies' else what}{ending}"
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {many or f'{one}s'}"
 
 
 def shown(value: Any) -> str:

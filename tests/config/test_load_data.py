@@ -79,7 +79,7 @@ def test_a_pipe_is_no_data(tmp_path: Path) -> None:
 def test_a_row_without_a_text_is_named_as_a_spreadsheet_counts_it(load: Any) -> None:
     found = error(load, 'text,x\ngood,1\n"two\nlines",1\n,1\nbad,1\n  ,1\n', **BOTH)
     assert found.startswith(
-        "reviews.csv has no text in column 'text' of rows 4, 6 (row 1 names the columns): fill it in, delete such rows,"
+        "reviews.csv has no text in column 'text' of rows 4, 6 (row 1 names the columns): fill it in, delete such"
     )
     filtered = error(load, "text,x\ngood,1\n,0\n,1\n", data_filter="x=1", **BOTH)
     assert "row 4 (" in filtered  # of the file, not of what the filter left

@@ -215,8 +215,6 @@ def test_anchors_of_anchors_are_shown_in_part(parse: Any) -> None:
     with pytest.raises(ArgumentError, match="labels has the item") as caught:
         parse(NEEDED + yaml)
     assert len(str(caught.value)) < 500
-    path = caught.value
-    assert "…" not in str(path) or len(str(path)) < 500
 
 
 def test_broken_yaml_is_named_with_its_line(parse: Any) -> None:

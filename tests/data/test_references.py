@@ -279,7 +279,7 @@ def test_standard_input_is_no_data() -> None:
 def test_the_directory_of_a_run_is_no_data(tmp_path: Path) -> None:
     Pool(Dataset.from_dict({"text": ["a", "b"]}), tmp_path / "my run", "text", label_names=["x", "y"])
     with pytest.raises(
-        ArgumentError, match="is the directory of a run, not its data: .* hfal run '.*my run'; .*export"
+        ArgumentError, match=r"is the directory of a run, not its data: .* hfal run '.*my run'; .*export"
     ):
         load_split(str(tmp_path / "my run"))
     (tmp_path / "compare.yaml").write_text("seeds: 1\n")

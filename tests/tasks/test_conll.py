@@ -87,9 +87,9 @@ def test_comments_are_of_the_sentence_below_them_only() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a O\nb\n", r"a file, line 2: 1 columns, but 2 in the first line of the file; every line is a word and its"),
+        ("a O\nb\n", r"a file, line 2: 1 column, but 2 in the first line of the file; every line is a word and its"),
         ("a O\n\n\nb X O\n", r"line 4: 3 columns, but 2"),
-        ("a\tO\nb O\n", r"line 2: 1 columns, but 2"),
+        ("a\tO\nb O\n", r"line 2: 1 column, but 2"),
         ("a\tO\n\tO\n", r"line 2: 2 columns"),
     ],
 )

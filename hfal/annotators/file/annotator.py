@@ -20,7 +20,7 @@ from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
 from hfal.utils.json_text import read_json
-from hfal.utils.spelling import bare, cell_text, meant, seen, shown
+from hfal.utils.spelling import bare, cell_text, counted, meant, seen, shown
 from hfal.utils.text_files import read_text
 from hfal.utils.visible_text import one_line
 
@@ -140,7 +140,7 @@ class FileAnnotator:
             answer = query.kind.how_to_fill_in(query.label_names, instead, self.format == "csv", is_raw)
             how = f"Fill in the column 'label' with {answer}"
         return (
-            f"{len(query.questions)} texts wait in {one_line(str(self.path(query)))}\n"
+            f"{counted(len(query.questions), 'text waits', 'texts wait')} in {one_line(str(self.path(query)))}\n"
             f"    {one_line(how)}; {rows} may stay empty.\n"
             "    Leave the file there and start the run again."
         )
@@ -244,7 +244,7 @@ class FileAnnotator:
                 "" if len(problems) <= 20 else f"\n    … {len(problems) - 20} more"
             )
             raise AnnotationError(
-                f"{one_line(str(file))} has {len(problems)} error{'s' if len(problems) > 1 else ''}; nothing of it "
+                f"{one_line(str(file))} has {counted(len(problems), 'error')}; nothing of it "
                 f"was recorded, the file is as it was:\n    {listed}"
             )
         return list(answers.values())
