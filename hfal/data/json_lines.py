@@ -19,6 +19,7 @@ from hfal.utils.files import computed_once
 from hfal.utils.json_text import read_json
 from hfal.utils.output import get_logger
 from hfal.utils.spelling import message_of
+from hfal.utils.text_files import open_text
 
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ SUFFIXES = (".json", ".jsonl")
 _MANY_KEYS = 200  # in an object within a row; more are not names of fields, but data
 _ROWS_AT_A_TIME = 10_000
 _DEEP = 10  # levels of lists and objects
-_ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _HALF = re.compile("[\ud800-\udfff]")
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 _FORMAT = 1  # of what is kept in the cache; to be raised where a file is read otherwise
@@ -45,8 +45,7 @@ def load_json(paths: Sequence[Path]) -> "datasets.Dataset":
     """Load files that make one table, in Arrow format, in the cache of `datasets`, which is used until one changes.
 
     A file has a JSON object in each line; or is one list of objects, an object with one such list in it (`{"data":
-    [...]}`), or an object with a list for each column. It is UTF-8, or UTF-16 with a mark. What a row lacks is `None`
-    in it, as NaN is.
+    [...]}`), or an object with a list for each column. What a row lacks is `None` in it, as NaN is.
 
     Raises:
         ArgumentError: A file cannot be read so; the message names the line.
@@ -54,7 +53,7 @@ def load_json(paths: Sequence[Path]) -> "datasets.Dataset":
     import datasets
 
     key = repr([_FORMAT, *((str(path.absolute()), path.stat().st_mtime_ns, path.stat().st_size) for path in paths)])
-    name = hashlib.sha256(key.encode()).hexdigest()[:32]
+    name = hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()[:32]
     file = Path(datasets.config.HF_DATASETS_CACHE) / "hfal_json" / name / "rows.arrow"
     return datasets.Dataset.from_file(str(computed_once(file, lambda part: _write(part, paths))))
 
@@ -89,16 +88,11 @@ def _write(part: Path, paths: Sequence[Path]) -> None:
 def _rows(paths: Sequence[Path], cut: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the rows of all files, each with its place for messages; in `cut` are the places of half characters."""
     for path in paths:
-        try:
-            yield from _rows_of(path, cut)
-        except UnicodeDecodeError as error:
-            raise ArgumentError(_not_utf8(path, error)) from None
+        yield from _rows_of(path, cut)
 
 
 def _rows_of(path: Path, cut: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    with open(path, "rb") as raw:
-        encoding = _ENCODINGS.get(raw.read(2), "utf-8-sig")
-    with open(path, encoding=encoding, newline="\n") as file:
+    with open_text(path) as file:
         lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
         first = next(lines, None)
         if first is None:
@@ -192,18 +186,6 @@ def _records(path: Path, document: dict[str, Any]) -> list[Any]:
 
 def _is_of_rows(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) or _is_pair(one) for one in value)
-
-
-def _not_utf8(path: Path, error: UnicodeDecodeError) -> str:
-    where = ""
-    with open(path, "rb") as file:  # the error knows its place in a part of the file only
-        for line, content in enumerate(file, start=1):
-            try:
-                content.decode()
-            except UnicodeDecodeError as found:
-                where = f" (byte 0x{content[found.start]:02x} in line {line})"
-                break
-    return f"{path} is not {error.encoding.upper()}{where}: save it again as UTF-8"
 
 
 # -- types ---------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.distributed import is_main, on_main, rank_and_size
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
@@ -262,8 +263,8 @@ class Pool:
         if (lengths == 0).any():
             empty = np.flatnonzero(lengths == 0)
             raise ArgumentError(
-                f"{len(empty)} examples have no token at all (ids {self.some_ids(empty)}): let the tokenizer add its "
-                "special tokens, or drop these rows"
+                f"{counted(len(empty), 'example has', 'examples have')} no token at all (ids "
+                f"{self.some_ids(empty)}): let the tokenizer add its special tokens, or drop these rows"
             )
         self.task.check_tokens(lengths)
         return lengths

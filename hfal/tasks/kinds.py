@@ -172,6 +172,17 @@ class Kind(ABC):
 
     # -- data ------------------------------------------------------------------------------------------------------
 
+    def blank_rows(self, source: "Source") -> dict[int, str]:
+        """Return the rows that have nothing to be labeled, each with a column that lacks it.
+
+        Raises:
+            ArgumentError: A column holds no texts.
+        """
+        from hfal.tasks.source import blank_texts, check_text_columns  # which loads `datasets`
+
+        check_text_columns(source)
+        return blank_texts(source)
+
     @abstractmethod
     def read(self, source: "Source") -> "SourceWithLabels":
         """Check the texts and read the labels of rows that a user names on the command line.
@@ -377,6 +388,12 @@ class Tags(Kind):
     def metrics(self, names: Sequence[str]) -> list[str]:
         """Return the names of `hfal.tasks.metrics.entity_metrics`."""
         return ["f1", "precision", "recall", *(f"f1_{entity_type}" for entity_type in entity_types(names))]
+
+    def blank_rows(self, source: "Source") -> dict[int, str]:
+        """Return the rows without a word."""
+        from hfal.tasks.tag_column import blank_sentences  # which loads `datasets`
+
+        return blank_sentences(source)
 
     def read(self, source: "Source") -> "SourceWithLabels":
         """Check tags or spans, which stay as they are."""

@@ -14,6 +14,7 @@ from typing import Any
 from hfal.errors import ArgumentError
 from hfal.tasks.tags import Entity, entities, write_tags
 from hfal.tasks.words import word_offsets
+from hfal.utils.spelling import counted
 
 
 _START = ("start", "start_offset", "start_char")
@@ -145,7 +146,7 @@ def spans_from_tags(text: str, tags: Sequence[str]) -> list[dict[str, Any]]:
     """
     offsets = word_offsets(text)
     if len(tags) != len(offsets):
-        raise ArgumentError(f"{len(tags)} tags for the {len(offsets)} words of {text[:80]!r}")
+        raise ArgumentError(f"{counted(len(tags), 'tag')} for the {counted(len(offsets), 'word')} of {text[:80]!r}")
     return [{"start": offsets[e.start][0], "end": offsets[e.end - 1][1], "label": e.type} for e in entities(tags)]
 
 

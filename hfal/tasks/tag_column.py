@@ -15,11 +15,18 @@ import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
 from hfal.tasks.label_names import given_names, look_alike_hint
-from hfal.tasks.source import Source, SourceWithLabels
+from hfal.tasks.source import HOW_TO_FILL_IN, Source, SourceWithLabels
 from hfal.tasks.spans import key_around_spans, span_keys, spans_in, tags_from_spans
 from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 from hfal.tasks.words import plain_text, word_offsets
 from hfal.utils.arrow import ROWS_AT_A_TIME, cells_of
+from hfal.utils.spelling import counted
+
+
+_HOW_TO_DROP = (
+    "drop such rows: dataset = dataset.filter(lambda row: row[{column!r}] and "
+    "hfal.tasks.words.words_of(row[{column!r}]))"
+)
 
 
 @dataclass(frozen=True)
@@ -108,35 +115,46 @@ def is_list(feature: Any) -> bool:
     return isinstance(feature, datasets.List | datasets.LargeList)
 
 
-def count_words(dataset: datasets.Dataset, column: str) -> np.ndarray:
+def count_words(dataset: datasets.Dataset, column: str, how: str = _HOW_TO_DROP) -> np.ndarray:
     """The number of words of each sentence, int32[N].
 
+    Args:
+        dataset: The data set.
+        column: Its column with the sentences.
+        how: What to do about sentences without words, for a message.
+
     Raises:
-        RowError: A sentence is missing, has no words, or has a missing word.
+        RowError: Sentences are missing, have no words, or have a missing word.
     """
-    counts = np.empty(len(dataset), np.int32)
+    counts, missing = _word_counts(dataset, column)
+    if blank := np.flatnonzero(counts == 0).tolist():
+        raise RowError(blank[0], f"no words in column {column!r}: {how.format(column=column)}", blank)
+    if missing:
+        raise RowError(missing[0], f"a word in column {column!r} is missing (None): fill it in, or drop it", missing)
+    return counts
+
+
+def blank_sentences(source: Source) -> dict[int, str]:
+    """Return the rows without a sentence, or with one without words, each with its column."""
+    (column,) = source.text[:1]
+    return dict.fromkeys(np.flatnonzero(_word_counts(source.data, column)[0] == 0).tolist(), column)
+
+
+def _word_counts(dataset: datasets.Dataset, column: str) -> tuple[np.ndarray, list[int]]:
+    """The number of words of each sentence, 0 where there is none; and the rows in which a word is missing."""
+    counts, missing = np.empty(len(dataset), np.int32), list[int]()
     row = 0
     for cells in cells_of(dataset, column):
-        if cells.null_count:
-            raise RowError(row + _first(cells.is_null()), f"no sentence in column {column!r}: drop such rows")
         if is_text_type(cells.type):
-            found = np.array([len(word_offsets(text)) for text in cells.to_pylist()], np.int32)
+            found = np.array([len(word_offsets(text or "")) for text in cells.to_pylist()], np.int32)
         else:
-            found = pc.list_value_length(cells).to_numpy(zero_copy_only=False)
+            found = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False)
             words = cells.flatten()
-            if words.null_count:
-                place = int(pc.list_parent_indices(cells)[_first(words.is_null())].as_py())
-                raise RowError(row + place, f"a word in column {column!r} is missing (None): fill it in, or drop it")
-        if (found == 0).any():
-            place = int(np.flatnonzero(found == 0)[0])
-            raise RowError(
-                row + place,
-                f"the sentence in column {column!r} has no words; drop such rows: "
-                f"dataset = dataset.filter(lambda row: hfal.tasks.words.words_of(row[{column!r}]))",
-            )
+            places = pc.unique(pc.list_parent_indices(cells).filter(words.is_null()))
+            missing += [row + place for place in places.to_pylist()]
         counts[row : row + len(found)] = found
         row += len(found)
-    return counts
+    return counts, missing
 
 
 def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> tuple[str, ...]:
@@ -248,7 +266,7 @@ def read_tags(
             place = int(wrong[0])
             raise RowError(
                 row + place,
-                f"{lengths[place]} tags in column {column!r} for {counts[row + place]} words: "
+                f"{counted(lengths[place], 'tag')} in column {column!r} for {counted(counts[row + place], 'word')}: "
                 f"{_sentence(dataset, text_column, row + place)}; every word needs one tag",
             )
         bad = np.flatnonzero((flat < 0) & np.repeat(has, lengths))
@@ -372,10 +390,6 @@ def _flat(cells: pa.Array) -> pa.Array:
     return flat.cast(pa.string()) if is_text_type(flat.type) or pa.types.is_null(flat.type) else flat
 
 
-def _first(mask: pa.Array) -> int:
-    return int(np.flatnonzero(mask.to_numpy(zero_copy_only=False))[0])
-
-
 def _sentence(dataset: datasets.Dataset, column: str, row: int) -> str:
     shown = plain_text(dataset[row][column])
     return repr(shown[:80] + "…" * (len(shown) > 80))
@@ -404,7 +418,7 @@ def read_sentence_column(source: Source) -> SourceWithLabels:
         )
     try:
         names = tag_names_of(data, label, source.names)
-        tags = read_tags(data, text[0], label, names, count_words(data, text[0]))
+        tags = read_tags(data, text[0], label, names, count_words(data, text[0], HOW_TO_FILL_IN))
     except RowError as error:
         raise source.at_row(error) from None
     if len(names) < 2:

@@ -182,7 +182,7 @@ def test_messages_do_not_repeat_long_texts() -> None:
 
 
 def test_tags_that_are_not_one_for_each_word() -> None:
-    with pytest.raises(ArgumentError, match=r"1 tags for the 2 words of 'one two'"):
+    with pytest.raises(ArgumentError, match=r"1 tag for the 2 words of 'one two'"):
         spans_from_tags("one two", ["O"])
 
 

@@ -41,7 +41,7 @@ def test_the_labeled_view_has_tags_at_the_first_tokens_of_words(tmp_path, tokeni
     with pytest.raises(ArgumentError, match="row 1 has no tags"):
         pool.with_labels(tokenized(table([tags[0], None], words)))
     other = tokenized(table([["O"]], [["Ann"]])).remove_columns("word_ids").add_column("word_ids", [[None, 0, 1]])
-    with pytest.raises(ArgumentError, match="tokens of word 2, but only 1 words"):
+    with pytest.raises(ArgumentError, match="tokens of word 2, but only 1 word"):
         pool.with_labels(other)
 
 
