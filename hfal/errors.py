@@ -1,5 +1,10 @@
 """The exceptions of hfal, and the two ways in which a run ends before it is finished."""
 
+from collections.abc import Sequence
+
+
+_LISTED = 20
+
 
 class HfalError(Exception):
     """Base of hfal's own errors."""
@@ -14,12 +19,26 @@ class UsageError(ArgumentError):
 
 
 class RowError(ArgumentError):
-    """A row of the data set has a value that it cannot have; `row` is its place, `problem` what is wrong with it."""
+    """Rows of the data set have a value that they cannot have.
 
-    def __init__(self, row: int, problem: str):
-        super().__init__(f"row {row}: {problem}")
+    Attributes:
+        row: The place of the first one.
+        rows: The places of all that are wrong in this way.
+        problem: What is wrong.
+    """
+
+    def __init__(self, row: int, problem: str, rows: Sequence[int] = ()):
         self.row = row
+        self.rows = list(rows) or [row]
         self.problem = problem
+        super().__init__(f"{listed('row', self.rows)}: {problem}")
+
+
+def listed(what: str, numbers: Sequence[int]) -> str:
+    """Name some rows: `row 3`, or `rows 3, 5, 9`; more than twenty are counted."""
+    shown = ", ".join(map(str, numbers[:_LISTED]))
+    more = f" and {len(numbers) - _LISTED} more" if len(numbers) > _LISTED else ""
+    return f"{what}{'s' * (len(numbers) > 1)} {shown}{more}"
 
 
 class RunDirectoryError(HfalError):

@@ -28,6 +28,7 @@ from hfal.strategies.resolve import RANDOM, Among
 from hfal.strategies.selection import LABELED_SIGNALS
 from hfal.utils.distributed import on_main, shared_failure
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
@@ -233,7 +234,7 @@ class Acquisition:
         """Return the examples that may be asked about, by position, and say where they are few."""
         positions = on_main(self.budget.affordable)
         if len(positions) == 0:
-            logger.info("nothing left to ask: %d labels bought", self.pool.labels_bought())
+            logger.info("nothing left to ask: %s bought", counted(self.pool.labels_bought(), "label"))
             return positions
         left = on_main(self.budget.left)
         if min(self.budget.costs[positions].sum(), np.inf if left is None else left) < self.options.query_size:

@@ -24,6 +24,7 @@ from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.text_classification import TextClassification
 from hfal.utils.arrays import scratch_array
 from hfal.utils.distributed import gather, merge_rows, rank_and_size, shared_failure
+from hfal.utils.spelling import counted
 
 
 _ROWS_AT_A_TIME = 100_000
@@ -33,7 +34,7 @@ class NonFiniteOutputError(ScoringError):
     """The model gave NaN or infinity for some examples; `rows` are their places in the call."""
 
     def __init__(self, rows: np.ndarray, what: str, probabilities_are_finite: bool = False):
-        super().__init__(f"{what} for {len(rows)} examples")
+        super().__init__(f"{what} for {counted(len(rows), 'example')}")
         self.rows = rows
         self.what = what
         self.probabilities_are_finite = probabilities_are_finite

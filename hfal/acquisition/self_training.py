@@ -24,6 +24,7 @@ from hfal.store.records import RoundRecord
 from hfal.store.run_directory import predictions_file, pseudo_labels_file
 from hfal.utils.files import atomic_write
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
@@ -131,7 +132,8 @@ def pseudo_labels(
     taken = confident(classes, table["confidence"].to_numpy(), settings.threshold, most, in_all, rng)
     table = table.take(pa.array(taken))
     _write(pseudo_labels_file(pool.run_dir, record.number), table)
-    logger.info("round %d: %d confident predictions join %d labels", record.number, len(table), labels)
+    joining = counted(len(table), "confident prediction joins", "confident predictions join")
+    logger.info("round %d: %s %s", record.number, joining, counted(labels, "label"))
     found = dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
     return found, repetitions(labels, settings.weight, rng) if found else np.ones(labels, np.int64)
 

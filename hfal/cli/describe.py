@@ -15,6 +15,7 @@ from hfal.store.records import DATASET, Query, RoundRecord
 from hfal.store.run_directory import config_file
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
+from hfal.utils.spelling import counted
 from hfal.utils.visible_text import one_line
 
 
@@ -29,7 +30,9 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
         store.check_has_begun()
         plan = store.plan
         lines = [f"Run in {store.run_dir}", *_setup(store, plan), _answers(store), *_left(store, plan)]
-        lines += [f"Query {q.number}: {n} of {len(q.examples)} answers are missing" for q, n in unanswered(store)]
+        for query, missing in unanswered(store):
+            of_answers = counted(len(query.examples), "answer is", "answers are")
+            lines.append(f"Query {query.number}: {missing} of {of_answers} missing")
         records = store.rounds()
         table = rounds_table(records).split("\n") if records else ["No round has begun."]
         return "\n".join(map(one_line, [*lines, "", *table, "", next_step(store, run_dir)]))
@@ -52,9 +55,10 @@ def describe_comparison(out: str | os.PathLike[str]) -> str:
     begun = {cell: rounds for cell, rounds in rounds_begun.items() if rounds}
     lines = [
         f"Comparison in {Path(out).absolute()}",
-        f"{', '.join('/'.join(pair) for pair in options.pairs)}; {options.seeds} seeds",
-        f"{len(finished)} of {len(cells)} runs are finished; failed: {len(failed)}; begun: {len(begun)}",
-        *(f"{cell}: {rounds} rounds have begun" for cell, rounds in begun.items()),
+        f"{', '.join('/'.join(pair) for pair in options.pairs)}; {counted(options.seeds, 'seed')}",
+        f"{len(finished)} of {counted(len(cells), 'run is', 'runs are')} finished; failed: {len(failed)}; begun: "
+        f"{len(begun)}",
+        *(f"{cell}: {counted(rounds, 'round has', 'rounds have')} begun" for cell, rounds in begun.items()),
         *(f"{cell} has failed: {problem}" for cell, problem in failed.items()),
         "",
         f"Finished. The report: {Path(out, 'report.md')}"
@@ -115,8 +119,9 @@ def _answers(store: Store) -> str:
     labeled = {i: a for i, a in answers.items() if a.label is not None}
     given = sum(answer.annotator == DATASET for answer in labeled.values())
     unsure = sum(answer.action == "unsure" for answer in answers.values())
+    words = f" of {counted(store.words_bought(), 'word')}" if store.kind.of_words else ""
     counts = [
-        f"{len(labeled) - given} labels bought{f' of {store.words_bought()} words' if store.kind.of_words else ''}",
+        f"{counted(len(labeled) - given, 'label')} bought{words}",
         f"{len(store.holdout_ids() & labeled.keys())} of them held out",
         f"{len(answers) - len(labeled) - unsure} skipped",
         f"{unsure} unsure",
@@ -128,7 +133,9 @@ def _answers(store: Store) -> str:
 def _left(store: Store, plan: RunPlan | None) -> list[str]:
     if plan is None:
         return []
-    left = f"Pool: {plan.pool_size} texts, {plan.pool_size - len(store.current_answers())} without an answer"
+    left = (
+        f"Pool: {counted(plan.pool_size, 'text')}, {plan.pool_size - len(store.current_answers())} without an answer"
+    )
     if plan.budget is None:
         return [left]
     unit = "words" if plan.unit == "words" else "labels"

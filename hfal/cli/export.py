@@ -147,4 +147,4 @@ def _examples(run_dir: str) -> "Examples":
     al, options = read_ahead([run_dir], strict=False)
     al.export = None  # that of the run itself, which may no longer be possible
     data = load_data(al, run_dir, options.seed)
-    return Examples(data.pool, data.text, al.id, kind_of(data.task).of_words, al.show)
+    return Examples(data.pool, data.text, al.id, kind_of(data.task).of_words, data.show)

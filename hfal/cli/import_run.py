@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hfal.utils.output import say
+from hfal.utils.spelling import counted
 
 
 def add_parser(commands: Any) -> None:
@@ -34,8 +35,8 @@ def execute(arguments: argparse.Namespace) -> int:
     source, run_dir = arguments.source, arguments.to
     texts, answers = import_run(hub_name(source) or source, run_dir, arguments.revision)
     say(
-        f"{run_dir}: {texts:,} texts, {answers:,} answers. Go on with: hfal run {shlex.quote(run_dir)}, with --model, "
-        "--strategy, --query_size and what else the first run was given"
+        f"{run_dir}: {counted(texts, 'text')}, {counted(answers, 'answer')}. Go on with: hfal run "
+        f"{shlex.quote(run_dir)}, with --model, --strategy, --query_size and what else the first run was given"
     )
     return 0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hfal import __version__
 from hfal.utils.output import say, show_log
+from hfal.utils.spelling import counted
 
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _read_data(al: "ActiveLearningArguments", options: "TrainingOptions") -> "Lo
         datasets.enable_progress_bars()
     resolve_model(al.model)
     if _is_main_process():
-        say(f"{len(data.pool):,} texts; loading torch and transformers ...", file=sys.stderr)
+        say(f"{counted(len(data.pool), 'text')}; loading torch and transformers ...", file=sys.stderr)
     transformers.utils.logging.disable_progress_bar()  # of loading and saving weights, in every round
     huggingface_hub.utils.enable_progress_bars()  # which it disables too; of downloads
     return data

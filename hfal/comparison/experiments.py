@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import yaml
 from filelock import FileLock, Timeout
 
 from hfal import __version__
@@ -39,11 +38,12 @@ from hfal.comparison.shared_data import SharedData, changed_since, read_shared_d
 from hfal.comparison.worker_processes import make_runs
 from hfal.config.arguments import ActiveLearningArguments, TrainingOptions, references_in
 from hfal.config.kept_config import parse_arguments, portable_options, write_options
-from hfal.config.parser import default_of, options_of, read_yaml
+from hfal.config.parser import default_of, load_yaml, options_of, read_yaml
 from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run, output_file
 from hfal.tasks.kinds import kind_of
 from hfal.utils.output import say
+from hfal.utils.spelling import counted
 
 
 _KEPT = "# What is compared; `hfal compare OUT` goes on with it."
@@ -93,14 +93,14 @@ def compare(argv: Sequence[str]) -> int:
     with _owned(out):
         left = [cell for cell in cells if not is_finished(cell.run_dir(out))]
         now = {**asdict(options), **portable_options(given)}
-        before = yaml.safe_load((out / COMPARE_NAME).read_text("utf-8")) if (out / COMPARE_NAME).exists() else None
+        before = load_yaml(out / COMPARE_NAME) if (out / COMPARE_NAME).exists() else None
         write_options(out / COMPARE_NAME, now, _KEPT)
         has_results = len(left) < len(cells)
         keep_facts(out, ["compare", *argv], options.seeds, changes=before != now, has_results=has_results)
         data.save(out)
         progress.say(
-            f"{len(cells)} runs on {len(data.parts['train'])} texts, evaluated on {len(data.parts['test'])} others; "
-            f"{len(cells) - len(left)} are finished; all is kept in {out}"
+            f"{counted(len(cells), 'run')} on {counted(len(data.parts['train']), 'text')}, evaluated on "
+            f"{counted(len(data.parts['test']), 'other')}; {len(cells) - len(left)} are finished; all is kept in {out}"
         )
         try:
             if left:
@@ -116,7 +116,8 @@ def compare(argv: Sequence[str]) -> int:
     for cell, problem in failed.items():
         say(f"{cell} has failed: {problem}; see {output_file(cell.run_dir(out))}", file=sys.stderr)
     if failed:
-        say(f"{len(failed)} of {len(cells)} runs have failed; started again, they are tried again", file=sys.stderr)
+        of_runs = counted(len(cells), "run has", "runs have")
+        say(f"{len(failed)} of {of_runs} failed; started again, they are tried again", file=sys.stderr)
     return 1 if failed else 0
 
 

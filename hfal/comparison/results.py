@@ -7,11 +7,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hfal.comparison.facts import kept_facts
 from hfal.comparison.options import CompareOptions
 from hfal.comparison.plan import DATA_DIR, FULL, Cell, failures, grid
+from hfal.config.parser import load_yaml
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.stopping.criteria import is_loss
 from hfal.store.learning_curve import bought
@@ -168,7 +167,9 @@ def read_options(out: Path) -> tuple[CompareOptions, dict[str, Any]]:
     """
     if not has_comparison(out):
         raise RunDirectoryError(f"no comparison in {out.absolute()}: there is no {COMPARE_NAME}; is the path right?")
-    settings = yaml.safe_load((out / COMPARE_NAME).read_text("utf-8")) or {}
+    settings = load_yaml(out / COMPARE_NAME) or {}
+    if not isinstance(settings, dict):
+        raise ArgumentError(f"{out / COMPARE_NAME} has no options and their values: put back what was there")
     names = {f.name for f in fields(CompareOptions)}
     given = {name: value for name, value in settings.items() if name in names}
     for name in ("strategies", "starts"):

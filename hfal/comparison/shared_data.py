@@ -14,6 +14,7 @@ from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.load_data import load_data
 from hfal.errors import ArgumentError
 from hfal.utils.files import atomic_write
+from hfal.utils.spelling import counted
 
 
 _SETTLED = ("task", "text", "label", "labels")
@@ -88,7 +89,8 @@ def read_shared_data(al: ActiveLearningArguments, out: Path, seed: int) -> Share
         if len(missing):
             first = part[int(missing[0])][al.text[0]]
             raise ArgumentError(
-                f"{len(missing)} of {len(part)} examples have no label in column {al.label!r} (the first begins with "
+                f"{len(missing)} of {counted(len(part), 'example has', 'examples have')} no label in column "
+                f"{al.label!r} (the first begins with "
                 f"{str(first)[:60]!r}): a comparison needs all of them; leave these rows out of the data"
             )
     if al.unit == "words" and task.words is None:

@@ -16,6 +16,7 @@ from hfal.comparison.plan import Cell, rounds_of
 from hfal.comparison.progress import Forecast, ProgressLine, about
 from hfal.comparison.worker import work
 from hfal.store.run_directory import error_file
+from hfal.utils.spelling import counted
 
 
 @dataclass
@@ -85,7 +86,7 @@ def make_runs(
                 first = next(iter(under_way))
                 of_rounds = f"round {max(len(under_way[first]), 1)} of {len(plans[first])} of {first}"
                 done = len(plans) - len(waiting) - len(running)
-                progress.show(f"{done} of {len(plans)} runs, {of_rounds}, {about(left)}")
+                progress.show(f"{done} of {counted(len(plans), 'run')}, {of_rounds}, {about(left)}")
     finally:
         for worker in running.values():
             worker.process.kill()

@@ -13,6 +13,7 @@ from hfal.store.run_info import UNITS
 from hfal.tasks.kinds import KINDS
 from hfal.training.options import CLASS_WEIGHTS, RETRAIN, LoopOptions
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 if TYPE_CHECKING:
@@ -96,6 +97,9 @@ class ActiveLearningArguments:
     )
     data_filter: str | None = field(
         default=None, metadata={"help": "Keep only the rows like this.", "metavar": "COLUMN=VALUE"}
+    )
+    skip_blank: bool = field(
+        default=False, metadata={"help": "Leave out rows without a text, which are an error without it."}
     )
     model: str = field(
         default="sentence-transformers/all-MiniLM-L6-v2",
@@ -312,12 +316,11 @@ class ActiveLearningArguments:
             sizes += [] if self.budget is None else [self.budget]
             holdout = min(_HOLDOUT[self.unit], *(size // 5 for size in sizes))
         logger.info(
-            "%d texts in the pool%s, annotator %s, %d %s held out; all is kept in %s",
-            len(pool),
+            "%s in the pool%s, annotator %s, %s held out; all is kept in %s",
+            counted(len(pool), "text"),
             f", labels {', '.join(pool.label_names)}" if pool.label_names else "",
             annotator,
-            holdout if held is None else held.size,
-            "words" if self.unit == "words" else "texts",
+            counted(holdout if held is None else held.size, "word" if self.unit == "words" else "text"),
             pool.run_dir,
         )
         return annotator, holdout
@@ -384,7 +387,7 @@ class TrainingOptions:
 
 GROUPS = {
     "data": "data task text label labels thresholds id show split pool_size eval_split eval_size data_config "
-    "data_filter",
+    "data_filter skip_blank",
     "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",

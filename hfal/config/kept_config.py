@@ -16,6 +16,7 @@ from hfal.acquisition.options import check_strategy_name
 from hfal.config.arguments import GROUPS, ActiveLearningArguments, TrainingOptions, references_in
 from hfal.config.parser import (
     default_of,
+    load_yaml,
     option_help,
     option_parser,
     options_of,
@@ -30,6 +31,7 @@ from hfal.store.run_directory import CONFIG_NAME, config_file
 from hfal.store.run_info import PublishedOptions
 from hfal.utils.files import atomic_write
 from hfal.utils.output import get_logger, say
+from hfal.utils.text_files import read_text
 
 
 if TYPE_CHECKING:
@@ -159,7 +161,7 @@ def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
         if _has_seed_set(pool):
             given = _with_settled(path, given)
         # Somebody's own configuration stays as it is, and is what `hfal run RUN_DIR` goes on with.
-        if not path.exists() or path.read_text("utf-8").startswith(_KEPT):
+        if not path.exists() or read_text(path).startswith(_KEPT):
             changed = _changes(path, given)
             if changed:
                 logger.info("changed since the last start: %s", "; ".join(changed))
@@ -240,7 +242,7 @@ def kept_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
 def _other_options(run_dir: str | os.PathLike[str]) -> list[str]:
     """Return the names of what `kept_options` leaves out: options of `TrainingArguments`."""
     path = config_file(run_dir)
-    kept = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
+    kept = load_yaml(path) if path.is_file() else None
     known = options_of((ActiveLearningArguments, TrainingOptions))
     return [name for name in kept if name not in known] if isinstance(kept, dict) else []
 

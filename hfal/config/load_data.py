@@ -15,7 +15,7 @@ import datasets
 import numpy as np
 
 from hfal.config.arguments import ActiveLearningArguments
-from hfal.data.references import has_no_splits, load_split
+from hfal.data.references import check_columns, has_no_splits, load_split
 from hfal.data.shown_columns import check_shown_columns
 from hfal.errors import ArgumentError, NoRunError
 from hfal.export.hub import hub_name
@@ -29,8 +29,13 @@ from hfal.tasks.infer import infer_task
 from hfal.tasks.kinds import KINDS, Kind, kind_of
 from hfal.tasks.label_names import check_label_names
 from hfal.tasks.source import Source, SourceWithLabels
-from hfal.tasks.tag_column import is_spans
+from hfal.tasks.tag_column import has_spans
 from hfal.tasks.words import plain_text
+from hfal.utils.output import get_logger
+from hfal.utils.spelling import cell_text, counted
+
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class LoadedData:
         labels: The names of the labels; for token classification those of all tags; empty where an answer may be
             any string.
         text: The columns with text.
+        show: The other columns that are shown beside it.
     """
 
     pool: datasets.Dataset
@@ -51,6 +57,7 @@ class LoadedData:
     task: str
     labels: list[str]
     text: list[str]
+    show: list[str]
 
 
 def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed: int) -> LoadedData:
@@ -76,19 +83,24 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
     check_no_comparison(Path(run_dir))
     text = _text_columns(al)
     source = _read_split(al, al.split, text, al.labels, al.show)
-    check_shown_columns(source.data, al.show, text, al.label, "--show")
+    show = columns_named(al.show, source.data.column_names)
+    check_columns(al.data, source.data, show)
+    check_shown_columns(source.data, show, source.text, al.label, "--show")
     kind = kind_of(al.task or _inferred_task(al, source))
     _check_options_of_kind(al, kind, run_dir)
     if al.labels is not None:
         check_label_names(al.labels, argument="--labels")
+    source = _without_blank(al, kind, source)
     read = kind.read(source)
+    _check_ids(al, source)
     if kind.needs_names:
         check_label_names(read.names, argument="--labels" if al.labels else f"--label: column {al.label!r}")
     evaluation = None
     if al.eval_split:
-        evaluation = kind.read(_read_split(al, al.eval_split, text, read.names)).data
-    pool, drawn = _draw(al, text, read, run_dir, seed)
-    return LoadedData(pool, evaluation if drawn is None else drawn, kind.task, read.names, text)
+        evaluation = kind.read(_without_blank(al, kind, _read_split(al, al.eval_split, text, read.names))).data
+    columns = list(source.text)
+    pool, drawn = _draw(al, columns, read, run_dir, seed)
+    return LoadedData(pool, evaluation if drawn is None else drawn, kind.task, read.names, columns, show)
 
 
 def _check_options(al: ActiveLearningArguments) -> None:
@@ -112,8 +124,8 @@ def _check_options(al: ActiveLearningArguments) -> None:
         if al.text.count(column) > 1 or column == al.label:
             other = "twice" if al.text.count(column) > 1 else "as --label does"
             raise ArgumentError(f"--text is {','.join(al.text)}, which names the column {column!r} {other}")
-    if al.data_filter and "=" not in al.data_filter:
-        raise ArgumentError(f"--data_filter is {al.data_filter!r}, expected COLUMN=VALUE")
+    if al.data_filter and not all(al.data_filter.partition("=")[:2]):
+        raise ArgumentError(f"--data_filter is {al.data_filter!r}, expected COLUMN=VALUE (COLUMN= for empty cells)")
 
 
 def _check_options_of_kind(al: ActiveLearningArguments, kind: Kind, run_dir: str | os.PathLike[str]) -> None:
@@ -157,19 +169,71 @@ def _read_split(
 ) -> Source:
     """The rows of a split that pass the filter."""
     column, _, value = (al.data_filter or "").partition("=")
-    data = load_split(al.data, split, al.data_config, [*text, *filter(None, [al.label, al.id, column]), *shown])
+    others = [name for name in (al.label, al.id, column) if name]
+    data = load_split(al.data, split, al.data_config, [*text, *others, *shown])
+    text = columns_named(text, data.column_names)
+    check_columns(al.data, data, [*text, *others])
     rows: Sequence[int] = range(len(data))
     if column:
-        rows = [row for row, cell in enumerate(data[column][:]) if str(cell) == value]
+        rows = [row for row, cell in enumerate(data[column][:]) if cell_text(cell) == value.strip()]
         if not rows:
             raise ArgumentError(f"--data_filter is {al.data_filter!r}, but no row of {al.data} is like this")
         data = data.select(rows)
     return Source(al.data, data, rows, text, al.label, names)
 
 
+def columns_named(names: Sequence[str], available: Sequence[str]) -> list[str]:
+    """Return the columns that a list of words names; the words of a name with commas are put together again.
+
+    Args:
+        names: What `--text "Notes, misc",title` was cut into, or a list of YAML.
+        available: The columns that there are.
+    """
+    with_commas = {tuple(part.strip() for part in name.split(",")): name for name in available if "," in name}
+    columns, place = list[str](), 0
+    while place < len(names):
+        words = [part for part in with_commas if tuple(names[place : place + len(part)]) == part]
+        longest: tuple[str, ...] = max(words, key=len, default=())
+        if not longest or all(name in available for name in longest):
+            columns.append(names[place])
+            place += 1
+        else:
+            columns.append(with_commas[longest])
+            place += len(longest)
+    return columns
+
+
+def _without_blank(al: ActiveLearningArguments, kind: Kind, source: Source) -> Source:
+    """The rows that have something to be labeled, if `skip_blank` says so; else all, and reading finds the others."""
+    blank = kind.blank_rows(source) if al.skip_blank else {}
+    if not blank:
+        return source
+    if len(blank) == len(source.data):
+        raise ArgumentError(f"{al.data} has no text in column {' or '.join(map(repr, source.text))} of any row")
+    logger.warning(
+        "--skip_blank leaves out %s of %s without a text: %s",
+        counted(len(blank), "row"),
+        al.data,
+        source.places([*blank]),
+    )
+    return source.without([*blank])
+
+
+def _check_ids(al: ActiveLearningArguments, source: Source) -> None:
+    """Find rows without an id, also an empty one, as it is in a text file."""
+    if al.id is None:
+        return
+    missing = [row for row, cell in enumerate(source.data[al.id][:]) if not cell_text(cell)]
+    if missing:
+        raise ArgumentError(
+            f"{al.data} has no id in column {al.id!r} of {source.places(missing)}: fill it in, or leave --id out to "
+            "have ids made from the text"
+        )
+
+
 def _inferred_task(al: ActiveLearningArguments, source: Source) -> str:
-    spans = [name for name, feature in source.data.features.items() if is_spans(feature)]
-    if al.label is None and spans:
+    spans = [] if al.label else [name for name in source.data.column_names if has_spans(source.data, name)]
+    if spans:
         raise ArgumentError(
             f"{al.data} has spans in column {spans[0]!r}: name it with --label {spans[0]} to find entities like "
             "these, or say --task text_classification to label whole texts"
@@ -210,11 +274,14 @@ def _draw(
             evaluated = [int(h) for h in np.sort(hashes[is_labeled])[: al.eval_size]]
             if len(evaluated) < al.eval_size:
                 raise ArgumentError(
-                    f"--eval_size is {al.eval_size}, but of the {len(data)} rows only {is_labeled.sum()} have a label"
+                    f"--eval_size is {al.eval_size}, but of {counted(len(data), 'row')} only {is_labeled.sum()} have "
+                    "a label"
                 )
         rest = np.sort(hashes[~np.isin(hashes, evaluated)])
         if not len(rest):
-            raise ArgumentError(f"--eval_size is {al.eval_size} of {len(data)} rows, which leaves none to ask about")
+            raise ArgumentError(
+                f"--eval_size is {al.eval_size} of {counted(len(data), 'row')}, which leaves none to ask about"
+            )
         if al.pool_size:
             last = int(rest[: al.pool_size][-1])
         settled = PoolDraw(al.pool_size, al.eval_size, seed, evaluated, last)

@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +22,7 @@ from hfal.utils.command_line import check_words, unknown_names
 from hfal.utils.output import get_logger
 from hfal.utils.secrets import has_credentials
 from hfal.utils.spelling import did_you_mean, message_of, shown
+from hfal.utils.text_files import check_is_file, read_text
 
 
 logger = get_logger(__name__)
@@ -29,6 +31,8 @@ logger = get_logger(__name__)
 _FOLDERS = {"output_dir", "embeddings_dir", "export"}
 _REFERENCES = {"data", "model", "embeddings", *_FOLDERS}
 _MISNOMERS = {"run_dir": "output_dir"}  # as it is called everywhere else
+_MOST_BYTES = 1_000_000  # of a configuration: reading megabytes of YAML takes minutes
+_MOST_CHARACTERS = 10_000  # of one value
 _NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values
 _METAVARS = {"int": "N", "float": "X", "bool": "", "list[str]": "A,B"}
 
@@ -144,6 +148,8 @@ def _refuse_addresses(values: Mapping[str, Any]) -> None:
             problem = address_problem(item) if name in _REFERENCES and isinstance(item, str) else None
             if problem:
                 raise ArgumentError(f"--{name} is {problem}")
+            if isinstance(item, str) and len(item) > _MOST_CHARACTERS:
+                raise ArgumentError(f"--{name} is {shown(item)}, of {len(item):,} characters: none of its values")
             if item == "" and name in _REFERENCES:  # which is this folder, as a path
                 raise ArgumentError(f"--{name} is empty: expected a path or a name")
             if isinstance(item, str) and has_credentials(item):
@@ -197,8 +203,9 @@ def _configuration(argv: Sequence[str], config_name: str) -> tuple[Path | None, 
         if not (path / config_name).is_file():
             raise FileNotFoundError(f"{path.absolute()} {_kind_of(path)} (there is no {config_name} in it)")
         return path / config_name, {"output_dir": str(path)}, rest
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"there is no configuration or run directory {path.absolute()}")
+    check_is_file(path)
     if path.suffix.lower() in DATA_SUFFIXES:
         raise ArgumentError(f"{path} is no configuration: to label what is in it, write --data {path}")
     return path, {}, rest
@@ -260,19 +267,47 @@ def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool
     Raises:
         ArgumentError: It is no mapping of options to values that they can have.
     """
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except yaml.MarkedYAMLError as error:  # its text repeats the line, in which there may be a token
-        line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
-        raise ArgumentError(f"{path} is no valid YAML{line}: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a number of 5,000 digits
-        raise ArgumentError(f"{path} is no valid YAML in UTF-8: {message_of(error)}") from None
+    values = load_yaml(path)
     if not isinstance(values, dict):
-        raise ArgumentError(f"{path} is no mapping of options to values")
+        kind = "is empty" if values is None else f"is {'a list' if isinstance(values, list) else 'one value'}"
+        raise ArgumentError(f"{path} {kind}, expected options and their values, such as data: reviews.csv")
     unknown = [key for key in values if key not in options]
     if unknown and strict:
         raise ArgumentError(unknown_names(f"{path} has the unknown key", [*map(str, unknown)], options, _MISNOMERS))
     return {key: _checked(path, key, values[key], options[key]) for key in values if key not in unknown}
+
+
+def load_yaml(path: Path) -> Any:
+    """Return what a YAML file says, with dates, and numbers where words belong, as they are written there.
+
+    Raises:
+        ArgumentError: It is no YAML, has a key twice, or is far too big to be options.
+    """
+    size = path.stat().st_size
+    if size > _MOST_BYTES:
+        raise ArgumentError(f"{path} has {size:,} bytes, expected options, which take less than {_MOST_BYTES:,}")
+    try:
+        return yaml.load(read_text(path), _Loader)
+    except ArgumentError:
+        raise
+    except yaml.MarkedYAMLError as error:  # its text repeats the line, in which there may be a token
+        line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+        told = str(error.problem or error.context)
+        hint = " (indent with spaces, and put one behind the colon)" if "'\\t'" in told else ""
+        raise ArgumentError(f"{path} is no valid YAML{line}: {told[:300]}{hint}") from None
+    except RecursionError:
+        raise ArgumentError(f"{path} has hundreds of brackets in each other, expected options and values") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ArgumentError(f"{path} is no valid YAML: {message_of(error)[:300]}") from None
+
+
+class _Number(float):
+    """A number that knows how it was written: a label `1.10` is another one than `1.1`."""
+
+    written: str
+
+    def __str__(self) -> str:
+        return self.written
 
 
 class _Loader(yaml.SafeLoader):
@@ -281,20 +316,34 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a mapping, or refuse one that has a key twice."""
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        for key in {key for key in keys if keys.count(key) > 1}:
-            raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", node.start_mark)
+        for key in (key for key, times in Counter(keys).items() if times > 1):
+            raise yaml.constructor.ConstructorError(None, None, f"{shown(key)} stands there twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
     def construct_plain_int(self, node: yaml.ScalarNode) -> int:
         """Return a number in decimal digits; YAML 1.1 takes 010 for eight, and 1:30 for ninety."""
         text = self.construct_scalar(node)
-        if re.fullmatch("[-+]?(0|[1-9][0-9]*)", text) is None:
-            told = f"{text[:80]!r} is {self.construct_yaml_int(node)} in YAML: write that, or put it in quotes"
+        if len(text) > 100:
+            told = f"a number of {len(text):,} digits is no value of an option"
+            raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
+        if re.fullmatch("-?(0|[1-9][0-9]*)", text) is None:
+            told = f"{text!r} is {self.construct_yaml_int(node)} in YAML: write that, or put it in quotes"
             raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
         return int(text)
 
+    def construct_number(self, node: yaml.ScalarNode) -> _Number:
+        """Return a number with how it was written."""
+        number = _Number(self.construct_yaml_float(node))
+        number.written = str(self.construct_scalar(node))
+        return number
+
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_plain_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
+_Loader.yaml_implicit_resolvers = {  # a date is a name here: of a folder, or a label
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any:
@@ -307,6 +356,8 @@ def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any
         return (
             [_item(path, key, item) for item in value] if isinstance(value, list) else _split_scalar(path, key, value)
         )
+    if kind != "str" and isinstance(value, _Number):
+        value = float(value)
     if kind in ("str", "int", "float", "bool") and not isinstance(value, str | int | float):
         raise ArgumentError(f"{path}: {key} has {shown(value)}, expected one value; quote what is no number")
     if value is False and key in _NO_IS_A_WORD:
@@ -319,8 +370,8 @@ def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any
 
 
 def _item(path: Path, key: str, item: Any) -> str:
-    if item is None or isinstance(item, list | dict):
-        found = "an empty item" if item is None else f"the item {item!r}"
+    if not isinstance(item, str | int | float):
+        found = "an empty item" if item is None else f"the item {shown(item)}"
         raise ArgumentError(
             f"{path}: {key} has {found}, expected a list of words, such as [a, b]; quote what is no word"
         )
@@ -329,8 +380,11 @@ def _item(path: Path, key: str, item: Any) -> str:
 
 def _split_scalar(path: Path, key: str, value: Any) -> list[str]:
     if isinstance(value, dict):
-        items = f"[{', '.join(map(str, value.values()))}]"
-        raise ArgumentError(f"{path}: {key} has {value!r}, expected a list, without numbers or names: {items}")
+        words = [item if isinstance(item, str) else shown(item) for item in [*value.values()][:20]]
+        items = shown(words).replace("'", "")
+        raise ArgumentError(f"{path}: {key} has {shown(value)}, expected a list, without numbers or names: {items}")
+    if not isinstance(value, str | int | float):
+        raise ArgumentError(f"{path}: {key} has {shown(value)}, expected a list of words, such as [a, b]")
     return _split(key, _text(path, key, value))
 
 

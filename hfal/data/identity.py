@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.data.shown_columns import all_shown_values, shown_values
-from hfal.errors import ArgumentError
+from hfal.errors import ArgumentError, listed
 from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 
@@ -34,6 +34,7 @@ def hash_texts(dataset: datasets.Dataset, text_columns: Sequence[str], of_words:
     """
     hashes = np.empty((len(dataset), 10), np.uint8)
     row = 0
+    missing: dict[int, str] = {}
     for table in tables_of(dataset, *text_columns):
         columns = [table[name] for name in text_columns]
         for name, column in zip(text_columns, columns, strict=True):
@@ -41,19 +42,21 @@ def hash_texts(dataset: datasets.Dataset, text_columns: Sequence[str], of_words:
             kind = column.type.value_type if in_words else column.type
             if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
                 raise ArgumentError(f"text column {name!r} holds {column.type}, expected strings")
-            if column.null_count:
-                missing = row + int(np.flatnonzero(column.is_null().to_numpy())[0])
-                raise ArgumentError(
-                    f"text column {name!r} has no text in row {missing}: drop such rows or fill in an empty string"
-                )
+            missing |= {row + int(place): name for place in np.flatnonzero(column.is_null().to_numpy())}
         for texts in zip(*(column.to_pylist() for column in columns), strict=True):
             digest = hashlib.blake2b(digest_size=10)
-            for text in texts:
+            for text in texts if row not in missing else ():
                 for part in [text] if isinstance(text, str) else text:
                     encoded = part.encode()
                     digest.update(len(encoded).to_bytes(8, "little") + encoded)
             hashes[row] = np.frombuffer(digest.digest(), np.uint8)
             row += 1
+    if missing:
+        condition = " and ".join(f"row[{name!r}] is not None" for name in text_columns)
+        raise ArgumentError(
+            f"text column {next(iter(missing.values()))!r} has no text in {listed('row', sorted(missing))}: fill in "
+            f"an empty string, or drop such rows: dataset = dataset.filter(lambda row: {condition})"
+        )
     return hashes
 
 
@@ -68,7 +71,12 @@ def make_ids(dataset: datasets.Dataset, hashes: np.ndarray, id_column: str | Non
             chunk.cast(pa.string()) for t in tables_of(dataset, id_column) for chunk in t[id_column].chunks
         )
         if ids.null_count:
-            raise ArgumentError(f"id_column={id_column!r} has {ids.null_count} rows without an id")
+            missing = np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False)).tolist()
+            raise ArgumentError(
+                f"id_column={id_column!r} has no id in {listed('row', missing)}: fill it in, leave id_column out to "
+                f"have ids made from the text, or drop such rows: dataset = dataset.filter(lambda row: "
+                f"row[{id_column!r}] is not None)"
+            )
         counts = ids.value_counts()
         twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
         if twice:

@@ -27,6 +27,7 @@ from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.distributed import is_main, on_main, rank_and_size
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
@@ -289,8 +290,8 @@ class Pool:
         if (lengths == 0).any():
             empty = np.flatnonzero(lengths == 0)
             raise ArgumentError(
-                f"{len(empty)} examples have no token at all (ids {self.some_ids(empty)}): let the tokenizer add its "
-                "special tokens, or drop these rows"
+                f"{counted(len(empty), 'example has', 'examples have')} no token at all (ids "
+                f"{self.some_ids(empty)}): let the tokenizer add its special tokens, or drop these rows"
             )
         self.task.check_tokens(lengths)
         return lengths
@@ -360,9 +361,9 @@ class Pool:
     def labeled(self) -> datasets.Dataset:
         """The labeled examples, without those held out, in the order in which they were first answered.
 
-        Their label is in the pool's `label_column` if the Trainer knows that name, else in `labels`. Where a text may
-        have several it is a float for each label, 1 or 0. Tags are there for tokens, not for words: -100 on all tokens
-        but the first of each word.
+        Their label is in the pool's `label_column` if the Trainer's usual collator knows that name, else in `labels`.
+        Where a text may have several it is a float for each label, 1 or 0. Tags are always in `labels`, and there for
+        tokens, not for words: -100 on all tokens but the first of each word.
         """
         return self.labeled_until(None)
 
@@ -443,7 +444,8 @@ class Pool:
 
     @property
     def _labels_name(self) -> str:
-        return self.label_column if self.label_column in LABEL_COLUMNS else "labels"
+        known = self.task.label_columns
+        return self.label_column if self.label_column in known else known[0]
 
     @property
     def columns_without_labels(self) -> list[str]:

@@ -4,41 +4,41 @@
 found without them.
 """
 
-import csv
-import difflib
-import hashlib
 import importlib.util
+import itertools
 import re
-import sys
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
+from hfal.data.csv_table import DELIMITERS, file_fingerprint, load_csv
+from hfal.data.json_lines import SUFFIXES as JSON_SUFFIXES
+from hfal.data.json_lines import files_of, load_json
 from hfal.errors import ArgumentError, HfalError, HubUnreachableError
+from hfal.store.run_directory import has_comparison, has_run
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.conll import read_file
 from hfal.tasks.tags import entity_types
 from hfal.tasks.words import plain_text
-from hfal.utils.output import get_logger
 from hfal.utils.secrets import without_secrets
-from hfal.utils.spelling import message_of
+from hfal.utils.spelling import did_you_mean, message_of
+from hfal.utils.text_files import check_is_file
 
 
 if TYPE_CHECKING:
     import datasets
 
-logger = get_logger(__name__)
-
-DATA_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", *CONLL_SUFFIXES)
+DATA_SUFFIXES = (".csv", ".tsv", *JSON_SUFFIXES, ".parquet", *CONLL_SUFFIXES)
 """Of the files that `load_split` reads."""
 
 LOCAL = "(local)"
 """What is published in the place of a path."""
 
 _PACKAGE = "package:"
-_LOADERS = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
-_DELIMITERS = {".csv": ",;\t|", ".tsv": "\t,;|"}
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
+_PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz", ".rar")
+_SHOWN_COLUMNS = 30
 _LOCAL_HELP = (
     "name a local folder or file instead (./my-model, reviews.csv), or one inside an installed package "
     "(package:NAME/path/in/it)"
@@ -78,8 +78,21 @@ def resolve_path(reference: str) -> Path | None:
         if not path.exists() and not looks_local:
             return None
     if not path.exists():
-        raise FileNotFoundError(f"{reference}: there is no {path.absolute()}")
+        raise FileNotFoundError(f"{reference}: there is no {path.absolute()}{_there_instead(path)}")
     return path
+
+
+def _there_instead(path: Path) -> str:
+    """Say which file beside a missing one may be meant: a spreadsheet, another ending, or a name that is near."""
+    try:
+        there = [other.name for other in itertools.islice(path.parent.iterdir(), 10_000)]
+    except OSError:
+        return ""
+    same = [name for name in there if Path(name).stem.casefold() == path.stem.casefold()]
+    for name in same:
+        if Path(name).suffix.lower() in _SPREADSHEETS:
+            return f", but {name}: save that as CSV (in Excel: 'CSV UTF-8')"
+    return f", but {min(same)}" if same else did_you_mean(path.name, there).replace(" Did", ". Did", 1)
 
 
 def absolute_reference(reference: str) -> str:
@@ -183,16 +196,18 @@ def load_split(
             joined by blanks, and `entity_types`, those that are tagged in it.
         split: The split, or a slice of it as `load_dataset` reads them (`"train[:1000]"`).
         config_name: The configuration of a data set on the Hub (`"sst2"` of `"nyu-mll/glue"`).
-        columns: Columns that it has to have.
+        columns: Columns that it should have; `check_columns` says if it has not.
 
     Raises:
         FileNotFoundError: A local path or package file is not there, or the Hub shows no such data set.
         HubUnreachableError: It is a Hub name, is not in the cache, and the Hub cannot be reached.
-        ArgumentError: A file cannot be read, there is no such split, or a column is missing.
+        ArgumentError: A file cannot be read, or there is no such split.
     """
+    if reference == "-":
+        raise ArgumentError("'-' (standard input) cannot be read twice: write the data to a file, and name that")
     path = resolve_path(reference)
-    if path is not None and not path.is_dir():
-        _check_file(path)
+    if path is not None:
+        _check_path(path)
     try:
         data = _load_from_hub(reference, split, config_name) if path is None else _load_local(path, split, columns)
     except (FileNotFoundError, HfalError):
@@ -202,16 +217,25 @@ def load_split(
             raise error.__cause__ from None
         cause = " ".join(str(error.__cause__ or error).split())
         raise ArgumentError(f"{reference}, split {split!r}, cannot be loaded: {cause}") from error
-    for column in columns:
-        if column not in data.column_names:
-            near = difflib.get_close_matches(column, data.column_names, n=1)
-            raise ArgumentError(
-                f"{reference} has no column {column!r}.{f' Did you mean {near[0]!r}?' if near else ''} "
-                f"Its columns are: {', '.join(data.column_names)}"
-            )
     if not len(data):
         raise ArgumentError(f"{reference}, split {split!r}, has no rows")
     return data
+
+
+def check_columns(reference: str, data: "datasets.Dataset", columns: Sequence[str]) -> None:
+    """Check that a data set has some columns.
+
+    Raises:
+        ArgumentError: It lacks one; the nearest name is offered.
+    """
+    there = data.column_names
+    for column in columns:
+        if column not in there:
+            alike = [name for name in there if name.strip().casefold() == column.strip().casefold()]
+            near = f" Did you mean {alike[0]!r}?" if alike else did_you_mean(column, there)
+            more = f" and {len(there) - _SHOWN_COLUMNS} more" if len(there) > _SHOWN_COLUMNS else ""
+            names = ", ".join(there[:_SHOWN_COLUMNS])
+            raise ArgumentError(f"{reference} has no column {column!r}.{near} Its columns are: {names}{more}")
 
 
 def has_no_splits(reference: str) -> bool:
@@ -220,18 +244,39 @@ def has_no_splits(reference: str) -> bool:
     return path is not None and (path.is_file() or (path / "dataset_info.json").exists())
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():  # a pipe would be waited for, and some devices never end
-        raise ArgumentError(f"{path} is neither a file nor a folder")
+def _check_path(path: Path) -> None:
+    if path.is_dir():
+        _check_folder(path)
+        return
+    check_is_file(path)
     suffix = path.suffix.lower()
     if suffix in _SPREADSHEETS:
         raise ArgumentError(
             f"{path} is a spreadsheet: save it as CSV (in Excel: 'CSV UTF-8'), and pass the file that this makes"
         )
+    if suffix in _PACKED:
+        raise ArgumentError(f"{path} is compressed: unpack it, and name the file that was in it")
     if suffix not in DATA_SUFFIXES:
         raise ArgumentError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(DATA_SUFFIXES)}")
     if not path.stat().st_size:
         raise ArgumentError(f"{path} is empty")
+
+
+def _check_folder(path: Path) -> None:
+    name = shlex.quote(str(path))
+    if has_run(path):
+        raise ArgumentError(
+            f"{path} is the directory of a run, not its data: to go on with the run, write hfal run {name}; to keep "
+            f"another run there, --output_dir {name}; to get its labels as data, hfal export {name} --to FOLDER"
+        )
+    if has_comparison(path):
+        raise ArgumentError(f"{path} is the directory of a comparison, not its data: go on with hfal compare {name}")
+    files = sorted(itertools.islice((file for file in path.rglob("*") if not file.is_dir()), 10_000))
+    for file in files:
+        if file.suffix.lower() in DATA_SUFFIXES and file.exists() and not file.is_file():
+            check_is_file(file)
+    if not any(file.suffix.lower() in (*DATA_SUFFIXES, *_PACKED, ".arrow") for file in files):
+        raise ArgumentError(f"{path} is a folder without files of data, expected one of {', '.join(DATA_SUFFIXES)}")
 
 
 def _load_from_hub(reference: str, split: str, config_name: str | None) -> "datasets.Dataset":
@@ -264,15 +309,19 @@ def _load_local(path: Path, split: str, columns: Sequence[str]) -> "datasets.Dat
         raise ValueError(f"Unknown split {name!r}. Should be one of {there}.")
     if path.is_dir():
         files = datasets.load_dataset_builder(str(path)).config.data_files
-        if any(Path(file).suffix.lower() not in _DELIMITERS for part in files.values() for file in part):
+        if name in files and (as_json := files_of(files[name])):
+            return _slice({name: load_json(as_json)}, split)
+        if any(Path(file).suffix.lower() not in DELIMITERS for part in files.values() for file in part):
             return datasets.load_dataset(str(path), split=split)
         if name not in files:
             raise ValueError(f"Unknown split {name!r}. Should be one of {[str(part) for part in files]}.")
-        parts = [_load_csv(Path(file), columns) for file in files[name]]
+        parts = [load_csv(Path(file), columns) for file in files[name]]
         return _slice({name: datasets.concatenate_datasets(parts)}, split)
-    if path.suffix.lower() in _DELIMITERS:
-        return _slice({name: _load_csv(path, columns)}, split)
-    return datasets.load_dataset(_LOADERS[path.suffix.lower()], data_files={name: str(path)}, split=split)
+    if path.suffix.lower() in DELIMITERS:
+        return _slice({name: load_csv(path, columns)}, split)
+    if path.suffix.lower() in JSON_SUFFIXES:
+        return _slice({name: load_json([path])}, split)
+    return datasets.load_dataset("parquet", data_files={name: str(path)}, split=split)
 
 
 def _slice(parts: "dict[str, datasets.Dataset]", split: str) -> "datasets.Dataset":
@@ -297,7 +346,7 @@ def _load_conll(path: Path) -> "datasets.Dataset":
         _conll_rows,
         features=datasets.Features({name: text if name == "text" else datasets.List(text) for name in first}),
         gen_kwargs={"path": str(path)},
-        fingerprint=_fingerprint(path, *first),
+        fingerprint=file_fingerprint(path, *first),
     )
 
 
@@ -306,110 +355,6 @@ def _conll_rows(path: str | Path) -> Iterator[dict[str, str | list[str]]]:
     for row in read_file(path):
         types = {"entity_types": entity_types(row["ner_tags"])} if "ner_tags" in row else {}
         yield {**row, "text": plain_text(row["tokens"]), **types}
-
-
-def _fingerprint(path: Path, *of_reading: object) -> str:
-    """Return a fingerprint of a file and of how it is read."""
-    file = path.stat()
-    key = repr((str(path.absolute()), file.st_mtime_ns, file.st_size, *of_reading))
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
-
-
-# -- CSV -----------------------------------------------------------------------------------------------------------
-
-
-def _load_csv(path: Path, columns: Sequence[str]) -> "datasets.Dataset":
-    """Load a file in Arrow format, in the cache of `datasets`, which is used until the file changes."""
-    import datasets
-
-    header, delimiter = _header(path, columns)
-    names = [name for name in header if name]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise ArgumentError(f"{path} has {names.count(min(twice))} columns named {min(twice)!r}: rename all but one")
-    return datasets.Dataset.from_generator(
-        _csv_rows,
-        features=datasets.Features({name: datasets.Value("string") for name in names}),
-        gen_kwargs={"path": str(path), "header": tuple(header), "delimiter": delimiter},
-        fingerprint=_fingerprint(path, header, delimiter),
-    )
-
-
-def _header(path: Path, columns: Sequence[str]) -> tuple[list[str], str]:
-    """Find the column names and the delimiter: the one that gives the wanted columns, or else most columns."""
-    delimiters = _DELIMITERS[path.suffix.lower()]
-    found, errors = [], []
-    for delimiter in delimiters:
-        try:
-            _, header = next(_rows(str(path), delimiter), (0, []))
-        except ArgumentError as error:  # as of quoted names, which end where another delimiter stands
-            errors.append(error)
-            continue
-        found.append(([name.strip() for name in header], delimiter))
-    if not found:
-        raise errors[0]
-    header, delimiter = max(found, key=lambda item: (set(columns) <= set(item[0]), len(item[0])))
-    if not any(header):
-        raise ArgumentError(f"{path} has no names of columns in its first line")
-    if delimiter != delimiters[0] and len(header) > 1:
-        logger.info("%s: the cells are separated by %r", path, delimiter)
-    return header, delimiter
-
-
-def _csv_rows(path: str, header: Sequence[str], delimiter: str) -> Iterator[dict[str, str | None]]:
-    rows = _rows(path, delimiter)
-    next(rows)
-    line = 0
-    for line, row in rows:
-        if any(row[len(header) :]):
-            raise ArgumentError(
-                f"{path}, line {line}: {len(row)} cells, but the first line names {len(header)} columns; a text with "
-                f"{delimiter!r} in it needs quotes around it"
-            )
-        cells = [cell or None for cell in row] + [None] * (len(header) - len(row))
-        yield {name: cell for name, cell in zip(header, cells, strict=False) if name}
-    if not line:
-        raise ArgumentError(f"{path} has no rows below the names of its columns")
-
-
-def _rows(path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank, the column names first, each with the line that it begins in."""
-    with _open(path) as file:
-        limit = csv.field_size_limit(sys.maxsize)
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        line = 1
-        try:
-            for row in reader:
-                if row:
-                    yield line, row
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise ArgumentError(
-                f"{path}, the row that begins in line {line}, is no CSV ({error}): a cell that begins with a quote "
-                "ends with one, and a quote in it is written twice"
-            ) from None
-        except UnicodeDecodeError as error:
-            raise ArgumentError(_not_utf8(path, error)) from None
-        finally:
-            csv.field_size_limit(limit)
-
-
-def _open(path: str) -> TextIO:
-    with open(path, "rb") as file:
-        wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
-    return open(path, encoding="utf-16" if wide else "utf-8-sig", newline="")
-
-
-def _not_utf8(path: str, error: UnicodeDecodeError) -> str:
-    where = ""
-    with open(path, "rb") as file:  # the error knows its place in a part of the file only
-        for line, content in enumerate(file, start=1):
-            try:
-                content.decode()
-            except UnicodeDecodeError as found:
-                where = f" (byte 0x{content[found.start]:02x} in line {line})"
-                break
-    return f"{path} is not {error.encoding.upper()}{where}: save it again as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
 
 
 def _unreachable(what: str, reference: str, error: Exception) -> str:

@@ -15,6 +15,7 @@ from hfal.tasks.base import Task
 from hfal.tasks.words import plain_text
 from hfal.utils.arrow import ROWS_AT_A_TIME
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
@@ -101,8 +102,8 @@ def _check_texts(store: Store, examples: Examples) -> None:
         texts = store.texts([*gone, *edited][0]).values()
         asked = " | ".join(map(plain_text, texts))
         raise RunDirectoryError(
-            f"{len(gone)} examples that were queried or labeled in {store.run_dir} are gone from the dataset "
-            f"and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}; the first "
+            f"{counted(len(gone), 'example')} that were queried or labeled in {store.run_dir} are gone from the "
+            f"dataset and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}; the first "
             f"was {asked[:80] + '…' * (len(asked) > 80)!r}): their labels may no longer be true. Put them "
             "back; or start anew with another run_dir, and keep what was labeled with "
             f"`hfal export {shlex.quote(str(store.run_dir))} --to labels.csv`. Rows may be reordered and "
@@ -120,9 +121,9 @@ def _record_given_labels(store: Store, examples: Examples, task: Task, label_col
     contradicted = [row for row, name in names.items() if name not in (None, task.label_at(row))]
     if contradicted:
         logger.warning(
-            "%d examples have another label in column %r than the run has recorded (ids %s): what was recorded "
+            "%s another label in column %r than the run has recorded (ids %s): what was recorded "
             "first holds; Pool.record, or an answer in the terminal, can correct it",
-            len(contradicted),
+            counted(len(contradicted), "example has", "examples have"),
             label_column,
             examples.some_ids(contradicted),
         )
@@ -141,7 +142,7 @@ def _record_given_labels(store: Store, examples: Examples, task: Task, label_col
                     strict=True,
                 )
             )
-        logger.info("%d examples of the pool came with a label", len(rows))
+        logger.info("%s of the pool came with a label", counted(len(rows), "example"))
 
 
 def record_shown(store: Store, examples: Examples) -> None:

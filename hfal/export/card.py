@@ -27,6 +27,7 @@ from hfal.store.shown_columns import names_in_files
 from hfal.store.store import Store
 from hfal.tasks.kinds import Kind
 from hfal.utils.markdown import code, fenced, plain, table
+from hfal.utils.spelling import counted
 
 
 PICTURE = "learning_curve.png"
@@ -261,10 +262,12 @@ def _headline(records: Sequence[RoundRecord], plan: RunPlan) -> str | None:
 def _answered(store: Store, given: int) -> str:
     current = store.current_answers().values()
     people = {answer.annotator for answer in store.answers()}.difference(OWN_NAMES)
+    bought = sum(a.label is not None and a.annotator != DATASET for a in current)
+    skipped, things = sum(a.action == "skip" for a in current), store.kind.things
     counts = [
-        f"{sum(a.label is not None and a.annotator != DATASET for a in current):,} labels were bought",
+        counted(bought, "label was bought", "labels were bought"),
         *([f"{given:,} came with the data"] if given else []),
-        f"{sum(a.action == 'skip' for a in current):,} {store.kind.things} were skipped",
+        counted(skipped, f"{things.removesuffix('s')} was skipped", f"{things} were skipped"),
         f"{sum(a.action == 'unsure' for a in current):,} left open by annotators who were not sure",
     ]
     return f"{', '.join(counts)}.{f' Annotators: {len(people)}.' if people else ''}"

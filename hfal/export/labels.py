@@ -45,6 +45,8 @@ from hfal.tasks.spans import spans_from_tags
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
+from hfal.utils.text_files import check_is_file
 
 
 logger = get_logger(__name__)
@@ -366,6 +368,10 @@ def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, 
     text = os.fspath(to)
     path = Path(os.path.realpath(text))
     ending = path.suffix.lower()
+    if path.is_dir() and ending in FORMAT_OF_ENDING and not text.endswith(("/", os.sep)):
+        raise ArgumentError(f"to={text!r} is a folder called as a file: end its name with '/', or name another")
+    if path.exists() and not path.is_dir():
+        check_is_file(path)
     if path.is_dir() or text.endswith(("/", os.sep)) or not ending[1:2].isalpha():
         return path, format or FORMATS[0], True
     if ending not in FORMAT_OF_ENDING:
@@ -498,8 +504,8 @@ def _unlabeled_rows(
         rows.append(row)
     if missing:
         raise ArgumentError(
-            f"unlabeled is another pool: it lacks {len(missing)} examples of the run in {store.run_dir}, such as "
-            f"{min(missing)!r}"
+            f"unlabeled is another pool: it lacks {counted(len(missing), 'example')} of the run in {store.run_dir}, "
+            f"such as {min(missing)!r}"
         )
     return rows
 

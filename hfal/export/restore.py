@@ -25,7 +25,7 @@ from hfal.store.run_info import RunInfo
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
 from hfal.tasks.words import Texts
-from hfal.utils.spelling import shown
+from hfal.utils.spelling import counted, shown
 
 
 _HOW = "hfal export RUN_DIR --to FOLDER --unlabeled --answers"
@@ -181,7 +181,9 @@ def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
     texts = {row.pop("id"): row for row in about}
     gone = history.contents.keys() - texts.keys()
     if gone:
-        raise ArgumentError(f"the export lacks {len(gone)} examples that were asked about, such as {min(gone)!r}")
+        raise ArgumentError(
+            f"the export lacks {counted(len(gone), 'example')} that were asked about, such as {min(gone)!r}"
+        )
     history = history_without_models(history, texts.__getitem__)
     store.restore(
         RunInfo(history.task, history.scheme, tuple(history.label_names)),

@@ -25,6 +25,7 @@ from hfal.tasks.tags import SCHEMES, scheme_of
 from hfal.tasks.words import Texts
 from hfal.utils.json_text import read_json
 from hfal.utils.spelling import message_of, shown
+from hfal.utils.text_files import read_text
 
 
 LOG = f"{ANSWERS}.parquet"
@@ -196,7 +197,7 @@ def read_written(file: Path) -> dict[str, Any]:
         ArgumentError: It is no such JSON, or of another version of hfal.
     """
     try:
-        written = read_json(file.read_bytes(), finite=True)
+        written = read_json(read_text(file), finite=True)
     except (ValueError, RecursionError, OSError) as error:
         raise ArgumentError(f"{HISTORY} is no JSON: {message_of(error)[:200]}") from None
     if not isinstance(written, dict):

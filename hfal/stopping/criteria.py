@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from hfal.errors import ArgumentError
+from hfal.utils.spelling import counted
 
 
 if TYPE_CHECKING:
@@ -178,8 +179,8 @@ class Budget(Named):
         bought = history[-1].labels if self.unit == "examples" else history[-1].words
         if bought is None or bought < self.labels:
             return None
-        counted = "labels" if self.unit == "examples" else "words"
-        return f"{bought} {counted} were bought, at least {self.labels}"
+        unit = "label" if self.unit == "examples" else "word"
+        return f"{counted(bought, f'{unit} was', f'{unit}s were')} bought, at least {self.labels:,}"
 
 
 @dataclass(frozen=True)

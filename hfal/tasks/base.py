@@ -84,6 +84,11 @@ class Task(Protocol):
         """The score of such a pass, if it needs one."""
         ...
 
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """What the usual collator takes for the labels; the first is what labels of another column are called."""
+        ...
+
     # -- labels of the data set itself -----------------------------------------------------------------------------
 
     def indices(self) -> np.ndarray:

@@ -11,9 +11,12 @@ just that, are read as they are.
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from hfal.errors import ArgumentError
+from hfal.utils.spelling import counted
+from hfal.utils.text_files import read_text
 
 
 SUFFIXES = (".conll", ".iob", ".iob2", ".bio", ".bioes", ".txt")
@@ -22,6 +25,9 @@ SUFFIXES = (".conll", ".iob", ".iob2", ".bio", ".bioes", ".txt")
 _TAB_BEHIND_A_WORD = re.compile(r"\S *\t")  # and not one in a blank line
 _COMMENT = re.compile(r"# *([\w.-]+) *= *(.*)")
 _WORD_LIKE_A_COMMENT = re.compile(r"#\S+=\S*\s+\S")  # `#tag=you	O`
+
+_ENTITY_TAG = re.compile(r"O|[BIESLUMW]-\S+")
+_PART_OF_SPEECH = re.compile(r"[A-Z$.,:`'#-]{1,5}")
 
 _ESCAPED = "escaped"
 _ODD_IN_CELL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]|^-(?=DOCSTART-)")
@@ -84,7 +90,7 @@ def read_sentences(content: str, name: str, problems: list[str] | None = None) -
                 width = len(others)
             if len(others) != width or not word:
                 problem = (
-                    f"line {number}: {len(others) + 1} columns, but {width + 1} in the first line of the "
+                    f"line {number}: {counted(len(others) + 1, 'column')}, but {width + 1} in the first line of the "
                     "file; every line is a word and its tags, with a blank line between sentences"
                 )
                 if problems is None:
@@ -136,15 +142,12 @@ def read_file(path: str | os.PathLike[str]) -> Iterator[dict[str, list[str]]]:
     """The sentences of a file as rows of a data set: `tokens`, and `ner_tags` from the last column, if there are two.
 
     Raises:
-        ArgumentError: It is no UTF-8, or a line has another number of columns than the first one.
+        ArgumentError: It is no text in UTF-8 or UTF-16, a line has another number of columns than the first one, or
+            it is a `.txt` file with texts instead of columns.
     """
-    with open(path, "rb") as file:
-        content = file.read()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ArgumentError(f"{os.fspath(path)} is not UTF-8 (line {line}): save it again as UTF-8") from None
+    text = read_text(path)
+    if Path(path).suffix.lower() == ".txt":
+        _check_is_columns(text, os.fspath(path))
     for sentence in read_sentences(text, os.fspath(path)):
         if not sentence.words:
             continue
@@ -152,3 +155,19 @@ def read_file(path: str | os.PathLike[str]) -> Iterator[dict[str, list[str]]]:
         if sentence.columns[0]:
             row["ner_tags"] = [columns[-1] for columns in sentence.columns]
         yield row
+
+
+def _check_is_columns(content: str, name: str) -> None:
+    """Refuse texts, one a line, whose words would be taken for columns.
+
+    Columns are separated by tabs, or end in tags; or there are single words with blank lines between sentences.
+    """
+    lines = [line.strip() for line in content.splitlines() if not line.startswith(("#", "-DOCSTART-"))]
+    last = [line.split()[-1] for line in lines if " " in line]
+    are_tags = any(map(_ENTITY_TAG.fullmatch, last)) or (bool(last) and all(map(_PART_OF_SPEECH.fullmatch, last)))
+    are_words = not last and "" in "\n".join(lines).strip().split("\n")
+    if any(lines) and not (are_tags or are_words or any("\t" in line for line in lines)):
+        raise ArgumentError(
+            f"{name} has no tags at the ends of its lines, and .txt files are read as words in columns with their "
+            "tags: of one text a line make a table, with 'text' as its first line, and call it .tsv"
+        )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hfal.errors import ArgumentError
 from hfal.tasks.label_names import look_alike_hint
 from hfal.tasks.label_set import check_label_set, join_label_set, separators, split_label_set, word_for_none
-from hfal.tasks.spans import tags_from_spans
+from hfal.tasks.spans import spans_in, tags_from_spans
 from hfal.tasks.tags import check_tags, entities, entity_types
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.spelling import meant, shown
@@ -171,6 +171,17 @@ class Kind(ABC):
         """Return the metrics of the recipe of which more is better."""
 
     # -- data ------------------------------------------------------------------------------------------------------
+
+    def blank_rows(self, source: "Source") -> dict[int, str]:
+        """Return the rows that have nothing to be labeled, each with a column that lacks it.
+
+        Raises:
+            ArgumentError: A column holds no texts.
+        """
+        from hfal.tasks.source import blank_texts, check_text_columns  # which loads `datasets`
+
+        check_text_columns(source)
+        return blank_texts(source)
 
     @abstractmethod
     def read(self, source: "Source") -> "SourceWithLabels":
@@ -348,8 +359,9 @@ class Tags(Kind):
         if not isinstance(found, list):
             raise ArgumentError(f"{shown(found)} is no list of tags, and neither 'skip' nor 'unsure'")
         (text,) = texts.values()
-        if isinstance(text, str) and all(isinstance(span, dict) for span in found):
-            tags = tags_from_spans(text, _named_spans(found, entity_types(names)), scheme)
+        if isinstance(text, str) and all(isinstance(span, dict | list) for span in found):
+            spans = spans_in(found)
+            tags = tags_from_spans(text, _named_spans(found if spans is None else spans, entity_types(names)), scheme)
         else:
             tags = [(meant(tag, names) or tag) if isinstance(tag, str) else tag for tag in found]
         return check_tags(tags, words_of(text), names)
@@ -377,6 +389,12 @@ class Tags(Kind):
         """Return the names of `hfal.tasks.metrics.entity_metrics`."""
         return ["f1", "precision", "recall", *(f"f1_{entity_type}" for entity_type in entity_types(names))]
 
+    def blank_rows(self, source: "Source") -> dict[int, str]:
+        """Return the rows without a word."""
+        from hfal.tasks.tag_column import blank_sentences  # which loads `datasets`
+
+        return blank_sentences(source)
+
     def read(self, source: "Source") -> "SourceWithLabels":
         """Check tags or spans, which stay as they are."""
         from hfal.tasks.tag_column import read_sentence_column  # which loads `datasets`
@@ -388,11 +406,11 @@ def _either(words: Sequence[str]) -> str:
     return " or ".join(map(repr, words))
 
 
-def _named_spans(found: Sequence[Mapping[str, Any]], types: Sequence[str]) -> list[dict[str, Any]]:
+def _named_spans(found: Sequence[Any], types: Sequence[str]) -> list[dict[str, Any]]:
     """The spans with the entity types that are meant."""
     spans = []
     for span in found:
-        said = span.get("label")
+        said = span.get("label") if isinstance(span, dict) else None
         entity_type = meant(said, types) if isinstance(said, str) else None
         if entity_type is None:
             raise ArgumentError(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hfal.errors import ArgumentError
-from hfal.utils.spelling import seen, shown
+from hfal.utils.spelling import counted, seen, shown
 
 
 def given_names(names: Any, argument: str = "label_names") -> tuple[str, ...]:
@@ -55,7 +55,9 @@ def check_label_names(names: Sequence[str], least: int = 1, argument: str = "lab
                 "them apart by other names"
             )
     if len(names) < least:
-        raise ArgumentError(f"{argument} is {shown(list(names))}, expected at least {least} names to choose from")
+        raise ArgumentError(
+            f"{argument} is {shown(list(names))}, expected at least {counted(least, 'name')} to choose from"
+        )
 
 
 def look_alike_hint(value: Any, names: Sequence[str]) -> str:

@@ -1,16 +1,19 @@
 """Rows that a user names on the command line: whether they have texts, and how a message names one of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import datasets
 import numpy as np
 import pyarrow.compute as pc
 
-from hfal.errors import ArgumentError, RowError
+from hfal.errors import ArgumentError, RowError, listed
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.utils.arrow import tables_of
+
+
+HOW_TO_FILL_IN = "fill it in, delete such rows, or leave them out with --skip_blank"
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,25 @@ class Source:
 
     def place(self, row: int) -> str:
         """Return a row of `data` as a person counts it; in a spreadsheet the names of the columns are row 1."""
-        number, suffix = self.rows[row], Path(self.reference).suffix.lower()
+        return self.places([row])
+
+    def places(self, rows: Sequence[int]) -> str:
+        """Return some rows of `data` as a person counts them; the first twenty are named."""
+        numbers, suffix = [self.rows[int(row)] for row in rows], Path(self.reference).suffix.lower()
         if suffix in CONLL_SUFFIXES:
-            return f"sentence {number + 1}"
+            return listed("sentence", [number + 1 for number in numbers])
         if suffix in (".csv", ".tsv"):
-            return f"row {number + 2} (row 1 names the columns)"
-        return f"row {number + 1}"
+            return f"{listed('row', [number + 2 for number in numbers])} (row 1 names the columns)"
+        return listed("row", [number + 1 for number in numbers])
 
     def at_row(self, error: RowError) -> ArgumentError:
-        """Return what is wrong with a row as an error that names its place."""
-        return ArgumentError(f"{self.reference}, {self.place(error.row)}: {error.problem}")
+        """Return what is wrong with a row, or several, as an error that names their places."""
+        return ArgumentError(f"{self.reference}, {self.places(error.rows)}: {error.problem}")
+
+    def without(self, rows: Sequence[int]) -> "Source":
+        """Return the source without some rows; the others keep their places."""
+        kept = np.delete(np.arange(len(self.data)), np.asarray(rows, np.int64))
+        return replace(self, data=self.data.select(kept), rows=[self.rows[int(row)] for row in kept])
 
 
 @dataclass(frozen=True)
@@ -69,35 +81,55 @@ def check_texts(source: Source) -> None:
         ArgumentError: There are some.
     """
     data, text = source.data, source.text
-    are_texts = {c: getattr(f, "dtype", None) in ("string", "large_string") for c, f in data.features.items()}
-    for column in text:
-        if not are_texts[column]:
-            texts = ", ".join(name for name, is_text in are_texts.items() if is_text)
-            raise ArgumentError(
-                f"column {column!r} of {source.reference} holds {getattr(data.features[column], 'dtype', 'lists')}, "
-                f"not text; the columns of text are: {texts or 'none'}"
-            )
-    empty: list[tuple[int, str]] = []
+    check_text_columns(source)
+    if blank := blank_texts(source):
+        columns = [column for column in text if column in blank.values()]
+        raise ArgumentError(
+            f"{source.reference} has no text in column {' or '.join(map(repr, columns))} of "
+            f"{source.places([*blank])}: {HOW_TO_FILL_IN}"
+        )
     only_numbers = True
-    start = 0
     for table in tables_of(data, *text):
-        missing = {column: pc.is_null(table[column]).to_numpy() for column in text}
-        blank = [pc.equal(pc.utf8_trim_whitespace(table[column]), "") for column in text]
-        missing[text[0]] |= np.all([pc.fill_null(cells, True).to_numpy() for cells in blank], axis=0)
-        empty += [(start + int(row), column) for column in text for row in np.flatnonzero(missing[column])]
         for column in text:
             numbers = pc.match_substring_regex(table[column], r"^\s*[-+]?[0-9][0-9.,]*\s*$")
             only_numbers &= bool(pc.all(pc.fill_null(numbers, True)).as_py())
-        start += len(table)
-    if empty:
-        row, column = min(empty)
-        more = f"; so it is in {len(empty) - 1} more" if len(empty) > 1 else ""
-        raise ArgumentError(
-            f"{source.reference} has no text in column {column!r} of {source.place(row)}{more}: fill it in, or delete "
-            "the row"
-        )
     if only_numbers:
         raise ArgumentError(
             f"column {text[0]!r} of {source.reference} holds nothing but numbers: name the column of the text with "
             "--text"
         )
+
+
+def check_text_columns(source: Source) -> None:
+    """Find columns that are none of texts.
+
+    Raises:
+        ArgumentError: There are some.
+    """
+    are_texts = {c: getattr(f, "dtype", None) in ("string", "large_string") for c, f in source.data.features.items()}
+    for column in source.text:
+        if not are_texts[column]:
+            feature = source.data.features[column]
+            texts = ", ".join(name for name, is_text in are_texts.items() if is_text)
+            raise ArgumentError(
+                f"column {column!r} of {source.reference} holds {getattr(feature, 'dtype', 'lists')}, "
+                f"not text; the columns of text are: {texts or 'none'}"
+            )
+
+
+def blank_texts(source: Source) -> dict[int, str]:
+    """Return the rows that lack a text, in their order, each with the first column that has none.
+
+    Of a pair one text may be empty, but not missing. An empty cell of a CSV file is a missing one.
+    """
+    text = source.text
+    blank: dict[int, str] = {}
+    start = 0
+    for table in tables_of(source.data, *text):
+        missing = {column: pc.is_null(table[column]).to_numpy() for column in text}
+        empty = [pc.equal(pc.utf8_trim_whitespace(table[column]), "") for column in text]
+        missing[text[0]] |= np.all([pc.fill_null(cells, True).to_numpy() for cells in empty], axis=0)
+        for row in np.flatnonzero(np.any([*missing.values()], axis=0)):
+            blank[start + int(row)] = next(column for column in text if missing[column][row])
+        start += len(table)
+    return blank

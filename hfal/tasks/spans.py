@@ -1,9 +1,12 @@
 """Entities in a raw text as character spans, the form of labeling tools and of spaCy, and as tags of its words.
 
-A span is a mapping with `start`, `end` (characters, the end exclusive) and `label`. What the words of a text are
-follows from the text alone, so that a span and the tags of its words can be made from each other without loss.
+A span is a mapping with `start`, `end` (characters, the end exclusive) and `label`; `spans_in` makes such of what
+labeling tools write. What the words of a text are follows from the text alone, so that a span and the tags of its
+words can be made from each other without loss.
 """
 
+import contextlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -11,6 +14,80 @@ from typing import Any
 from hfal.errors import ArgumentError
 from hfal.tasks.tags import Entity, entities, write_tags
 from hfal.tasks.words import word_offsets
+from hfal.utils.spelling import counted
+
+
+_START = ("start", "start_offset", "start_char")
+_END = ("end", "end_offset", "end_char")
+_LABEL = ("label", "labels", "type", "entity_group")
+_AROUND = ("entities", "spans")
+
+
+def span_keys(names: Iterable[str]) -> tuple[str, str, str] | None:
+    """Find which keys say where a span begins and ends, and its label; `None` if they are not all there.
+
+    doccano writes `start_offset` and `end_offset`, Label Studio a list `labels`, pipelines of transformers
+    `entity_group`.
+    """
+    names = set(names)
+    found = [next((key for key in keys if key in names), None) for keys in (_START, _END, _LABEL)]
+    return None if None in found else tuple(found)  # type: ignore[return-value]
+
+
+def key_around_spans(names: Iterable[str]) -> str | None:
+    """Return the key under which an object has a list of spans, as `{"entities": [...]}` of spaCy; `None` if none."""
+    names = set(names)
+    return next((key for key in _AROUND if key in names), None)
+
+
+def spans_in(cell: Any) -> list[dict[str, Any]] | None:
+    """Return the spans that a cell of a table holds, in whichever of the usual forms; `None` if it has none of them.
+
+    Args:
+        cell: A list of `[start, end, label]`, or of mappings with these keys or those of `span_keys` and any others;
+            a mapping of lists with these keys, as `datasets` makes of a `Sequence` of mappings; or any of these under
+            `entities` or `spans`. Numbers may be strings of digits, a label a list of one.
+    """
+    if isinstance(cell, Mapping):
+        keys = span_keys(cell)
+        if keys is None:
+            around = key_around_spans(cell)
+            return None if around is None else spans_in(cell[around])
+        lists = [cell[key] for key in keys]
+        if not all(isinstance(one, list) and len(one) == len(lists[0]) for one in lists):
+            return None
+        return [_span(*values) for values in zip(*lists, strict=True)]
+    if not isinstance(cell, list):
+        return None
+    spans = []
+    for one in cell:
+        if isinstance(one, Mapping) and (keys := span_keys(one)):
+            spans.append(_span(*(one[key] for key in keys)))
+        elif isinstance(one, list | tuple) and len(one) == 3:
+            spans.append(_span(one[0], one[1], _unquoted(one[2])))
+        else:
+            return None
+    return spans
+
+
+def _span(start: Any, end: Any, label: Any) -> dict[str, Any]:
+    """A span of what was written; what is no number or name stays as it is, for the message that refuses it."""
+    label = label[0] if isinstance(label, list) and len(label) == 1 else label
+    return {"start": _whole(start), "end": _whole(end), "label": label}
+
+
+def _unquoted(label: Any) -> Any:
+    """A label that a column of JSON as text holds: `["PER"]` beside numbers is such, see `hfal.data.json_lines`."""
+    if isinstance(label, str) and label.startswith(("[", '"')):
+        with contextlib.suppress(ValueError):
+            return json.loads(label)
+    return label
+
+
+def _whole(number: Any) -> Any:
+    if isinstance(number, str) and number.isascii() and number.removeprefix("-").isdigit():
+        return int(number)
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def entities_from_spans(text: str, spans: Iterable[Mapping[str, Any]]) -> list[Entity]:
@@ -30,7 +107,8 @@ def entities_from_spans(text: str, spans: Iterable[Mapping[str, Any]]) -> list[E
             written = str(dict(span))[:100]
             raise ArgumentError(f"the span {written} needs whole numbers 'start' and 'end', and a 'label'")
         if start >= end:
-            raise ArgumentError(f"the span {start} to {end} ({label}) is empty: 'end' is behind its last character")
+            how = "empty" if start == end else "the wrong way round"
+            raise ArgumentError(f"the span {start} to {end} ({label}) is {how}: 'end' is behind its last character")
         if not 0 <= start < end <= len(text):
             raise ArgumentError(f"the span {start} to {end} ({label}) is outside the text of {len(text)} characters")
         if start not in begins or end not in ends:
@@ -68,7 +146,7 @@ def spans_from_tags(text: str, tags: Sequence[str]) -> list[dict[str, Any]]:
     """
     offsets = word_offsets(text)
     if len(tags) != len(offsets):
-        raise ArgumentError(f"{len(tags)} tags for the {len(offsets)} words of {text[:80]!r}")
+        raise ArgumentError(f"{counted(len(tags), 'tag')} for the {counted(len(offsets), 'word')} of {text[:80]!r}")
     return [{"start": offsets[e.start][0], "end": offsets[e.end - 1][1], "label": e.type} for e in entities(tags)]
 
 

@@ -1,7 +1,7 @@
 """Count the words of sentences, and read the column with their tags or spans. Read as Arrow, not word by word.
 
 The column of labels has either one tag for each word (`List(ClassLabel)`, integers or strings) or character spans of
-a raw text (`List` of `start`, `end`, `label`).
+a raw text, in one of the forms of `hfal.tasks.spans.spans_in`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,18 @@ import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
 from hfal.tasks.label_names import given_names, look_alike_hint
-from hfal.tasks.source import Source, SourceWithLabels
-from hfal.tasks.spans import tags_from_spans
+from hfal.tasks.source import HOW_TO_FILL_IN, Source, SourceWithLabels
+from hfal.tasks.spans import key_around_spans, span_keys, spans_in, tags_from_spans
 from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 from hfal.tasks.words import plain_text, word_offsets
 from hfal.utils.arrow import ROWS_AT_A_TIME, cells_of
+from hfal.utils.spelling import counted
 
 
-_SPAN = {"start", "end", "label"}
+_HOW_TO_DROP = (
+    "drop such rows: dataset = dataset.filter(lambda row: row[{column!r}] and "
+    "hfal.tasks.words.words_of(row[{column!r}]))"
+)
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,40 @@ class TagColumn:
 
 
 def is_spans(feature: Any) -> bool:
-    """Whether a column holds lists of character spans."""
-    inner = getattr(feature, "feature", None)
-    return isinstance(inner, dict) and set(inner) >= _SPAN
+    """Whether a column of labels holds character spans, in one of the forms of `spans_in`."""
+    inner = _inner(feature)
+    if isinstance(inner, dict):
+        return span_keys(inner) is not None
+    if isinstance(feature, dict):  # a Sequence of mappings, which is kept as lists, or spans under a name
+        around = key_around_spans(feature)
+        keys = span_keys(feature)
+        return is_spans(feature[around]) if keys is None and around else bool(keys and is_list(feature[keys[0]]))
+    return "string" in getattr(_inner(inner), "dtype", "")  # [start, end, label], which JSON gives as strings
+
+
+def has_spans(dataset: datasets.Dataset, column: str) -> bool:
+    """Whether a column holds spans beyond doubt, and not just lists of lists."""
+    if not is_spans(dataset.features[column]):
+        return False
+    first = next(cells_of(dataset, column)).to_pylist()
+    spans = next((found for cell in first if (found := spans_in(cell))), [])
+    return bool(spans) and all(type(span["start"]) is type(span["end"]) is int for span in spans)
+
+
+def are_tags(dataset: datasets.Dataset, column: str) -> bool:
+    """Whether lists of names can only be tags of words: `O`, and else nothing without a prefix (`B-PER`)."""
+    inner = _inner(dataset.features[column])
+    if isinstance(inner, datasets.ClassLabel):
+        names = set(inner.names)
+    elif "string" in getattr(inner, "dtype", ""):
+        names = {*pc.unique(_flat(next(cells_of(dataset, column)))).to_pylist()} - {None}
+    else:
+        return False
+    return OUTSIDE in names and len(names) > 1 and all(n == OUTSIDE or split_tag(n) != ("I", n) for n in names)
+
+
+def _inner(feature: Any) -> Any:
+    return feature.feature if is_list(feature) else None
 
 
 def is_list(feature: Any) -> bool:
@@ -80,35 +115,46 @@ def is_list(feature: Any) -> bool:
     return isinstance(feature, datasets.List | datasets.LargeList)
 
 
-def count_words(dataset: datasets.Dataset, column: str) -> np.ndarray:
+def count_words(dataset: datasets.Dataset, column: str, how: str = _HOW_TO_DROP) -> np.ndarray:
     """The number of words of each sentence, int32[N].
 
+    Args:
+        dataset: The data set.
+        column: Its column with the sentences.
+        how: What to do about sentences without words, for a message.
+
     Raises:
-        RowError: A sentence is missing, has no words, or has a missing word.
+        RowError: Sentences are missing, have no words, or have a missing word.
     """
-    counts = np.empty(len(dataset), np.int32)
+    counts, missing = _word_counts(dataset, column)
+    if blank := np.flatnonzero(counts == 0).tolist():
+        raise RowError(blank[0], f"no words in column {column!r}: {how.format(column=column)}", blank)
+    if missing:
+        raise RowError(missing[0], f"a word in column {column!r} is missing (None): fill it in, or drop it", missing)
+    return counts
+
+
+def blank_sentences(source: Source) -> dict[int, str]:
+    """Return the rows without a sentence, or with one without words, each with its column."""
+    (column,) = source.text[:1]
+    return dict.fromkeys(np.flatnonzero(_word_counts(source.data, column)[0] == 0).tolist(), column)
+
+
+def _word_counts(dataset: datasets.Dataset, column: str) -> tuple[np.ndarray, list[int]]:
+    """The number of words of each sentence, 0 where there is none; and the rows in which a word is missing."""
+    counts, missing = np.empty(len(dataset), np.int32), list[int]()
     row = 0
     for cells in cells_of(dataset, column):
-        if cells.null_count:
-            raise RowError(row + _first(cells.is_null()), f"no sentence in column {column!r}: drop such rows")
-        if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
-            found = np.array([len(word_offsets(text)) for text in cells.to_pylist()], np.int32)
+        if is_text_type(cells.type):
+            found = np.array([len(word_offsets(text or "")) for text in cells.to_pylist()], np.int32)
         else:
-            found = pc.list_value_length(cells).to_numpy(zero_copy_only=False)
+            found = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False)
             words = cells.flatten()
-            if words.null_count:
-                place = int(pc.list_parent_indices(cells)[_first(words.is_null())].as_py())
-                raise RowError(row + place, f"a word in column {column!r} is missing (None): fill it in, or drop it")
-        if (found == 0).any():
-            place = int(np.flatnonzero(found == 0)[0])
-            raise RowError(
-                row + place,
-                f"the sentence in column {column!r} has no words; drop such rows: "
-                f"dataset = dataset.filter(lambda row: hfal.tasks.words.words_of(row[{column!r}]))",
-            )
+            places = pc.unique(pc.list_parent_indices(cells).filter(words.is_null()))
+            missing += [row + place for place in places.to_pylist()]
         counts[row : row + len(found)] = found
         row += len(found)
-    return counts
+    return counts, missing
 
 
 def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> tuple[str, ...]:
@@ -120,6 +166,7 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
         ArgumentError: There is no way to know them, or column and names contradict each other.
     """
     names = None if names is None else list(given_names(names))
+    column = _column_with_labels(dataset, column)
     if column is None:
         if names is None:
             raise ArgumentError(
@@ -127,19 +174,19 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
             )
         return tuple(_with_prefixes(names, "IOB2"))
     feature = dataset.features[column]
+    if is_spans(feature):
+        if names is not None:
+            return tuple(_with_prefixes(names, "IOB2"))
+        class_names = _class_names(feature)
+        if class_names is not None:
+            return tuple(tag_names(class_names))
+        types = sorted({span["label"] for spans in _spans(dataset, column, None) for span in spans or ()})
+        return tuple(tag_names(types))
     if not is_list(feature):
         raise ArgumentError(
             f"label_column={column!r} holds {feature}, expected a list with a tag for each word, or with character "
             "spans (start, end, label)"
         )
-    if is_spans(feature):
-        inner = feature.feature["label"]
-        if names is not None:
-            return tuple(_with_prefixes(names, "IOB2"))
-        if isinstance(inner, datasets.ClassLabel):
-            return tuple(tag_names(inner.names))
-        types = sorted({span["label"] for spans in _spans(dataset, column, None) for span in spans or ()})
-        return tuple(tag_names(types))
     inner = feature.feature
     if isinstance(inner, datasets.ClassLabel):
         if names is not None and names not in (list(inner.names), entity_types(inner.names)):
@@ -150,7 +197,7 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
         return tuple(inner.names)
     values: set[Any] = set()
     for cells in cells_of(dataset, column):
-        values.update(pc.unique(cells.flatten()).to_pylist())
+        values.update(pc.unique(_flat(cells)).to_pylist())
     values -= {None, -1}
     if all(isinstance(v, str) for v in values) and (values or names):
         scheme = scheme_of(values) if values else "IOB2"
@@ -200,6 +247,7 @@ def read_tags(
     np.cumsum(counts, out=offsets[1:])
     indices = np.full(offsets[-1], -1, np.int16)
     given = np.zeros(len(counts), bool)
+    column = _column_with_labels(dataset, column)
     if column is None:
         return TagColumn(tuple(names), indices, offsets, given)
     feature = dataset.features[column]
@@ -207,7 +255,7 @@ def read_tags(
     blocks = _spans_as_tags(dataset, text_column, column, names) if is_spans(feature) else cells_of(dataset, column)
     for cells in blocks:
         lengths = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-        flat, unknown = _indices(cells.flatten(), feature.feature, names)
+        flat, unknown = _indices(_flat(cells), names)
         starts = np.concatenate([[0], np.cumsum(lengths)])
         has_tag = np.concatenate([[0], np.cumsum(flat >= 0)])
         has = has_tag[starts[1:]] > has_tag[starts[:-1]]
@@ -218,7 +266,7 @@ def read_tags(
             place = int(wrong[0])
             raise RowError(
                 row + place,
-                f"{lengths[place]} tags in column {column!r} for {counts[row + place]} words: "
+                f"{counted(lengths[place], 'tag')} in column {column!r} for {counted(counts[row + place], 'word')}: "
                 f"{_sentence(dataset, text_column, row + place)}; every word needs one tag",
             )
         bad = np.flatnonzero((flat < 0) & np.repeat(has, lengths))
@@ -241,13 +289,13 @@ def read_tags(
     return TagColumn(tuple(names), indices, offsets, given)
 
 
-def _indices(flat: pa.Array, feature: Any, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _indices(flat: pa.Array, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Indices into `names`, -1 for none; and where there is a value that is none of them."""
     if pa.types.is_integer(flat.type):
         numbers = pc.fill_null(flat, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         unknown = (numbers < -1) | (numbers >= len(names))
         return np.where(unknown, -1, numbers), unknown
-    found = pc.fill_null(pc.index_in(flat.cast(pa.string()), value_set=pa.array(names, pa.string())), -1)
+    found = pc.fill_null(pc.index_in(flat, value_set=pa.array(names, pa.string())), -1)
     indices = found.to_numpy(zero_copy_only=False).astype(np.int64)
     return indices, (indices < 0) & pc.is_valid(flat).to_numpy(zero_copy_only=False)
 
@@ -276,29 +324,70 @@ def _spans(
     dataset: datasets.Dataset, column: str, names: Sequence[str] | None
 ) -> Iterator[list[dict[str, Any]] | None]:
     """The spans of each row, with their label as a name."""
-    label = dataset.features[column].feature["label"]
-    class_names = label.names if isinstance(label, datasets.ClassLabel) else None
+    class_names = _class_names(dataset.features[column])
     types = None if names is None else set(entity_types(names))
     row = 0
     for cells in cells_of(dataset, column):
-        for spans in cells.to_pylist():
+        for cell in cells.to_pylist():
+            spans = None if cell is None else spans_in(cell)
+            if cell is not None and spans is None and not _is_blank(cell):
+                raise RowError(
+                    row, f"{str(cell)[:100]!r} in column {column!r} is no list of spans [start, end, label]"
+                )
             for span in spans or ():
-                if span is None or span["label"] in (None, -1):
+                label = span["label"]
+                if label in (None, -1, ""):
                     raise RowError(row, f"a span in column {column!r} has no label")
                 if class_names is not None:
-                    span["label"] = class_names[span["label"]]
-                if types is not None and span["label"] not in types:
+                    span["label"] = label = class_names[label]
+                if not isinstance(label, str):
                     raise RowError(
                         row,
-                        f"the span {span['start']} to {span['end']} has the label {span['label']!r}, expected one of "
-                        f"{', '.join(sorted(types))}{look_alike_hint(span['label'], sorted(types))}",
+                        f"the span {span['start']} to {span['end']} in column {column!r} has the label {label!r}, "
+                        "expected one name",
+                    )
+                if types is not None and label not in types:
+                    raise RowError(
+                        row,
+                        f"the span {span['start']} to {span['end']} has the label {label!r}, expected one of "
+                        f"{', '.join(sorted(types))}{look_alike_hint(label, sorted(types))}",
                     )
             yield spans
             row += 1
 
 
-def _first(mask: pa.Array) -> int:
-    return int(np.flatnonzero(mask.to_numpy(zero_copy_only=False))[0])
+def _is_blank(cell: Any) -> bool:
+    """Whether a mapping has nothing in it, which is what Arrow makes of `None` in its place."""
+    return isinstance(cell, dict) and all(value is None for value in cell.values())
+
+
+def _class_names(feature: Any) -> list[str] | None:
+    """The names of the labels of spans, where these are a `ClassLabel`."""
+    mapping = feature if isinstance(feature, dict) else _inner(feature)
+    if not isinstance(mapping, dict):
+        return None
+    keys, around = span_keys(mapping), key_around_spans(mapping)
+    if keys is None:
+        return None if around is None else _class_names(mapping[around])
+    label = mapping[keys[2]]
+    label = label.feature if is_list(label) else label
+    return list(label.names) if isinstance(label, datasets.ClassLabel) else None
+
+
+def _column_with_labels(dataset: datasets.Dataset, column: str | None) -> str | None:
+    """A column of labels, if any row can have one."""
+    return None if column is None or dataset.features[column] == datasets.Value("null") else column
+
+
+def is_text_type(kind: pa.DataType) -> bool:
+    """Whether Arrow keeps strings in such a column."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _flat(cells: pa.Array) -> pa.Array:
+    """The elements of all lists; strings in the one of their types that Arrow can compare."""
+    flat = cells.flatten()
+    return flat.cast(pa.string()) if is_text_type(flat.type) or pa.types.is_null(flat.type) else flat
 
 
 def _sentence(dataset: datasets.Dataset, column: str, row: int) -> str:
@@ -329,7 +418,7 @@ def read_sentence_column(source: Source) -> SourceWithLabels:
         )
     try:
         names = tag_names_of(data, label, source.names)
-        tags = read_tags(data, text[0], label, names, count_words(data, text[0]))
+        tags = read_tags(data, text[0], label, names, count_words(data, text[0], HOW_TO_FILL_IN))
     except RowError as error:
         raise source.at_row(error) from None
     if len(names) < 2:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hfal.errors import ArgumentError
 from hfal.tasks.label_names import look_alike_hint
+from hfal.utils.spelling import counted
 
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def write_tags(found: Iterable[Entity], words: int, scheme: str) -> list[str]:
     for entity in sorted(found):
         start, end, kind = entity
         if not 0 <= start < end <= words:
-            raise ArgumentError(f"an entity from word {start} to {end} does not fit a sentence of {words} words")
+            raise ArgumentError(
+                f"an entity from word {start} to {end} does not fit a sentence of {counted(words, 'word')}"
+            )
         if last is not None and start < last.end:
             raise ArgumentError(f"{last} and {entity} overlap: a word can be in one entity only")
         begin, end_tag, single = "B", "I", "B"
@@ -141,12 +144,14 @@ def check_tags(tags: Any, words: Sequence[str], names: Sequence[str]) -> list[st
         ArgumentError: It is no list of tags, has another length, or an unknown tag; the message says which word.
     """
     if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags):
-        raise ArgumentError(f"{str(tags)[:80]!r} is no list of tags: expected one for each of {len(words)} words")
+        raise ArgumentError(
+            f"{str(tags)[:80]!r} is no list of tags: expected one for each of {counted(len(words), 'word')}"
+        )
     if len(tags) != len(words):
         sentence = " ".join(words)
         raise ArgumentError(
-            f"{len(tags)} tags for {len(words)} words: {sentence[:80] + '…' * (len(sentence) > 80)!r}; "
-            "every word needs one tag"
+            f"{counted(len(tags), 'tag')} for {counted(len(words), 'word')}: "
+            f"{sentence[:80] + '…' * (len(sentence) > 80)!r}; every word needs one tag"
         )
     for number, (word, tag) in enumerate(zip(words, tags, strict=True), start=1):
         if tag not in names:

@@ -19,6 +19,7 @@ from hfal.tasks.tags import OUTSIDE, f_of_entities
 from hfal.tasks.tokenization import NO_WORD, first_tokens
 from hfal.utils.arrow import cells_of
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
@@ -37,6 +38,7 @@ class TokenClassification:
     name = Tags.task
     kind = KINDS[Tags.task]
     thresholds: Mapping[str, float] | None = None
+    label_columns = ("labels",)  # DataCollatorForTokenClassification pads `label` too, but models do not take it
     head = "token classification head (AutoModelForTokenClassification)"
     wrong_model = "ForSequenceClassification"
     collator_hint = "pass data_collator=DataCollatorForTokenClassification(tokenizer), which pads labels too"
@@ -122,30 +124,32 @@ class TokenClassification:
         none = np.flatnonzero(seen == 0)
         if len(none):
             raise ArgumentError(
-                f"of {len(none)} sentences the tokenizer keeps no word at all (rows {', '.join(map(str, none[:5]))}; "
-                f"the first is {self.dataset[int(none[0])][self.text_column]!r:.80}): drop these rows"
+                f"of {counted(len(none), 'sentence')} the tokenizer keeps no word at all (rows "
+                f"{', '.join(map(str, none[:5]))}; the first is "
+                f"{self.dataset[int(none[0])][self.text_column]!r:.80}): drop these rows"
             )
         beyond = np.flatnonzero(last >= self.words)
         if len(beyond):
             raise ArgumentError(
-                f"row {beyond[0]} has tokens of word {last[beyond[0]] + 1}, but only {self.words[beyond[0]]} words in "
-                f"{self.text_column!r}: tokenize that very column, with hfal.tokenize_words"
+                f"row {beyond[0]} has tokens of word {last[beyond[0]] + 1}, but only "
+                f"{counted(self.words[beyond[0]], 'word')} in {self.text_column!r}: tokenize that very column, with "
+                "hfal.tokenize_words"
             )
         cut = self.words - 1 - last
         dropped = self.words - seen - cut
         if cut.any():
             logger.warning(
-                "%d words of %d sentences lie behind the length at which the tokenizer cuts: they are neither trained "
-                "on nor scored, and O is suggested for them; a larger max_length keeps them",
-                cut.sum(),
-                (cut > 0).sum(),
+                "%s of %s behind the length at which the tokenizer cuts are neither trained on nor scored, and O is "
+                "suggested for them; a larger max_length keeps them",
+                counted(cut.sum(), "word"),
+                counted((cut > 0).sum(), "sentence"),
             )
         if dropped.any():
             logger.warning(
-                "the tokenizer makes no token of %d words in %d sentences (row %d for one): they are neither trained "
+                "the tokenizer makes no token of %s in %s (row %d for one): they are neither trained "
                 "on nor scored, and O is suggested for them",
-                dropped.sum(),
-                (dropped > 0).sum(),
+                counted(dropped.sum(), "word"),
+                counted((dropped > 0).sum(), "sentence"),
                 np.flatnonzero(dropped)[0],
             )
 

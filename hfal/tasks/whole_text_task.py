@@ -14,6 +14,7 @@ class WholeTexts:
     outside = 0
     scheme: str | None = None
     thresholds: Mapping[str, float] | None = None
+    label_columns = ("labels", "label", "label_ids")
     head = "sequence classification head (AutoModelForSequenceClassification)"
     wrong_model = "ForTokenClassification"
     collator_hint = "let it do without labels"

@@ -17,6 +17,7 @@ from hfal.training.input_checks import check_padding, check_tokens
 from hfal.training.options import LoopOptions
 from hfal.training.weights import fits
 from hfal.utils.distributed import rank_and_size
+from hfal.utils.spelling import counted
 
 
 def check_trainer(
@@ -113,9 +114,9 @@ def check_trainer(
     too_long = np.flatnonzero(pool.lengths > (np.inf if limit is None else limit))
     if len(too_long):
         raise ArgumentError(
-            f"{len(too_long)} examples have more than the {limit} tokens that {type(trainer.model).__name__} can "
-            f"take (ids {pool.some_ids(too_long)}, longest {pool.lengths.max()}): tokenize with "
-            f"truncation=True, max_length={limit}"
+            f"{counted(len(too_long), 'example has', 'examples have')} more than the {limit} tokens that "
+            f"{type(trainer.model).__name__} can take (ids {pool.some_ids(too_long)}, longest "
+            f"{pool.lengths.max()}): tokenize with truncation=True, max_length={limit}"
         )
     columns = pool.columns_without_labels
     if args.remove_unused_columns:

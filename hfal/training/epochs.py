@@ -5,6 +5,7 @@ import math
 from transformers import TrainingArguments
 
 from hfal.errors import ArgumentError
+from hfal.utils.spelling import counted
 
 
 def epochs_of(args: TrainingArguments, examples: int, min_steps: int) -> float:
@@ -51,7 +52,7 @@ def check_steps(args: TrainingArguments, steps: int, examples: int) -> None:
         return
     check_batches(args, examples)
     raise ArgumentError(
-        f"the training ended without a single step on {examples} examples "
+        f"the training ended without a single step on {counted(examples, 'example')} "
         f"(num_train_epochs={args.num_train_epochs:g}, max_steps={args.max_steps}), so the round is not recorded as "
         "trained: set one of them to more than 0"
     )

@@ -43,6 +43,7 @@ from hfal.training.trainer_state import (
 from hfal.training.weights import Weights, fits, load_weights, prune, restore_callbacks, save_model
 from hfal.utils.distributed import gather, is_main, on_main, shared_failure
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
@@ -386,7 +387,8 @@ class Loop:
         self._remove_unneeded(record.number)
         finished = store.round(record.number)
         figures = {} if finished is None else finished.stability or {}
-        logger.info("round %d: %d labels bought, %s", record.number, record.labels, _short({**metrics, **figures}))
+        found = _short({**metrics, **figures})
+        logger.info("round %d: %s bought, %s", record.number, counted(record.labels, "label"), found)
 
 
 @contextlib.contextmanager

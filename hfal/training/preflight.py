@@ -39,6 +39,7 @@ from hfal.training.untouched import trial_attributes, untouched
 from hfal.training.weights import is_of_disk, not_saved
 from hfal.utils.distributed import on_main
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
@@ -126,7 +127,9 @@ def _try_training(trainer: Trainer, pool: Pool, rows: int, options: LoopOptions)
             with trainer.accelerator.autocast():
                 loss = trainer.training_step(trainer.model, samples[0], None if args.n_gpu > 1 else items)
             if not bool(torch.isfinite(loss).all()):
-                logger.warning("the loss of %d examples is %s before any training", rows, loss.mean().item())
+                logger.warning(
+                    "the loss of %s is %s before any training", counted(rows, "example"), loss.mean().item()
+                )
 
 
 def _made_up(pool: Pool, count: int) -> datasets.Dataset:
@@ -161,7 +164,8 @@ def _failing_training(trainer: Trainer, rows: int) -> Iterator[None]:
     except ArgumentError as error:
         cause = error.__cause__
         if isinstance(cause, Exception) and should_reduce_batch_size(cause) and args.auto_find_batch_size and rows > 1:
-            logger.warning("there is no memory to train on %d examples at once: %s", rows, kind_and_message(cause))
+            at_once = counted(rows, "example")
+            logger.warning("there is no memory to train on %s at once: %s", at_once, kind_and_message(cause))
         elif type(trainer).training_step is not Trainer.training_step:
             logger.warning(
                 "a trial of your own training_step has failed, which may be for want of a training: %s", error

@@ -20,6 +20,7 @@ from hfal.training.damage import weights_damage
 from hfal.training.options import LoopOptions
 from hfal.training.weights import fits, last_whole_checkpoint, stopped_early_at
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
@@ -133,7 +134,7 @@ class RoundPlanner:
 
     def _reason_to_stop(self, last: RoundRecord) -> str | None:
         if self.rounds is not None and last.number >= self.rounds:
-            return f"{self.rounds} rounds were asked for"
+            return counted(self.rounds, "round was asked for", "rounds were asked for")
         pool, stop = self._pool, self.options.stop
         if stop is not None:
             for metric in stop.metrics:

@@ -22,7 +22,7 @@ from hfal.store.run_directory import checkpoints_in, initial_model, model_folder
 from hfal.training.damage import checkpoint_damage, weights_damage
 from hfal.utils.distributed import is_main, on_main, shared_failure
 from hfal.utils.output import get_logger
-from hfal.utils.spelling import message_of
+from hfal.utils.spelling import counted, message_of
 
 
 logger = get_logger(__name__)
@@ -159,7 +159,7 @@ def _difference(trainer: Trainer, folder: Path) -> str | None:
         return f"it is a {was}, the Trainer's a {now}"
     labels = len(saved.get("id2label") or "01")  # two, unless it says otherwise
     if not is_adapter and labels != (of_model := getattr(config, "num_labels", labels)):
-        return f"it has {labels} labels, the Trainer's {of_model}"
+        return f"it has {counted(labels, 'label')}, the Trainer's {of_model}"
     for name in _OF_AN_ADAPTER if is_adapter else _OF_A_KIND:
         is_now = getattr(adapter if is_adapter else config, name, None)
         if saved.get(name) is not None and is_now not in (None, saved[name]):

@@ -1,12 +1,35 @@
 """Names and cells as people write them: with other capitals and blanks, and as a message may show them."""
 
 import difflib
+import itertools
 import re
+import reprlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hfal.utils.visible_text import character_kind
+
+
+class _Short(reprlib.Repr):
+    """Shows the first items of lists in lists, which a few anchors of YAML give thousands of millions of items."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = 20
+        self.maxstring = self.maxlong = self.maxother = 100
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        """Show a dictionary in its order; `reprlib` sorts it."""
+        if level <= 0 and x:
+            return "{...}"
+        some = itertools.islice(x.items(), self.maxdict)
+        items = [f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}" for key, value in some]
+        return "{" + ", ".join(items + ["..."] * (len(x) > len(items))) + "}"
+
+
+_SHORT = _Short()
 
 
 def meant(said: str, names: Sequence[str]) -> str | None:
@@ -44,9 +67,20 @@ def cell_text(found: Any) -> str:
     return "" if found is None else str(found).strip()
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with what is counted: `"1 label"`, `"2 labels"`.
+
+    Args:
+        number: How many there are.
+        one: What is said of one, `"text waits"`.
+        many: What is said of none and of several, `"texts wait"`; by default `one` with an s.
+    """
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {many or f'{one}s'}"
+
+
 def shown(value: Any) -> str:
     """Return a value as a message may show it: nothing that a terminal obeys, and not a megabyte of it."""
-    text = repr(value)
+    text = _SHORT.repr(value) if isinstance(value, list | dict | set | tuple) else repr(value)
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 

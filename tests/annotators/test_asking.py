@@ -179,8 +179,8 @@ def test_what_is_filled_in_in_a_file_is_read_whoever_is_asked_next(
     of_bob = [(ids[0], "negative", "label", "bob"), (ids[2], None, "skip", "bob")]
     if next_one == "other format":
         other = FileAnnotator({"csv": "jsonl", "jsonl": "csv"}[format])
-        assert "1 texts wait" in ask_in_vain(pool, other)
-        assert "1 texts wait" in ask_in_vain(pool, other)
+        assert "1 text waits" in ask_in_vain(pool, other)
+        assert "1 text waits" in ask_in_vain(pool, other)
         assert said(pool) == of_bob
     else:
         annotator: Any = Scripted(positive) if next_one == "terminal" else SimulatedAnnotator(Truth())

@@ -43,7 +43,7 @@ def test_label_takes_in_what_is_filled_in_in_a_file_before_it_asks(hfal: Callabl
     write_csv(run_dir / "query-001.csv", ["id", "text", "suggestion", "confidence", "label", "comment"], rows)
     waiting = hfal("label", run_dir)
     assert waiting.code == 75
-    assert "1 texts wait to be labeled" in waiting.stderr
+    assert "1 text waits to be labeled" in waiting.stderr
     answer(run_dir, Answer("b", "negative", annotator="ann"))
     assert hfal("label", run_dir).code == 0
     store = Store(run_dir, read_only=True)

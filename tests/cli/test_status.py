@@ -22,7 +22,7 @@ def test_status_says_what_is_there_and_what_to_do(hfal: Callable[..., Result], r
         "Strategy margin+kmeans, 3 texts a query\n"
         "Start: random\n"
         "Labels: negative, positive\n"
-        "1 labels bought, 0 of them held out, 0 skipped, 1 unsure\n"
+        "1 label bought, 0 of them held out, 0 skipped, 1 unsure\n"
         "Pool: 20 texts, 18 without an answer; budget: 29 of 30 labels left\n"
         "Query 1: 1 of 3 answers are missing\n"
         "\nNo round has begun.\n"

@@ -11,7 +11,7 @@ from datasets import ClassLabel, Dataset, DatasetDict
 
 from hfal import ActiveLearningCallback, Pool
 from hfal.config.arguments import ActiveLearningArguments
-from hfal.config.load_data import load_data
+from hfal.config.load_data import columns_named, load_data
 from hfal.errors import ArgumentError
 
 
@@ -69,7 +69,7 @@ def test_options_that_cannot_work(load: Any, options: dict[str, Any], message: s
 
 def test_a_pipe_is_no_data(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
-    with pytest.raises(ArgumentError, match=r"pipe\.csv is neither a file nor a folder$"):
+    with pytest.raises(ArgumentError, match=r"pipe\.csv is a pipe, expected a file, .*: write the data to a file"):
         load_data(ActiveLearningArguments(data=str(tmp_path / "pipe.csv"), **BOTH), tmp_path / "run", 42)
 
 
@@ -79,15 +79,98 @@ def test_a_pipe_is_no_data(tmp_path: Path) -> None:
 def test_a_row_without_a_text_is_named_as_a_spreadsheet_counts_it(load: Any) -> None:
     found = error(load, 'text,x\ngood,1\n"two\nlines",1\n,1\nbad,1\n  ,1\n', **BOTH)
     assert found.startswith(
-        "reviews.csv has no text in column 'text' of row 4 (row 1 names the columns); so it is in 1 "
+        "reviews.csv has no text in column 'text' of rows 4, 6 (row 1 names the columns): fill it in, delete such"
     )
     filtered = error(load, "text,x\ngood,1\n,0\n,1\n", data_filter="x=1", **BOTH)
     assert "row 4 (" in filtered  # of the file, not of what the filter left
-    assert "more" not in filtered
 
     rows = [{"text": "good"}, {"text": None}]
-    assert "no text in column 'text' of row 2: fill it in, or delete the row" in error(load, rows, **BOTH)
+    assert "no text in column 'text' of row 2: fill it in, delete such rows, or" in error(load, rows, **BOTH)
     assert "no text in column 'text' of row 1:" in error(load, [{"text": " \t"}, {"text": "good"}], **BOTH)
+
+
+def test_all_blank_rows_are_named_up_to_twenty(load: Any) -> None:
+    rows = [{"text": "good" if n % 2 else ""} for n in range(60)]
+    numbers = ", ".join(str(2 * n + 1) for n in range(20))
+    assert f"of rows {numbers} and 10 more: fill it in" in error(load, rows, **BOTH)
+    pairs = [{"a": "x", "b": None}, {"a": None, "b": "y"}, {"a": "x", "b": "y"}]
+    assert "no text in column 'a' or 'b' of rows 1, 2: " in error(load, pairs, text=["a", "b"], **BOTH)
+    ids = [{"text": "good", "key": "1"}, {"text": "bad", "key": None}, {"text": "so", "key": " "}]
+    found = error(load, ids, id="key", **BOTH)
+    assert found == (
+        "reviews.jsonl has no id in column 'key' of rows 2, 3: fill it in, or leave --id out to have ids made from "
+        "the text"
+    )
+    words = [{"tokens": ["a"]}, {"tokens": []}, {"tokens": None}, {"tokens": ["b"]}]
+    found = error(load, words, text=["tokens"], labels=["PER"])
+    assert found.startswith("reviews.jsonl, rows 2, 3: no words in column 'tokens': fill it in, delete such rows, or")
+
+
+def test_blank_rows_are_left_out_where_it_is_said(load: Any, caplog: pytest.LogCaptureFixture) -> None:
+    content = "text,x\ngood,1\n,2\nbad,3\n  ,4\nso,\n"
+    pool, _ = load(content, skip_blank=True, **BOTH)
+    assert pool.to_dict() == {"text": ["good", "bad", "so"], "x": ["1", "3", None]}
+    assert "--skip_blank leaves out 2 rows of reviews.csv without a text: rows 3, 5 (row 1 names" in caplog.text
+    caplog.clear()
+    load("text\ngood\nbad\n", skip_blank=True, **BOTH)
+    assert "--skip_blank" not in caplog.text
+    assert "no text in column 'text' of any row" in error(load, "text,x\n,1\n ,2\n", skip_blank=True, **BOTH)
+    # A later error is still counted in the rows of the file.
+    found = error(load, "text,label\n,a\ngood,a\nbad,c\n", label="label", labels=["a", "b"], skip_blank=True)
+    assert "the label 'c' in column 'label' of row 4 (" in found
+
+    pairs = [{"a": "x", "b": ""}, {"a": "x", "b": None}, {"a": "", "b": " "}, {"a": "", "b": "y"}]
+    assert load(pairs, text=["a", "b"], skip_blank=True, **BOTH)[0]["b"][:] == ["", "y"]
+    words = [{"tokens": ["a"]}, {"tokens": []}, {"tokens": None}, {"tokens": ["b"]}]
+    assert load(words, text=["tokens"], labels=["PER"], skip_blank=True)[0]["tokens"][:] == [["a"], ["b"]]
+    raw = [{"text": "Ann"}, {"text": " \u200b"}, {"text": None}]
+    found = load(raw, task="token_classification", labels=["PER"], skip_blank=True)[0]
+    assert found["text"][:] == ["Ann"]
+
+
+def test_blank_rows_change_neither_ids_nor_the_draw(load: Any, tmp_path: Path) -> None:
+    rows = [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(60)]
+    options = {"label": "label", "pool_size": 20, "eval_size": 10}
+    pool, evaluation = load(rows, **options)
+    with_blank = [*rows[:30], {"text": "", "label": "a"}, *rows[30:], {"text": None, "label": "b"}]
+    (tmp_path / "cache").mkdir()
+    again, evaluated = load(with_blank, skip_blank=True, **options)
+    assert (again["text"][:], evaluated["text"][:]) == (pool["text"][:], evaluation["text"][:])
+    first, second = (Pool(data, tmp_path / n, "text", "label") for n, data in (("one", pool), ("two", again)))
+    assert first.ids == second.ids
+
+
+def test_a_filter_without_a_column_is_refused_and_one_without_a_value_means_empty_cells(load: Any) -> None:
+    for text in ("=", "=b", "==", "=a=b"):
+        assert f"--data_filter is {text!r}, expected COLUMN=VALUE" in error(
+            load, "text\na\n", data_filter=text, **BOTH
+        )
+    pool, _ = load("text,x\na,1\nb,\nc, \nd,None\n", data_filter="x=", **BOTH)
+    assert pool["text"][:] == ["b", "c"]
+
+
+def test_a_name_of_a_column_may_have_commas(load: Any) -> None:
+    content = '"Notes, misc",title,"a,b"\ngood,x,1\nbad,y,2\n'
+    assert load(content, text=["Notes", "misc"], **BOTH)[0].column_names == ["Notes, misc", "title", "a,b"]
+    # Excel in a country with a decimal comma.
+    assert load(content.replace(",", ";").replace("Notes; ", "Notes, "), text=["Notes", "misc"], **BOTH)[0]["title"]
+    assert "no column 'Notes'. Did you mean 'Notes, misc'?" in error(load, content, text=["Notes", "x"], **BOTH)
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (["Notes", "misc"], ["Notes, misc"]),
+        (["title", "Notes", "misc"], ["title", "Notes, misc"]),
+        (["Notes, misc", "title"], ["Notes, misc", "title"]),  # as a list in YAML has it
+        (["x", "y"], ["x", "y"]),  # two columns that are there are meant, and not the one
+        (["x", "y", "z"], ["x,y,z"]),
+        (["Notes", "other"], ["Notes", "other"]),
+        ([], []),
+    ],
+)
+def test_columns_named(names: list[str], columns: list[str]) -> None:
+    assert columns_named(names, ["title", "Notes, misc", "x", "y", "x,y", "x,y,z"]) == columns
 
 
 def test_one_text_of_a_pair_may_be_blank_but_not_both(load: Any) -> None:

@@ -49,5 +49,7 @@ def test_a_duplicated_id_is_named(tmp_path):
     with pytest.raises(ValueError, match="'1': ids must be unique"):
         Pool(data, tmp_path, "text", label_names=NAMES, id_column="key")
     data = Dataset.from_dict({"text": ["a", "b"], "key": ["1", None]})
-    with pytest.raises(ValueError, match="1 rows without an id"):
+    with pytest.raises(
+        ValueError, match=r"has no id in row 1: .*dataset\.filter\(lambda row: row\['key'\] is not None\)"
+    ):
         Pool(data, tmp_path, "text", label_names=NAMES, id_column="key")

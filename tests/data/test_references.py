@@ -1,7 +1,5 @@
 """What a model or data reference may be, and what is said when nothing is there."""
 
-import csv
-import logging
 import os
 import subprocess
 import sys
@@ -10,9 +8,11 @@ from pathlib import Path
 import pytest
 from datasets import Dataset, DatasetDict
 
+from hfal.data.pool import Pool
 from hfal.data.references import (
     LOCAL,
     absolute_reference,
+    check_columns,
     is_local,
     load_split,
     resolve_model,
@@ -20,7 +20,6 @@ from hfal.data.references import (
     without_paths,
 )
 from hfal.errors import ArgumentError, HubUnreachableError
-from support.hostile import HOSTILE
 
 
 ROWS = {"text": [f'text {n}, "quoted"' for n in range(20)], "label": [n % 2 for n in range(20)]}
@@ -238,111 +237,65 @@ def test_file_of_an_unknown_kind(tmp_path: Path) -> None:
         load_split(str(tmp_path / "reviews.xlsx"))
 
 
-# -- CSV -----------------------------------------------------------------------------------------------------------
+# -- what is said of columns and folders ----------------------------------------------------------------------------
 
 
-def load_csv(tmp_path: Path, content: str | bytes, *columns: str, name: str = "reviews.csv") -> dict[str, list]:
-    (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    return load_split(str(tmp_path / name), columns=columns).to_dict()
+def test_missing_column_offers_the_nearest() -> None:
+    data = Dataset.from_dict({"id": [1], "review": ["good"], "Label": [1]})
+    check_columns("reviews.csv", data, ["review", "id"])
+    for column, said in {"reviw": " Did you mean 'review'?", "LABEL ": " Did you mean 'Label'?", "x": ""}.items():
+        with pytest.raises(ArgumentError) as caught:
+            check_columns("reviews.csv", data, ["id", column])
+        told = f"reviews.csv has no column {column!r}.{said} Its columns are: id, review, Label"
+        assert str(caught.value) == told
+    wide = Dataset.from_dict({f"c{n}": [n] for n in range(40)})
+    with pytest.raises(ArgumentError, match=r"Its columns are: c0, c1, .*, c29 and 10 more$"):
+        check_columns("wide.csv", wide, ["review"])
 
 
-def test_cells_are_what_is_written_in_them(tmp_path: Path) -> None:
-    texts = ["NA", "null", "None", "nan", "007", "1e5", "TRUE", " blanks ", "2024-01-01", "-1", "#N/A"]
-    found = load_csv(tmp_path, "text,label\n" + "".join(f"{text},\n" for text in texts), "text")
-    assert found == {"text": texts, "label": [None] * len(texts)}
+def test_what_is_there_instead_of_a_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "reviews.xlsx").write_bytes(b"PK")
+    with pytest.raises(FileNotFoundError, match=r"reviews\.csv, but reviews\.xlsx: save that as CSV"):
+        load_split(str(tmp_path / "reviews.csv"))
+    (tmp_path / "notes.TSV").write_text("text\n")
+    with pytest.raises(FileNotFoundError, match=r"notes\.csv, but notes\.TSV$"):
+        load_split(str(tmp_path / "notes.csv"))
+    with pytest.raises(FileNotFoundError, match=r"revews\.xlsx\. Did you mean 'reviews\.xlsx'\?"):
+        load_split(str(tmp_path / "revews.xlsx"))
 
 
-def test_hostile_texts_in_csv_are_read_as_they_are(tmp_path: Path) -> None:
-    texts = [text for name, text in HOSTILE.items() if name != "empty"]
-    quoted = [text.replace('"', '""') for text in texts]
-    content = "id,text\r\n" + "".join(f'{row},"{text}"\r\n' for row, text in enumerate(quoted))
-    found = load_csv(tmp_path, content, "id", "text")
-    assert found == {"id": [str(row) for row in range(len(texts))], "text": texts}
+@pytest.mark.parametrize("name", ["reviews.csv.gz", "reviews.zip", "reviews.tar"])
+def test_packed_files(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(ArgumentError, match=f"{name} is compressed: unpack it, and name the file that was in it"):
+        load_split(str(tmp_path / name))
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_the_separator_is_that_which_gives_the_columns(
-    tmp_path: Path, separator: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, logger="hfal")
-    if separator == ";":  # commas would make as many columns
-        content = 'price, net, in Euros;review;label\n7;"good, not bad; really";1\n'
-        assert load_csv(tmp_path, content, "review", "label")["review"] == ["good, not bad; really"]
-    content = separator.join(["id", "review", "label"]) + f'\n1{separator}"a{separator} b"{separator}0\n'
-    assert load_csv(tmp_path, content, "review", "label") == {
-        "id": ["1"],
-        "review": [f"a{separator} b"],
-        "label": ["0"],
-    }
-    assert load_csv(tmp_path, content)["id"] == ["1"]  # no column is asked for
-    said = [record.getMessage() for record in caplog.records]
-    assert any(f"separated by {separator!r}" in line for line in said) == (separator != ",")
+def test_standard_input_is_no_data() -> None:
+    with pytest.raises(ArgumentError, match=r"'-' \(standard input\) cannot be read twice: write the data to a file"):
+        load_split("-")
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_names_of_columns_may_be_quoted_as_all_cells_may(tmp_path: Path, separator: str) -> None:
-    path = tmp_path / "quoted.csv"
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=separator, quoting=csv.QUOTE_ALL).writerows([["text", "label"], ["a, b; c", "x"]])
-    assert load_split(str(path)).to_dict() == {"text": ["a, b; c"], "label": ["x"]}
-
-
-def test_what_programs_leave_in_csv(tmp_path: Path) -> None:
-    pandas = ",text,label\n0,good,1\n1,bad,0\n"  # the index has a column without a name
-    assert load_csv(tmp_path, pandas, "text") == {"text": ["good", "bad"], "label": ["1", "0"]}
-    excel = "\ufefftext;label\r\ngood;1\r\nbad\r\n\r\n;;\r\n"  # no separators after the last cell that is filled
-    found = load_csv(tmp_path, excel, "text")
-    assert found == {"text": ["good", "bad", None], "label": ["1", None, None]}
-    assert load_csv(tmp_path, "text, label\ngood,1,,\n".encode("utf-16"), "text") == {"text": ["good"], "label": ["1"]}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", r"reviews\.csv is empty"),
-        (b"\n\n", "has no names of columns in its first line"),
-        (b"text,label\n", "has no rows"),
-        (b'text,label\n"caf\xe9",1\n', r"is not UTF-8 \(byte 0xe9 in line 2\): save it again as UTF-8"),
-        (b"text,label\n" + b"good,1\n" * 5000 + b"\xff,0\n", r"byte 0xff in line 5002"),
-        (
-            b"text,label\ngood,1\ngood, really,1\n",
-            "line 3: 3 cells, but the first line names 2.*',' in it needs quotes",
-        ),
-        (b'text,label\ngood,1\n"never closed,1\nbad,0\n', "begins in line 3, is no CSV"),
-        (b'text,label\n"two\nlines",1\n"good" or bad,1\n', "begins in line 4, is no CSV"),
-        (b"text,label,text\ngood,1,x\n", "has 2 columns named 'text': rename all but one"),
-    ],
-    ids=["empty", "blank", "no rows", "cp1252", "late", "ragged", "open quote", "quote inside", "twice"],
-)
-def test_csv_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
-    with pytest.raises(ArgumentError, match=message) as caught:
-        load_csv(tmp_path, content, "text")
-    assert "\n" not in str(caught.value)
-    assert str(tmp_path / "reviews.csv") in str(caught.value)
-
-
-def test_missing_column_offers_the_nearest(tmp_path: Path) -> None:
+def test_the_directory_of_a_run_is_no_data(tmp_path: Path) -> None:
+    Pool(Dataset.from_dict({"text": ["a", "b"]}), tmp_path / "my run", "text", label_names=["x", "y"])
     with pytest.raises(
-        ArgumentError, match=r"no column 'reviw'\. Did you mean 'review'\? Its columns are: id, review$"
+        ArgumentError, match=r"is the directory of a run, not its data: .* hfal run '.*my run'; .*export"
     ):
-        load_csv(tmp_path, "id,review\n1,good\n", "reviw")
-    with pytest.raises(ArgumentError, match=r"no column 'x'\. Its columns are: id;review$"):
-        load_csv(tmp_path, '"id;review"\n"1;good"\n', "x")
+        load_split(str(tmp_path / "my run"))
+    (tmp_path / "compare.yaml").write_text("seeds: 1\n")
+    with pytest.raises(ArgumentError, match="is the directory of a comparison, not its data: go on with hfal compare"):
+        load_split(str(tmp_path))
 
 
-def test_csv_is_read_once_as_long_as_it_stays_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load_csv(tmp_path, "text\ngood\n", "text")
-    path = tmp_path / "reviews.csv"
-    times = path.stat()
-    path.write_bytes(b"text\nbad!\n")
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # nobody could tell
-    assert load_split(str(path))["text"] == ["good"]
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
-    assert load_split(str(path))["text"] == ["bad!"]
+def test_a_folder_with_a_pipe_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("text\ngood\n")
+    os.mkfifo(tmp_path / "test.csv")
+    with pytest.raises(ArgumentError, match=r"test\.csv is a pipe, expected a file"):
+        load_split(str(tmp_path))
 
 
 def test_folder_without_data(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=str(tmp_path)):
+    with pytest.raises(ArgumentError, match=f"{tmp_path} is a folder without files of data, expected one of .csv"):
         load_split(str(tmp_path))
 
 

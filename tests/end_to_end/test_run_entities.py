@@ -10,9 +10,15 @@ from typing import Any
 import datasets
 import pytest
 
+from hfal import Pool
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.load_data import load_data
 from hfal.data.references import load_split, resolve_path
 from hfal.errors import ArgumentError
+from hfal.store.store import Store
 from hfal.tasks.conll import read_file
+from hfal.tasks.spans import spans_from_tags
+from hfal.tasks.words import words_of
 from support import forks
 from support.command import FAST, Result, environment, error_line, in_a_fork
 from support.models import TAGS, tiny_tagger
@@ -114,6 +120,47 @@ def test_a_person_marks_entities_in_hfal_run(hfal: Callable[..., Result], folder
     rows = [json.loads(line) for line in (folder / "labels.jsonl").read_text("utf-8").splitlines()]
     assert [row["label"][0] for row in rows] == ["B-ORG", "O"]
     assert set(rows[0]["label"][1:]) <= {"O"}
+
+
+WAYS = {
+    "labels.jsonl": "",
+    "labels.parquet": "",
+    "labels.conll": "",
+    "of_parquet": "--to of_parquet/ --unlabeled --answers",
+    "of_jsonl": "--to of_jsonl/ --format jsonl",
+    "of_conll": "--to of_conll/ --format conll",
+}
+
+
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_every_export_is_data_of_another_run(hfal: Callable[..., Result], folder: Path, is_raw: bool) -> None:
+    data = ["texts.jsonl", "--label", "spans"] if is_raw else ["news.conll", "--label", "ner_tags"]
+    if is_raw:
+        rows = [
+            {"text": " ".join(row["tokens"]), "spans": spans_from_tags(" ".join(row["tokens"]), tags)}
+            for row in islice(read_file("news.conll"), SENTENCES)
+            if len(words_of(" ".join(row["tokens"]))) == len(tags := row["ner_tags"])
+        ]
+        Path("texts.jsonl").unlink()
+        Path("texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    run = ["--query_size", "20", "--rounds", "1", *FAST]
+    assert hfal("run", "--data", *data, *run, "--output_dir", "first").code == 0
+    labels = Store("first", read_only=True).current_answers().values()
+    expected = sorted(answer.label for answer in labels)
+    assert any(tag != "O" for tags in expected for tag in tags)
+    for name, options in WAYS.items():
+        done = hfal("export", "first", *(options.split() or ["--to", name]))
+        assert done.code == 0, done.stderr
+        text, labels = ("text", ["spans", "label"]) if is_raw and "conll" not in name else ("tokens", ["label"])
+        for label in ["ner_tags"] if "conll" in name else labels:
+            arguments = ActiveLearningArguments(data=name, text=[text], label=label)
+            loaded = load_data(arguments, "other", seed=0)
+            assert loaded.task == "token_classification"
+            pool = Pool(loaded.pool, folder / f"{name}-{label}", text, label, loaded.labels, task=loaded.task)
+            assert sorted(map(pool.hidden_label, pool.ids.to_pylist())) == expected
+    text = ["--label", "label", "--text", "text" if is_raw else "tokens", "--eval_size", "5"]
+    done = hfal("run", "--data", "labels.jsonl", *text, *run[2:], "--query_size", "5", "--output_dir", "again")
+    assert done.code == 0, done.stderr
 
 
 @pytest.mark.parametrize(

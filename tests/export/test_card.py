@@ -67,7 +67,7 @@ def test_the_text_says_how_the_set_was_made(tmp_path, task):
         r"`test` was held out: drawn \*\*at random",
         r'load_dataset\("me/reviews"\)',
         r"\| `train` \| 3 \| labeled \|\n\| `test` \| 2 \| labeled, held out \|",
-        r"5 labels were bought, 1 " + things + r" were skipped, 0 left open .* Annotators: 1\.",
+        r"5 labels were bought, 1 " + things.removesuffix("s") + r" was skipped, 0 left open .* Annotators: 1\.",
         r"\| 1 \| 0 \| held out \| `random` \| 2 \| 2 \| 42 \|",
         r"\| 3 \| 1 \| round \| `margin\+kmeans` \| 2 \| 2 \| 42 \| `BertModel` \| \d{4}-\d\d-\d\d \|",
         r"!\[accuracy against what was bought\]\(learning_curve\.png\)",

@@ -27,7 +27,7 @@ def test_card_and_data_are_of_the_same_instant(tmp_path):
     run.close()
     text = (tmp_path / "out" / "README.md").read_text("utf-8")
     assert pq.read_metadata(tmp_path / "out" / "train.parquet").num_rows == 3
-    assert "5 labels were bought, 1 texts were skipped" in text
+    assert "5 labels were bought, 1 text was skipped" in text
     assert "Annotators: 1." in text
 
 

@@ -87,9 +87,9 @@ def test_comments_are_of_the_sentence_below_them_only() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a O\nb\n", r"a file, line 2: 1 columns, but 2 in the first line of the file; every line is a word and its"),
+        ("a O\nb\n", r"a file, line 2: 1 column, but 2 in the first line of the file; every line is a word and its"),
         ("a O\n\n\nb X O\n", r"line 4: 3 columns, but 2"),
-        ("a\tO\nb O\n", r"line 2: 1 columns, but 2"),
+        ("a\tO\nb O\n", r"line 2: 1 column, but 2"),
         ("a\tO\n\tO\n", r"line 2: 2 columns"),
     ],
 )
@@ -116,8 +116,24 @@ def test_rows_of_a_file(tmp_path: Path) -> None:
     path.write_text("one\ntwo\n")
     assert list(read_file(path)) == [{"tokens": ["one", "two"]}]
     path.write_bytes("a O\nÉva O\n".encode("latin-1"))
-    with pytest.raises(ArgumentError, match=r"a\.conll is not UTF-8 \(line 2\): save it again as UTF-8"):
+    with pytest.raises(ArgumentError, match=r"a\.conll is not UTF-8 \(byte 0xc9 in line 2\): save it again as UTF-8"):
         list(read_file(path))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a O\nb O\n", "a\tx\nb\tx\n", "a NN\nb VB\n", "a\nb\n\nc\n", "a B-PER\nb x\n", "-DOCSTART- -X-\n\na O\n", ""],
+)
+def test_columns_in_a_text_file(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.txt").write_text(content)
+    list(read_file(tmp_path / "a.txt"))
+
+
+@pytest.mark.parametrize("content", ["good one\nbad one\n", "good\nbad\n", "a longer text\r\n\r\nand another\r\n"])
+def test_a_text_file_with_a_text_in_each_line_is_not_taken_for_columns(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.txt").write_bytes(content.encode())
+    with pytest.raises(ArgumentError, match=r"a\.txt has no tags .*'text' as its first line, and call it \.tsv$"):
+        list(read_file(tmp_path / "a.txt"))
 
 
 # -- there and back ------------------------------------------------------------------------------------------------

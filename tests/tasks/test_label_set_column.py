@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, List, Value
+from datasets import ClassLabel, Dataset, LargeList, List, Value
 
 from hfal import Pool
 from hfal.errors import ArgumentError
@@ -15,7 +15,9 @@ def test_strings_class_labels_and_integers_are_the_same_sets():
         read(table(SETS), TYPES),
         read(table(numbers, List(ClassLabel(names=TYPES)))),
         read(table(numbers), TYPES),
-        read(table(SETS, List(Value("large_string"))), TYPES),
+        *(read(table(SETS, List(Value(kind))), TYPES) for kind in ("large_string", "string_view")),
+        *(read(table(SETS, LargeList(Value(kind))), TYPES) for kind in ("string", "large_string", "string_view")),
+        read(table(numbers, LargeList(ClassLabel(names=TYPES)))),
     ):
         assert list(column.names) == TYPES
         assert [column.of(row) for row in range(4)] == ORDERED

@@ -28,7 +28,7 @@ def test_a_row_is_counted_as_its_file_counts(reference: str, place: str) -> None
 
 def test_rows_without_a_text_are_counted_in_the_split() -> None:
     check_texts(source("reviews.jsonl", "a", "7", "c"))
-    with pytest.raises(ArgumentError, match="has no text in column 'text' of row 3; so it is in 1 more: fill it in"):
+    with pytest.raises(ArgumentError, match="has no text in column 'text' of rows 3, 5: fill it in, delete"):
         check_texts(source("reviews.jsonl", "a", None, "  "))
     with pytest.raises(ArgumentError, match="holds nothing but numbers: name the column of the text with --text"):
         check_texts(source("reviews.jsonl", "1", "-2.5", " 1,000 "))

@@ -8,7 +8,7 @@ import pytest
 from hfal.data.references import resolve_path
 from hfal.errors import ArgumentError
 from hfal.tasks.conll import read_file
-from hfal.tasks.spans import entities_from_spans, spans_from_tags, tags_from_spans
+from hfal.tasks.spans import entities_from_spans, spans_from_tags, spans_in, tags_from_spans
 from hfal.tasks.tags import Entity
 from hfal.tasks.words import word_offsets, words_of
 
@@ -149,7 +149,7 @@ def test_more_than_the_span_is_no_matter() -> None:
         ([(4, 11, "PER")], r"the span 4 to 11 \(PER\) is outside the text of 10 characters"),
         ([(-1, 3, "PER")], r"the span -1 to 3 \(PER\) is outside"),
         ([(4, 4, "PER")], r"the span 4 to 4 \(PER\) is empty"),
-        ([(9, 4, "PER")], r"the span 9 to 4 \(PER\) is empty"),
+        ([(9, 4, "PER")], r"the span 9 to 4 \(PER\) is the wrong way round"),
         ([(0.0, 3, "PER")], r"{'start': 0.0, .*} needs whole numbers 'start' and 'end', and a 'label'"),
         ([(True, 3, "PER")], r"needs whole numbers"),
         ([(None, 3, "PER")], r"needs whole numbers"),
@@ -182,5 +182,43 @@ def test_messages_do_not_repeat_long_texts() -> None:
 
 
 def test_tags_that_are_not_one_for_each_word() -> None:
-    with pytest.raises(ArgumentError, match=r"1 tags for the 2 words of 'one two'"):
+    with pytest.raises(ArgumentError, match=r"1 tag for the 2 words of 'one two'"):
         spans_from_tags("one two", ["O"])
+
+
+# -- as tools write them -------------------------------------------------------------------------------------------
+
+SPANS = [{"start": 0, "end": 3, "label": "PER"}, {"start": 4, "end": 9, "label": "LOC"}]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        SPANS,
+        [[0, 3, "PER"], (4, 9, "LOC")],
+        [["0", "3", "PER"], ["4", "9", '["LOC"]']],
+        [{"start_offset": 0, "end_offset": 3, "label": "PER", "id": 1}, [4, 9, ["LOC"]]],
+        [
+            {"start_char": 0.0, "end_char": 3.0, "type": "PER"},
+            {"start": 4, "end": 9, "entity_group": "LOC", "score": 1},
+        ],
+        {"start": [0, 4], "end": [3, 9], "labels": [["PER"], ["LOC"]], "text": ["Ann", "Baker"]},
+        {"entities": [[0, 3, "PER"], [4, 9, "LOC"]], "links": None},
+        {"spans": SPANS},
+    ],
+)
+def test_spans_in_the_forms_of_tools(cell: object) -> None:
+    assert spans_in(cell) == SPANS
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [None, "PER", 3, ["O", "B-PER"], [[0, 3]], [["Ann"]], [{"start": 0}], {"start": 0, "end": 3, "label": "A"}, {}],
+)
+def test_cells_that_hold_no_spans(cell: object) -> None:
+    assert spans_in(cell) is None
+
+
+def test_what_is_no_number_or_name_is_kept_for_the_message() -> None:
+    assert spans_in([[0.5, "x", ["A", "B"]]]) == [{"start": 0.5, "end": "x", "label": ["A", "B"]}]
+    assert spans_in([[0, 3, "[A"]]) == [{"start": 0, "end": 3, "label": "[A"}]

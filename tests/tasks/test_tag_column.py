@@ -81,13 +81,13 @@ def test_blocks_of_rows_are_read_alike():
 @pytest.mark.parametrize(
     ("tags", "words", "message"),
     [
-        ([IOB2[0], ["O", "O"], ["O", "O"]], WORDS, "row 1: 2 tags in column 'ner_tags' for 1 words: 'Rain'"),
-        ([IOB2[0], ["O"], ["O"]], WORDS, "row 2: 1 tags in column 'ner_tags' for 2 words: 'in Rome'"),
+        ([IOB2[0], ["O", "O"], ["O", "O"]], WORDS, "row 1: 2 tags in column 'ner_tags' for 1 word: 'Rain'"),
+        ([IOB2[0], ["O"], ["O"]], WORDS, "row 2: 1 tag in column 'ner_tags' for 2 words: 'in Rome'"),
         ([IOB2[0], ["O"], ["O", "B-CITY"]], WORDS, "row 2: word 2 of 'in Rome' has the tag 'B-CITY'"),
         ([IOB2[0], ["O"], ["O", None]], WORDS, "row 2: word 2 of 'in Rome' has the tag None"),
-        ([IOB2[0], [], ["O", "O"]], [WORDS[0], [], WORDS[2]], "row 1: the sentence in column 'tokens' has no words"),
+        ([IOB2[0], [], ["O", "O"]], [WORDS[0], [], WORDS[2]], "row 1: no words in column 'tokens': drop such rows"),
         ([IOB2[0], ["O"], ["O", "O"]], [*WORDS[:2], ["in", None]], "row 2: a word in column 'tokens' is missing"),
-        ([IOB2[0], ["O"], ["O", "O"]], [*WORDS[:2], None], "row 2: no sentence in column 'tokens'"),
+        ([IOB2[0], ["O"], ["O", "O"]], [*WORDS[:2], None], "row 2: no words in column 'tokens'"),
     ],
 )
 def test_rows_that_do_not_fit_are_named(tags, words, message, tmp_path):

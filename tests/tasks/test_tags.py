@@ -188,7 +188,7 @@ def test_good_tags_are_a_list_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("tags", "message"),
     [
-        (["O"], r"1 tags for 2 words: 'by Ann'; every word needs one tag"),
+        (["O"], r"1 tag for 2 words: 'by Ann'; every word needs one tag"),
         (["O", "O", "O"], r"3 tags for 2 words"),
         ([], r"0 tags for 2 words"),
         (["O", "B-LOC"], r"'B-LOC', the tag of word 2 \('Ann'\), is unknown; the tags are: O, B-PER"),

@@ -41,7 +41,7 @@ def test_the_labeled_view_has_tags_at_the_first_tokens_of_words(tmp_path, tokeni
     with pytest.raises(ArgumentError, match="row 1 has no tags"):
         pool.with_labels(tokenized(table([tags[0], None], words)))
     other = tokenized(table([["O"]], [["Ann"]])).remove_columns("word_ids").add_column("word_ids", [[None, 0, 1]])
-    with pytest.raises(ArgumentError, match="tokens of word 2, but only 1 words"):
+    with pytest.raises(ArgumentError, match="tokens of word 2, but only 1 word"):
         pool.with_labels(other)
 
 
@@ -65,6 +65,16 @@ def test_labels_that_some_sentences_came_with(tmp_path):
     pool = Pool(data, tmp_path / "run", "tokens", "ner_tags", TYPES)
     assert list(pool.labels().values()) == [IOB2[0]]
     assert pool.labels_bought() == pool.words_bought() == 0
+
+
+@pytest.mark.parametrize("name", ["label", "labels", "label_ids", "ner_tags"])
+def test_labels_of_tokens_are_where_models_take_them(tmp_path, name):
+    data = tokenized(table(IOB2).rename_columns({"ner_tags": name} if name != "ner_tags" else {}))
+    pool = Pool(data, tmp_path / "run", "tokens", name)
+    pool.record(Answer(pool.ids[0].as_py(), IOB2[0], annotator="ann"))
+    for view in (pool.labeled, pool.with_labels(data)):
+        assert {"label", "labels", "label_ids", name} & set(view.column_names) == {"labels"}
+        assert max(view[0]["labels"]) > 0
 
 
 # -- rounds ----------------------------------------------------------------------------------------------------------

@@ -46,13 +46,13 @@ def test_tokens_without_words_and_of_other_words_are_refused(tmp_path):
     with pytest.raises(ArgumentError, match="no column 'word_ids'"):
         _ = Pool(data.remove_columns("word_ids"), tmp_path / "a", "tokens", label_names=["PER"]).lengths
     longer = data.remove_columns("tokens").add_column("tokens", [w[:1] for w in WORDS])
-    with pytest.raises(ArgumentError, match="row 0 has tokens of word 4, but only 1 words in 'tokens'"):
+    with pytest.raises(ArgumentError, match="row 0 has tokens of word 4, but only 1 word in 'tokens'"):
         _ = Pool(longer, tmp_path / "b", "tokens", label_names=["PER"]).lengths
     shorter = data.map(lambda row: {"word_ids": row["word_ids"][:-1]})
     with pytest.raises(ArgumentError, match="row 0 has 5 word_ids for 6 tokens"):
         _ = Pool(shorter, tmp_path / "a", "tokens", label_names=["PER"]).lengths
     nothing = tokenized(Dataset.from_dict({"tokens": [["a"], ["\u200b", "\u200b"]]}))
-    with pytest.raises(ArgumentError, match=r"of 1 sentences the tokenizer keeps no word at all \(rows 1"):
+    with pytest.raises(ArgumentError, match=r"of 1 sentence the tokenizer keeps no word at all \(rows 1"):
         _ = Pool(nothing, tmp_path / "c", "tokens", label_names=["PER"]).lengths
 
 

@@ -21,7 +21,8 @@ from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
 from hfal.utils.json_text import read_json
-from hfal.utils.spelling import bare, cell_text, meant, seen, shown
+from hfal.utils.spelling import bare, cell_text, counted, meant, seen, shown
+from hfal.utils.text_files import read_text
 from hfal.utils.visible_text import one_line
 
 
@@ -143,7 +144,7 @@ class FileAnnotator:
             answer = query.kind.how_to_fill_in(query.label_names, instead, self.format == "csv", is_raw)
             how = f"Fill in the column 'label' with {answer}"
         return (
-            f"{len(query.questions)} texts wait in {one_line(str(self.path(query)))}\n"
+            f"{counted(len(query.questions), 'text waits', 'texts wait')} in {one_line(str(self.path(query)))}\n"
             f"    {one_line(how)}; {rows} may stay empty.\n"
             "    Leave the file there and start the run again."
         )
@@ -250,7 +251,7 @@ class FileAnnotator:
                 "" if len(problems) <= 20 else f"\n    … {len(problems) - 20} more"
             )
             raise AnnotationError(
-                f"{one_line(str(file))} has {len(problems)} error{'s' if len(problems) > 1 else ''}; nothing of it "
+                f"{one_line(str(file))} has {counted(len(problems), 'error')}; nothing of it "
                 f"was recorded, the file is as it was:\n    {listed}"
             )
         return list(answers.values())
@@ -397,15 +398,8 @@ def _decode(file: Path) -> str:
     if file.exists() and not file.is_file():  # a pipe would be waited for, and some devices never end
         raise AnnotationError(f"{file} is no file: move it away, or put the file with the answers in its place")
     try:
-        content = file.read_bytes()
+        return read_text(file)
+    except ArgumentError as error:
+        raise AnnotationError(f"{error}; nothing of it was recorded") from None
     except OSError as error:
         raise AnnotationError(f"{file} cannot be read: {error.strerror}") from None
-    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise AnnotationError(
-            f"{file} is not UTF-8 (byte 0x{content[error.start]:02x} in line {line}); nothing of it was recorded. "
-            "Save it again as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
-        ) from None

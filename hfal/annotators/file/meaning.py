@@ -5,7 +5,7 @@ from typing import Any
 
 from hfal.annotators.base import OpenQuery
 from hfal.tasks.words import Texts
-from hfal.utils.spelling import bare, cell_text, meant, shown
+from hfal.utils.spelling import bare, cell_text, counted, meant, shown
 
 
 def answer_meant(found: Any, texts: Texts, query: OpenQuery) -> tuple[str, Any] | None:
@@ -44,7 +44,7 @@ def difference(found: Any, text: str | Sequence[str]) -> str | None:
     if not isinstance(found, list):
         return f"{shown(found)} instead of a list of words"
     if len(found) != len(text):
-        return f"{len(found)} words instead of {len(text)}"
+        return f"{counted(len(found), 'word')} instead of {len(text)}"
     for number, (one, other) in enumerate(zip(found, text, strict=True), start=1):
         if one != other and bare(str(one)) != bare(other):
             return f"{shown(one)} instead of {shown(other)} as word {number}"

@@ -24,6 +24,7 @@ from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.annotator_names import check_person_name
 from hfal.store.records import Answer
 from hfal.tasks.tags import OUTSIDE
+from hfal.utils.spelling import counted
 from hfal.utils.visible_text import one_line
 
 
@@ -103,10 +104,11 @@ class TerminalAnnotator:
         left, command = len(query.questions), f"`hfal label {one_line(shlex.quote(str(query.run_dir)))}`"
         if self._left_at is not None:
             return (
-                f"{left} of {query.size} texts are left; all answers are saved.\n"
+                f"{left} of {counted(query.size, 'text is', 'texts are')} left; all answers are saved.\n"
                 f"    Go on with {command}, or start the run again."
             )
-        return f"{left} texts wait to be labeled: {command} in a terminal, then start the run again."
+        waiting = counted(left, "text waits", "texts wait")
+        return f"{waiting} to be labeled: {command} in a terminal, then start the run again."
 
 
 def _check_screen(query: OpenQuery) -> None:

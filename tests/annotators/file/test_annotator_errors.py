@@ -252,7 +252,9 @@ def test_windows_code_page_is_refused_with_line_and_byte(tmp_path: Path, format:
     assert content.count("positive") == 3
     path.write_bytes(content.encode("cp1252"))
     line = 2 if format == "jsonl" else 3
-    with pytest.raises(AnnotationError, match=rf"is not UTF-8 \(byte 0xef in line {line}\).*Save it again as UTF-8"):
+    with pytest.raises(
+        AnnotationError, match=rf"is not UTF-8 \(byte 0xef in line {line}\).*save it again as UTF-8.*nothing of it was"
+    ):
         ask(pool.store, FileAnnotator(format))
     assert answers(pool) == []
     assert path.read_bytes() == content.encode("cp1252")

@@ -148,7 +148,7 @@ def test_what_may_be_filled_in_in_columns(tmp_path: Path, changes: list[tuple[st
         ([("# answer =", "# answer = accept"), ("\tO\t_", "\tO\tO")], "the sentence has tags and the answer 'accept'"),
         ([("# answer =", "# answer = accept"), ("met\tO", "met\t_")], "line 4: there are no suggested tags to accept"),
         ([("# id = s0\n", "")], "line 3: no example has the id None"),
-        ([("met\tO\t_\n", "")], "the words are not those of 's0' (1 words instead of 2)"),
+        ([("met\tO\t_\n", "")], "the words are not those of 's0' (1 word instead of 2)"),
         ([("met\tO\t_", "meets\tO\t_")], "('meets' instead of 'met' as word 2)"),
         ([("met\tO\t_", "met\tO _")], "line 5: 2 columns, but 3 in the first line of the file"),
         ([("\tO\t_", "\tO"), ("\tO\t_", "\tO"), ("\tO\t_", "\tO"), ("\tO\t_", "\tO")], "lines without three columns"),

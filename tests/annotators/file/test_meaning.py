@@ -150,7 +150,7 @@ def test_spans_are_written_in_the_scheme_of_the_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said", "message"),
     [
-        (["Ann", "met"], ["B-PER"], "line 1: 1 tags for 2 words: 'Ann met'; every word needs one tag"),
+        (["Ann", "met"], ["B-PER"], "line 1: 1 tag for 2 words: 'Ann met'; every word needs one tag"),
         (["Ann", "met"], ["B-PER", "O", "O"], "line 1: 3 tags for 2 words"),
         (["Ann", "met"], [], "line 1: 0 tags for 2 words"),
         (
@@ -163,11 +163,11 @@ def test_spans_are_written_in_the_scheme_of_the_run(tmp_path: Path) -> None:
             ["B-PER", None],
             "line 1: \"['B-PER', None]\" is no list of tags: expected one for each of 2",
         ),
-        (["Ann"], [{"start": 0, "end": 3, "label": "PER"}], "is no list of tags: expected one for each of 1 words"),
+        (["Ann"], [{"start": 0, "end": 3, "label": "PER"}], "is no list of tags: expected one for each of 1 word"),
         (["Ann"], "B-PER", "line 1: 'B-PER' is no list of tags, and neither 'skip' nor 'unsure'"),
         (["Ann"], 1, "line 1: '1' is no list of tags"),
         (["Ann"], {"label": "PER"}, "is no list of tags"),
-        ("Ann met", ["B-PER"], "line 1: 1 tags for 2 words"),
+        ("Ann met", ["B-PER"], "line 1: 1 tag for 2 words"),
         (
             "Ann met",
             [{"start": 0, "end": 3, "label": "DOG"}],
@@ -201,7 +201,7 @@ def test_tags_that_cannot_be_recorded(tmp_path: Path, text: Any, said: Any, mess
     ("column", "value", "message"),
     [
         ("text", ["Ann", "meets"], "the words are not those of 's0' ('meets' instead of 'met' as word 2); were rows"),
-        ("text", ["Ann"], "(1 words instead of 2)"),
+        ("text", ["Ann"], "(1 word instead of 2)"),
         ("text", "Ann met", "('Ann met' instead of a list of words)"),
         ("text", ["Ann", None], "(None instead of 'met' as word 2)"),
         ("tokens", ["Bob", "s"], "the words are not those of 's1' (2 words instead of 3)"),
