@@ -80,6 +80,8 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
         FileNotFoundError: There is no such file.
     """
     _check_options(al)
+    if Path(run_dir).exists() and not Path(run_dir).is_dir():
+        raise ArgumentError(f"--output_dir is {os.fspath(run_dir)!r}, which is no folder: name a folder, or a new one")
     check_no_comparison(Path(run_dir))
     text = _text_columns(al)
     source = _read_split(al, al.split, text, al.labels, al.show)

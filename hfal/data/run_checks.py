@@ -102,11 +102,11 @@ def _check_texts(store: Store, examples: Examples) -> None:
         texts = store.texts([*gone, *edited][0]).values()
         asked = " | ".join(map(plain_text, texts))
         raise RunDirectoryError(
-            f"{counted(len(gone), 'example')} that were queried or labeled in {store.run_dir} are gone from the "
-            f"dataset and {len(edited)} have another text than then (ids {', '.join([*gone, *edited][:5])}; the first "
-            f"was {asked[:80] + '…' * (len(asked) > 80)!r}): their labels may no longer be true. Put them "
-            "back; or start anew with another run_dir, and keep what was labeled with "
-            f"`hfal export {shlex.quote(str(store.run_dir))} --to labels.csv`. Rows may be reordered and "
+            f"of the examples that were queried or labeled in {store.run_dir}, {counted(len(gone), 'is', 'are')} gone "
+            f"from the dataset and {counted(len(edited), 'has', 'have')} another text than then (ids "
+            f"{', '.join([*gone, *edited][:5])}; the first was {asked[:80] + '…' * (len(asked) > 80)!r}): their "
+            "labels may no longer be true. Put them back; or start anew with another run_dir, and keep what was "
+            f"labeled with `hfal export {shlex.quote(str(store.run_dir))} --to labels.csv`. Rows may be reordered and "
             "appended at any time"
         )
 

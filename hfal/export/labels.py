@@ -45,7 +45,6 @@ from hfal.tasks.spans import spans_from_tags
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for
 from hfal.utils.output import get_logger
-from hfal.utils.spelling import counted
 from hfal.utils.text_files import check_is_file
 
 
@@ -504,8 +503,8 @@ def _unlabeled_rows(
         rows.append(row)
     if missing:
         raise ArgumentError(
-            f"unlabeled is another pool: it lacks {counted(len(missing), 'example')} of the run in {store.run_dir}, "
-            f"such as {min(missing)!r}"
+            f"unlabeled is another pool: it lacks {len(missing)} of the examples of the run in {store.run_dir}, such "
+            f"as {min(missing)!r}"
         )
     return rows
 

@@ -103,6 +103,8 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
     folder = Path(name)
     if folder.is_dir():
         return folder
+    if folder.exists():
+        raise ArgumentError(f"source={shown(name)} is no folder, expected the one that this has made: {_HOW}")
     name = name.removeprefix("hub:")
     if hub_name_problem(name):
         raise ArgumentError(f"source={shown(os.fspath(source))} is no folder, and no name of a data set on the Hub")

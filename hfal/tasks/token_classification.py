@@ -139,8 +139,8 @@ class TokenClassification:
         dropped = self.words - seen - cut
         if cut.any():
             logger.warning(
-                "%s of %s behind the length at which the tokenizer cuts are neither trained on nor scored, and O is "
-                "suggested for them; a larger max_length keeps them",
+                "%s of %s beyond the length at which the tokenizer cuts: they are neither trained on nor scored, and "
+                "O is suggested for them; a larger max_length keeps them",
                 counted(cut.sum(), "word"),
                 counted((cut > 0).sum(), "sentence"),
             )

@@ -150,7 +150,7 @@ def test_words_that_are_cut_or_dropped_count_for_nothing(model, tmp_path, caplog
     assert tags[0][1] == tags[2][0] == "O"
     assert tags[1][5:] == ["O"] * 3
     messages = " ".join(caplog.messages)
-    assert "3 words of 1 sentences lie behind the length" in messages
+    assert "3 words of 1 sentence beyond the length" in messages
     assert "makes no token of 2 words in 2 sentences" in messages
     alone = Dataset.from_dict({"tokens": [["Paris", "fell"]]}).map(tokenize_words, batched=True, fn_kwargs=options)
     expected = run(alone, model, tmp_path / "alone", TokenScore("entropy", "mean"))["scores"]

@@ -244,7 +244,7 @@ def test_a_labeled_text_that_was_edited_stops_the_run(hfal: Callable[..., Result
     edited = [(row["number"], row["review"].replace(text, f"not {text}"), row["sentiment"]) for row in rows]
     write_csv(folder / "labeled.csv", ["number", "review", "sentiment"], edited)
     line = error_line(hfal(*run))
-    assert "1 examples that were queried or labeled in" in line
+    assert "1 is gone from the dataset and 0 have another text" in line
     assert repr(text[:80])[1:-1] in line
     assert f"`hfal export {folder / 'runs' / 'labeled'} --to labels.csv`" in line
 

@@ -309,7 +309,7 @@ def test_a_name_without_a_label_is_said_and_no_error(load: Any, caplog: pytest.L
         (
             "text,y\na,0\nb,1\nc,\n",
             {"eval_size": 3, "label": "y"},
-            "--eval_size is 3, but of the 3 rows only 2 have a",
+            "--eval_size is 3, but of 3 rows only 2 have a",
         ),
         ("text,y\na,0\nb,1\n", {"eval_size": 2, "label": "y"}, "--eval_size is 2 of 2 rows, which leaves none to ask"),
     ],
@@ -463,3 +463,19 @@ def test_a_separator_alone_is_no_set_of_labels(load: Any, cell: str) -> None:
         f"reviews.csv, row 3 (row 1 names the columns): column 'y': {cell.strip()!r} names no label"
     )
     assert load("text,y\na,LOC | PER\nb,none\nc,PER |\n", **options)[0]["y"][:] == [["LOC", "PER"], [], ["PER"]]
+
+
+def test_a_run_directory_that_is_a_file(load: Any, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "reviews").write_text("mine")
+    assert "runs/reviews', which is no folder: name a folder, or a new one" in error(load, "text\na\nb\n", **BOTH)
+
+
+def test_what_is_no_file_is_no_place_for_an_export(load: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "labels.csv")
+    (tmp_path / "folder.csv").mkdir()
+    content = "text\na\nb\n"
+    assert "--export: " in error(load, content, export="labels.csv", **BOTH)
+    assert "labels.csv is a pipe, expected a file" in error(load, content, export="labels.csv", **BOTH)
+    assert "to='folder.csv' is a folder called as a file: end" in error(load, content, export="folder.csv", **BOTH)
+    load(content, export="folder.csv/", **BOTH)

@@ -170,7 +170,7 @@ def test_every_export_is_data_of_another_run(hfal: Callable[..., Result], folder
             "a.conll",
             "EU\tB-ORG\nsaid\tO\n\nRain\n",
             "--label ner_tags",
-            "a.conll, line 4: 1 columns, but 2 in the first",
+            "a.conll, line 4: 1 column, but 2 in the first",
         ),
         (
             "a.conll",
@@ -187,7 +187,7 @@ def test_every_export_is_data_of_another_run(hfal: Callable[..., Result], folder
             "a.jsonl",
             [{"tokens": ["a"], "t": ["O"]}, {"tokens": ["b"], "t": ["O", "O"]}],
             "--text tokens --label t",
-            "a.jsonl, row 2: 2 tags in column 't' for 1 words: 'b'",
+            "a.jsonl, row 2: 2 tags in column 't' for 1 word: 'b'",
         ),
         (
             "a.jsonl",

@@ -25,6 +25,7 @@ from hfal.config.load_data import load_data
 from hfal.data.references import load_split
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.labels import export_labels
+from hfal.export.restore import load_export
 from hfal.store.records import Query, RoundRecord
 from hfal.store.store import Store
 from hfal.tasks.metrics import classification_metrics, entity_metrics, label_set_metrics
@@ -331,3 +332,9 @@ def test_killed_in_the_middle_it_leaves_no_run_directory(tmp_path: Path, exporte
     assert len(list(tmp_path.glob(".later.*.part"))) == 1
     assert len(Pool.from_export(exported, tmp_path / "later").labels()) == 5
     assert not list(tmp_path.glob(".later.*.part"))
+
+
+def test_a_file_is_no_export(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("text\n")
+    with pytest.raises(ArgumentError, match=r"labels\.csv' is no folder, expected the one .*--unlabeled --answers"):
+        load_export(tmp_path / "labels.csv")

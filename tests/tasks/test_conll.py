@@ -103,7 +103,7 @@ def test_problems_are_collected_if_wanted() -> None:
     content = "a\tO\n\nb\nc\tO\td\n\ne\tO\n"
     found = read_sentences(content, "a file", problems)
     assert [(s.line, s.words) for s in found] == [(1, ["a"]), (6, ["e"])]
-    assert [problem.partition(",")[0] for problem in problems] == ["line 3: 1 columns", "line 4: 3 columns"]
+    assert [problem.partition(",")[0] for problem in problems] == ["line 3: 1 column", "line 4: 3 columns"]
 
 
 def test_rows_of_a_file(tmp_path: Path) -> None:
