@@ -3,11 +3,11 @@
     python recipes/benchmarks/preflight.py                          # about fifteen minutes on two cores
     python recipes/benchmarks/preflight.py --pairs 1 --pool-size 60 # does it run?
 
-Whole starts of `hfal run` with the options that it has by default: MiniLM, movie-review sentences, 50 of them asked
-by a simulated annotator, one round, an evaluation on 50 others; fine-tuned, and as a head on the frozen encoder.
-Starts with and without the preflight take turns, and each is a process of its own, so that none profits from what
-another has loaded. The first training of a process is slower than later ones, and the preflight, which comes before it, pays
-a part of that: so its own seconds overstate what it adds, and the difference between the starts is printed as well.
+Whole starts of `hfal run` with the options that it has by default: MiniLM, movie-review sentences, 50 of them asked by
+a simulated annotator, one round, an evaluation on 50 others; fine-tuned, and as a head on the frozen encoder. Starts
+with and without the preflight take turns, and each is a process of its own, so that none profits from what another has
+loaded. The first training of a process is slower than later ones, and the preflight, which comes before it, pays a
+part of that: so its own seconds overstate what it adds, and the difference between the starts is printed as well.
 
 A round is what comes after the preflight: the seed set, its answers, training, saving and evaluation. A frozen encoder
 has encoded the pool before; those seconds are printed apart.
