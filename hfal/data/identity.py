@@ -16,6 +16,9 @@ from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 
 
+_MOST_ROWS = 20  # named in a message
+
+
 def examples_of(dataset: datasets.Dataset, text_columns: Sequence[str], ids: pa.Array) -> Iterator[tuple[str, Texts]]:
     """Id and texts, by column, of all examples, in the order of the rows."""
     row = 0
@@ -38,12 +41,12 @@ def hash_texts(dataset: datasets.Dataset, text_columns: Sequence[str], of_words:
         for name, column in zip(text_columns, columns, strict=True):
             in_words = of_words and pa.types.is_nested(column.type)
             kind = column.type.value_type if in_words else column.type
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-                raise ArgumentError(f"text column {name!r} holds {column.type}, expected strings")
             if column.null_count:
-                missing = row + int(np.flatnonzero(column.is_null().to_numpy())[0])
+                raise _no_text(dataset, name)
+            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
                 raise ArgumentError(
-                    f"text column {name!r} has no text in row {missing}: drop such rows or fill in an empty string"
+                    f"text column {name!r} holds {column.type}, expected strings: name another column, or write "
+                    f"dataset = dataset.cast_column({name!r}, datasets.Value('string'))"
                 )
         for texts in zip(*(column.to_pylist() for column in columns), strict=True):
             digest = hashlib.blake2b(digest_size=10)
@@ -56,6 +59,19 @@ def hash_texts(dataset: datasets.Dataset, text_columns: Sequence[str], of_words:
     return hashes
 
 
+def _no_text(dataset: datasets.Dataset, column: str) -> ArgumentError:
+    """Return the error that names the rows without a text."""
+    parts = [table[column].is_null().to_numpy() for table in tables_of(dataset, column)]
+    rows = np.flatnonzero(np.concatenate(parts))
+    named = ", ".join(map(str, rows[:_MOST_ROWS])) + (", ..." if len(rows) > _MOST_ROWS else "")
+    return ArgumentError(
+        f"text column {column!r} has no text in row{'s' * (len(rows) > 1)} {named} ({len(rows)} of {len(dataset)}): "
+        f"fill in an empty text, or write dataset = dataset.filter(lambda row: row[{column!r}] is not None); if "
+        "the file has texts such as N/A, null or None there, read it with load_dataset('csv', ..., "
+        "keep_default_na=False)"
+    )
+
+
 def make_ids(dataset: datasets.Dataset, hashes: np.ndarray, id_column: str | None) -> pa.Array:
     """Make the ids of all examples: those of a column, or else from the hashes of their texts.
 
@@ -63,6 +79,9 @@ def make_ids(dataset: datasets.Dataset, hashes: np.ndarray, id_column: str | Non
         ArgumentError: The column lacks an id, or has one twice.
     """
     if id_column is not None:
+        kind = dataset.features[id_column]
+        if not isinstance(kind, datasets.Value | datasets.ClassLabel):
+            raise ArgumentError(f"id_column={id_column!r} holds {kind}, expected strings or whole numbers")
         ids = pa.concat_arrays(
             chunk.cast(pa.string()) for t in tables_of(dataset, id_column) for chunk in t[id_column].chunks
         )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import datasets
 import numpy as np
 from transformers import Trainer
 
@@ -67,11 +68,15 @@ def check_trainer(
     for dataset in evaluations.values():
         for column, feature in (getattr(dataset, "features", None) or {}).items():
             names = list(getattr(feature, "names", pool.label_names))
-            if column in LABEL_COLUMNS and names != list(pool.label_names):
+            if column not in LABEL_COLUMNS:
+                continue
+            if names != list(pool.label_names):
                 raise ArgumentError(
                     f"the eval_dataset numbers its labels {', '.join(names)}, the pool {', '.join(pool.label_names)}: "
-                    "cast both to the same ClassLabel"
+                    "pass eval_dataset=pool.with_labels(eval_dataset), or cast both to the same ClassLabel"
                 )
+            if isinstance(dataset, datasets.Dataset):
+                pool.task.check_evaluation(dataset, column)
     if metric_wanted is not None and not holdout and trainer.eval_dataset is None:
         raise ArgumentError(f"{metric_wanted} needs an eval_dataset in the Trainer, or holdout=")
     if class_weights is not None:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from datasets import ClassLabel
+from datasets import ClassLabel, Value
 
 from support.models import NAMES, tiny_model
 from support.texts import load_reviews
@@ -92,6 +92,32 @@ def test_an_eval_dataset_whose_labels_are_numbered_otherwise(make_active, make_t
     complains(
         active, make_trainer([active], eval_dataset={"a": swapped}), "numbers its labels positive, negative, the"
     )
+
+
+@pytest.mark.parametrize(("wrong", "shown"), [(-1, "-1"), (None, "None"), (2, "2")])
+def test_an_eval_dataset_with_a_label_that_is_no_number_of_a_name(
+    make_active, make_trainer, eval_reviews, wrong, shown
+):
+    active = make_active()
+    labels = [*eval_reviews["label"][:-1], wrong]
+    some = eval_reviews.remove_columns("label").add_column("label", labels, feature=Value("int64"))
+    complains(
+        active,
+        make_trainer([active], eval_dataset=some),
+        rf"has {shown} in column 'label', expected the number .* 0 to 1 for negative, positive: pass eval_dataset=",
+    )
+
+
+def test_an_eval_dataset_whose_numbers_are_names_of_labels(make_active, make_trainer, reviews, eval_reviews):
+    def from_one(data):
+        labels = [label + 1 for label in data["label"]]
+        return data.remove_columns("label").add_column("label", labels, feature=Value("int64"))
+
+    active = make_active(data=from_one(reviews))
+    assert active.pool.label_names == ("1", "2")
+    ones = from_one(eval_reviews).filter(lambda row: row["label"] == 1)
+    complains(active, make_trainer([active], eval_dataset=ones), "has 1 in column 'label', expected the number of a")
+    assert active.pool.with_labels(ones)["label"][:] == [0] * len(ones)
 
 
 def test_a_target_without_anything_to_evaluate_on_or_of_an_unknown_name(make_active, make_trainer, eval_reviews):
