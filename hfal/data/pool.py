@@ -26,6 +26,7 @@ from hfal.tasks.registry import make_task
 from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.distributed import is_main, on_main, rank_and_size
+from hfal.utils.html import html_table
 from hfal.utils.output import get_logger
 
 
@@ -196,6 +197,14 @@ class Pool:
     def __repr__(self) -> str:
         names = f"labels {', '.join(self.label_names)}, " if self.label_names else ""
         return f"Pool({len(self)} examples, {len(self.labels())} labeled, {names}run_dir={str(self.run_dir)!r})"
+
+    def _repr_html_(self) -> str:
+        labels = self.labels()
+        counts = self.task.kind.count(labels.values(), self.label_names)
+        of_labels = [("none of them" if name is None else name, count) for name, count in counts.items()]
+        held_out = len(self.store.holdout_ids() & labels.keys())
+        rows = [("examples", len(self)), ("labeled", len(labels)), ("of these held out", held_out)]
+        return html_table([*rows, *of_labels, ("run_dir", self.run_dir)], has_head=False)
 
     # -- identity --------------------------------------------------------------------------------------------------
 
