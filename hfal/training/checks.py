@@ -138,9 +138,14 @@ def check_trainer(
     try:
         batch = collate([rows[row] for row in ends])
     except Exception as error:
+        kind = pool.dataset.format["type"]
+        hint = pool.task.collator_hint
+        if kind not in (None, "numpy", "torch"):
+            what = "a transform" if kind == "custom" else f"the format {kind!r}"
+            hint = f"the pool's dataset has {what}: pass Pool(dataset.with_format(None), ...)"
         raise ArgumentError(
             f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "
-            f"({type(error).__name__}: {error}): {pool.task.collator_hint}"
+            f"({type(error).__name__}: {error}): {hint}"
         ) from error
     pool.task.check_batch(batch, ends)
     check_padding(trainer, pool, rows, collate)

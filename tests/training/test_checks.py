@@ -84,6 +84,22 @@ def test_a_collator_that_needs_labels(make_active, make_trainer, tokenizer):
     complains(active, make_trainer([active], data_collator=collate), "cannot collate unlabeled .*KeyError: 'label'")
 
 
+@pytest.mark.parametrize("kind", ["pandas", "arrow", "custom"])
+def test_rows_in_a_format_that_no_collator_takes(make_active, make_trainer, reviews, kind):
+    changed = reviews.with_transform(lambda batch: {"x": batch["text"]}) if kind == "custom" else None
+    active = make_active(data=changed or reviews.with_format(kind))
+    said = r"has (a transform|the format 'pandas'|the format 'arrow'): pass Pool\(dataset.with_format\(None\), ...\)"
+    complains(active, make_trainer([active]), said)
+    again = make_active(data=active.pool.dataset.with_format(None))
+    assert len(again.run(make_trainer([again]), rounds=1)) == 1
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_rows_in_a_format_that_collators_take(make_active, make_trainer, reviews, kind):
+    active = make_active(data=reviews.with_format(kind))
+    assert len(active.run(make_trainer([active]), rounds=1)) == 1
+
+
 def test_an_eval_dataset_whose_labels_are_numbered_otherwise(make_active, make_trainer, eval_reviews):
     active = make_active()
     swapped = eval_reviews.remove_columns("label").add_column(
