@@ -1,5 +1,6 @@
 """The exceptions of hfal, and the two ways in which a run ends before it is finished."""
 
+import sys
 from collections.abc import Sequence
 
 
@@ -77,10 +78,29 @@ class HubUnreachableError(HubError):
     """The Hub cannot be reached, or the connection was cut."""
 
 
-class RunStopped(SystemExit):
-    """Base of the two ways in which a run ends before it is finished; a script that does not catch it exits."""
+class RunStopped(BaseException):
+    """Base of the two ways in which a run ends before it is finished; a script that does not catch it exits.
+
+    For that it is also a `SystemExit`, but in IPython, which says of those that they are no way to leave it, and shows
+    where they come from. There it is shown as its message, and nothing else.
+    """
 
     exit_code: int
+    _exit: "type[RunStopped]"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not issubclass(cls, SystemExit):
+            cls._exit = type(cls.__name__, (cls, SystemExit), {"__module__": cls.__module__, "__doc__": cls.__doc__})
+
+    def __new__(cls, message: str) -> "RunStopped":
+        """Make a `SystemExit`, but in IPython."""
+        return super().__new__(cls if _is_in_ipython() else cls._exit, message)
+
+    def __reduce__(self) -> tuple[type["RunStopped"], tuple[str]]:
+        """Name the class that a pickle finds: both have one name."""
+        kind = type(self)
+        return kind.__bases__[0] if isinstance(self, SystemExit) else kind, (self.message,)
 
     def __init__(self, message: str):
         super().__init__(message)
@@ -89,6 +109,16 @@ class RunStopped(SystemExit):
 
     def __str__(self) -> str:
         return self.message
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows in the place of a traceback."""
+        return f"{type(self).__name__}: {self.message}".split("\n")
+
+
+def _is_in_ipython() -> bool:
+    """Whether the code runs in a cell of a notebook, or in an IPython shell."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
 
 
 class AnswersPending(RunStopped):

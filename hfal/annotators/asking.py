@@ -14,7 +14,7 @@ from hfal.store.records import DATASET, Answer, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
-from hfal.utils.output import get_logger
+from hfal.utils.output import get_logger, shown_line
 from hfal.utils.spelling import shown
 
 
@@ -168,10 +168,12 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
         else:
             waiting.append(f"Query {query.number} ({_purpose(query)}): {wanted}")
     if waiting:
-        message = "\n".join(waiting)
-        for line in message.split("\n"):  # of a SystemExit Python takes the exit code, but prints nothing
-            logger.warning("%s", line)
-        raise AnswersPending(message)
+        lines = [shown_line(line) for line in "\n".join(waiting).split("\n")]
+        pending = AnswersPending("\n".join(lines))
+        if isinstance(pending, SystemExit):  # of which Python takes the exit code, but prints nothing
+            for line in lines:
+                logger.warning("%s", line)
+        raise pending
 
 
 def _record(store: Store, annotator: Annotator, query: OpenQuery) -> None:

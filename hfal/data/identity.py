@@ -40,8 +40,11 @@ def hash_texts(dataset: datasets.Dataset, text_columns: Sequence[str], of_words:
         for name, column in zip(text_columns, columns, strict=True):
             in_words = of_words and pa.types.is_nested(column.type)
             kind = column.type.value_type if in_words else column.type
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-                raise ArgumentError(f"text column {name!r} holds {column.type}, expected strings")
+            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
+                raise ArgumentError(
+                    f"text column {name!r} holds {column.type}, expected strings: name another column, or write "
+                    f"dataset = dataset.cast_column({name!r}, datasets.Value('string'))"
+                )
             missing |= {row + int(place): name for place in np.flatnonzero(column.is_null().to_numpy())}
         for texts in zip(*(column.to_pylist() for column in columns), strict=True):
             digest = hashlib.blake2b(digest_size=10)
@@ -55,7 +58,8 @@ def hash_texts(dataset: datasets.Dataset, text_columns: Sequence[str], of_words:
         condition = " and ".join(f"row[{name!r}] is not None" for name in text_columns)
         raise ArgumentError(
             f"text column {next(iter(missing.values()))!r} has no text in {listed('row', sorted(missing))}: fill in "
-            f"an empty string, or drop such rows: dataset = dataset.filter(lambda row: {condition})"
+            f"an empty string, or drop such rows: dataset = dataset.filter(lambda row: {condition}); if the file has "
+            "texts such as N/A, null or None there, read it with load_dataset('csv', ..., keep_default_na=False)"
         )
     return hashes
 
@@ -67,6 +71,9 @@ def make_ids(dataset: datasets.Dataset, hashes: np.ndarray, id_column: str | Non
         ArgumentError: The column lacks an id, or has one twice.
     """
     if id_column is not None:
+        kind = dataset.features[id_column]
+        if not isinstance(kind, datasets.Value | datasets.ClassLabel):
+            raise ArgumentError(f"id_column={id_column!r} holds {kind}, expected strings or whole numbers")
         ids = pa.concat_arrays(
             chunk.cast(pa.string()) for t in tables_of(dataset, id_column) for chunk in t[id_column].chunks
         )

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
+from hfal.data.given_dataset import check_dataset
 from hfal.data.identity import Examples
 from hfal.data.run_checks import check_run_directory, record_shown
 from hfal.data.shown_columns import check_shown_columns
@@ -26,6 +27,7 @@ from hfal.tasks.registry import make_task
 from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.distributed import is_main, on_main, rank_and_size
+from hfal.utils.html import html_table
 from hfal.utils.output import get_logger
 from hfal.utils.spelling import counted
 
@@ -57,14 +59,16 @@ class Pool:
             The column, or columns of a text pair, that annotators read. For token classification the one column with
             sentences, in words (`List(string)`) or as raw text.
         label_column (`str`, *optional*):
-            The column with labels: `ClassLabel`, integers, or strings; for a text that may have several a list of
-            these, which may be empty; for words a list with a tag for each, or a list of character spans (`start`,
-            `end`, `label`). Missing labels are `None` or -1. If every example has a label they stay hidden until a
-            `SimulatedAnnotator` reveals them; if only some have one, these are known from the start.
+            The column with labels: `ClassLabel`, integers, booleans, or strings; for a text that may have several a
+            list of these (but for booleans), which may be empty; for words a list with a tag for each, or a list of
+            character spans (`start`, `end`, `label`). Missing labels are `None`, blank, or -1 where no label is called
+            that. If every example has a label they stay hidden until a `SimulatedAnnotator` reveals them; if only some
+            have one, these are known from the start.
         label_names (sequence of `str`, *optional*):
-            The labels' names; needed only where the column does not say them. Names of entity types (`PER`) stand for
-            their tags (`O`, `B-PER`, `I-PER`). No two may look alike, and where a text has one label there have to be
-            two of them.
+            The labels' names; needed only where the column does not say them. Numbers in the column are names that
+            stand here, or else count these from 0; without `label_names` numbers are names (1 and 2 are two labels).
+            Names of entity types (`PER`) stand for their tags (`O`, `B-PER`, `I-PER`). No two may look alike, and
+            where a text has one label there have to be two of them.
         id_column (`str`, *optional*):
             A column of unique ids. Without it an id is made from a hash of the text and an occurrence number, so
             rows may be reordered and appended.
@@ -98,11 +102,7 @@ class Pool:
         thresholds: float | Mapping[str, float] | None = None,
         show_columns: Sequence[str] | None = None,
     ):
-        if not isinstance(dataset, datasets.Dataset):
-            raise TypeError(
-                f"dataset is a {type(dataset).__name__}, expected one datasets.Dataset; "
-                "of a DatasetDict pass one split, a stream has to be loaded without streaming=True"
-            )
+        check_dataset(dataset)
         if len(dataset) == 0:
             raise ArgumentError("dataset is empty: a pool needs at least one example")
         self.dataset = dataset
@@ -218,6 +218,14 @@ class Pool:
         names = f"labels {', '.join(self.label_names)}, " if self.label_names else ""
         return f"Pool({len(self)} examples, {len(self.labels())} labeled, {names}run_dir={str(self.run_dir)!r})"
 
+    def _repr_html_(self) -> str:
+        labels = self.labels()
+        counts = self.task.kind.count(labels.values(), self.label_names)
+        of_labels = [("none of them" if name is None else name, count) for name, count in counts.items()]
+        held_out = len(self.store.holdout_ids() & labels.keys())
+        rows = [("examples", len(self)), ("labeled", len(labels)), ("of these held out", held_out)]
+        return html_table([*rows, *of_labels, ("run_dir", self.run_dir)], has_head=False)
+
     # -- identity --------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -317,8 +325,10 @@ class Pool:
             dataset: Has the pool's `label_column`; where the labels are of words, tokenized as the pool's is.
 
         Raises:
+            TypeError: `dataset` is not a `datasets.Dataset`.
             ArgumentError: A label is missing, or is none of the pool's.
         """
+        check_dataset(dataset)
         if self.label_column is None or self.label_column not in dataset.column_names:
             raise ArgumentError(f"label_column={self.label_column!r}: the dataset needs it to have labels")
         return self.task.with_labels(dataset, self._labels_name)

@@ -62,9 +62,11 @@ def _check_run(store: Store, info: RunInfo, examples: Examples, task: Task) -> N
         )
     _check_texts(store, examples)
     if info.label_names and info.label_names != tuple(task.label_names):
+        were_numbers = all(name.lstrip("-").isdecimal() for name in info.label_names)
+        older = " (older versions of hfal counted numbers from 0, or put 10 before 2)" if were_numbers else ""
         raise RunDirectoryError(
             f"label names are {', '.join(task.label_names)}, but the run in {store.run_dir} began with "
-            f"{', '.join(info.label_names)}: pass the same label_names in the same order, or another run_dir"
+            f"{', '.join(info.label_names)}: pass label_names={list(info.label_names)!r}, or another run_dir{older}"
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hfal.errors import ArgumentError
 from hfal.store.learning_curve import bought, metric_names
 from hfal.store.records import RoundRecord
-from hfal.utils.visible_text import cell_width, one_line
+from hfal.store.round_records import aligned, table_rows
 
 
 def rounds_table(records: Sequence[RoundRecord]) -> str:
@@ -15,26 +15,7 @@ def rounds_table(records: Sequence[RoundRecord]) -> str:
     Where words are tagged, the labels bought are shown in sentences and in words. Where it is recorded how predictions
     change, the last column has the kappa between each round and the one before.
     """
-    names = metric_names(records)
-    with_kappa = any(record.stability for record in records)
-    of_words = any(record.words is not None for record in records)
-    bought = ["sentences", "words"] if of_words else ["labels"]
-    columns = [*(one_line(name.removeprefix("eval_")) for name in names), *(["kappa"] if with_kappa else [])]
-    rows = [["round", *bought, "trained on", *columns]]
-    for record in records:
-        values = [(record.metrics or {}).get(name) for name in names]
-        values += [(record.stability or {}).get("kappa")] if with_kappa else []
-        row = [str(record.number), str(record.labels), *([str(record.words)] if of_words else [])]
-        if record.finished is None:
-            rows.append([*row, "(not finished)", *("" for _ in columns)])
-        else:
-            shown = ["" if value is None else f"{value:.4f}" for value in values]
-            rows.append([*row, str(record.train_size), *shown])
-    widths = [max(cell_width(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(" " * (w - cell_width(cell)) + cell for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return aligned(table_rows(records))
 
 
 def plot_learning_curve(records: Sequence[RoundRecord], path: str | os.PathLike[str], metric: str, title: str) -> None:

@@ -132,6 +132,18 @@ class Task(Protocol):
         """
         ...
 
+    def check_evaluation(self, dataset: datasets.Dataset, column: str) -> None:
+        """Check the labels of an evaluation set that the model gets as they are.
+
+        Args:
+            dataset: The evaluation set.
+            column: Its column with labels.
+
+        Raises:
+            ArgumentError: They are numbered in another way than the pool's.
+        """
+        ...
+
     # -- training --------------------------------------------------------------------------------------------------
 
     def training_labels(self, rows: pa.Table, labels: Sequence[Any]) -> tuple[pa.Array, Any]:

@@ -1,7 +1,9 @@
 """Read a label column: names, and an index for each example. Read as Arrow, never row by row."""
 
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import datasets
@@ -10,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError
-from hfal.tasks.label_names import given_names, look_alike_hint
+from hfal.tasks.label_names import given_names, in_order, look_alike_hint
 from hfal.tasks.source import Source, SourceWithLabels, check_texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.output import get_logger
@@ -19,6 +21,9 @@ from hfal.utils.output import get_logger
 logger = get_logger(__name__)
 
 _MANY_LABELS = 50
+_WHOLE = re.compile("-?[0-9]+")
+_IGNORED = {"-100"}  # by the loss
+_HINT = " (-1 stands for no label; where it is a label, name it too: label_names=['-1', '1'])"
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")
 """What the Trainer and its collators call the labels."""
@@ -54,8 +59,54 @@ def names_of_feature(feature: datasets.ClassLabel, column: str, names: Sequence[
     return tuple(feature.names)
 
 
-def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> tuple[str, ...]:
-    """The names of the labels: those given, else those of the column's feature or values.
+@dataclass(frozen=True)
+class LabelCoding:
+    """The labels of a pool, and how its own column writes them.
+
+    Attributes:
+        names: The names of all labels.
+        written: What the column has for each, as text; `None` if it has no label, or is a `ClassLabel`.
+        may_be_counted: Whether somebody has put the names in this order, so that numbers in other data may count them.
+    """
+
+    names: tuple[str, ...]
+    written: tuple[str, ...] | None
+    may_be_counted: bool
+
+    def in_other_data(self, found: set[str], are_bools: bool, column: str) -> tuple[str, ...]:
+        """Return what stands for each name in the column of another data set.
+
+        Args:
+            found: The labels there, as text.
+            are_bools: Whether they are true and false.
+            column: Its name, for messages.
+
+        Raises:
+            ArgumentError: They are numbers, and nothing says which label each of them is.
+        """
+        if are_bools:
+            written = how_written(found, self.names, are_bools)
+            is_known = self.may_be_counted or found <= {name.lower() for name in self.names}
+        elif not found or not all(_WHOLE.fullmatch(text) for text in found):
+            return self.names
+        elif self.written is not None and all(_WHOLE.fullmatch(text) for text in self.written):
+            return self.written
+        else:
+            written = how_written(found, self.names, are_bools)
+            counted = _counted(self.names)
+            is_known = written == self.names if found <= {*self.names} else self.may_be_counted
+            is_known &= written == counted or not found <= {*counted}
+        if not is_known:
+            raise ArgumentError(
+                f"label_column={column!r} has numbers here, {', '.join(in_order(found)[:5])}, and nothing says which "
+                f"of the pool's labels, {', '.join(self.names)}, each of them is: write the names, or make the column "
+                f"a ClassLabel: dataset.cast_column({column!r}, datasets.ClassLabel(names=[...]))"
+            )
+        return written
+
+
+def label_coding(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> LabelCoding:
+    """Find the names of the labels, those given or else those of the column's feature or values, and how it has them.
 
     Args:
         dataset: The data set.
@@ -65,56 +116,159 @@ def label_names_of(dataset: datasets.Dataset, column: str | None, names: Sequenc
     Raises:
         ArgumentError: There is no way to know them, or column and names contradict each other.
     """
-    names = None if names is None else given_names(names)
+    given = None if names is None else given_names(names)
     if column is None:
-        if names is None:
+        if given is None:
             raise ArgumentError("label_names is missing: without a label_column the pool cannot know the labels")
-        return names
+        return LabelCoding(given, None, True)
+    feature = dataset.features[column]
+    if isinstance(feature, datasets.ClassLabel):
+        return LabelCoding(names_of_feature(feature, column, given), None, True)
+    found, missing, kind = _found(dataset, column, given or ())
+    if given is None and not found:
+        raise ArgumentError(
+            f"label_names is missing: no example has a label in column {column!r}{_HINT if '-1' in missing else ''}"
+        )
+    are_bools = pa.types.is_boolean(kind)
+    if given is None:
+        coding = LabelCoding(
+            ("false", "true") if are_bools else tuple(in_order(found)), None, not pa.types.is_string(kind)
+        )
+        if len(coding.names) < 2:
+            raise ArgumentError(
+                f"label_column={column!r} is {list(coding.names)}, expected at least 2 names to choose from: name all "
+                f"with label_names{_HINT if '-1' in missing else ''}"
+            )
+        if missing and not are_bools:
+            logger.warning(
+                "the labels are those that column %r has so far, %s: name all with label_names%s",
+                column,
+                ", ".join(coding.names),
+                _HINT if "-1" in missing else "",
+            )
+    else:
+        coding = LabelCoding(given, None, True)
+    written = how_written(found, coding.names, are_bools)
+    outside = in_order(found - {*written})
+    if outside:
+        value = int(outside[0]) if pa.types.is_integer(kind) else outside[0]
+        raise ArgumentError(
+            f"label_column={column!r} has the value {value!r}, which is outside label_names={list(coding.names)!r}"
+            f"{look_alike_hint(outside[0], coding.names)}"
+        )
+    counted = _counted(coding.names)
+    if written == coding.names != counted and found and found <= {*counted}:
+        logger.warning(
+            "label_column=%r has %s, which are read as names of labels: they do not count label_names from 0",
+            column,
+            ", ".join(in_order(found)),
+        )
+    return replace(coding, written=written if found else None)
+
+
+def label_indices(dataset: datasets.Dataset, column: str, coding: LabelCoding, is_other: bool = False) -> np.ndarray:
+    """Return a label column as indices into the names, int64[N]; -1 for a missing or unknown label.
+
+    Args:
+        dataset: The data set.
+        column: Its label column.
+        coding: The pool's labels.
+        is_other: Whether this is other data than the pool's, of which the labels may be written in another way.
+
+    Raises:
+        ArgumentError: The column has no labels for whole texts, or numbers of which nothing says what they stand for.
+    """
+    feature = dataset.features[column]
+    written = coding.names if coding.written is None or isinstance(feature, datasets.ClassLabel) else coding.written
+    if is_other and not isinstance(feature, datasets.ClassLabel):
+        found, _, kind = _found(dataset, column, coding.names)
+        written = coding.in_other_data(found, pa.types.is_boolean(kind), column)
+    parts = [
+        pc.fill_null(pc.index_in(texts, value_set=pa.array(written, pa.string())), -1).to_numpy()
+        for texts, _ in _texts_of(dataset, column)
+    ]
+    return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
+
+
+def check_numbers(dataset: datasets.Dataset, column: str, coding: LabelCoding) -> None:
+    """Check labels that a model gets as they are: each has to be the number of one of the pool's labels.
+
+    What is neither numbers nor a `ClassLabel` is left to whoever collates it.
+
+    Raises:
+        ArgumentError: A label is missing, is no number of a label, or has another number in the pool's data.
+    """
+    feature = dataset.features[column]
+    if not (isinstance(feature, datasets.ClassLabel) or "int" in getattr(feature, "dtype", "")):
+        return
+    numbers = _counted(coding.names)
+    values = [pc.unique(table[column]).to_pylist() for table in tables_of(dataset, column)]
+    found = {str(value) for of_table in values for value in of_table} - _IGNORED
+    strange = in_order(found - {*numbers})
+    if not isinstance(feature, datasets.ClassLabel) and coding.written not in (None, numbers):
+        # Numbers that fit both ways would be taken for another label in silence.
+        strange = strange or (in_order(found) if found <= {*coding.written} else [])
+    if strange:
+        raise ArgumentError(
+            f"the eval_dataset has {strange[0]} in column {column!r}, expected the number of a label in each row, "
+            f"0 to {len(numbers) - 1} for {', '.join(coding.names)}: pass "
+            "eval_dataset=pool.with_labels(eval_dataset), and leave out rows without a label"
+        )
+
+
+def _counted(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(str, range(len(names))))
+
+
+def how_written(found: set[str], names: Sequence[str], are_bools: bool = False) -> tuple[str, ...]:
+    """Return what a column has for each name: the name, or its number, from 0 on; false counts as 0, true as 1."""
+    by_name = tuple(name.lower() for name in names) if are_bools else tuple(names)
+    counted = ("false", "true") if are_bools and len(names) == 2 else _counted(names)
+    is_counted = not found <= {*by_name} and (found <= {*counted} or (found & {*counted} and not found & {*by_name}))
+    return counted if is_counted else by_name
+
+
+def _found(
+    dataset: datasets.Dataset, column: str, names: Sequence[str]
+) -> tuple[set[str], set[str | None], pa.DataType]:
+    """The labels that a column has, as text, what it has of missing ones, and of which type it is.
+
+    Among numbers -1 is a missing one, unless it is one of the names.
+    """
+    found: set[str | None] = set()
+    kind = pa.null()
+    for texts, of_block in _texts_of(dataset, column):
+        kind = of_block
+        found.update(pc.unique(texts).to_pylist())
+    missing: set[str | None] = {None, *(["-1"] if pa.types.is_integer(kind) and "-1" not in names else [])}
+    return {text for text in found if text is not None and text not in missing}, found & missing, kind
+
+
+def _texts_of(dataset: datasets.Dataset, column: str) -> Iterator[tuple[pa.ChunkedArray, pa.DataType]]:
+    """Yield a label column as text, null where a label is missing, and its type; some thousand rows at a time.
+
+    Raises:
+        ArgumentError: It has no labels for whole texts.
+    """
     feature = dataset.features[column]
     if isinstance(feature, datasets.List | datasets.LargeList):
         raise ArgumentError(
             f"label_column={column!r} holds lists, but text classification has one label for each text: pass "
             "task='multi_label_classification', or task='token_classification' if these are tags of words"
         )
-    if isinstance(feature, datasets.ClassLabel):
-        return names_of_feature(feature, column, names)
-    values: set[Any] = set()
-    for table in tables_of(dataset, column):
-        values.update(pc.unique(label_values(table[column])).to_pylist())
-    values.discard(None)
-    if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
-        values.discard(-1)
-        if names is None:
-            if not values:
-                raise ArgumentError(f"label_names is missing: no example has a label in column {column!r}")
-            names = tuple(str(i) for i in range(max(values) + 1))
-        outside = sorted(v for v in values if not 0 <= v < len(names))
-    elif all(isinstance(v, str) for v in values):
-        names = tuple(sorted(values)) if names is None else names
-        outside = sorted(v for v in values if v not in names)
-    else:
-        raise ArgumentError(f"label_column={column!r} holds {feature}, expected ClassLabel, integers or strings")
-    if outside:
-        raise ArgumentError(
-            f"label_column={column!r} has the value {outside[0]!r}, which is outside label_names={list(names)!r}"
-            f"{look_alike_hint(outside[0], names)}"
-        )
-    return names
-
-
-def label_indices(dataset: datasets.Dataset, column: str, names: Sequence[str]) -> np.ndarray:
-    """A label column as indices into `names`, int64[N]; -1 for a missing or unknown label."""
-    feature = dataset.features[column]
-    parts = []
     for table in tables_of(dataset, column):
         values = label_values(table[column])
+        kind = values.type
         if isinstance(feature, datasets.ClassLabel):
             values = pc.take(pa.array(feature.names, pa.string()), pc.if_else(pc.less(values, 0), None, values))
-        if not pa.types.is_integer(values.type):
-            values = pc.index_in(values, value_set=pa.array(names, pa.string()))
-        parts.append(pc.fill_null(values, -1).to_numpy().astype(np.int64))
-    indices = np.concatenate(parts)
-    return np.where(indices < len(names), indices, -1)
+        elif not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind)):
+            raise ArgumentError(
+                f"label_column={column!r} holds {feature}, expected ClassLabel, integers or strings: if the values "
+                f"are names, write dataset = dataset.cast_column({column!r}, datasets.Value('string'))"
+            )
+        texts = values.cast(pa.string())
+        # An empty cell of a CSV file, where "N/A" and "null" are to stay texts (keep_default_na=False).
+        yield pc.if_else(pc.equal(pc.utf8_trim_whitespace(texts), ""), None, texts), kind
 
 
 def label_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -155,7 +309,7 @@ def read_labels(source: Source) -> SourceWithLabels:
     if source.label is None:
         return SourceWithLabels(source.data, names, np.zeros(len(source.data), bool))
     data = _as_classes(source, source.label, names)
-    return SourceWithLabels(data, names, label_indices(data, source.label, names) >= 0)
+    return SourceWithLabels(data, names, label_indices(data, source.label, LabelCoding(tuple(names), None, True)) >= 0)
 
 
 def _names_in(source: Source) -> list[str]:
@@ -176,8 +330,7 @@ def _names_in(source: Source) -> list[str]:
             f"column {source.label!r} of {source.reference} has {len(names)} different labels, {names[0]!r} for one: "
             "if it is the column with the labels, name them with --labels"
         )
-    are_numbers = all(name.removeprefix("-").isdecimal() for name in names)
-    return sorted(names, key=int if are_numbers else None)
+    return in_order(names)
 
 
 def _as_classes(source: Source, column: str, names: list[str]) -> datasets.Dataset:

@@ -1,11 +1,16 @@
 """Names of labels: what they may be, and which of them people could not tell apart. Nothing here loads `datasets`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from numbers import Integral
 from typing import Any
 
 from hfal.errors import ArgumentError
 from hfal.utils.spelling import counted, seen, shown
+
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def given_names(names: Any, argument: str = "label_names") -> tuple[str, ...]:
@@ -14,18 +19,47 @@ def given_names(names: Any, argument: str = "label_names") -> tuple[str, ...]:
     Raises:
         ArgumentError: They are no sequence of names, there are none, or one is twice.
     """
-    if isinstance(names, str | bytes | Mapping):
-        known = list(names.values()) if isinstance(names, Mapping) else names
-        example = known if isinstance(known, list) and all(isinstance(n, str) for n in known) else ["no", "yes"]
-        raise ArgumentError(f"{argument} is {shown(names)}, expected a list of names, in their order: {example}")
+    if isinstance(names, str | bytes | set | frozenset | Mapping) or not isinstance(names, Iterable):
+        raise ArgumentError(
+            f"{argument} is {shown(names)}, expected a list of names, in their order: {_as_list(names)}"
+        )
     names = list(names)
     for name in names:
-        if isinstance(name, bool) or not isinstance(name, str | int):
-            raise ArgumentError(f"{argument} has {shown(name)} among {shown(names)}, expected names")
-    names = [str(name) for name in names]
+        if isinstance(name, bool) or not isinstance(name, str | Integral) or _is_member(name):
+            members = ": pass [one.name for one in E], or their values, of an Enum" if isinstance(name, Enum) else ""
+            raise ArgumentError(f"{argument} has {shown(name)} among {shown(names)}, expected names{members}")
+    # `str` of a class E(str, Enum) would be "E.member".
+    names = [str(name.value if isinstance(name, Enum) else name) for name in names]
     if len(set(names)) != len(names) or not names:
         raise ArgumentError(f"{argument}={names!r}: expected at least one name and none twice")
     return tuple(names)
+
+
+def _is_member(name: Any) -> bool:
+    """Whether it is of an Enum and no text, so that its name might be meant as well as its value."""
+    return isinstance(name, Enum) and not isinstance(name, str)
+
+
+def _as_list(names: Any) -> list[str]:
+    """The list that was probably meant, or one of the form to write."""
+    meant: list[Any] = []
+    if isinstance(names, Mapping):  # id2label, or label2id
+        meant = list(names.values())
+        if set(meant) == set(range(len(names))):
+            meant = sorted(names, key=names.__getitem__)
+    elif isinstance(names, set | frozenset):
+        meant = sorted(names, key=str)
+    elif not isinstance(names, str | bytes):
+        meant = getattr(names, "names", [])  # of a ClassLabel
+    is_of_names = isinstance(meant, list) and meant and all(isinstance(name, str) for name in meant)
+    return meant if is_of_names else ["no", "yes"]
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Sort names: by value if all are numbers, so that 10 comes after 2, else as texts."""
+    names = list(names)
+    are_numbers = all(_NUMBER.fullmatch(name) for name in names)
+    return sorted(names, key=lambda name: (float(name) if are_numbers else 0, name))
 
 
 def check_label_names(names: Sequence[str], least: int = 1, argument: str = "label_names") -> None:

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
-from hfal.tasks.label_column import names_of_feature
-from hfal.tasks.label_names import given_names, look_alike_hint
+from hfal.tasks.label_column import LabelCoding, how_written, names_of_feature
+from hfal.tasks.label_names import given_names, in_order, look_alike_hint
 from hfal.tasks.label_set import split_label_set
 from hfal.tasks.source import Source, SourceWithLabels, check_texts
 from hfal.utils.arrow import cells_of
@@ -50,29 +50,34 @@ class LabelSetColumn:
         return [self.names[i] for i in self.indices[self.offsets[row] : self.offsets[row + 1]]]
 
 
-def label_set_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> tuple[str, ...]:
-    """The names of the labels: those given, else those of the column's feature or values.
+def label_set_coding(dataset: datasets.Dataset, column: str | None, names: Sequence[str] | None) -> LabelCoding:
+    """Find the names of the labels, those given or else those of the column's feature or values, and how it has them.
 
     Raises:
         ArgumentError: There is no way to know them, or column and names contradict each other.
     """
-    names = None if names is None else given_names(names)
+    given = None if names is None else given_names(names)
     inner = None if column is None else _checked_feature(dataset, column)
     if column is None or inner is None:
-        if names is None:
+        if given is None:
             raise ArgumentError("label_names is missing: without a column of labels the pool cannot know them")
-        return names
+        return LabelCoding(given, None, True)
     if isinstance(inner, datasets.ClassLabel):
-        return names_of_feature(inner, column, names)
-    if names is not None:
-        return names
+        return LabelCoding(names_of_feature(inner, column, given), None, True)
+    values = _values_in(dataset, column)
+    if given is None and not values:
+        raise ArgumentError(f"label_names is missing: no text has a label in column {column!r}")
+    known = tuple(in_order(values)) if given is None else given
+    written = how_written(values, known) if values else None
+    return LabelCoding(known, written, given is not None or "int" in inner.dtype)
+
+
+def _values_in(dataset: datasets.Dataset, column: str) -> set[str]:
+    """The labels in all lists, as text."""
     values: set[Any] = set()
     for cells in cells_of(dataset, column):
         values.update(pc.unique(cells.flatten()).to_pylist())
-    values.discard(None)
-    if not values:
-        raise ArgumentError(f"label_names is missing: no text has a label in column {column!r}")
-    return tuple(sorted(values)) if "string" in inner.dtype else tuple(str(i) for i in range(max(values) + 1))
+    return {str(value) for value in values if value is not None}
 
 
 def _checked_feature(dataset: datasets.Dataset, column: str) -> datasets.ClassLabel | datasets.Value | None:
@@ -91,21 +96,29 @@ def _checked_feature(dataset: datasets.Dataset, column: str) -> datasets.ClassLa
     return inner
 
 
-def read_label_sets(dataset: datasets.Dataset, column: str | None, names: Sequence[str]) -> LabelSetColumn:
+def read_label_sets(
+    dataset: datasets.Dataset, column: str | None, coding: LabelCoding, is_other: bool = False
+) -> LabelSetColumn:
     """The label sets of all texts.
 
     Args:
         dataset: The data set.
         column: Its column with lists of labels, if it has one.
-        names: The names of all labels.
+        coding: The labels of the pool.
+        is_other: Whether this is other data than the pool's, of which the labels may be written in another way.
 
     Raises:
-        ArgumentError: The column has no lists of labels, or seems to have a 0 or 1 for each of two labels.
+        ArgumentError: The column has no lists of labels, or seems to have a 0 or 1 for each of two labels; or numbers
+            of which nothing says what they stand for.
         RowError: A label is missing, none of the names, or twice in one list.
     """
     feature = None if column is None else _checked_feature(dataset, column)
     column = None if feature is None else column
-    written = feature.names if isinstance(feature, datasets.ClassLabel) else names
+    names = coding.names
+    classes = feature.names if isinstance(feature, datasets.ClassLabel) else None
+    written = coding.written or names
+    if column is not None and classes is None and is_other:
+        written = coding.in_other_data(_values_in(dataset, column), False, column)
     given = np.zeros(len(dataset), bool)
     sizes = np.zeros(len(dataset), np.int64)
     parts = [np.empty(0, np.int32)]
@@ -115,12 +128,12 @@ def read_label_sets(dataset: datasets.Dataset, column: str | None, names: Sequen
         given[here] = cells.is_valid().to_numpy(zero_copy_only=False)
         sizes[here] = pc.fill_null(pc.list_value_length(cells), 0).to_numpy(zero_copy_only=False)
         flat = cells.flatten()
-        indices = _indices(flat, written, names)
+        indices = _indices(flat, classes, names if classes else written)
         rows = np.repeat(np.arange(row, row + len(cells)), sizes[here])
         wrong = np.flatnonzero(indices < 0)
         if len(wrong):
             value = flat[int(wrong[0])].as_py()
-            value = written[value] if isinstance(value, int) and 0 <= value < len(written) else value
+            value = classes[value] if classes and value is not None and 0 <= value < len(classes) else value
             raise RowError(
                 int(rows[wrong[0]]),
                 f"the label {value!r} in column {column!r} is none of label_names: {', '.join(names)}"
@@ -164,14 +177,18 @@ def _as_names(column: str | None) -> str:
     )
 
 
-def _indices(flat: pa.Array, written: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    """Indices into `names`, -1 for what is none of them; integers count what is `written`."""
-    if pa.types.is_integer(flat.type):
-        numbers = pc.fill_null(flat, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-        known = (numbers >= 0) & (numbers < len(written))
-        places = np.array([*(names.index(name) if name in names else -1 for name in written), -1], np.int64)
-        return places[np.where(known, numbers, -1)]
-    found = pc.index_in(flat.cast(pa.string()), value_set=pa.array(names, pa.string()))
+def _indices(flat: pa.Array, classes: Sequence[str] | None, written: Sequence[str]) -> np.ndarray:
+    """Indices into what is `written` for each label, -1 for what is none of them.
+
+    Args:
+        flat: Labels.
+        classes: The names that they count, if they are of a `ClassLabel`.
+        written: What stands for each label.
+    """
+    if classes is not None:
+        is_known = pc.and_(pc.greater_equal(flat, 0), pc.less(flat, len(classes)))
+        flat = pc.take(pa.array(classes, pa.string()), pc.if_else(is_known, flat, None))
+    found = pc.index_in(flat.cast(pa.string()), value_set=pa.array(written, pa.string()))
     return pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
@@ -190,14 +207,14 @@ def read_sets(source: Source) -> SourceWithLabels:
     if source.label is None and source.names is None:
         raise ArgumentError("--labels is missing: name the labels (news,sports), or their column with --label")
     try:
-        names = label_set_names_of(data, source.label, source.names)
-        sets = read_label_sets(data, source.label, names)
+        coding = label_set_coding(data, source.label, source.names)
+        sets = read_label_sets(data, source.label, coding)
     except RowError as error:
         raise source.at_row(error) from None
     is_fixed = source.label is None or isinstance(data.features[source.label].feature, datasets.ClassLabel)
     if source.names is None and not is_fixed and not sets.given.all():
         logger.warning("the labels are those that column %r has so far: name more with --labels", source.label)
-    return SourceWithLabels(data, list(names), sets.given)
+    return SourceWithLabels(data, list(coding.names), sets.given)
 
 
 def _with_lists(source: Source) -> Source:

@@ -11,7 +11,7 @@ import torch
 from hfal.errors import ArgumentError, RowError
 from hfal.tasks.kinds import KINDS, LabelSet
 from hfal.tasks.label_column import with_label_column
-from hfal.tasks.label_set_column import label_set_names_of, read_label_sets
+from hfal.tasks.label_set_column import label_set_coding, read_label_sets
 from hfal.tasks.outputs import finite, label_probabilities, signals_of_texts
 from hfal.tasks.thresholds import thresholds_of
 from hfal.tasks.whole_text_task import WholeTexts
@@ -41,9 +41,10 @@ class MultiLabelClassification(WholeTexts):
         thresholds: float | Mapping[str, float] | None,
     ):
         super().__init__(dataset, text_columns, label_column)
-        self.label_names = label_set_names_of(dataset, label_column, label_names)
+        self._coding = label_set_coding(dataset, label_column, label_names)
+        self.label_names = self._coding.names
         self.thresholds: dict[str, float] = thresholds_of(thresholds, self.label_names)
-        self.sets = read_label_sets(dataset, label_column, self.label_names)
+        self.sets = read_label_sets(dataset, label_column, self._coding)
 
     def indices(self) -> np.ndarray:
         """Refuse, since a text has no single label."""
@@ -86,7 +87,7 @@ class MultiLabelClassification(WholeTexts):
 
     def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
         """Return another data set with its labels as `training_labels` has them, in `column`."""
-        sets = read_label_sets(dataset, self.label_column, self.label_names)
+        sets = read_label_sets(dataset, self.label_column, self._coding, is_other=True)
         if not sets.given.all():
             row = int(np.flatnonzero(~sets.given)[0])
             raise RowError(

@@ -11,7 +11,7 @@ import torch
 
 from hfal.errors import ArgumentError
 from hfal.tasks.kinds import KINDS, LabelSet, SingleLabel
-from hfal.tasks.label_column import label_indices, label_names_of, with_label_column
+from hfal.tasks.label_column import check_numbers, label_coding, label_indices, with_label_column
 from hfal.tasks.outputs import class_probabilities, finite, required, signals_of_texts
 from hfal.tasks.whole_text_task import WholeTexts
 from hfal.utils.agreement import f_of_classes, mean_entropy
@@ -38,7 +38,8 @@ class TextClassification(WholeTexts):
         label_names: Sequence[str] | None,
     ):
         super().__init__(dataset, text_columns, label_column)
-        self.label_names = label_names_of(dataset, label_column, label_names)
+        self._coding = label_coding(dataset, label_column, label_names)
+        self.label_names = self._coding.names
 
     def indices(self) -> np.ndarray:
         """Return the labels in the data set itself, as indices into `label_names`, int64[N]; -1 where it has none."""
@@ -49,7 +50,7 @@ class TextClassification(WholeTexts):
         # Read once: asking a data set for one cell takes milliseconds, and the pool may ask for each.
         if self.label_column is None:
             return np.full(len(self.dataset), -1, np.int64)
-        return label_indices(self.dataset, self.label_column, self.label_names)
+        return label_indices(self.dataset, self.label_column, self._coding)
 
     def given(self) -> np.ndarray:
         """Return which examples have a label in the data set itself, bool[N]."""
@@ -77,6 +78,10 @@ class TextClassification(WholeTexts):
                 "label_column)"
             )
 
+    def check_evaluation(self, dataset: datasets.Dataset, column: str) -> None:
+        """Check that the labels of an evaluation set are the numbers of the pool's."""
+        check_numbers(dataset, column, self._coding)
+
     def training_labels(self, rows: pa.Table, labels: Sequence[str]) -> tuple[pa.Array, Any]:
         """Return the index of each label, int64, and a `ClassLabel`."""
         index = {name: i for i, name in enumerate(self.label_names)}
@@ -87,11 +92,11 @@ class TextClassification(WholeTexts):
     def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
         """Return another data set with its labels as a `ClassLabel`, in `column`."""
         assert self.label_column is not None
-        indices = label_indices(dataset, self.label_column, self.label_names)
+        indices = label_indices(dataset, self.label_column, self._coding, is_other=True)
         if (indices < 0).any():
             row = int(np.flatnonzero(indices < 0)[0])
             raise ArgumentError(
-                f"row {row} has the label {dataset[row][self.label_column]!r}, expected one of "
+                f"row {row} has the label {dataset.with_format(None)[row][self.label_column]!r}, expected one of "
                 f"{', '.join(self.label_names)}"
             )
         feature = datasets.ClassLabel(names=list(self.label_names))

@@ -89,6 +89,9 @@ class TokenClassification:
     def check_problem_type(self, problem_type: str | None) -> None:
         """Check nothing: token classifiers do not have one."""
 
+    def check_evaluation(self, dataset: datasets.Dataset, column: str) -> None:
+        """Check nothing: a trial of the evaluation finds labels of another form."""
+
     def check_tokens(self, lengths: np.ndarray) -> None:
         """Check that each token is known to be of a word, and count the words that have no token.
 

@@ -33,6 +33,9 @@ class WholeTexts:
     def check_tokens(self, lengths: np.ndarray) -> None:
         """Check nothing beside what the pool checks by itself."""
 
+    def check_evaluation(self, dataset: datasets.Dataset, column: str) -> None:
+        """Check nothing: a trial of the evaluation finds labels of another form."""
+
     def columns_to_score(self, columns: Sequence[str]) -> list[str]:
         """Return the columns that the model takes."""
         return list(columns)

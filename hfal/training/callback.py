@@ -21,7 +21,7 @@ from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
 from hfal.stopping.criteria import Criterion, Target
 from hfal.stopping.expressions import parse_stop
-from hfal.store.records import RoundRecord
+from hfal.store.round_records import RoundRecords
 from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 from hfal.strategies.selection import SelectFunction
 from hfal.tasks.kinds import TASK_OF_FAMILY
@@ -251,16 +251,21 @@ class ActiveLearningCallback(TrainerCallback):
             if self._loop is loop:  # another loop may have begun before this one is closed
                 self._loop = None
 
-    def run(self, trainer: Trainer, rounds: int | None = None) -> list[RoundRecord]:
+    def run(self, trainer: Trainer, rounds: int | None = None) -> RoundRecords:
         """Drive all rounds: `for round in rounds(trainer, rounds): trainer.train(...)`.
 
         Returns:
-            The record of every round of the run, earlier sessions' included.
+            `history`, when the run has ended.
         """
         for current in self.rounds(trainer, rounds):
             with saving_checkpoints(trainer):
                 trainer.train(resume_from_checkpoint=current.checkpoint)
-        return self.pool.store.rounds()
+        return self.history
+
+    @property
+    def history(self) -> RoundRecords:
+        """The record of every round of the run, earlier sessions' included: a list, and a table in a notebook."""
+        return RoundRecords(self.pool.store.rounds())
 
     def annotate(self) -> None:
         """Read late answers, and have the open queries answered now; `run` and `rounds` do it by themselves.

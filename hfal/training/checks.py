@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import datasets
 import numpy as np
 from transformers import Trainer
 
@@ -68,11 +69,15 @@ def check_trainer(
     for dataset in evaluations.values():
         for column, feature in (getattr(dataset, "features", None) or {}).items():
             names = list(getattr(feature, "names", pool.label_names))
-            if column in LABEL_COLUMNS and names != list(pool.label_names):
+            if column not in LABEL_COLUMNS:
+                continue
+            if names != list(pool.label_names):
                 raise ArgumentError(
                     f"the eval_dataset numbers its labels {', '.join(names)}, the pool {', '.join(pool.label_names)}: "
-                    "cast both to the same ClassLabel"
+                    "pass eval_dataset=pool.with_labels(eval_dataset), or cast both to the same ClassLabel"
                 )
+            if isinstance(dataset, datasets.Dataset):
+                pool.task.check_evaluation(dataset, column)
     if metric_wanted is not None and not holdout and trainer.eval_dataset is None:
         raise ArgumentError(f"{metric_wanted} needs an eval_dataset in the Trainer, or holdout=")
     if class_weights is not None:
@@ -134,9 +139,14 @@ def check_trainer(
     try:
         batch = collate([rows[row] for row in ends])
     except Exception as error:
+        kind = pool.dataset.format["type"]
+        hint = pool.task.collator_hint
+        if kind not in (None, "numpy", "torch"):
+            what = "a transform" if kind == "custom" else f"the format {kind!r}"
+            hint = f"the pool's dataset has {what}: pass Pool(dataset.with_format(None), ...)"
         raise ArgumentError(
             f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "
-            f"({type(error).__name__}: {error}): {pool.task.collator_hint}"
+            f"({type(error).__name__}: {error}): {hint}"
         ) from error
     pool.task.check_batch(batch, ends)
     check_padding(trainer, pool, rows, collate)

@@ -32,6 +32,7 @@ from hfal.training.checks import check_trainer
 from hfal.training.epochs import check_batches, epochs_of
 from hfal.training.options import LoopOptions
 from hfal.training.preflight import preflight
+from hfal.training.repetitions import without_repetitions
 from hfal.training.round_planner import RoundPlanner, Step, forget_training
 from hfal.training.trainer_state import (
     class_weights,
@@ -165,6 +166,7 @@ class Loop:
             put_back(self.trainer),
             token_in_environment(self.trainer),
             one_run_for_trackers(self.trainer, self._store),
+            without_repetitions(self.trainer),
         ):
             with shared_failure():
                 preflight(self.trainer, self.acquisition, self.options)
@@ -412,10 +414,10 @@ def without_timings(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _interrupted(number: int) -> RunInterrupted:
-    message = f"round {number} was interrupted; start the run again to go on from there"
-    if is_main():
-        logger.warning("%s", message)
-    return RunInterrupted(message)
+    stop = RunInterrupted(f"round {number} was interrupted; start the run again to go on from there")
+    if is_main() and isinstance(stop, SystemExit):  # of which Python prints nothing
+        logger.warning("%s", stop)
+    return stop
 
 
 def _short(metrics: dict[str, float]) -> str:

@@ -12,8 +12,26 @@ ROWS_AT_A_TIME = 10_000
 
 
 def tables_of(dataset: datasets.Dataset, *names: str) -> Iterator[pa.Table]:
-    """Yield the named columns, some thousand rows at a time."""
-    yield from dataset.select_columns(list(names)).with_format("arrow").iter(ROWS_AT_A_TIME)
+    """Yield the named columns, some thousand rows at a time; string views as strings, which Arrow can compare."""
+    for table in dataset.select_columns(list(names)).with_format("arrow").iter(ROWS_AT_A_TIME):
+        for place, field in enumerate(table.schema):
+            kind = _without_views(field.type)
+            if kind != field.type:
+                table = table.set_column(place, field.name, table[place].cast(kind))
+        yield table
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    """The type with `string` for `string_view`, of which `pyarrow.compute.unique` loses the missing ones."""
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_without_views(kind.value_type))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_without_views(kind.value_type))
+    if pa.types.is_dictionary(kind):
+        return _without_views(kind.value_type)
+    return kind
 
 
 def check_free(dataset: datasets.Dataset, name: str) -> None:

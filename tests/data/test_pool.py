@@ -183,3 +183,14 @@ def test_empty_texts_and_control_characters_are_texts_like_others(tmp_path, toke
     assert [t["text"] for t in pool.texts(range(4))] == texts
     assert pool.lengths.tolist()[0] == 2
     assert pool.lengths.tolist()[3] == 512
+
+
+def test_a_notebook_shows_how_many_texts_have_which_label(tmp_path):
+    pool = a_pool(tmp_path / "<b>", labels=["a", "a", "<i>", None], label_names=None)
+    pool.record(Answer(ids_of(pool)[3], "a", annotator="ann"))
+    assert pool._repr_html_() == (
+        "<table><tr><th>examples</th><td>4</td></tr><tr><th>labeled</th><td>4</td></tr>"
+        "<tr><th>of these held out</th><td>0</td></tr><tr><th>&lt;i&gt;</th><td>1</td></tr>"
+        "<tr><th>a</th><td>3</td></tr>"
+        f"<tr><th>run_dir</th><td>{tmp_path}/&lt;b&gt;</td></tr></table>"
+    )

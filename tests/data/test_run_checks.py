@@ -1,5 +1,7 @@
 """Pools in the run directory that they began in: data that grew, was edited, or is other data."""
 
+import ast
+import re
 import sqlite3
 
 import pytest
@@ -54,6 +56,24 @@ def test_other_label_names_are_refused(tmp_path):
     pool.record(Answer(ids_of(pool)[0], "negative", annotator="ann"))
     with pytest.raises(RunDirectoryError, match="began with negative, positive"):
         a_pool(tmp_path, label_names=["positive", "negative"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "older"),
+    [([1, 2, -1, 1], ["0", "1", "2"]), (["10", "9", "2", None], ["10", "2", "9"])],
+)
+def test_a_run_whose_numbers_hfal_counted_or_sorted_otherwise_opens_with_its_names(tmp_path, labels, older):
+    before = a_pool(tmp_path, labels=labels, label_names=older)  # as hfal 0.1 has named them
+    query(before, *ids_of(before)[:2])
+    recorded = before.labels()
+    with pytest.raises(RunDirectoryError, match=r"pass label_names=\[.*\], or .* \(older versions of hfal") as error:
+        a_pool(tmp_path, labels=labels, label_names=None)
+    names = ast.literal_eval(re.search(r"label_names=(\[.*?\])", str(error.value)).group(1))
+    again = a_pool(tmp_path, labels=labels, label_names=names)
+    assert again.label_names == before.label_names == tuple(older)
+    assert again.labels() == recorded
+    assert again.labeled["label"][:] == before.labeled["label"][:]
+    assert again.fingerprint == before.fingerprint
 
 
 @pytest.mark.parametrize("labels", [[1, -1, -1, 0], [1, None, None, 0]])

@@ -4,7 +4,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from hfal.tasks.label_set_column import label_set_names_of, read_label_sets
+from hfal.tasks.label_set_column import label_set_coding, read_label_sets
 from support.texts import load_tokenizer
 
 
@@ -25,4 +25,4 @@ def tokenized(data: Dataset) -> Dataset:
 
 
 def read(data: Dataset, names: list[str] | None = None):
-    return read_label_sets(data, "types", label_set_names_of(data, "types", names))
+    return read_label_sets(data, "types", label_set_coding(data, "types", names))

@@ -1,14 +1,17 @@
 """Names of labels that people cannot tell apart, wherever they come in."""
 
+from enum import Enum
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from datasets import ClassLabel, Dataset, List, Value
 
 from hfal import Pool
 from hfal.errors import ArgumentError
 from hfal.tasks.kinds import KINDS
-from hfal.tasks.label_names import check_label_names, given_names, look_alike_hint
+from hfal.tasks.label_names import check_label_names, given_names, in_order, look_alike_hint
 from support.hostile import HOSTILE
 
 
@@ -78,6 +81,53 @@ def test_what_is_no_list_of_names_is_refused(names: Any) -> None:
     with pytest.raises(ArgumentError, match=r"^label_names (is|has) .* expected (a list of )?names"):
         given_names(names)
     assert given_names([0, "b"]) == ("0", "b")
+
+
+class Colors(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Texts(str, Enum):  # noqa: UP042 - whose `str` is no value, as that of a StrEnum is
+    RED = "red"
+    BLUE = "blue"
+
+
+def test_names_of_every_type_are_strings() -> None:
+    for names in (["a", "b"], np.array(["a", "b"]), ("a", np.str_("b")), pd.Series(["a", "b"]), iter("ab")):
+        assert given_names(names) == ("a", "b")
+    assert given_names(np.array([1, 2])) == ("1", "2")
+    assert [type(name) for name in given_names([np.str_("a"), np.int64(1)])] == [str, str]
+    assert given_names(Texts) == given_names([*Texts]) == ("red", "blue")
+
+
+@pytest.mark.parametrize(
+    ("names", "instead"),
+    [
+        ({"b", "a"}, "['a', 'b']"),
+        (frozenset("ab"), "['a', 'b']"),
+        ({"b": 0, "a": 1}, "['b', 'a']"),
+        ({0: "b", 1: "a"}, "['b', 'a']"),
+        (ClassLabel(names=["b", "a"]), "['b', 'a']"),
+        (2, "['no', 'yes']"),
+        ("a,b", "['no', 'yes']"),
+    ],
+)
+def test_what_has_names_in_no_order_is_refused_with_a_list_of_them(names: Any, instead: str) -> None:
+    with pytest.raises(ArgumentError) as error:
+        given_names(names)
+    assert str(error.value).endswith(f"expected a list of names, in their order: {instead}")
+
+
+def test_members_of_an_enum_are_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"expected names: pass \[one.name for one in E\], or their values"):
+        given_names(Colors)
+
+
+def test_numbers_are_sorted_by_value() -> None:
+    assert in_order(str(number) for number in range(12, -2, -1)) == [str(number) for number in range(-1, 13)]
+    assert in_order(["10", "9.5", "1", "01"]) == ["01", "1", "9.5", "10"]
+    assert in_order(["10", "9", "a"]) == ["10", "9", "a"]
 
 
 PAIR = ALIKE["composed and decomposed"]

@@ -1,12 +1,13 @@
 """Columns with several labels for each text: what they may hold, how they are read, which of them are refused."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Dataset, LargeList, List, Value
 
 from hfal import Pool
 from hfal.errors import ArgumentError
-from support.label_set_tables import ORDERED, SETS, TYPES, read, table
+from support.label_set_tables import ORDERED, SETS, TEXTS, TYPES, read, table
 
 
 def test_strings_class_labels_and_integers_are_the_same_sets():
@@ -23,8 +24,27 @@ def test_strings_class_labels_and_integers_are_the_same_sets():
         assert [column.of(row) for row in range(4)] == ORDERED
         assert column.given.tolist() == [True, True, True, False]
     assert list(read(table(SETS)).names) == ["LOC", "ORG", "PER"]
-    assert list(read(table([[2, 0], []])).names) == ["0", "1", "2"]
+    assert list(read(table([[2, 0], [1]])).names) == ["0", "1", "2"]
     assert read(table([[], None]), TYPES).of(0) == []
+
+
+def test_numbers_are_names_where_none_are_given_and_sorted_by_value(tmp_path):
+    numbers = table([[10, 2], [1], [], None])
+    texts = table([["10", "2"], ["1"], [], None])
+    views = Dataset(pa.table({"text": TEXTS, "types": pa.array(texts["types"][:], pa.list_(pa.string_view()))}))
+    for data in (numbers, texts, views):
+        column = read(data)
+        assert list(column.names) == ["1", "2", "10"]
+        assert [column.of(row) for row in range(4)] == [["2", "10"], ["1"], [], None]
+    assert read(table([[1, 2], [2], []]), ["1", "2"]).of(0) == ["1", "2"]
+    assert read(table([[0, 1], [1], []]), ["1", "2"]).of(1) == ["2"]
+    pool = Pool(table([["b"], ["a"]]), tmp_path / "run", "text", "types")
+    with pytest.raises(
+        ArgumentError, match="has numbers here, 0, 1, and nothing says which of the pool's labels, a, b"
+    ):
+        pool.with_labels(table([[0], [1]]))
+    pool = Pool(table([[1], [2]]), tmp_path / "numbers", "text", "types")
+    assert pool.with_labels(table([[2], [1], []]))["labels"][:] == [[0, 1], [1, 0], [0, 0]]
 
 
 def test_blocks_of_rows_are_read_alike():

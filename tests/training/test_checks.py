@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from datasets import ClassLabel
+from datasets import ClassLabel, Value
 
 from support.models import NAMES, tiny_model
 from support.texts import load_reviews
@@ -84,6 +84,22 @@ def test_a_collator_that_needs_labels(make_active, make_trainer, tokenizer):
     complains(active, make_trainer([active], data_collator=collate), "cannot collate unlabeled .*KeyError: 'label'")
 
 
+@pytest.mark.parametrize("kind", ["pandas", "arrow", "custom"])
+def test_rows_in_a_format_that_no_collator_takes(make_active, make_trainer, reviews, kind):
+    changed = reviews.with_transform(lambda batch: {"x": batch["text"]}) if kind == "custom" else None
+    active = make_active(data=changed or reviews.with_format(kind))
+    said = r"has (a transform|the format 'pandas'|the format 'arrow'): pass Pool\(dataset.with_format\(None\), ...\)"
+    complains(active, make_trainer([active]), said)
+    again = make_active(data=active.pool.dataset.with_format(None))
+    assert len(again.run(make_trainer([again]), rounds=1)) == 1
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_rows_in_a_format_that_collators_take(make_active, make_trainer, reviews, kind):
+    active = make_active(data=reviews.with_format(kind))
+    assert len(active.run(make_trainer([active]), rounds=1)) == 1
+
+
 def test_an_eval_dataset_whose_labels_are_numbered_otherwise(make_active, make_trainer, eval_reviews):
     active = make_active()
     swapped = eval_reviews.remove_columns("label").add_column(
@@ -92,6 +108,32 @@ def test_an_eval_dataset_whose_labels_are_numbered_otherwise(make_active, make_t
     complains(
         active, make_trainer([active], eval_dataset={"a": swapped}), "numbers its labels positive, negative, the"
     )
+
+
+@pytest.mark.parametrize(("wrong", "shown"), [(-1, "-1"), (None, "None"), (2, "2")])
+def test_an_eval_dataset_with_a_label_that_is_no_number_of_a_name(
+    make_active, make_trainer, eval_reviews, wrong, shown
+):
+    active = make_active()
+    labels = [*eval_reviews["label"][:-1], wrong]
+    some = eval_reviews.remove_columns("label").add_column("label", labels, feature=Value("int64"))
+    complains(
+        active,
+        make_trainer([active], eval_dataset=some),
+        rf"has {shown} in column 'label', expected the number .* 0 to 1 for negative, positive: pass eval_dataset=",
+    )
+
+
+def test_an_eval_dataset_whose_numbers_are_names_of_labels(make_active, make_trainer, reviews, eval_reviews):
+    def from_one(data):
+        labels = [label + 1 for label in data["label"]]
+        return data.remove_columns("label").add_column("label", labels, feature=Value("int64"))
+
+    active = make_active(data=from_one(reviews))
+    assert active.pool.label_names == ("1", "2")
+    ones = from_one(eval_reviews).filter(lambda row: row["label"] == 1)
+    complains(active, make_trainer([active], eval_dataset=ones), "has 1 in column 'label', expected the number of a")
+    assert active.pool.with_labels(ones)["label"][:] == [0] * len(ones)
 
 
 def test_a_target_without_anything_to_evaluate_on_or_of_an_unknown_name(make_active, make_trainer, eval_reviews):
