@@ -104,7 +104,7 @@ def frozen_model() -> BertForSequenceClassification:
 
 
 VALUES = [
-    ("learning_rate", [-1.0, nan, inf]),
+    ("learning_rate", [-1.0, 0, 0.0, nan, inf]),
     ("num_train_epochs", [nan, inf, 0, -1]),
     ("max_steps", [0]),
     ("per_device_train_batch_size", [0, -2]),
@@ -306,7 +306,7 @@ def with_lora() -> Any:
         {"lr_scheduler_type": "constant"},
         {"lr_scheduler_type": "reduce_lr_on_plateau", **EVALUATED},
         {"lr_scheduler_type": "greedy", **EVALUATED},
-        {"learning_rate": 0.0},
+        {"learning_rate": 1e-12},
         {"num_train_epochs": 0, "active": {"min_steps": 5}},
         {"num_train_epochs": 0.5},
         {"max_steps": 3, "num_train_epochs": 0},
