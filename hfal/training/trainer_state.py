@@ -34,7 +34,17 @@ def put_back(trainer: Trainer) -> Iterator[None]:
             setattr(trainer, name, value)
         for name, value in arguments.items():
             setattr(trainer.args, name, value)
+        forget_evaluation_loaders(trainer)
         trainer.optimizer = trainer.lr_scheduler = None  # of the last round: nobody passed one
+
+
+def forget_evaluation_loaders(trainer: Trainer) -> None:
+    """Have the next evaluation read its data anew.
+
+    With `dataloader_persistent_workers` the Trainer keeps what loads an evaluation set, and would go on evaluating the
+    holdout of an earlier round.
+    """
+    vars(trainer).pop("_eval_dataloaders", None)
 
 
 @contextlib.contextmanager
