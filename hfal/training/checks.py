@@ -133,9 +133,14 @@ def check_trainer(
     try:
         batch = collate([rows[row] for row in ends])
     except Exception as error:
+        hint = pool.task.collator_hint
+        if not args.remove_unused_columns:
+            hint = (
+                "remove_unused_columns=False gives it all of them: leave that out, or pass a data_collator that picks"
+            )
         raise ArgumentError(
             f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "
-            f"({type(error).__name__}: {error}): {pool.task.collator_hint}"
+            f"({type(error).__name__}: {error}): {hint}"
         ) from error
     pool.task.check_batch(batch, ends)
     check_padding(trainer, pool, rows, collate)

@@ -34,6 +34,8 @@ from hfal.training.options import LoopOptions
 from hfal.training.preflight import preflight
 from hfal.training.round_planner import RoundPlanner, Step, forget_training
 from hfal.training.trainer_state import (
+    all_evaluated,
+    begin_tracked_run,
     class_weights,
     forget_evaluation_loaders,
     one_run_for_trackers,
@@ -50,7 +52,7 @@ logger = get_logger(__name__)
 
 # Not all that ends in `_time` or `_step`: labels may be called so, and have an F1 of their own.
 _TIMINGS = re.compile(
-    r"epoch|step|(.*_)?(runtime|(samples|steps)_per_second|\w+_(preparation|compilation)_time|"
+    r"epoch|step|num_input_tokens_seen|(.*_)?(runtime|(samples|steps)_per_second|\w+_(preparation|compilation)_time|"
     r"mem_(cpu|gpu)_(alloc|peaked)_delta)|before_init_mem_(cpu|gpu)"
 )
 
@@ -301,6 +303,7 @@ class Loop:
         if checkpoint is not None:
             restore_callbacks(trainer, checkpoint)
         rearm_sigterm(trainer)
+        begin_tracked_run(trainer)
 
     def _with_pseudo_labels(self, record: RoundRecord) -> datasets.Dataset:
         """Return what a round trains on: labels, and confident predictions of the model of the round before."""
@@ -357,7 +360,8 @@ class Loop:
         trainer = self.trainer
         if trainer.eval_dataset is None:
             return {}
-        metrics = without_timings(trainer.evaluate())
+        with all_evaluated(trainer):
+            metrics = without_timings(trainer.evaluate())
         state = trainer.state
         step, epoch = state.global_step, state.epoch
         state.global_step, state.epoch = record.labels, None

@@ -32,7 +32,7 @@ from hfal.training.argument_values import check_argument_values, check_combinati
 from hfal.training.epochs import epochs_of
 from hfal.training.option_errors import called, kind_and_message, plain, refusing
 from hfal.training.options import LoopOptions
-from hfal.training.trainer_state import class_weights
+from hfal.training.trainer_state import check_trackers, class_weights
 from hfal.training.trial_evaluation import Samples, try_evaluation
 from hfal.training.trial_optimizer import try_optimizer
 from hfal.training.untouched import trial_attributes, untouched
@@ -63,6 +63,7 @@ def preflight(trainer: Trainer, acquisition: Acquisition, options: LoopOptions) 
     check_argument_values(args)
     check_combinations(args, options.min_steps)
     _check_early_stopping(trainer)
+    check_trackers(trainer)
     if args.use_liger_kernel and not is_liger_kernel_available():
         raise ArgumentError("use_liger_kernel=True needs a library that is not installed: pip install liger-kernel")
     if trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled:

@@ -16,6 +16,7 @@ from transformers import DataCollatorWithPadding, EarlyStoppingCallback, EvalPre
 
 from hfal import ActiveLearningCallback, Answer
 from hfal.tasks.metrics import classification_metrics
+from support.models import opinionated_model_init
 
 
 EVALUATED = {"eval_strategy": "steps", "eval_steps": 1}
@@ -144,7 +145,8 @@ def run(make_active: Callable, make_trainer: Callable, eval_reviews: Dataset, to
         metrics = options.pop("compute_metrics", lambda: classification_metrics)()
         if "data_collator" in options:
             options["data_collator"] = options["data_collator"](tokenizer)
-        options = {"per_device_train_batch_size": 4, "learning_rate": 5e-3, **options}
+        given = {"per_device_train_batch_size": 4, "learning_rate": 5e-3, "model_init": opinionated_model_init}
+        options = {**given, **options}
         trainer = make_trainer(
             [active, *callbacks, *stops], eval_dataset=eval_reviews, compute_metrics=metrics, **options
         )

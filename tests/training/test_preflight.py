@@ -402,6 +402,12 @@ def test_all_tasks_and_a_frozen_encoder(check: Callable, tmp_path: Path, make_tr
             check(of=frozen, model=model, data_collator=stack_rows, **{name: 5.0 if name.startswith("n") else True})
 
 
+def test_label_names_that_no_batch_has(check: Callable, eval_reviews: Dataset) -> None:
+    with pytest.raises(ArgumentError, match=r"label_names=\['label'\], but a batch has .*: set it to \['labels'\]"):
+        check(label_names=["label"], eval_dataset=eval_reviews)
+    check(label_names=["labels"], eval_dataset=eval_reviews)
+
+
 # -- no trace ---------------------------------------------------------------------------------------------------------
 
 
