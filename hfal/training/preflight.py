@@ -127,7 +127,19 @@ def _try_training(trainer: Trainer, pool: Pool, rows: int, options: LoopOptions)
             with trainer.accelerator.autocast():
                 loss = trainer.training_step(trainer.model, samples[0], None if args.n_gpu > 1 else items)
             if not bool(torch.isfinite(loss).all()):
+                _check_weights(trainer.model)
                 logger.warning("the loss of %d examples is %s before any training", rows, loss.mean().item())
+
+
+def _check_weights(model: torch.nn.Module) -> None:
+    """Refuse a model that is broken before it is trained."""
+    for name, weight in model.named_parameters():
+        broken = int((~torch.isfinite(weight)).sum())
+        if broken:
+            raise ArgumentError(
+                f"model={type(model).__name__}: {broken} of the {weight.numel()} numbers in its weights {name} are "
+                "not finite, so that it says nothing of any text: take an earlier checkpoint, or copy the model again"
+            )
 
 
 def _made_up(pool: Pool, count: int) -> datasets.Dataset:

@@ -39,6 +39,15 @@ SEED = 6
 Prepared = dict[str, Path]
 
 
+def copy_run(made: Path, folder: Path) -> None:
+    """Copy a run with its data, which its options then name where the copy is."""
+    shutil.copytree(
+        made, folder, dirs_exist_ok=True, ignore=lambda at, _: {"model", "hf"} if at == str(made) else set()
+    )
+    config = folder / "run" / "config.yaml"
+    config.write_text(config.read_text("utf-8").replace(str(made), str(folder)), "utf-8")
+
+
 def damage(path: Path, chance: random.Random) -> str:
     """Damage the bytes of a file; says what was done."""
     content, what = damaged(path.read_bytes(), chance)
@@ -272,7 +281,7 @@ def prepare(folder: Path, format: str) -> list[str]:
 def query_case(folder: Path, chance: random.Random, made: Prepared) -> Case:
     """A query's file in which people have written something."""
     format = chance.choice(["csv", "jsonl"])
-    shutil.copytree(made[format], folder, dirs_exist_ok=True, symlinks=True)
+    copy_run(made[format], folder)
     file = folder / "run" / f"query-001.{format}"
     rows = _read(file)
     true = dict(ROWS)
@@ -410,14 +419,14 @@ def _write(
 
 def run_case(folder: Path, chance: random.Random, made: Prepared) -> Case:
     """A run's folder after one round, with something missing, damaged or added."""
-    shutil.copytree(made["finished"], folder, dirs_exist_ok=True, symlinks=True)
+    copy_run(made["finished"], folder)
     run = folder / "run"
     labels, rows = labels_of(run), rows_of(run)
     files = sorted(path for path in run.rglob("*") if path.is_file())
     file = chance.choice([run / "labels.sqlite", run / "config.yaml", *files])
     fails: bool | None = None
     store_is_whole = True
-    named = ["run", file.name]
+    named = ["/run", "run/", file.name]
     match what := pick(chance, "gone bytes bytes version folder junk table cell config link busy same data model"):
         case "gone":
             file.unlink()
@@ -469,7 +478,7 @@ def run_case(folder: Path, chance: random.Random, made: Prepared) -> Case:
             (run / "run.lock").write_text("x")
         case "data":
             (folder / "data.csv").write_text(chance.choice(["", "text,label\nother,positive\n", "x"]))
-            what = "the data is another"
+            what, named = "the data is another", [*named, "data.csv"]
         case "model":
             shutil.rmtree(run / "rounds", ignore_errors=True)
             what = "models are gone"

@@ -43,7 +43,9 @@ def _dump(
     rows: list[list[str]], delimiter: str = ",", end: str = "\r\n", all_quoted: bool = False, encoding: str = "utf-8"
 ) -> bytes:
     out = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL
+    # Python leaves a lone carriage return without quotes, and whoever reads it takes it for the end of a row.
+    lone = any("\r" in cell for row in rows for cell in row)
+    quoting = csv.QUOTE_ALL if all_quoted or lone else csv.QUOTE_MINIMAL
     csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows(rows)
     return out.getvalue().encode(encoding)
 

@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ import yaml
 
 from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
 from hfal.config.parser import options_of
-from support.input_damage import ROWS, Prepared, write_csv
+from hfal.utils.output import shown_line
+from support.input_damage import ROWS, Prepared, copy_run, write_csv
 from support.input_grammar import REVEALED, Case, expect, odd_number, odd_value, odd_word, part_of, pick
 from support.models import NAMES
 
@@ -206,7 +206,7 @@ def _dump(given: dict[str, Any]) -> bytes:
 
 def command_case(folder: Path, chance: random.Random, made: Prepared) -> Case:
     """The other commands, with odd words behind them, on a run of one round."""
-    shutil.copytree(made["finished"], folder, dirs_exist_ok=True, symlinks=True)
+    copy_run(made["finished"], folder)
     word = odd_word(chance)
     fails: bool | None = None
     options = ["--unlabeled", "--answers", "--no_provenance", "--annotator_names", "--no_comments", "--dry-run"]
@@ -237,6 +237,12 @@ def command_case(folder: Path, chance: random.Random, made: Prepared) -> Case:
         case _:
             to = chance.choice(["out.csv", "out.jsonl", "out.parquet", "out"])
             words, fails = ["export", "run", "--to", to, *(["--answers"] if to == "out" else [])], False
-    named = [word, repr(word)[1:-1], *words[1:], "RUN_DIR", "run_dir", "SOURCE", "run directory"]
+    said = [
+        word.removeprefix("hub:"),
+        shown_line(word),
+        " ".join(word.split()),
+        "--to" if "--to" not in words else word,
+    ]
+    named = [word, repr(word)[1:-1], *said, *words[1:], "RUN_DIR", "run_dir", "SOURCE", "run directory", str(folder)]
     check = part_of(folder / "run", ROWS)
     return Case(f"hfal {' '.join(words)!r}", [words], [n for n in named if n], fails, check, check)
