@@ -33,7 +33,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
     datasets.disable_progress_bars()
     source, run_dir = arguments.source, arguments.to
-    texts, answers = import_run(hub_name(source) or source, run_dir, arguments.revision)
+    hub_name(source)  # which refuses what cannot be one
+    texts, answers = import_run(source, run_dir, arguments.revision)
     say(
         f"{run_dir}: {counted(texts, 'text')}, {counted(answers, 'answer')}. Go on with: hfal run "
         f"{shlex.quote(run_dir)}, with --model, --strategy, --query_size and what else the first run was given"

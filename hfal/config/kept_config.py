@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,7 +214,9 @@ def keep_options_of_older_run(run_dir: str | os.PathLike[str]) -> None:
 
 def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may be kept: paths in full, no token, and not the run directory, where it is kept."""
-    kept = {name: value for name, value in given.items() if not name.endswith("token") and name != "output_dir"}
+    kept = {
+        name: _plain(value) for name, value in given.items() if not name.endswith("token") and name != "output_dir"
+    }
     for name, reference in references_in(kept).items():
         kept[name] = absolute_reference(reference)
     if kept.get("embeddings_dir"):
@@ -222,6 +225,13 @@ def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
     if export and not export.startswith("hub:"):
         kept["export"] = os.path.join(os.path.abspath(export), "") if export.endswith("/") else os.path.abspath(export)
     return kept
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as it is written in YAML: of members of an enumeration, such as those of `--debug`, the words."""
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value.value if isinstance(value, Enum) else value
 
 
 def write_options(path: Path, given: Mapping[str, Any], comment: str = _KEPT) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 
+from hfal.annotators.registry import SIMULATION
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.references import check_columns, has_no_splits, load_split
 from hfal.data.shown_columns import check_shown_columns
@@ -95,6 +96,8 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
     source = _without_blank(al, kind, source)
     read = kind.read(source)
     _check_ids(al, source)
+    if al.annotator == SIMULATION and al.label is not None:
+        _check_simulation(al, read.data)
     if kind.needs_names:
         check_label_names(read.names, argument="--labels" if al.labels else f"--label: column {al.label!r}")
     evaluation = None
@@ -154,6 +157,18 @@ def _check_options_of_kind(al: ActiveLearningArguments, kind: Kind, run_dir: str
         if name in al.given and name not in kind.options:
             answers = " and ".join(one.answers for one in kinds if name in one.options)
             raise ArgumentError(f"--{name} is for {answers}, but {al.data} is for {kind.task}: leave it out")
+
+
+def _check_simulation(al: ActiveLearningArguments, rows: datasets.Dataset) -> None:
+    """Refuse to simulate with rows that have no label: the others would be trained on without being asked for."""
+    without = np.flatnonzero(rows.with_format("arrow")[:][al.label].is_null().to_numpy())
+    if len(without):
+        numbers = ", ".join(str(row + 2) for row in without[:5])
+        raise ArgumentError(
+            f"--annotator is simulated, but {len(without)} of {len(rows)} rows have no label in column {al.label!r}: "
+            f"rows {numbers}{', ...' if len(without) > 5 else ''} (row 1 names the columns). Label or drop them, or "
+            "leave --annotator out to label them yourself"
+        )
 
 
 # -- reading -------------------------------------------------------------------------------------------------------

@@ -44,6 +44,11 @@ class RoundTrainingArguments(TrainingOptions, TrainingArguments):
     def __post_init__(self) -> None:
         """Check the options, and derive others from them, as `TrainingArguments` does."""
         check_argument_values(self)
+        if self.resume_from_checkpoint is not None:
+            raise ArgumentError(
+                f"resume_from_checkpoint={self.resume_from_checkpoint!r}: a run goes on by itself from the last "
+                "checkpoint of its round: leave it out, and start the run again"
+            )
         for name in self._VALID_DICT_FIELDS:
             _check_json(name, getattr(self, name))
         with refusing(self, "an option has a value that it cannot have"):

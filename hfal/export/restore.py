@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hfal.data.identity import Examples
-from hfal.data.references import hub_name_problem
+from hfal.data.references import hub_name_problem, is_local
 from hfal.errors import ArgumentError, HubError, RunDirectoryError
 from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_path
 from hfal.export.history import History, history_without_models, read_history
@@ -104,7 +104,11 @@ def _folder(source: str | os.PathLike[str], revision: str | None, token: str | N
     if folder.is_dir():
         return folder
     if folder.exists():
-        raise ArgumentError(f"source={shown(name)} is no folder, expected the one that this has made: {_HOW}")
+        raise ArgumentError(
+            f"source={shown(name)} is a file, expected the folder of an export, or hub:OWNER/NAME: make it with {_HOW}"
+        )
+    if not name.startswith("hub:") and is_local(name):
+        raise ArgumentError(f"source={shown(name)}: there is no {folder.absolute()}")
     name = name.removeprefix("hub:")
     if hub_name_problem(name):
         raise ArgumentError(f"source={shown(os.fspath(source))} is no folder, and no name of a data set on the Hub")

@@ -19,6 +19,10 @@ def _at_least(least: float) -> tuple[_Check, str]:
     return lambda value: least <= value < math.inf, f"a finite number of at least {least:g}"
 
 
+def _above(bound: float) -> tuple[_Check, str]:
+    return lambda value: bound < value < math.inf, f"a finite number above {bound:g}"
+
+
 def _between(least: float, most: float) -> tuple[_Check, str]:
     return lambda value: least <= value <= most, f"a number between {least:g} and {most:g}"
 
@@ -31,7 +35,7 @@ def _whole(least: int, most: int | None = None) -> tuple[_Check, str]:
 
 
 _VALUES: dict[str, tuple[_Check, str]] = {
-    "learning_rate": _at_least(0),
+    "learning_rate": _above(0),  # at 0 nothing is trained
     "num_train_epochs": _at_least(0),
     "max_steps": (lambda value: value != 0, "at least 1, or -1 for num_train_epochs"),
     "per_device_train_batch_size": _whole(1),

@@ -144,6 +144,10 @@ def check_trainer(
         if kind not in (None, "numpy", "torch"):
             what = "a transform" if kind == "custom" else f"the format {kind!r}"
             hint = f"the pool's dataset has {what}: pass Pool(dataset.with_format(None), ...)"
+        elif not args.remove_unused_columns:
+            hint = (
+                "remove_unused_columns=False gives it all of them: leave that out, or pass a data_collator that picks"
+            )
         raise ArgumentError(
             f"the Trainer's data collator cannot collate unlabeled examples with the columns {', '.join(columns)} "
             f"({type(error).__name__}: {error}): {hint}"

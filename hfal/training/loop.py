@@ -35,7 +35,10 @@ from hfal.training.preflight import preflight
 from hfal.training.repetitions import without_repetitions
 from hfal.training.round_planner import RoundPlanner, Step, forget_training
 from hfal.training.trainer_state import (
+    all_evaluated,
+    begin_tracked_run,
     class_weights,
+    forget_evaluation_loaders,
     one_run_for_trackers,
     put_back,
     rearm_sigterm,
@@ -50,7 +53,10 @@ from hfal.utils.spelling import counted
 logger = get_logger(__name__)
 
 # Not all that ends in `_time` or `_step`: labels may be called so, and have an F1 of their own.
-_TIMINGS = re.compile(r"epoch|step|(.*_)?(runtime|(samples|steps)_per_second|\w+_(preparation|compilation)_time)")
+_TIMINGS = re.compile(
+    r"epoch|step|num_input_tokens_seen|(.*_)?(runtime|(samples|steps)_per_second|\w+_(preparation|compilation)_time|"
+    r"mem_(cpu|gpu)_(alloc|peaked)_delta)|before_init_mem_(cpu|gpu)"
+)
 
 
 @dataclass(frozen=True)
@@ -284,6 +290,7 @@ class Loop:
         if self.acquisition.options.holdout:
             held_out = self._pool.holdout_until(record.answers_seen)
             trainer.eval_dataset = held_out if len(held_out) else None  # all of them may have been skipped
+        forget_evaluation_loaders(trainer)
         # A scheduler of the round before would have a learning rate of 0, an optimizer its moments.
         trainer.optimizer = trainer.lr_scheduler = None
         trainer.callback_handler.optimizer = trainer.callback_handler.lr_scheduler = None
@@ -310,6 +317,7 @@ class Loop:
         if checkpoint is not None:
             restore_callbacks(trainer, checkpoint)
         rearm_sigterm(trainer)
+        begin_tracked_run(trainer)
 
     def _with_pseudo_labels(self, record: RoundRecord) -> datasets.Dataset:
         """Return what a round trains on: labels, and confident predictions of the model of the round before."""
@@ -366,7 +374,8 @@ class Loop:
         trainer = self.trainer
         if trainer.eval_dataset is None:
             return {}
-        metrics = without_timings(trainer.evaluate())
+        with all_evaluated(trainer):
+            metrics = without_timings(trainer.evaluate())
         state = trainer.state
         step, epoch = state.global_step, state.epoch
         state.global_step, state.epoch = record.labels, None
@@ -408,7 +417,7 @@ def owned(pool: Pool) -> Iterator[None]:
 
 
 def without_timings(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers among a Trainer's metrics that say something about the model."""
+    """Return the numbers among a Trainer's metrics that say something about the model: neither time nor memory."""
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
     return {name: value for name, value in numbers.items() if not _TIMINGS.fullmatch(name)}
 

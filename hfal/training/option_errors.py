@@ -28,6 +28,10 @@ def refusing(args: Any, instead: str, names: Iterable[str] | None = None) -> Ite
     """
     try:
         yield
+    except ConnectionError as error:  # of the Hub's client, which asks for the repository to push to
+        if not getattr(args, "push_to_hub", False):
+            raise
+        raise ArgumentError(f"push_to_hub=True: {kind_and_message(error)}") from error
     except (HfalError, OSError):
         raise
     except Exception as error:

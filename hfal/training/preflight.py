@@ -32,7 +32,7 @@ from hfal.training.argument_values import check_argument_values, check_combinati
 from hfal.training.epochs import epochs_of
 from hfal.training.option_errors import called, kind_and_message, plain, refusing
 from hfal.training.options import LoopOptions
-from hfal.training.trainer_state import class_weights
+from hfal.training.trainer_state import check_trackers, class_weights
 from hfal.training.trial_evaluation import Samples, try_evaluation
 from hfal.training.trial_optimizer import try_optimizer
 from hfal.training.untouched import trial_attributes, untouched
@@ -64,6 +64,7 @@ def preflight(trainer: Trainer, acquisition: Acquisition, options: LoopOptions) 
     check_argument_values(args)
     check_combinations(args, options.min_steps)
     _check_early_stopping(trainer)
+    check_trackers(trainer)
     if args.use_liger_kernel and not is_liger_kernel_available():
         raise ArgumentError("use_liger_kernel=True needs a library that is not installed: pip install liger-kernel")
     if trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled:
@@ -127,9 +128,21 @@ def _try_training(trainer: Trainer, pool: Pool, rows: int, options: LoopOptions)
             with trainer.accelerator.autocast():
                 loss = trainer.training_step(trainer.model, samples[0], None if args.n_gpu > 1 else items)
             if not bool(torch.isfinite(loss).all()):
+                _check_weights(trainer.model)
                 logger.warning(
                     "the loss of %s is %s before any training", counted(rows, "example"), loss.mean().item()
                 )
+
+
+def _check_weights(model: torch.nn.Module) -> None:
+    """Refuse a model that is broken before it is trained."""
+    for name, weight in model.named_parameters():
+        broken = int((~torch.isfinite(weight)).sum())
+        if broken:
+            raise ArgumentError(
+                f"model={type(model).__name__}: {broken} of the {weight.numel()} numbers in its weights {name} are "
+                "not finite, so that it says nothing of any text: take an earlier checkpoint, or copy the model again"
+            )
 
 
 def _made_up(pool: Pool, count: int) -> datasets.Dataset:

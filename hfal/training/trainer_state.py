@@ -4,19 +4,23 @@ import contextlib
 import os
 import secrets
 import signal
+import sys
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from transformers import Trainer
-from transformers.integrations import TensorBoardCallback
+from transformers.integrations import MLflowCallback, TensorBoardCallback, WandbCallback
 from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 
+from hfal.errors import ArgumentError
 from hfal.store.run_directory import tensorboard_folder
 from hfal.store.store import Store
 from hfal.training.checks import is_holdout
 from hfal.training.class_weights import WeightedLoss, balanced_weights, labels_of
 from hfal.training.untouched import same_randomness
-from hfal.utils.distributed import on_main
+from hfal.utils.distributed import is_main, on_main
+from hfal.utils.spelling import message_of
 
 
 @contextlib.contextmanager
@@ -34,7 +38,36 @@ def put_back(trainer: Trainer) -> Iterator[None]:
             setattr(trainer, name, value)
         for name, value in arguments.items():
             setattr(trainer.args, name, value)
+        forget_evaluation_loaders(trainer)
         trainer.optimizer = trainer.lr_scheduler = None  # of the last round: nobody passed one
+
+
+def forget_evaluation_loaders(trainer: Trainer) -> None:
+    """Have the next evaluation read its data anew.
+
+    With `dataloader_persistent_workers` the Trainer keeps what loads an evaluation set, and would go on evaluating the
+    holdout of an earlier round.
+    """
+    vars(trainer).pop("_eval_dataloaders", None)
+
+
+@contextlib.contextmanager
+def all_evaluated(trainer: Trainer) -> Iterator[None]:
+    """Evaluate all examples, also with `dataloader_drop_last`, which is meant for training.
+
+    The Trainer leaves the rest of an evaluation set out too: all of it, where it is smaller than a batch.
+    """
+    drops = trainer.args.dataloader_drop_last
+    if not drops:
+        yield
+        return
+    forget_evaluation_loaders(trainer)
+    trainer.args.dataloader_drop_last = False
+    try:
+        yield
+    finally:
+        trainer.args.dataloader_drop_last = drops
+        forget_evaluation_loaders(trainer)
 
 
 @contextlib.contextmanager
@@ -76,10 +109,13 @@ def class_weights(trainer: Trainer, setting: str | None, classes: int) -> Iterat
 def one_run_for_trackers(trainer: Trainer, store: Store) -> Iterator[None]:
     """Have trackers show all rounds, those of earlier sessions too, as one run.
 
-    Left to themselves, Trackio makes a run of every `train()`, and TensorBoard one of the folder of the round that the
-    script was started in. A name or a folder that the user chose stays.
+    Left to themselves, Trackio makes a run of every `train()`, MLflow one of that and one of what is logged behind it,
+    and TensorBoard one of the folder of the round that the script was started in. A name or a folder that the user
+    chose stays, and so does a run of MLflow that is open.
     """
     args = trainer.args
+    mlflow = _mlflow(trainer)
+    ours = mlflow is not None and mlflow.active_run() is None
     named = args.run_name is not None
     callbacks = trainer.callback_handler.callbacks
     boards = [c for c in callbacks if isinstance(c, TensorBoardCallback) and c.logging_dir is None]
@@ -94,6 +130,49 @@ def one_run_for_trackers(trainer: Trainer, store: Store) -> Iterator[None]:
             args.run_name = None
         for board in boards:
             board.logging_dir = None
+        if ours and mlflow.active_run() is not None:
+            mlflow.end_run("FINISHED" if sys.exception() is None else "FAILED")
+
+
+def begin_tracked_run(trainer: Trainer) -> None:
+    """Begin the run of MLflow that all rounds of this session go to, if none is open."""
+    mlflow = _mlflow(trainer)
+    if mlflow is not None and mlflow.active_run() is None:
+        mlflow.start_run(run_name=trainer.args.run_name)
+
+
+def check_trackers(trainer: Trainer) -> None:
+    """Find out whether trackers can begin, before anybody is asked.
+
+    Raises:
+        ArgumentError: W&B has no key for its server, or MLflow cannot open what it is to write to.
+    """
+    mlflow = _mlflow(trainer)
+    if mlflow is not None:
+        try:
+            mlflow.MlflowClient()
+        except Exception as error:
+            raise ArgumentError(
+                f"report_to={trainer.args.report_to!r}: MLflow cannot open {mlflow.get_tracking_uri()} "
+                f"({message_of(error)}): name another place in MLFLOW_TRACKING_URI, or leave mlflow out of report_to"
+            ) from error
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, WandbCallback) and not callback._initialized and is_main():
+            wandb = callback._wandb
+            settings = wandb.setup().settings
+            if not (settings._offline or settings._noop or wandb.api.api_key or sys.stdin.isatty()):
+                raise ArgumentError(
+                    f"report_to={trainer.args.report_to!r}: W&B has no API key: log in with `wandb login`, or set "
+                    "WANDB_MODE=offline, or leave wandb out of report_to"
+                )
+
+
+def _mlflow(trainer: Trainer) -> Any:
+    """Return the module `mlflow` where the Trainer reports to it, on the main process."""
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, MLflowCallback) and is_main():
+            return callback._ml_flow
+    return None
 
 
 def _run_name(store: Store) -> str:

@@ -1,13 +1,14 @@
 """Evaluate a few examples as a Trainer does, without its log and its callbacks."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from transformers import EvalPrediction, Trainer
 from transformers.trainer_pt_utils import EvalLoopContainer, find_batch_size
 from transformers.trainer_utils import denumpify_detensorize
 
+from hfal.errors import ArgumentError
 from hfal.stopping.criteria import metric_value
 from hfal.training.option_errors import called, refusing
 from hfal.training.options import LoopOptions
@@ -68,6 +69,16 @@ def _evaluate_and_check(trainer: Trainer, samples: Mapping[str, Any], options: L
         metric_value(numbers, name, options.naming(name))
 
 
+def _check_label_names(trainer: Trainer, batches: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse `label_names` that batches do not have: the Trainer would find no labels, and not say so."""
+    names, there = trainer.args.label_names or [], list(batches[0]) if batches else []
+    if "labels" in there and not set(names) <= {*there}:
+        raise ArgumentError(
+            f"label_names={names!r}, but a batch has {', '.join(there)}, so that nothing would be evaluated: set it "
+            "to ['labels'], or leave it out"
+        )
+
+
 def _evaluate(trainer: Trainer, dataset: Any, prefix: str) -> dict[str, Any]:
     """Return the metrics of examples, as `Trainer.evaluation_loop` makes them."""
     args, compute_metrics = trainer.args, trainer.compute_metrics
@@ -80,6 +91,7 @@ def _evaluate(trainer: Trainer, dataset: Any, prefix: str) -> dict[str, Any]:
     trainer.model.eval()
     with refusing(args, "the evaluation set (eval_dataset) cannot be evaluated"):
         batches = list(trainer.get_eval_dataloader(dataset))
+    _check_label_names(trainer, batches)
     for number, batch in enumerate(batches, start=1):
         with refusing(args, "the evaluation set (eval_dataset) cannot be evaluated"):
             inputs = None

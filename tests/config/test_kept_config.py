@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 from transformers import TrainingArguments
+from transformers.debug_utils import DebugOption
+from transformers.trainer_utils import IntervalStrategy
 
 from hfal import ActiveLearningCallback, Pool
 from hfal.config.arguments import GROUPS, ActiveLearningArguments, TrainingOptions
-from hfal.config.kept_config import help_text, keep_options, parse_arguments
+from hfal.config.kept_config import help_text, keep_options, parse_arguments, portable_options, write_options
 from hfal.errors import RunDirectoryBusyError
 from hfal.store.run_info import PublishedOptions
 from support.options import BOTH
@@ -208,3 +210,10 @@ def test_options_of_a_seed_set_that_is_made_stay_as_they_are_kept_and_published(
     ]
     assert pool.store.published_options.shown["seed_size"] == 6
     assert parse_arguments(BOTH, [str(pool.run_dir)])[0].seed_size == 6
+
+
+def test_members_of_enumerations_are_kept_as_words(tmp_path: Path) -> None:
+    given = {"debug": [DebugOption.UNDERFLOW_OVERFLOW], "eval_strategy": IntervalStrategy.EPOCH, "rounds": 3}
+    write_options(tmp_path / "config.yaml", portable_options(given))
+    kept = yaml.safe_load((tmp_path / "config.yaml").read_text("utf-8"))
+    assert kept == {"debug": ["underflow_overflow"], "eval_strategy": "epoch", "rounds": 3}

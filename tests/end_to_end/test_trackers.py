@@ -7,6 +7,8 @@ import tempfile
 os.environ["TRACKIO_DIR"] = tempfile.mkdtemp(prefix="trackio-")  # which Trackio reads when it is imported
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,9 @@ from transformers import TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
+from hfal.errors import ArgumentError
 from hfal.tasks.metrics import classification_metrics
+from support.command import FAST, environment
 
 
 BOTH = {"report_to": ["tensorboard", "trackio"], "logging_steps": 1}
@@ -180,3 +184,60 @@ def test_without_an_evaluation_set_there_is_nothing_to_report_of_a_round(make_ac
     assert folder == active.pool.run_dir / "tensorboard"
     assert "train/loss" in points
     assert not [tag for tag in points if "round" in tag]
+
+
+def test_mlflow_has_one_run_for_each_start(make_active, make_tracked, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "mlruns"))
+    for rounds in (2, 3):
+        active = make_active()
+        active.run(make_tracked([active], report_to=["mlflow"]), rounds=rounds)
+        assert mlflow.active_run() is None
+    client = mlflow.MlflowClient(str(tmp_path / "mlruns"))
+    runs = client.search_runs(["0"], order_by=["attributes.start_time ASC"])
+    assert len({run.info.run_name for run in runs}) == 1
+    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
+    points = [client.get_metric_history(run.info.run_id, "eval_round_accuracy") for run in runs]
+    assert [[point.step for point in ones] for ones in points] == [[10, 20], [30]]
+    mine = {record.labels: record.metrics["eval_accuracy"] for record in active.pool.store.rounds()}
+    assert {point.step: point.value for ones in points for point in ones} == pytest.approx(mine)
+    with mlflow.start_run(run_name="mine") as mine:
+        active = make_active("other")
+        active.run(make_tracked([active], report_to=["mlflow"]), rounds=1)
+        assert mlflow.active_run().info.run_id == mine.info.run_id
+
+
+def test_what_trackers_lack_is_found_before_anybody_is_asked(make_active, make_tracked, tmp_path, monkeypatch):
+    pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "gopher://nowhere")
+    active = make_active()
+    with pytest.raises(ArgumentError, match=r"report_to=\['mlflow'\]: MLflow cannot open gopher://nowhere"):
+        active.run(make_tracked([active], report_to=["mlflow"]), rounds=1)
+    assert not active.pool.store.queries()
+
+
+def test_wandb_without_a_key_is_found_before_anybody_is_asked_and_offline_works(tmp_path):
+    pytest.importorskip("wandb")
+    script = (
+        "import sys; from hfal.cli.main import main; from support.fault_scenarios import write_data; "
+        "from pathlib import Path; Path('model').exists() or write_data(Path('.')); sys.exit(main(sys.argv[1:]))"
+    )
+    options = ["--data", "labeled.csv", "--text", "text", "--label", "label", "--eval_size", "10", "--query_size", "5"]
+    options += ["--rounds", "2", "--report_to", "wandb", "--output_dir", "run", *FAST]
+    given = {**environment(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
+    given = {name: value for name, value in given.items() if not name.startswith("WANDB_")}
+
+    def run(**variables):
+        command = [sys.executable, "-c", script, "run", *options]
+        return subprocess.run(
+            command, cwd=tmp_path, env={**given, **variables}, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+
+    refused = run()
+    assert refused.returncode == 1
+    assert "report_to=['wandb']: W&B has no API key: log in with `wandb login`" in refused.stderr.splitlines()[-1]
+    assert not (tmp_path / "run" / "rounds").exists()
+    assert run(WANDB_MODE="offline").returncode == 0
+    assert len(list(tmp_path.glob("wandb/offline-run-*/*.wandb"))) == 1

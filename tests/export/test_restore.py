@@ -23,7 +23,7 @@ from hfal.cli.import_run import import_run
 from hfal.config.kept_config import read_ahead
 from hfal.config.load_data import load_data
 from hfal.data.references import load_split
-from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.errors import ArgumentError, HubUnreachableError, RunDirectoryError
 from hfal.export.labels import export_labels
 from hfal.export.restore import load_export
 from hfal.store.records import Query, RoundRecord
@@ -260,9 +260,26 @@ def test_the_script_of_the_docs_goes_on(tmp_path: Path, exported: Path, monkeypa
     assert len(store.queries()[-1].examples) == 50
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "export/train.parquet", "./export", "~/export", "of/my/export"])
+def test_a_path_where_nothing_is_is_not_asked_of_the_hub(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArgumentError) as error:
+        import_run(name, tmp_path / "run")
+    assert str(error.value).startswith(f"source={name!r}: there is no /")
+    assert "HF_HUB_OFFLINE" not in str(error.value)
+
+
+def test_a_file_is_not_taken_for_a_name_on_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("text,label\ngood,positive\n")
+    with pytest.raises(ArgumentError, match="is a file, expected the folder of an export") as error:
+        import_run(tmp_path / "labels.csv", tmp_path / "run")
+    assert "HF_HUB_OFFLINE" not in str(error.value)
+    with pytest.raises(HubUnreachableError, match=r"hub:me/labels.csv' is no folder"):
+        import_run("hub:me/labels.csv", tmp_path / "run")
+
+
 def test_what_cannot_be_gone_on_from(tmp_path: Path, exported: Path) -> None:
     run = tmp_path / "new" / "later"
-    with pytest.raises(ArgumentError, match="is no folder"):
+    with pytest.raises(ArgumentError, match="there is no "):
         Pool.from_export(tmp_path / "nothing", run)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ArgumentError, match=r"has no hfal\.json"):

@@ -44,17 +44,21 @@ def in_a_process(folder: Path, *arguments: str, **options: Any) -> subprocess.Co
     )
 
 
-def in_a_fork(folder: Path, *arguments: str) -> Result:
-    """What the command says and ends with in a process that has torch and all else loaded when it starts."""
+def in_a_fork(folder: Path, *arguments: str, patience: float = 300) -> Result:
+    """What the command says and ends with in a process that has torch and all else loaded when it starts.
+
+    One that has not ended after so many seconds is killed, and its code is that of SIGKILL.
+    """
     with open(os.devnull, "rb") as nothing, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         files = (nothing.fileno(), out.fileno(), err.fileno())
         process = forks.fork(forks.hfal, *arguments, cwd=folder, environment=environment(folder), files=files)
-        process.join(300)
+        process.join(patience)
         forks.send_signal(process, signal.SIGKILL)
         process.join()
         out.seek(0)
         err.seek(0)
-        return Result(process.exitcode, out.read().decode(), err.read().decode())
+        said = (file.read().decode(errors="replace") for file in (out, err))
+        return Result(process.exitcode, *said)
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -262,6 +262,7 @@ def test_after_a_finished_run_the_trainer_has_the_last_model_also_after_a_restar
 
 def test_metrics_that_are_called_like_timings_are_kept():
     metrics = {"eval_f1_time": 0.5, "eval_f1_next_step": 0.25, "eval_runtime": 3.0, "eval_steps_per_second": 2.0}
+    metrics |= {"eval_mem_cpu_alloc_delta": 1.0, "eval_b_mem_gpu_peaked_delta": 1.0, "before_init_mem_cpu": 1.0}
     metrics |= {
         "eval_test_samples_per_second": 1.0,
         "eval_model_preparation_time": 0.1,

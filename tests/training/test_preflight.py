@@ -104,7 +104,7 @@ def frozen_model() -> BertForSequenceClassification:
 
 
 VALUES = [
-    ("learning_rate", [-1.0, nan, inf]),
+    ("learning_rate", [-1.0, 0, 0.0, nan, inf]),
     ("num_train_epochs", [nan, inf, 0, -1]),
     ("max_steps", [0]),
     ("per_device_train_batch_size", [0, -2]),
@@ -306,7 +306,7 @@ def with_lora() -> Any:
         {"lr_scheduler_type": "constant"},
         {"lr_scheduler_type": "reduce_lr_on_plateau", **EVALUATED},
         {"lr_scheduler_type": "greedy", **EVALUATED},
-        {"learning_rate": 0.0},
+        {"learning_rate": 1e-12},
         {"num_train_epochs": 0, "active": {"min_steps": 5}},
         {"num_train_epochs": 0.5},
         {"max_steps": 3, "num_train_epochs": 0},
@@ -400,6 +400,12 @@ def test_all_tasks_and_a_frozen_encoder(check: Callable, tmp_path: Path, make_tr
     }.items():
         with pytest.raises(ArgumentError, match=rf"{name}=.*{words}"):
             check(of=frozen, model=model, data_collator=stack_rows, **{name: 5.0 if name.startswith("n") else True})
+
+
+def test_label_names_that_no_batch_has(check: Callable, eval_reviews: Dataset) -> None:
+    with pytest.raises(ArgumentError, match=r"label_names=\['label'\], but a batch has .*: set it to \['labels'\]"):
+        check(label_names=["label"], eval_dataset=eval_reviews)
+    check(label_names=["labels"], eval_dataset=eval_reviews)
 
 
 # -- no trace ---------------------------------------------------------------------------------------------------------

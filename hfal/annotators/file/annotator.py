@@ -103,6 +103,8 @@ class FileAnnotator:
                 part.write_bytes(content)
             if log is not None:
                 log.note(path, self.name, [])
+        elif query.questions and not _decode(path).strip():
+            raise AnnotationError(f"{path} is empty, but has open questions: remove it, and it is written again")
         found: dict[Path, list[Answer]] = {}
         errors: list[str] = []
         for file in self.files(query.run_dir):
