@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from transformers import Trainer
+from transformers.utils.logging import get_logger
 
 from hfal.acquisition.forward import without_adapters
 
@@ -27,7 +28,7 @@ def without_repetitions(trainer: Trainer) -> Iterator[None]:
         trainer: The Trainer.
     """
     report = _Reports(trainer)
-    loader = logging.getLogger("transformers.modeling_utils")
+    loader = get_logger("transformers.modeling_utils")
     show = warnings.showwarning
     shown: set[tuple[Any, ...]] = set()
 
