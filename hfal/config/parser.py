@@ -256,60 +256,6 @@ def _name_of_data(reference: str, config_name: str | None) -> str:
     return f"{name}-{config_name}" if config_name else name
 
 
-def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool = True) -> dict[str, Any]:
-    """Read the options that a YAML file sets.
-
-    Args:
-        path: The file.
-        options: What `options_of` returned.
-        strict: Whether a key that is no option is an error; else it is left out.
-
-    Raises:
-        ArgumentError: It is no mapping of options to values that they can have.
-    """
-    values = load_yaml(path)
-    if not isinstance(values, dict):
-        kind = "is empty" if values is None else f"is {'a list' if isinstance(values, list) else 'one value'}"
-        raise ArgumentError(f"{path} {kind}, expected options and their values, such as data: reviews.csv")
-    unknown = [key for key in values if key not in options]
-    if unknown and strict:
-        raise ArgumentError(unknown_names(f"{path} has the unknown key", [*map(str, unknown)], options, _MISNOMERS))
-    return {key: _checked(path, key, values[key], options[key]) for key in values if key not in unknown}
-
-
-def load_yaml(path: Path) -> Any:
-    """Return what a YAML file says, with dates, and numbers where words belong, as they are written there.
-
-    Raises:
-        ArgumentError: It is no YAML, has a key twice, or is far too big to be options.
-    """
-    size = path.stat().st_size
-    if size > _MOST_BYTES:
-        raise ArgumentError(f"{path} has {size:,} bytes, expected options, which take less than {_MOST_BYTES:,}")
-    try:
-        return yaml.load(read_text(path), _Loader)
-    except ArgumentError:
-        raise
-    except yaml.MarkedYAMLError as error:  # its text repeats the line, in which there may be a token
-        line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
-        told = str(error.problem or error.context)
-        hint = " (indent with spaces, and put one behind the colon)" if "'\\t'" in told else ""
-        raise ArgumentError(f"{path} is no valid YAML{line}: {told[:300]}{hint}") from None
-    except RecursionError:
-        raise ArgumentError(f"{path} has hundreds of brackets in each other, expected options and values") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ArgumentError(f"{path} is no valid YAML: {message_of(error)[:300]}") from None
-
-
-class _Number(float):
-    """A number that knows how it was written: a label `1.10` is another one than `1.1`."""
-
-    written: str
-
-    def __str__(self) -> str:
-        return self.written
-
-
 class _Loader(yaml.SafeLoader):
     """Reads YAML as `yaml.safe_load` does, which takes the last of two keys of the same name without a word."""
 
@@ -331,6 +277,26 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
         return int(text)
 
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_plain_int)
+_Loader.yaml_implicit_resolvers = {  # a date is a name here: of a folder, or a label
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+class _Number(float):
+    """A number that knows how it was written: a label `1.10` is another one than `1.1`."""
+
+    written: str
+
+    def __str__(self) -> str:
+        return self.written
+
+
+class _WrittenLoader(_Loader):
+    """Reads numbers so that they may stand where words belong, as in a list of labels."""
+
     def construct_number(self, node: yaml.ScalarNode) -> _Number:
         """Return a number with how it was written."""
         number = _Number(self.construct_yaml_float(node))
@@ -338,12 +304,56 @@ class _Loader(yaml.SafeLoader):
         return number
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_plain_int)
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
-_Loader.yaml_implicit_resolvers = {  # a date is a name here: of a folder, or a label
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+_WrittenLoader.add_constructor("tag:yaml.org,2002:float", _WrittenLoader.construct_number)
+
+
+def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool = True) -> dict[str, Any]:
+    """Read the options that a YAML file sets.
+
+    Args:
+        path: The file.
+        options: What `options_of` returned.
+        strict: Whether a key that is no option is an error; else it is left out.
+
+    Raises:
+        ArgumentError: It is no mapping of options to values that they can have.
+    """
+    values = load_yaml(path, _WrittenLoader)
+    if not isinstance(values, dict):
+        kind = "is empty" if values is None else f"is {'a list' if isinstance(values, list) else 'one value'}"
+        raise ArgumentError(f"{path} {kind}, expected options and their values, such as data: reviews.csv")
+    unknown = [key for key in values if key not in options]
+    if unknown and strict:
+        raise ArgumentError(unknown_names(f"{path} has the unknown key", [*map(str, unknown)], options, _MISNOMERS))
+    return {key: _checked(path, key, values[key], options[key]) for key in values if key not in unknown}
+
+
+def load_yaml(path: Path, loader: type[yaml.SafeLoader] = _Loader) -> Any:
+    """Return what a YAML file says; dates are the words that are written there.
+
+    Args:
+        path: The file.
+        loader: What makes values of it.
+
+    Raises:
+        ArgumentError: It is no YAML, has a key twice, or is far too big to be options.
+    """
+    size = path.stat().st_size
+    if size > _MOST_BYTES:
+        raise ArgumentError(f"{path} has {size:,} bytes, expected options, which take less than {_MOST_BYTES:,}")
+    try:
+        return yaml.load(read_text(path), loader)
+    except ArgumentError:
+        raise
+    except yaml.MarkedYAMLError as error:  # its text repeats the line, in which there may be a token
+        line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+        told = str(error.problem or error.context)
+        hint = " (indent with spaces, and put one behind the colon)" if "'\\t'" in told else ""
+        raise ArgumentError(f"{path} is no valid YAML{line}: {told[:300]}{hint}") from None
+    except RecursionError:
+        raise ArgumentError(f"{path} has hundreds of brackets in each other, expected options and values") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ArgumentError(f"{path} is no valid YAML: {message_of(error)[:300]}") from None
 
 
 def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any:

@@ -193,7 +193,7 @@ def test_every_export_is_data_of_another_run(hfal: Callable[..., Result], folder
             "a.jsonl",
             [{"tokens": ["a"]}, {"tokens": []}],
             "--text tokens --labels PER",
-            "a.jsonl, row 2: the sentence in",
+            "a.jsonl, row 2: no words in column",
         ),
         ("a.jsonl", [{"tokens": ["a"], "t": ["O"]}], "--text tokens --label t", "has no entities: name their types"),
         (

@@ -353,5 +353,7 @@ def test_killed_in_the_middle_it_leaves_no_run_directory(tmp_path: Path, exporte
 
 def test_a_file_is_no_export(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("text\n")
-    with pytest.raises(ArgumentError, match=r"labels\.csv' is no folder, expected the one .*--unlabeled --answers"):
+    with pytest.raises(
+        ArgumentError, match=r"labels\.csv' is a file, expected the folder of an export.*--unlabeled --answers"
+    ):
         load_export(tmp_path / "labels.csv")

@@ -36,7 +36,7 @@ def test_texts_that_look_like_missing_ones_are_read_by_readmes_line_and_hinted_a
     exported = load_dataset("json", data_files="labels.jsonl", split="train")
     assert sorted(exported["text"]) == sorted(texts)
     careless = load_dataset("csv", data_files="reviews.csv", split="train")
-    with pytest.raises(ValueError, match=r"no text in rows 0, 2, 3, 4, 5 \(5 of 6\): .*keep_default_na=False"):
+    with pytest.raises(ValueError, match=r"no text in rows 0, 2, 3, 4, 5: .*keep_default_na=False"):
         Pool(careless, tmp_path / "other", "text", label_names=["no", "yes"])
 
 
