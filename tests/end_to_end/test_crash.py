@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from hfal import ActiveLearningCallback, SimulatedAnnotator
 from hfal.errors import RunDirectoryBusyError
+from hfal.store.schema import SCHEMA_VERSION
 from hfal.store.store import Store
 from support import crash_run
 from support.crash_checks import check_answers, check_same, head_of, make_places, outcome, start
@@ -33,7 +34,7 @@ STOPPING = Mode("model_init", "continue", stop="uncertainty(1.0, rounds=2) and k
 # In the order in which a run reaches them; each process but the last dies at one of them.
 ANNOTATING = [
     Kill("sql CREATE TABLE answers*"),  # the tables are half made
-    Kill("sql COMMIT of PRAGMA user_version = 5"),  # all of them, and not committed
+    Kill(f"sql COMMIT of PRAGMA user_version = {SCHEMA_VERSION}"),  # all of them, and not committed
     Kill("rename labels.sqlite.part"),  # all of them, under the name of half a file
     Kill("sql INSERT INTO queried (*) VALUES (1, 3, *"),  # the holdout's query is half written
     Kill("question holdout 0", 3),  # between two answers

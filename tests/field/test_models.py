@@ -61,7 +61,7 @@ def test_texts_longer_than_the_model_takes(tmp_path: Path, reviews: Dataset, mak
     rows[7] |= {name: rows[7][name] * 40 for name in ("input_ids", "attention_mask", "token_type_ids")}
     pool = Pool(Dataset.from_list(rows), tmp_path / "run", "text", "label", label_names=["negative", "positive"])
     active = ActiveLearningCallback(pool, strategy="margin", query_size=5, annotator=SimulatedAnnotator(pool))
-    with pytest.raises(ArgumentError, match=r"1 examples have more than the 512 tokens .*max_length=512"):
+    with pytest.raises(ArgumentError, match=r"1 example has more than the 512 tokens .*max_length=512"):
         active.run(make_trainer([active]), rounds=1)
 
 
