@@ -380,3 +380,14 @@ def test_a_separator_alone_is_no_set_of_labels(load: Any, cell: str) -> None:
         f"reviews.csv, row 3 (row 1 names the columns): column 'y': {cell.strip()!r} names no label"
     )
     assert load("text,y\na,LOC | PER\nb,none\nc,PER |\n", **options)[0]["y"][:] == [["LOC", "PER"], [], ["PER"]]
+
+
+def test_a_simulation_needs_all_labels(load: Any) -> None:
+    content = "text,label\na,yes\nb,\nc,no\nd,\n"
+    options = {"label": "label", "annotator": "simulated"}
+    said = error(load, content, **options)
+    assert said.startswith(
+        "--annotator is simulated, but 2 of 4 rows have no label in column 'label': rows 3, 5 (row 1"
+    )
+    load(content, label="label")  # some are labeled already, and the rest by people
+    load(content.replace(",\n", ",no\n"), **options)

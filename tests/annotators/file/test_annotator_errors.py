@@ -17,6 +17,7 @@ from support.query_files import (
     TagRun,
     all_tasks,
     answers,
+    ask_in_vain,
     fill,
     ids_of,
     make_pool,
@@ -145,6 +146,18 @@ def test_file_that_cannot_be_read_is_an_error_of_that_file(pool: Pool, format: s
     path.mkdir()
     with pytest.raises(AnnotationError, match=f"{path.name} is no file: move it away"):
         ask(pool.store, FileAnnotator(format))
+
+
+@all_tasks
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_not_waited_for(pool: Pool, format: str, content: bytes) -> None:
+    path = write_query(pool, ids_of(pool)[:3], format)
+    path.write_bytes(content)
+    with pytest.raises(AnnotationError, match="is empty: remove it, and what is still open in it is written again"):
+        ask(pool.store, FileAnnotator(format))
+    path.unlink()
+    ask_in_vain(pool, FileAnnotator(format))
+    assert len(read_rows(path)) == 3
 
 
 def test_messages_show_no_long_cells_and_obey_no_escape_codes(tmp_path: Path, format: str) -> None:
