@@ -148,9 +148,9 @@ def _check_simulation(al: ActiveLearningArguments, source: Source, given: np.nda
     without = np.flatnonzero(~given)
     if len(without):
         raise ArgumentError(
-            f"--annotator is simulated, but {len(without)} of {len(given)} rows have no label in column {al.label!r}, "
-            f"such as {source.place(int(without[0]))}: label or drop them, or leave --annotator out to label them "
-            "yourself"
+            f"--annotator is simulated, but {len(without)} of {len(given)} rows of {al.data} have no label in column "
+            f"{al.label!r}, such as {source.place(int(without[0]))}: label or drop them, or leave --annotator out to "
+            "label them yourself"
         )
 
 

@@ -386,6 +386,8 @@ def test_a_simulation_needs_all_labels(load: Any) -> None:
     content = "text,label\na,yes\nb,\nc,no\nd,\n"
     options = {"label": "label", "annotator": "simulated"}
     said = error(load, content, **options)
-    assert said.startswith("--annotator is simulated, but 2 of 4 rows have no label in column 'label', such as row 3 ")
+    assert said.startswith(
+        "--annotator is simulated, but 2 of 4 rows of reviews.csv have no label in column 'label', such as row 3 "
+    )
     load(content, label="label")  # some are labeled already, and the rest by people
     load(content.replace(",\n", ",no\n"), **options)
