@@ -472,6 +472,7 @@ def run_case(folder: Path, chance: random.Random, made: Prepared) -> Case:
             ).write_text("x")
         case "link":
             shutil.move(run, folder / "elsewhere")
+            named = [*named, "nowhere", "elsewhere"]
             run.symlink_to(chance.choice(["elsewhere", "nowhere", "run"]))
             fails = None
         case "busy":
