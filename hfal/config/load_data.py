@@ -97,7 +97,7 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
     read = kind.read(source)
     _check_ids(al, source)
     if al.annotator == SIMULATION and al.label is not None:
-        _check_simulation(al, read.data)
+        _check_simulation(al, source, read.given)
     if kind.needs_names:
         check_label_names(read.names, argument="--labels" if al.labels else f"--label: column {al.label!r}")
     evaluation = None
@@ -159,15 +159,14 @@ def _check_options_of_kind(al: ActiveLearningArguments, kind: Kind, run_dir: str
             raise ArgumentError(f"--{name} is for {answers}, but {al.data} is for {kind.task}: leave it out")
 
 
-def _check_simulation(al: ActiveLearningArguments, rows: datasets.Dataset) -> None:
+def _check_simulation(al: ActiveLearningArguments, source: Source, given: np.ndarray) -> None:
     """Refuse to simulate with rows that have no label: the others would be trained on without being asked for."""
-    without = np.flatnonzero(rows.with_format("arrow")[:][al.label].is_null().to_numpy())
+    without = np.flatnonzero(~given)
     if len(without):
-        numbers = ", ".join(str(row + 2) for row in without[:5])
         raise ArgumentError(
-            f"--annotator is simulated, but {len(without)} of {len(rows)} rows have no label in column {al.label!r}: "
-            f"rows {numbers}{', ...' if len(without) > 5 else ''} (row 1 names the columns). Label or drop them, or "
-            "leave --annotator out to label them yourself"
+            f"--annotator is simulated, but {len(without)} of {len(given)} rows of {al.data} have no label in column "
+            f"{al.label!r}, such as {source.place(int(without[0]))}: label or drop them, or leave --annotator out to "
+            "label them yourself"
         )
 
 

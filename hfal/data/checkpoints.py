@@ -25,6 +25,8 @@ from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
 
 
+_LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers")
+_MOST_LAYERS = 10_000
 _LEAST_TOKENS = 2  # T5's tokenizer has one without a file, the mark of a word's beginning
 
 
@@ -211,6 +213,12 @@ def _check_config(auto_class: Any, checkpoint: str, called: str) -> None:
         raise ArgumentError(
             f"{called} is {checkpoint}, whose config.json cannot be read ({_first_line(error)}): copy the model again"
         ) from error
+    for name in _LAYERS:
+        layers = config.get(name)
+        if isinstance(layers, int) and layers > _MOST_LAYERS:  # building them, even without weights, would never end
+            raise ArgumentError(
+                f"{called} is {checkpoint}, whose config.json has {name}={layers}: copy the model again"
+            )
     if kind in CONFIG_MAPPING:
         model = auto_class._model_mapping.get(CONFIG_MAPPING[kind], None)
         takes = getattr(model[0] if isinstance(model, tuple) else model, "main_input_name", "input_ids")

@@ -23,7 +23,7 @@ def check_words(words: Sequence[str], actions: Iterable[Action], misnomers: Mapp
         misnomers: Options by what they are called elsewhere.
 
     Raises:
-        UsageError: An option is unknown, or a list is given twice.
+        UsageError: An option is unknown, a list is given twice, or a value is `--`.
     """
     options = {spelling: action for action in actions for spelling in action.option_strings}
     given = list(_given(words))
@@ -31,6 +31,8 @@ def check_words(words: Sequence[str], actions: Iterable[Action], misnomers: Mapp
     if unknown:
         names = [action.dest for action in options.values()]
         raise UsageError(unknown_names("unknown option", unknown, names, misnomers))
+    if empty := [word for word in words if word.startswith("--") and word.endswith("=--")]:
+        raise UsageError(f"{empty[0].removesuffix('=--')} has the value '--', which no option takes")  # nor argparse
     lists = Counter(options[word].dest for word in given if options[word].nargs == "+")
     for name, times in lists.items():
         if times > 1:

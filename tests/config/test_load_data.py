@@ -479,3 +479,14 @@ def test_what_is_no_file_is_no_place_for_an_export(load: Any, tmp_path: Path) ->
     assert "labels.csv is there and no export of this run" in error(load, content, export="labels.csv", **BOTH)
     assert "to='folder.csv' is a folder called as a file: end" in error(load, content, export="folder.csv", **BOTH)
     load(content, export="folder.csv/", **BOTH)
+
+
+def test_a_simulation_needs_all_labels(load: Any) -> None:
+    content = "text,label\na,yes\nb,\nc,no\nd,\n"
+    options = {"label": "label", "annotator": "simulated"}
+    said = error(load, content, **options)
+    assert said.startswith(
+        "--annotator is simulated, but 2 of 4 rows of reviews.csv have no label in column 'label', such as row 3 "
+    )
+    load(content, label="label")  # some are labeled already, and the rest by people
+    load(content.replace(",\n", ",no\n"), **options)

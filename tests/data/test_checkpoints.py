@@ -96,6 +96,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "another inner width": (lambda f: configure(f, intermediate_size=8), "is not that of its weights: .*intermediate"),
     "fewer layers": (lambda f: configure(f, num_hidden_layers=1), "file has 2 layers in encoder.layer, and .* 1"),
     "more layers": (lambda f: configure(f, num_hidden_layers=3), r"encoder\.layer\.2\..* has no weights in the"),
+    "a billion layers": (lambda f: configure(f, num_hidden_layers=10**9), "has num_hidden_layers=1000000000: copy"),
     "fewer tokens": (lambda f: configure(f, vocab_size=99), r"shape \[30522, 32\] in the file, and \[99, 32\] by"),
     "another family": (lambda f: configure(f, model_type="roberta"), "is not that of its weights: .*no weights"),
     "pickled weights": (as_pickle, r"no model\.safetensors.*python -c \"from transformers import AutoModel; AutoMod"),

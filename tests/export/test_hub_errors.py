@@ -49,6 +49,8 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(runs, monkeypatch, tm
         push_to_hub(run, "me/reviews", token=TOKEN)
     assert hub_name("labels.csv") is None
     assert hub_name("hub:me/reviews") == "me/reviews"
+    with pytest.raises(ArgumentError, match="'hub:' names nothing: expected hub:OWNER/NAME"):
+        hub_name("hub:")
 
 
 def test_what_cannot_be_had_from_the_hub_is_said_in_one_line(hub, tmp_path):

@@ -465,13 +465,14 @@ def run_case(folder: Path, chance: random.Random, made: Prepared) -> Case:
                 ["", "data: gone.csv", "[", "labels: [a, b]", "rounds: x", "\x00", "strategy: margn", "text: no"]
             )
             (run / "config.yaml").write_text(f"{(run / 'config.yaml').read_text()}\n{line}\n")
-            what = f"config.yaml with {line!r}"
+            what, named = f"config.yaml with {line!r}", [*named, "--labels", "--rounds", "--text", "--strategy"]
         case "junk":
             (
                 run / chance.choice(["x", "query-009.csv", "query-001.jsonl", "labels.sqlite-journal", "rounds/009"])
             ).write_text("x")
         case "link":
             shutil.move(run, folder / "elsewhere")
+            named = [*named, "nowhere", "elsewhere"]
             run.symlink_to(chance.choice(["elsewhere", "nowhere", "run"]))
             fails = None
         case "busy":

@@ -230,7 +230,7 @@ def jsonl_case(folder: Path, chance: random.Random) -> Case:
         case "null-text" | "null-label":
             lines[at][defect.removeprefix("null-")] = None
         case "number-text":
-            lines[at]["text"] = 17
+            lines[at]["text"], rows[at], fails = 17, ("17", rows[at][1]), None
         case "number-label":
             lines = [{**line, "label": NAMES.index(line["label"])} for line in lines]
             rows = [(words, str(NAMES.index(label))) for words, label in rows]

@@ -244,5 +244,6 @@ def command_case(folder: Path, chance: random.Random, made: Prepared) -> Case:
         "--to" if "--to" not in words else word,
     ]
     named = [word, repr(word)[1:-1], *said, *words[1:], "RUN_DIR", "run_dir", "SOURCE", "run directory", str(folder)]
+    named += [f"no run in {(folder / word).resolve()} "] if "\0" not in word else []
     check = part_of(folder / "run", ROWS)
     return Case(f"hfal {' '.join(words)!r}", [words], [n for n in named if n], fails, check, check)

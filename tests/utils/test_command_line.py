@@ -30,6 +30,7 @@ PARSER.add_argument("--hub_token")
             "unknown options '--lables' (Did you mean 'labels'?), '--zzz', "
             "'--learnig_rate' (Did you mean 'learning_rate'?)",
         ),
+        (["--hub_token=--"], "--hub_token has the value '--', which no option takes"),  # argparse makes a list of it
         (["--labels", "a", "--labels", "b"], "--labels is given 2 times: name all of its values once"),
     ],
 )

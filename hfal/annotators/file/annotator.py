@@ -104,7 +104,7 @@ class FileAnnotator:
             if log is not None:
                 log.note(path, self.name, [])
         elif query.questions and not _decode(path).strip():
-            raise AnnotationError(f"{path} is empty, but has open questions: remove it, and it is written again")
+            raise _is_empty(path)
         found: dict[Path, list[Answer]] = {}
         errors: list[str] = []
         for file in self.files(query.run_dir):
@@ -306,6 +306,8 @@ class FileAnnotator:
         text = _decode(file)
         # Spreadsheets write the separator of their country; it is what follows the first column's name.
         header = re.match(r'"?id"?([,;\t])', text)
+        if not text.strip():
+            raise _is_empty(file)
         if header is None:
             raise AnnotationError(f"{file} does not begin with the column 'id': was its first line removed or moved?")
         rows = csv_rows(text, header[1])
@@ -394,6 +396,10 @@ def _misspelt(columns: Iterable[str], texts: Collection[str]) -> str | None:
 def query_files(folder: str | os.PathLike[str], number: int) -> list[Path]:
     """The files of a query that are in a folder, one for each format at most."""
     return [path for path in (query_file(Path(folder), number, format) for format in _FORMATS) if path.is_file()]
+
+
+def _is_empty(file: Path) -> AnnotationError:
+    return AnnotationError(f"{file} is empty: remove it, and what is still open in it is written again")
 
 
 def _decode(file: Path) -> str:

@@ -17,6 +17,7 @@ from support.query_files import (
     TagRun,
     all_tasks,
     answers,
+    ask_in_vain,
     fill,
     ids_of,
     make_pool,
@@ -147,6 +148,18 @@ def test_file_that_cannot_be_read_is_an_error_of_that_file(pool: Pool, format: s
         ask(pool.store, FileAnnotator(format))
 
 
+@all_tasks
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_not_waited_for(pool: Pool, format: str, content: bytes) -> None:
+    path = write_query(pool, ids_of(pool)[:3], format)
+    path.write_bytes(content)
+    with pytest.raises(AnnotationError, match="is empty: remove it, and what is still open in it is written again"):
+        ask(pool.store, FileAnnotator(format))
+    path.unlink()
+    ask_in_vain(pool, FileAnnotator(format))
+    assert len(read_rows(path)) == 3
+
+
 def test_messages_show_no_long_cells_and_obey_no_escape_codes(tmp_path: Path, format: str) -> None:
     data = Dataset.from_dict({"text": ["a", "b", "c"], "key": ["\x1b[2Ja", "\u202eb", "c" * 10_000]})
     pool = Pool(data, tmp_path / "run", "text", label_names=NAMES, id_column="key")
@@ -235,7 +248,7 @@ def test_csv_without_its_label_column_or_its_header(pool: Pool) -> None:
     write_rows(path, [{("Label" if k == "label" else k): v for k, v in row.items()} for row in rows])
     with pytest.raises(AnnotationError, match=r"no column 'label'; its columns are: .*'Label'"):
         ask(pool.store, FileAnnotator("csv"))
-    for content in (good.partition(b"\r\n")[2], b"", b"sep=,\r\n" + good):
+    for content in (good.partition(b"\r\n")[2], b"sep=,\r\n" + good):
         path.write_bytes(content)
         with pytest.raises(AnnotationError, match=r"query-001\.csv does not begin with the column 'id'"):
             ask(pool.store, FileAnnotator("csv"))
