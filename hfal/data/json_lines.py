@@ -35,7 +35,7 @@ _ROWS_AT_A_TIME = 10_000
 _DEEP = 10  # levels of lists and objects
 _HALF = re.compile("[\ud800-\udfff]")
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
-_FORMAT = 1  # of what is kept in the cache; to be raised where a file is read otherwise
+_FORMAT = 2  # of what is kept in the cache; to be raised where a file is read otherwise
 
 # The type of a value: the name of one, or that of lists or objects with the types of what is in them.
 _Type = str | tuple[str, Any]
@@ -61,6 +61,8 @@ def load_json(paths: Sequence[Path]) -> "datasets.Dataset":
 def _write(part: Path, paths: Sequence[Path]) -> None:
     import pyarrow as pa
 
+    from hfal.utils.arrow import MIXED
+
     columns: dict[str, _Type] = {}
     cut: list[str] = []
     for where, row in _rows(paths, cut):
@@ -73,7 +75,8 @@ def _write(part: Path, paths: Sequence[Path]) -> None:
     if cut:
         more = f", and {len(cut) - 1} more" if len(cut) > 1 else ""
         logger.warning("%s%s: U+FFFD stands for half a character, where a text was cut", cut[0], more)
-    schema = pa.schema([(name, _arrow(kind)) for name, kind in columns.items()])
+    marks = {name: MIXED if kind == "json" else None for name, kind in columns.items()}
+    schema = pa.schema([pa.field(name, _arrow(kind), metadata=marks[name]) for name, kind in columns.items()])
     casts = {name: _cast(kind) for name, kind in columns.items()}
     rows = _rows(paths, [])
     with pa.OSFile(str(part), "wb") as file, pa.ipc.new_stream(file, schema) as stream:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError, listed
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
-from hfal.utils.arrow import tables_of
+from hfal.utils.arrow import is_mixed, tables_of
 
 
 HOW_TO_FILL_IN = "fill it in, delete such rows, or leave them out with --skip_blank"
@@ -100,12 +100,30 @@ def check_texts(source: Source) -> None:
         )
 
 
+def check_of_one_type(source: Source) -> None:
+    """Find columns for texts that have lists or objects beside texts.
+
+    Raises:
+        ArgumentError: There are some; the message names a row.
+    """
+    for column in source.text:
+        if is_mixed(source.data, column):
+            nested = [str(cell).lstrip()[:1] in ("[", "{") for cell in source.data[column]]
+            fewer = sum(nested) * 2 <= len(nested)
+            row = nested.index(fewer) if fewer in nested else 0
+            raise ArgumentError(
+                f"column {column!r} of {source.reference} has lists or objects in some rows, and texts in others, such "
+                f"as {source.place(row)}: write the same in all rows"
+            )
+
+
 def check_text_columns(source: Source) -> None:
     """Find columns that are none of texts.
 
     Raises:
         ArgumentError: There are some.
     """
+    check_of_one_type(source)
     are_texts = {c: getattr(f, "dtype", None) in ("string", "large_string") for c, f in source.data.features.items()}
     for column in source.text:
         if not are_texts[column]:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
 from hfal.tasks.label_names import given_names, look_alike_hint
-from hfal.tasks.source import HOW_TO_FILL_IN, Source, SourceWithLabels
+from hfal.tasks.source import HOW_TO_FILL_IN, Source, SourceWithLabels, check_of_one_type
 from hfal.tasks.spans import key_around_spans, span_keys, spans_in, tags_from_spans
 from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 from hfal.tasks.words import plain_text, word_offsets
@@ -410,6 +410,7 @@ def read_sentence_column(source: Source) -> SourceWithLabels:
     data, text, label = source.data, source.text, source.label
     if len(text) != 1:
         raise ArgumentError(f"--text is {','.join(text)}: to tag words it takes one column with sentences")
+    check_of_one_type(source)
     if label is None and source.names is None:
         hint = " (--label ner_tags)" if "ner_tags" in data.column_names else ""
         raise ArgumentError(

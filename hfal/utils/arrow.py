@@ -10,6 +10,9 @@ from hfal.errors import ArgumentError
 
 ROWS_AT_A_TIME = 10_000
 
+MIXED = {b"hfal": b"mixed"}
+"""Metadata of a column whose values were of several types, lists or objects among them, and are JSON as text."""
+
 
 def tables_of(dataset: datasets.Dataset, *names: str) -> Iterator[pa.Table]:
     """Yield the named columns, some thousand rows at a time; string views as strings, which Arrow can compare."""
@@ -32,6 +35,12 @@ def _without_views(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         return _without_views(kind.value_type)
     return kind
+
+
+def is_mixed(dataset: datasets.Dataset, name: str) -> bool:
+    """Whether a column is marked as `MIXED`."""
+    metadata = dataset.data.schema.field(name).metadata or {}
+    return MIXED.items() <= metadata.items()
 
 
 def check_free(dataset: datasets.Dataset, name: str) -> None:

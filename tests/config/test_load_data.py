@@ -481,6 +481,19 @@ def test_what_is_no_file_is_no_place_for_an_export(load: Any, tmp_path: Path) ->
     load(content, export="folder.csv/", **BOTH)
 
 
+@pytest.mark.parametrize("options", [BOTH, {"task": "token_classification", "labels": ["PER"]}], ids=["text", "words"])
+@pytest.mark.parametrize("cell", [["a", "b"], {"a": 1}], ids=str)
+def test_texts_are_not_lists_or_objects_in_some_rows(load: Any, cell: Any, options: dict[str, Any]) -> None:
+    rows: list[dict[str, Any]] = [{"text": f"text {row}"} for row in range(5)]
+    rows[2] = {"text": cell}
+    said = error(load, rows, **options)
+    assert said == (
+        "column 'text' of reviews.jsonl has lists or objects in some rows, and texts in others, such as row 3: write "
+        "the same in all rows"
+    )
+    assert "such as row 1: write" in error(load, [rows[0], rows[2], rows[2]], **options)
+
+
 def test_a_simulation_needs_all_labels(load: Any) -> None:
     content = "text,label\na,yes\nb,\nc,no\nd,\n"
     options = {"label": "label", "annotator": "simulated"}
