@@ -267,7 +267,7 @@ def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool
     Raises:
         ArgumentError: It is no mapping of options to values that they can have.
     """
-    values = load_yaml(path)
+    values = load_yaml(path, as_written=True)
     if not isinstance(values, dict):
         kind = "is empty" if values is None else f"is {'a list' if isinstance(values, list) else 'one value'}"
         raise ArgumentError(f"{path} {kind}, expected options and their values, such as data: reviews.csv")
@@ -277,8 +277,12 @@ def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool
     return {key: _checked(path, key, values[key], options[key]) for key in values if key not in unknown}
 
 
-def load_yaml(path: Path) -> Any:
-    """Return what a YAML file says, with dates, and numbers where words belong, as they are written there.
+def load_yaml(path: Path, as_written: bool = False) -> Any:
+    """Return what a YAML file says; a date is the string that stands there.
+
+    Args:
+        path: The file.
+        as_written: Whether `str` gives a number with a point as it stands there: `1.10`.
 
     Raises:
         ArgumentError: It is no YAML, has a key twice, or is far too big to be options.
@@ -287,7 +291,7 @@ def load_yaml(path: Path) -> Any:
     if size > _MOST_BYTES:
         raise ArgumentError(f"{path} has {size:,} bytes, expected options, which take less than {_MOST_BYTES:,}")
     try:
-        return yaml.load(read_text(path), _Loader)
+        return yaml.load(read_text(path), _NumberLoader if as_written else _Loader)
     except ArgumentError:
         raise
     except yaml.MarkedYAMLError as error:  # its text repeats the line, in which there may be a token
@@ -331,6 +335,10 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
         return int(text)
 
+
+class _NumberLoader(_Loader):
+    """Reads numbers with a point together with how they are written."""
+
     def construct_number(self, node: yaml.ScalarNode) -> _Number:
         """Return a number with how it was written."""
         number = _Number(self.construct_yaml_float(node))
@@ -339,8 +347,10 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_plain_int)
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
-_Loader.yaml_implicit_resolvers = {  # a date is a name here: of a folder, or a label
+_NumberLoader.add_constructor("tag:yaml.org,2002:float", _NumberLoader.construct_number)
+_Loader.yaml_implicit_resolvers = (
+    _NumberLoader.yaml_implicit_resolvers
+) = {  # a date is a name here: of a folder, or a label
     first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from hfal import Store
-from hfal.config.kept_config import parse_arguments, read_ahead
+from hfal.config.kept_config import parse_arguments, read_ahead, write_options
+from hfal.config.parser import load_yaml
 from hfal.errors import ArgumentError
 from support.models import NAMES
 from support.options import BOTH, NEEDED
@@ -325,3 +326,17 @@ def test_what_is_no_list_of_words_is_refused(parse: Any, yaml: str, named: str) 
         parse(f"data: reviews.csv\n{yaml}\n")
     assert named in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_numbers_of_a_kept_file_can_be_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "kept.yaml"
+    path.write_text(NEEDED + "learning_rate: 1.0e-05\nthresholds: [0.10]\n")
+    write_options(path, read_ahead([str(path)])[0].given)
+    found = load_yaml(path)
+    assert (found["learning_rate"], found["thresholds"]) == (1e-5, ["0.10"])
+    path.write_text("seconds_per_label: 1.50\ndate: 2024-01-01\n")
+    found = load_yaml(path)
+    assert found == {"seconds_per_label": 1.5, "date": "2024-01-01"}
+    assert type(found["seconds_per_label"]) is float
+    write_options(path, found)
+    assert load_yaml(path) == found

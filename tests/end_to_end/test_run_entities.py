@@ -146,7 +146,7 @@ def test_a_person_marks_entities_in_hfal_run(hfal: Callable[..., Result], folder
             "a.jsonl",
             [{"tokens": ["a"]}, {"tokens": []}],
             "--text tokens --labels PER",
-            "a.jsonl, row 2: the sentence in",
+            "a.jsonl, row 2: no words in column 'tokens'",
         ),
         ("a.jsonl", [{"tokens": ["a"], "t": ["O"]}], "--text tokens --label t", "has no entities: name their types"),
         (
