@@ -42,7 +42,6 @@ from hfal.tasks.spans import spans_from_tags
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for
 from hfal.utils.output import get_logger
-from hfal.utils.text_files import check_is_file
 
 
 logger = get_logger(__name__)
@@ -302,6 +301,8 @@ def check_export_target(to: str | os.PathLike[str], kind: Kind) -> None:
     """
     path, format, is_folder = _target(to, None)
     _check_format(kind, format, to)
+    if path.exists() and not is_folder and not path.is_file():
+        raise ArgumentError(f"to={os.fspath(to)!r} is there and no file: remove it, or name another file")
     try:
         part_path(path).exists()  # for which the name may be too long
         if is_folder:
@@ -360,8 +361,6 @@ def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, 
     ending = path.suffix.lower()
     if path.is_dir() and ending in FORMAT_OF_ENDING and not text.endswith(("/", os.sep)):
         raise ArgumentError(f"to={text!r} is a folder called as a file: end its name with '/', or name another")
-    if path.exists() and not path.is_dir():
-        check_is_file(path)
     if path.is_dir() or text.endswith(("/", os.sep)) or not ending[1:2].isalpha():
         return path, format or FORMATS[0], True
     if ending not in FORMAT_OF_ENDING:
