@@ -112,8 +112,8 @@ def check_of_one_type(source: Source) -> None:
             fewer = sum(nested) * 2 <= len(nested)
             row = nested.index(fewer) if fewer in nested else 0
             raise ArgumentError(
-                f"column {column!r} of {source.reference} has lists or objects in some rows, and texts in others, such "
-                f"as {source.place(row)}: write the same in all rows"
+                f"column {column!r} of {source.reference} has lists or objects in some rows, and texts in others, "
+                f"such as {source.place(row)}: write the same in all rows"
             )
 
 
