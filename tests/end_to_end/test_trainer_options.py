@@ -163,7 +163,7 @@ def decided(active: ActiveLearningCallback) -> list[Any]:
 KILLED = ["early stopping", "workers", "checkpoints"]
 """Runs that are killed; the others are interrupted."""
 
-QUICK = ["all columns", "metrics in batches", "by length", "label names", "last batch dropped", "counted tokens"]
+QUICK = ["all columns", "metrics in batches", "last batch dropped", "counted tokens"]
 """Runs of which every suite has to see that they end well, beside those that are killed."""
 
 names = [name if name in (*KILLED, *QUICK) else pytest.param(name, marks=pytest.mark.slow) for name in OPTIONS]
