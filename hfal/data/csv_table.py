@@ -49,7 +49,7 @@ def load_csv(path: Path, columns: Sequence[str]) -> "datasets.Dataset":
         name = min(twice)
         raise ArgumentError(f"{path} has {twice[name]} columns named {shown(name)}: rename all but one")
     if len(names) > _MANY and columns and set(columns) <= set(names):  # each column takes `datasets` some milliseconds
-        logger.info("%s has %d columns, of which only those are read that are named", path, len(names))
+        logger.info("%s has %d columns: only those named by options are read", path, len(names))
         header = [name if name in columns else "" for name in header]
         names = [name for name in header if name]
     return datasets.Dataset.from_generator(

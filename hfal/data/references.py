@@ -267,8 +267,8 @@ def _check_folder(path: Path) -> None:
     name = shlex.quote(str(path))
     if has_run(path):
         raise ArgumentError(
-            f"{path} is the directory of a run, not its data: to go on with the run, write hfal run {name}; to keep "
-            f"another run there, --output_dir {name}; to get its labels as data, hfal export {name} --to FOLDER"
+            f"{path} is the directory of a run, not its data: to go on with the run, write hfal run {name}; "
+            f"to have its labels as data, hfal export {name} --to FOLDER and --data FOLDER"
         )
     if has_comparison(path):
         raise ArgumentError(f"{path} is the directory of a comparison, not its data: go on with hfal compare {name}")
