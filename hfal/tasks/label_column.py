@@ -336,15 +336,14 @@ def _names_in(source: Source) -> list[str]:
 def _as_classes(source: Source, column: str, names: list[str]) -> datasets.Dataset:
     """The data with its label column as a `ClassLabel`.
 
-    What the column holds are the names of the labels, or else numbers that count these from 0.
+    What the column holds are the names of the labels, or else numbers or booleans that count these from 0.
     """
     data = source.data
     if data.features[column] == datasets.ClassLabel(names=names):
         return data
     labels = _label_texts(source, names)
     found = {label for label in pc.unique(labels).to_pylist() if label is not None}
-    counted = [str(i) for i in range(len(names))]
-    written = counted if found & set(counted) and not found & set(names) else names
+    written = how_written(found, names, are_bools=getattr(data.features[column], "dtype", None) == "bool")
     strange = sorted(found - set(written))
     if strange:
         alike = look_alike_hint(strange[0], names)
