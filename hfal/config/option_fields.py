@@ -8,7 +8,7 @@ from hfal.errors import ArgumentError
 
 
 MISNOMERS = {"run_dir": "output_dir"}
-"""What people call options, as they are called everywhere else."""
+"""Names that options have elsewhere in hfal, and what they are called here."""
 
 
 def options_of(dataclass_types: Sequence[Any]) -> dict[str, dataclasses.Field]:
@@ -23,7 +23,7 @@ def default_of(option: dataclasses.Field) -> Any:
     return option.default
 
 
-def type_of(option: dataclasses.Field) -> str:
+def type_name(option: dataclasses.Field) -> str:
     """Return the name of an option's type without `| None`; HfArgumentParser replaces annotations by types."""
     kind = option.type
     return (kind.__name__ if isinstance(kind, type) and kind.__name__ != "list" else str(kind)).removesuffix(" | None")

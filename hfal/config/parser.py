@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hfal.config.option_fields import MISNOMERS, default_of, options_of, split_words, type_of
+from hfal.config.option_fields import MISNOMERS, default_of, options_of, split_words, type_name
 from hfal.config.training_fields import hf_argument_parser
 from hfal.config.yaml_file import read_yaml
 from hfal.data.references import DATA_SUFFIXES, address_problem
@@ -63,7 +63,7 @@ def option_help(
         for name in names.split():
             option = options[name]
             choices = option.metadata.get("choices")
-            metavar = "{" + ",".join(choices) + "}" if choices else _METAVARS.get(type_of(option), "WORD")
+            metavar = "{" + ",".join(choices) + "}" if choices else _METAVARS.get(type_name(option), "WORD")
             metavar = option.metadata.get("metavar", metavar)
             group.add_argument(f"--{name}", metavar=metavar, help=_help_of(option))
     return parser.format_help()
@@ -73,10 +73,11 @@ def _help_of(option: dataclasses.Field) -> str:
     default = default_of(option)
     if default in (None, False, [], dataclasses.MISSING):
         return str(option.metadata["help"])
-    shown = (
-        ",".join(default) if isinstance(default, list) else f"{default:g}" if type_of(option) == "float" else default
-    )
-    return f"{option.metadata['help']} Default: {shown}."
+    if isinstance(default, list):
+        default = ",".join(default)
+    elif type_name(option) == "float":
+        default = f"{default:g}"
+    return f"{option.metadata['help']} Default: {default}."
 
 
 def parse_values(
@@ -110,7 +111,7 @@ def parse_values(
         _refuse_words(unknown, rest)
     for name, value in vars(namespace).items():
         if value is not nothing:
-            is_list = type_of(options[name]) == "list[str]"
+            is_list = type_name(options[name]) == "list[str]"
             given[name] = [item for word in value for item in split_words(name, word)] if is_list else value
     parser.set_defaults(**given)
     values = vars(parser.parse_args([]))  # which converts what YAML has as strings: 5e-5

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from hfal.config.option_fields import MISNOMERS, default_of, split_words, type_of
+from hfal.config.option_fields import MISNOMERS, default_of, split_words, type_name
 from hfal.errors import ArgumentError
 from hfal.utils.command_line import unknown_names
 from hfal.utils.spelling import message_of, shown
@@ -121,7 +121,7 @@ def load_yaml(path: Path, loader: type[yaml.SafeLoader] = _Loader) -> Any:
 
 
 def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any:
-    kind = type_of(option)
+    kind = type_name(option)
     if value is None:
         if default_of(option) is not None:
             raise ArgumentError(f"{path}: {key} is empty, but needs a value")

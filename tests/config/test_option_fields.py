@@ -5,13 +5,13 @@ from dataclasses import MISSING
 import pytest
 
 from hfal.config.arguments import ActiveLearningArguments
-from hfal.config.option_fields import default_of, options_of, split_words, type_of
+from hfal.config.option_fields import default_of, options_of, split_words, type_name
 from hfal.errors import ArgumentError
 
 
 def test_types_and_defaults():
     options = options_of([ActiveLearningArguments])
-    found = {name: type_of(options[name]) for name in ("data", "labels", "text", "rounds", "skip_blank")}
+    found = {name: type_name(options[name]) for name in ("data", "labels", "text", "rounds", "skip_blank")}
     assert found == {"data": "str", "labels": "list[str]", "text": "list[str]", "rounds": "int", "skip_blank": "bool"}
     assert default_of(options["data"]) is MISSING
     assert default_of(options["text"]) == ["text"]
