@@ -21,7 +21,7 @@ _NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` i
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML as `yaml.safe_load` does, which takes the last of two keys of the same name without a word."""
+    """Load YAML as `yaml.safe_load` does, but refuse a key that is there twice, of which that takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a mapping, or refuse one that has a key twice."""
@@ -50,7 +50,7 @@ _Loader.yaml_implicit_resolvers = {  # a date is a name here: of a folder, or a 
 
 
 class _Number(float):
-    """A number that knows how it was written: a label `1.10` is another one than `1.1`."""
+    """A number with the text that it was written as: the label `1.10` is not the label `1.1`."""
 
     written: str
 
@@ -59,10 +59,10 @@ class _Number(float):
 
 
 class _WrittenLoader(_Loader):
-    """Reads numbers so that they may stand where words belong, as in a list of labels."""
+    """Keep how numbers are written, for where words belong, as in a list of labels."""
 
     def construct_number(self, node: yaml.ScalarNode) -> _Number:
-        """Return a number with how it was written."""
+        """Return a number and the text that it was written as."""
         number = _Number(self.construct_yaml_float(node))
         number.written = str(self.construct_scalar(node))
         return number
