@@ -81,8 +81,8 @@ class HubUnreachableError(HubError):
 class RunStopped(BaseException):
     """Base of the two ways in which a run ends before it is finished; a script that does not catch it exits.
 
-    For that it is also a `SystemExit`, but in IPython, which says of those that they are no way to leave it, and shows
-    where they come from. There it is shown as its message, and nothing else.
+    For that it is also a `SystemExit`, except in IPython, which would add a traceback and advice on how to leave it:
+    there only the message is shown.
     """
 
     exit_code: int
@@ -94,11 +94,11 @@ class RunStopped(BaseException):
             cls._exit = type(cls.__name__, (cls, SystemExit), {"__module__": cls.__module__, "__doc__": cls.__doc__})
 
     def __new__(cls, message: str) -> "RunStopped":
-        """Make a `SystemExit`, but in IPython."""
+        """Make a `SystemExit`, except in IPython."""
         return super().__new__(cls if _is_in_ipython() else cls._exit, message)
 
     def __reduce__(self) -> tuple[type["RunStopped"], tuple[str]]:
-        """Name the class that a pickle finds: both have one name."""
+        """Pickle under the class without `SystemExit`, which alone can be imported."""
         kind = type(self)
         return kind.__bases__[0] if isinstance(self, SystemExit) else kind, (self.message,)
 

@@ -31,8 +31,8 @@ class Question:
     shown: Mapping[str, str] = field(default_factory=dict)
 
 
-def _nothing(example_id: str) -> dict[str, str]:
-    """Return what is shown beside the texts of an example where nothing is."""
+def _nothing_shown(example_id: str) -> dict[str, str]:
+    """Return no values: the run shows no other columns."""
     return {}
 
 
@@ -86,7 +86,7 @@ class OpenQuery:
     may_wait: bool = True
     file_log: "FileLog | None" = None
     shown_columns: tuple[str, ...] = ()
-    shown_of: Callable[[str], Mapping[str, str]] = _nothing
+    shown_of: Callable[[str], Mapping[str, str]] = _nothing_shown
 
     @property
     def kind(self) -> Kind:
@@ -95,10 +95,10 @@ class OpenQuery:
 
 
 class Annotator(Protocol):
-    """Whoever answers queries.
+    """Answer queries.
 
-    Where an annotator has an attribute `answers_now` that is true, somebody sits there who would have to wait:
-    held-out examples, for which no embeddings are needed, are asked before a seed set is picked by embeddings.
+    An annotator may have an attribute `answers_now`, which is true while a person is present and would have to wait.
+    Then held-out examples, which need no embeddings, are asked before a seed set is picked by embeddings.
     """
 
     name: str

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from hfal.acquisition.options import check_strategy_name
 from hfal.comparison.options import CompareOptions
 from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
-from hfal.config.parser import options_of, parse_values
+from hfal.config.option_fields import options_of
+from hfal.config.parser import parse_values
 from hfal.config.training_fields import round_training_options
 from hfal.store.run_directory import COMPARE_NAME
 

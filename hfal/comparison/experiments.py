@@ -38,7 +38,8 @@ from hfal.comparison.shared_data import SharedData, changed_since, read_shared_d
 from hfal.comparison.worker_processes import make_runs
 from hfal.config.arguments import ActiveLearningArguments, TrainingOptions, references_in
 from hfal.config.kept_config import parse_arguments, portable_options, write_options
-from hfal.config.parser import default_of, load_yaml, options_of, read_yaml
+from hfal.config.option_fields import default_of, options_of
+from hfal.config.yaml_file import load_yaml, read_yaml
 from hfal.errors import ArgumentError, RunDirectoryBusyError, RunDirectoryError
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run, output_file
 from hfal.tasks.kinds import kind_of

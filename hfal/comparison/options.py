@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from hfal.config.parser import option_help, options_of
+from hfal.config.option_fields import options_of
+from hfal.config.parser import option_help
 
 
 USUAL_COMPARISON = "margin+kmeans/kmeans"

@@ -10,7 +10,7 @@ from typing import Any
 from hfal.comparison.facts import kept_facts
 from hfal.comparison.options import CompareOptions
 from hfal.comparison.plan import DATA_DIR, FULL, Cell, failures, grid
-from hfal.config.parser import load_yaml
+from hfal.config.yaml_file import load_yaml
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.stopping.criteria import is_loss
 from hfal.store.learning_curve import bought

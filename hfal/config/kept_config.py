@@ -15,17 +15,11 @@ import yaml
 
 from hfal.acquisition.options import check_strategy_name
 from hfal.config.arguments import GROUPS, ActiveLearningArguments, TrainingOptions, references_in
-from hfal.config.parser import (
-    default_of,
-    load_yaml,
-    option_help,
-    option_parser,
-    options_of,
-    parse_values,
-    read_yaml,
-)
+from hfal.config.option_fields import default_of, options_of
+from hfal.config.parser import option_help, option_parser, parse_values
 from hfal.config.publishable_options import publishable_options
 from hfal.config.training_fields import round_training_options
+from hfal.config.yaml_file import load_yaml, read_yaml
 from hfal.data.references import absolute_reference
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.store.run_directory import CONFIG_NAME, config_file

@@ -174,7 +174,7 @@ def _check_simulation(al: ActiveLearningArguments, source: Source, given: np.nda
 
 
 def _text_columns(al: ActiveLearningArguments) -> list[str]:
-    """The columns with text; of a CoNLL file by default its words."""
+    """Return the columns with text; of a CoNLL file by default its words."""
     of_words = (al.task is None or kind_of(al.task).of_words) and al.label != "entity_types"
     is_conll = Path(al.data).suffix.lower() in CONLL_SUFFIXES
     return ["tokens"] if al.text == ["text"] and of_words and is_conll else al.text
@@ -183,7 +183,7 @@ def _text_columns(al: ActiveLearningArguments) -> list[str]:
 def _read_split(
     al: ActiveLearningArguments, split: str, text: list[str], names: Sequence[str] | None, shown: Sequence[str] = ()
 ) -> Source:
-    """The rows of a split that pass the filter."""
+    """Return the rows of a split that pass the filter."""
     column, _, value = (al.data_filter or "").partition("=")
     others = [name for name in (al.label, al.id, column) if name]
     data = load_split(al.data, split, al.data_config, [*text, *others, *shown])
@@ -199,7 +199,7 @@ def _read_split(
 
 
 def columns_named(names: Sequence[str], available: Sequence[str]) -> list[str]:
-    """Return the columns that a list of words names; the words of a name with commas are put together again.
+    """Return the columns that an option names; a name with commas, which was split, is put together again.
 
     Args:
         names: What `--text "Notes, misc",title` was cut into, or a list of YAML.
@@ -220,7 +220,7 @@ def columns_named(names: Sequence[str], available: Sequence[str]) -> list[str]:
 
 
 def _without_blank(al: ActiveLearningArguments, kind: Kind, source: Source) -> Source:
-    """The rows that have something to be labeled, if `skip_blank` says so; else all, and reading finds the others."""
+    """Leave out rows without a text if `skip_blank` says so; otherwise reading refuses them."""
     blank = kind.blank_rows(source) if al.skip_blank else {}
     if not blank:
         return source
@@ -236,7 +236,7 @@ def _without_blank(al: ActiveLearningArguments, kind: Kind, source: Source) -> S
 
 
 def _check_ids(al: ActiveLearningArguments, source: Source) -> None:
-    """Find rows without an id, also an empty one, as it is in a text file."""
+    """Refuse rows whose id is missing or empty."""
     if al.id is None:
         return
     missing = [row for row, cell in enumerate(source.data[al.id][:]) if not cell_text(cell)]

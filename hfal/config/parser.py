@@ -6,23 +6,21 @@ Importing this module loads neither torch nor transformers.
 import argparse
 import dataclasses
 import os
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
+from hfal.config.option_fields import MISNOMERS, default_of, options_of, split_words, type_name
 from hfal.config.training_fields import hf_argument_parser
+from hfal.config.yaml_file import read_yaml
 from hfal.data.references import DATA_SUFFIXES, address_problem
 from hfal.errors import ArgumentError, UsageError
 from hfal.store.run_directory import CONFIG_NAME, has_comparison
-from hfal.utils.command_line import check_words, unknown_names
+from hfal.utils.command_line import check_words
 from hfal.utils.output import get_logger
 from hfal.utils.secrets import has_credentials
-from hfal.utils.spelling import did_you_mean, message_of, shown
-from hfal.utils.text_files import check_is_file, read_text
+from hfal.utils.spelling import did_you_mean, shown
+from hfal.utils.text_files import check_is_file
 
 
 logger = get_logger(__name__)
@@ -30,10 +28,7 @@ logger = get_logger(__name__)
 
 _FOLDERS = {"output_dir", "embeddings_dir", "export"}
 _REFERENCES = {"data", "model", "embeddings", *_FOLDERS}
-_MISNOMERS = {"run_dir": "output_dir"}  # as it is called everywhere else
-_MOST_BYTES = 1_000_000  # of a configuration: reading megabytes of YAML takes minutes
 _MOST_CHARACTERS = 10_000  # of one value
-_NO_IS_A_WORD = ("save_strategy", "eval_strategy", "logging_strategy")  # `no` is one of their values
 _METAVARS = {"int": "N", "float": "X", "bool": "", "list[str]": "A,B"}
 
 
@@ -68,7 +63,7 @@ def option_help(
         for name in names.split():
             option = options[name]
             choices = option.metadata.get("choices")
-            metavar = "{" + ",".join(choices) + "}" if choices else _METAVARS.get(_type(option), "WORD")
+            metavar = "{" + ",".join(choices) + "}" if choices else _METAVARS.get(type_name(option), "WORD")
             metavar = option.metadata.get("metavar", metavar)
             group.add_argument(f"--{name}", metavar=metavar, help=_help_of(option))
     return parser.format_help()
@@ -78,8 +73,11 @@ def _help_of(option: dataclasses.Field) -> str:
     default = default_of(option)
     if default in (None, False, [], dataclasses.MISSING):
         return str(option.metadata["help"])
-    shown = ",".join(default) if isinstance(default, list) else f"{default:g}" if _type(option) == "float" else default
-    return f"{option.metadata['help']} Default: {shown}."
+    if isinstance(default, list):
+        default = ",".join(default)
+    elif type_name(option) == "float":
+        default = f"{default:g}"
+    return f"{option.metadata['help']} Default: {default}."
 
 
 def parse_values(
@@ -104,7 +102,7 @@ def parse_values(
     options = options_of(dataclass_types)
     path, fixed, rest = _configuration(argv, config_name)
     parser = option_parser(dataclass_types)
-    check_words(rest, parser._actions, _MISNOMERS)
+    check_words(rest, parser._actions, MISNOMERS)
     given = fixed if path is None else {**read_yaml(path, options, strict), **fixed}
     # What is there already gets no default, so that what is replaced is what the command line has given.
     nothing = object()
@@ -113,8 +111,8 @@ def parse_values(
         _refuse_words(unknown, rest)
     for name, value in vars(namespace).items():
         if value is not nothing:
-            is_list = _type(options[name]) == "list[str]"
-            given[name] = [item for word in value for item in _split(name, word)] if is_list else value
+            is_list = type_name(options[name]) == "list[str]"
+            given[name] = [item for word in value for item in split_words(name, word)] if is_list else value
     parser.set_defaults(**given)
     values = vars(parser.parse_args([]))  # which converts what YAML has as strings: 5e-5
     for name, option in options.items():
@@ -225,180 +223,7 @@ def option_parser(dataclass_types: Sequence[Any]) -> argparse.ArgumentParser:
     return parser
 
 
-def options_of(dataclass_types: Sequence[Any]) -> dict[str, dataclasses.Field]:
-    """Return the options by name."""
-    return {f.name: f for cls in dataclass_types for f in dataclasses.fields(cls) if f.init}
-
-
-def default_of(option: dataclasses.Field) -> Any:
-    """Return the default of an option, a new list where it is one; `MISSING` if it has none."""
-    if option.default_factory is not dataclasses.MISSING:
-        return option.default_factory()
-    return option.default
-
-
-def _type(option: dataclasses.Field) -> str:
-    """Return the name of an option's type without `| None`; HfArgumentParser replaces annotations by types."""
-    kind = option.type
-    return (kind.__name__ if isinstance(kind, type) and kind.__name__ != "list" else str(kind)).removesuffix(" | None")
-
-
-def _split(name: str, text: str) -> list[str]:
-    items = [item.strip() for item in text.strip().strip(",").split(",")]
-    if "" in items:
-        raise ArgumentError(f"--{name} has an empty item: {text!r}")
-    return items
-
-
 def _name_of_data(reference: str, config_name: str | None) -> str:
     path = Path(reference.removeprefix("package:")).absolute()
     name = path.stem if path.suffix.lower() in DATA_SUFFIXES else path.name
     return f"{name}-{config_name}" if config_name else name
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML as `yaml.safe_load` does, which takes the last of two keys of the same name without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a mapping, or refuse one that has a key twice."""
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        for key in (key for key, times in Counter(keys).items() if times > 1):
-            raise yaml.constructor.ConstructorError(None, None, f"{shown(key)} stands there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-    def construct_plain_int(self, node: yaml.ScalarNode) -> int:
-        """Return a number in decimal digits; YAML 1.1 takes 010 for eight, and 1:30 for ninety."""
-        text = self.construct_scalar(node)
-        if len(text) > 100:
-            told = f"a number of {len(text):,} digits is no value of an option"
-            raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
-        if re.fullmatch("-?(0|[1-9][0-9]*)", text) is None:
-            told = f"{text!r} is {self.construct_yaml_int(node)} in YAML: write that, or put it in quotes"
-            raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
-        return int(text)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_plain_int)
-_Loader.yaml_implicit_resolvers = {  # a date is a name here: of a folder, or a label
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-class _Number(float):
-    """A number that knows how it was written: a label `1.10` is another one than `1.1`."""
-
-    written: str
-
-    def __str__(self) -> str:
-        return self.written
-
-
-class _WrittenLoader(_Loader):
-    """Reads numbers so that they may stand where words belong, as in a list of labels."""
-
-    def construct_number(self, node: yaml.ScalarNode) -> _Number:
-        """Return a number with how it was written."""
-        number = _Number(self.construct_yaml_float(node))
-        number.written = str(self.construct_scalar(node))
-        return number
-
-
-_WrittenLoader.add_constructor("tag:yaml.org,2002:float", _WrittenLoader.construct_number)
-
-
-def read_yaml(path: Path, options: Mapping[str, dataclasses.Field], strict: bool = True) -> dict[str, Any]:
-    """Read the options that a YAML file sets.
-
-    Args:
-        path: The file.
-        options: What `options_of` returned.
-        strict: Whether a key that is no option is an error; else it is left out.
-
-    Raises:
-        ArgumentError: It is no mapping of options to values that they can have.
-    """
-    values = load_yaml(path, _WrittenLoader)
-    if not isinstance(values, dict):
-        kind = "is empty" if values is None else f"is {'a list' if isinstance(values, list) else 'one value'}"
-        raise ArgumentError(f"{path} {kind}, expected options and their values, such as data: reviews.csv")
-    unknown = [key for key in values if key not in options]
-    if unknown and strict:
-        raise ArgumentError(unknown_names(f"{path} has the unknown key", [*map(str, unknown)], options, _MISNOMERS))
-    return {key: _checked(path, key, values[key], options[key]) for key in values if key not in unknown}
-
-
-def load_yaml(path: Path, loader: type[yaml.SafeLoader] = _Loader) -> Any:
-    """Return what a YAML file says; dates are the words that are written there.
-
-    Args:
-        path: The file.
-        loader: What makes values of it.
-
-    Raises:
-        ArgumentError: It is no YAML, has a key twice, or is far too big to be options.
-    """
-    size = path.stat().st_size
-    if size > _MOST_BYTES:
-        raise ArgumentError(f"{path} has {size:,} bytes, expected options, which take less than {_MOST_BYTES:,}")
-    try:
-        return yaml.load(read_text(path), loader)
-    except ArgumentError:
-        raise
-    except yaml.MarkedYAMLError as error:  # its text repeats the line, in which there may be a token
-        line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
-        told = str(error.problem or error.context)
-        hint = " (indent with spaces, and put one behind the colon)" if "'\\t'" in told else ""
-        raise ArgumentError(f"{path} is no valid YAML{line}: {told[:300]}{hint}") from None
-    except RecursionError:
-        raise ArgumentError(f"{path} has hundreds of brackets in each other, expected options and values") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ArgumentError(f"{path} is no valid YAML: {message_of(error)[:300]}") from None
-
-
-def _checked(path: Path, key: str, value: Any, option: dataclasses.Field) -> Any:
-    kind = _type(option)
-    if value is None:
-        if default_of(option) is not None:
-            raise ArgumentError(f"{path}: {key} is empty, but needs a value")
-        return None
-    if kind == "list[str]":
-        return (
-            [_item(path, key, item) for item in value] if isinstance(value, list) else _split_scalar(path, key, value)
-        )
-    if kind != "str" and isinstance(value, _Number):
-        value = float(value)
-    if kind in ("str", "int", "float", "bool") and not isinstance(value, str | int | float):
-        raise ArgumentError(f"{path}: {key} has {shown(value)}, expected one value; quote what is no number")
-    if value is False and key in _NO_IS_A_WORD:
-        return "no"
-    if isinstance(value, bool) and (kind == "str" or key in _NO_IS_A_WORD):
-        return _text(path, key, value)  # which says what to do
-    if kind == "int" and isinstance(value, float | bool):
-        raise ArgumentError(f"{path}: {key} has {value!r}, expected a whole number")
-    return str(value) if kind == "str" and isinstance(value, int | float) else value
-
-
-def _item(path: Path, key: str, item: Any) -> str:
-    if not isinstance(item, str | int | float):
-        found = "an empty item" if item is None else f"the item {shown(item)}"
-        raise ArgumentError(
-            f"{path}: {key} has {found}, expected a list of words, such as [a, b]; quote what is no word"
-        )
-    return _text(path, key, item)
-
-
-def _split_scalar(path: Path, key: str, value: Any) -> list[str]:
-    if isinstance(value, dict):
-        words = [item if isinstance(item, str) else shown(item) for item in [*value.values()][:20]]
-        items = shown(words).replace("'", "")
-        raise ArgumentError(f"{path}: {key} has {shown(value)}, expected a list, without numbers or names: {items}")
-    if not isinstance(value, str | int | float):
-        raise ArgumentError(f"{path}: {key} has {shown(value)}, expected a list of words, such as [a, b]")
-    return _split(key, _text(path, key, value))
-
-
-def _text(path: Path, key: str, value: Any) -> str:
-    if isinstance(value, bool):
-        raise ArgumentError(f"{path}: {key} has {value}, which is what YAML makes of yes, no, on and off: quote it")
-    return str(value)

@@ -1,10 +1,9 @@
-"""Read CSV and TSV files as people have them: any usual separator, UTF-8 or UTF-16, and Excel's line `sep=;`.
+"""Read CSV and TSV files with any usual separator, in UTF-8 or UTF-16, also with Excel's first line `sep=;`.
 
 Every cell is a string as it stands there, and an empty one is `None`.
 """
 
 import csv
-import hashlib
 import re
 import sys
 from collections import Counter
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hfal.errors import ArgumentError
+from hfal.utils.files import fingerprint_of
 from hfal.utils.output import get_logger
 from hfal.utils.spelling import counted, shown
 from hfal.utils.text_files import open_text
@@ -31,11 +31,11 @@ _SEPARATOR = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)
 
 
 def load_csv(path: Path, columns: Sequence[str]) -> "datasets.Dataset":
-    """Load a file in Arrow format, in the cache of `datasets`, which is used until the file changes.
+    """Load a file, and keep it in the cache of `datasets` until it changes.
 
     Args:
         path: The file.
-        columns: Names of columns that it should have, which tell how the cells are separated.
+        columns: Columns that it should have, by which the separator is found.
 
     Raises:
         ArgumentError: It is no CSV, or two columns have the same name.
@@ -49,22 +49,15 @@ def load_csv(path: Path, columns: Sequence[str]) -> "datasets.Dataset":
         name = min(twice)
         raise ArgumentError(f"{path} has {twice[name]} columns named {shown(name)}: rename all but one")
     if len(names) > _MANY and columns and set(columns) <= set(names):  # each column takes `datasets` some milliseconds
-        logger.info("%s has %d columns, of which only those are read that are named", path, len(names))
+        logger.info("%s has %d columns: only those named by options are read", path, len(names))
         header = [name if name in columns else "" for name in header]
         names = [name for name in header if name]
     return datasets.Dataset.from_generator(
         _csv_rows,
         features=datasets.Features({name: datasets.Value("string") for name in names}),
         gen_kwargs={"path": str(path), "header": tuple(header), "delimiter": delimiter},
-        fingerprint=file_fingerprint(path, header, delimiter),
+        fingerprint=fingerprint_of(path, reading=(header, delimiter)),
     )
-
-
-def file_fingerprint(path: Path, *of_reading: object) -> str:
-    """Return a fingerprint of a file and of how it is read."""
-    file = path.stat()
-    key = repr((str(path.absolute()), file.st_mtime_ns, file.st_size, *of_reading))
-    return hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
 def _header(path: Path, columns: Sequence[str]) -> tuple[list[str], str]:

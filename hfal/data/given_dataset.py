@@ -1,4 +1,4 @@
-"""Refuse what is no `datasets.Dataset`, with the line that makes one of it. Nothing here loads torch or pandas."""
+"""Check that data is a `datasets.Dataset`, or say how to make one of it. Nothing here loads torch or pandas."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -16,7 +16,7 @@ _ROWS = 10_000
 
 
 def check_dataset(dataset: Any) -> None:
-    """Check that data is one `datasets.Dataset`, with the type that the model is given rows in.
+    """Check that data is one `datasets.Dataset`.
 
     Raises:
         TypeError: It is not; the message has the line that makes one of it, or names the splits.
@@ -28,7 +28,7 @@ def check_dataset(dataset: Any) -> None:
 
 
 def _how_to_make(data: Any) -> str:
-    """Return how a `datasets.Dataset` is made of something else."""
+    """Return the expression that makes a `datasets.Dataset` of something else, or what else to do."""
     if isinstance(data, datasets.DatasetDict | datasets.IterableDatasetDict):
         splits = ", ".join(f"dataset[{name!r}]" for name in islice(data, 20))
         more = "; load it without streaming=True" if isinstance(data, datasets.IterableDatasetDict) else ""

@@ -197,3 +197,13 @@ class Examples:
         """Return the first few ids of some rows, for a message."""
         shown = [str(self.ids[int(p)]) for p in positions[:5]]
         return ", ".join(shown) + (", …" if len(positions) > 5 else "")
+
+    def fingerprint(self, more: bytes = b"") -> str:
+        """Return a hash of all texts and ids, in the order of the rows, and of `more`."""
+        digest = hashlib.blake2b(self.hashes.tobytes(), digest_size=16)
+        digest.update(more)
+        for chunk in pa.chunked_array([self.ids]).chunks:
+            for buffer in chunk.buffers():
+                if buffer is not None:
+                    digest.update(buffer)
+        return digest.hexdigest()

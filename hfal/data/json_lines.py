@@ -1,4 +1,4 @@
-"""Read JSON Lines and JSON files as people have them. Arrow infers types from what comes first; here all rows count.
+"""Read JSON Lines and JSON files. Arrow infers the type of a column from its first rows; here all rows count.
 
 Types are those of JSON: a date stays the text that it is. Where the values of a column differ in type, numbers beside
 texts become texts, as do whole numbers that 64 bits do not hold; lists and objects beside others become JSON as text.
@@ -6,7 +6,6 @@ texts become texts, as do whole numbers that 64 bits do not hold; lists and obje
 What takes long to import, pyarrow and `datasets`, is imported where it is needed.
 """
 
-import hashlib
 import itertools
 import json
 import re
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfal.errors import ArgumentError
-from hfal.utils.files import computed_once
+from hfal.utils.files import computed_once, fingerprint_of
 from hfal.utils.json_text import read_json
 from hfal.utils.output import get_logger
 from hfal.utils.spelling import message_of
@@ -37,12 +36,12 @@ _HALF = re.compile("[\ud800-\udfff]")
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 _FORMAT = 2  # of what is kept in the cache; to be raised where a file is read otherwise
 
-# The type of a value: the name of one, or that of lists or objects with the types of what is in them.
+# A scalar type by its name, ("list", type of the items), or ("object", types by key).
 _Type = str | tuple[str, Any]
 
 
 def load_json(paths: Sequence[Path]) -> "datasets.Dataset":
-    """Load files that make one table, in Arrow format, in the cache of `datasets`, which is used until one changes.
+    """Load files that make one table, and keep it in the cache of `datasets` until one of them changes.
 
     A file has a JSON object in each line; or is one list of objects, an object with one such list in it (`{"data":
     [...]}`), or an object with a list for each column. What a row lacks is `None` in it, as NaN is.
@@ -52,8 +51,7 @@ def load_json(paths: Sequence[Path]) -> "datasets.Dataset":
     """
     import datasets
 
-    key = repr([_FORMAT, *((str(path.absolute()), path.stat().st_mtime_ns, path.stat().st_size) for path in paths)])
-    name = hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    name = fingerprint_of(*paths, reading=_FORMAT)
     file = Path(datasets.config.HF_DATASETS_CACHE) / "hfal_json" / name / "rows.arrow"
     return datasets.Dataset.from_file(str(computed_once(file, lambda part: _write(part, paths))))
 
@@ -89,7 +87,7 @@ def _write(part: Path, paths: Sequence[Path]) -> None:
 
 
 def _rows(paths: Sequence[Path], cut: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the rows of all files, each with its place for messages; in `cut` are the places of half characters."""
+    """Yield each row of the files with its place, for messages; add the places of half characters to `cut`."""
     for path in paths:
         yield from _rows_of(path, cut)
 
@@ -145,7 +143,7 @@ def _parsed(text: str, path: Path, line: int, cut: list[str]) -> Any:
 
 
 def _without_halves(value: Any) -> Any:
-    """A value without halves of characters, which JSON can have where a text was cut: U+FFFD is in their place."""
+    """Replace halves of surrogate pairs, which JSON has where a text was cut, with U+FFFD."""
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value)
     if isinstance(value, list):
@@ -156,7 +154,7 @@ def _without_halves(value: Any) -> Any:
 
 
 def _as_row(value: Any, where: str) -> dict[str, Any]:
-    """A row as an object, also one of spaCy's training data: `["a text", {"entities": [...]}]`."""
+    """Return a row as an object, also one of spaCy's training data: `["a text", {"entities": [...]}]`."""
     if isinstance(value, dict):
         return value
     if _is_pair(value):
@@ -170,7 +168,7 @@ def _is_pair(value: Any) -> bool:
 
 
 def _records(path: Path, document: dict[str, Any]) -> list[Any]:
-    """Return the rows in an object: a list of rows in it, or its lists as columns, or itself as the only row."""
+    """Return the rows of an object: the list of rows in it, or its lists as columns, or itself as the only row."""
     of_rows = [name for name, value in document.items() if _is_of_rows(value)]
     if "data" in of_rows or len(of_rows) == 1:
         rows: list[Any] = document["data" if "data" in of_rows else of_rows[0]]
@@ -218,7 +216,7 @@ def _type_of(value: Any, depth: int = 0) -> _Type:
 
 
 def _merged(known: _Type, new: _Type, where: str = "") -> _Type:
-    """Return the type of values of both types; with a warning of the first place where these have little in common."""
+    """Return the type that holds values of both; warn where a list or an object stands beside something else."""
     if known == new or new == "null":
         return known
     if known == "null":
@@ -255,7 +253,7 @@ def _arrow(kind: _Type) -> "pa.DataType":
 
 
 def _cast(kind: _Type) -> Callable[[Any], Any]:
-    """Return what makes values of this type of those in the file."""
+    """Return a function that converts a value of the file to this type."""
     if kind == "json":
         return lambda value: None if value is None else json.dumps(value, ensure_ascii=False)
     if isinstance(kind, str):
@@ -276,7 +274,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def files_of(data_files: Iterable[str]) -> list[Path]:
-    """Return JSON files among the files of a split, if there are no others."""
+def json_paths(data_files: Iterable[str]) -> list[Path]:
+    """Return the files of a split if all of them are JSON, else an empty list."""
     paths = [Path(file) for file in data_files]
     return paths if all(path.suffix.lower() in SUFFIXES for path in paths) else []

@@ -1,8 +1,6 @@
 """The pool: every example, labeled or not. The data never changes; its labels do."""
 
-import hashlib
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +14,9 @@ from datasets.table import InMemoryTable
 
 from hfal.data.given_dataset import check_dataset
 from hfal.data.identity import Examples
-from hfal.data.run_checks import check_run_directory, record_shown
+from hfal.data.run_checks import check_run_directory, record_shown, wait_for_store
 from hfal.data.shown_columns import check_shown_columns
-from hfal.errors import AnnotationError, ArgumentError, RunDirectoryError
+from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.records import Answer
 from hfal.store.run_info import UNITS
 from hfal.store.store import Store
@@ -42,8 +40,6 @@ EMBEDDING = "embedding"
 
 STATES = "token_states"
 """The same of the tokens, for entities."""
-
-_PATIENCE = 60  # seconds, of the other processes for the main one
 
 
 class Pool:
@@ -189,16 +185,7 @@ class Pool:
         """The run's store; of several processes only the main one writes to it."""
         if is_main():
             return Store(self.run_dir)
-        store = Store(self.run_dir, read_only=True, wait=_PATIENCE)
-        deadline = time.monotonic() + _PATIENCE
-        while store.pool_fingerprint != self.fingerprint:
-            if time.monotonic() > deadline:
-                raise RunDirectoryError(
-                    f"the main process has not opened this pool in {self.run_dir} within {_PATIENCE} s: every process "
-                    "has to load, filter and shuffle the data in the same way, and to see the same run_dir"
-                )
-            time.sleep(0.05)
-        return store
+        return wait_for_store(self.run_dir, self.fingerprint)
 
     @property
     def show_columns(self) -> list[str]:
@@ -231,13 +218,7 @@ class Pool:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all texts, ids and given labels, in the order of the rows."""
-        digest = hashlib.blake2b(self._examples.hashes.tobytes(), digest_size=16)
-        digest.update(self.task.label_bytes())
-        for chunk in pa.chunked_array([self.ids]).chunks:
-            for buffer in chunk.buffers():
-                if buffer is not None:
-                    digest.update(buffer)
-        return digest.hexdigest()
+        return self._examples.fingerprint(self.task.label_bytes())
 
     def position(self, example_id: str) -> int:
         """Return the row of an example in the dataset.

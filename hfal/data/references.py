@@ -12,15 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hfal.data.csv_table import DELIMITERS, file_fingerprint, load_csv
+from hfal.data.csv_table import DELIMITERS, load_csv
 from hfal.data.json_lines import SUFFIXES as JSON_SUFFIXES
-from hfal.data.json_lines import files_of, load_json
+from hfal.data.json_lines import json_paths, load_json
 from hfal.errors import ArgumentError, HfalError, HubUnreachableError
 from hfal.store.run_directory import has_comparison, has_run
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.conll import read_file
 from hfal.tasks.tags import entity_types
 from hfal.tasks.words import plain_text
+from hfal.utils.files import fingerprint_of
 from hfal.utils.secrets import without_secrets
 from hfal.utils.spelling import did_you_mean, message_of
 from hfal.utils.text_files import check_is_file
@@ -267,8 +268,8 @@ def _check_folder(path: Path) -> None:
     name = shlex.quote(str(path))
     if has_run(path):
         raise ArgumentError(
-            f"{path} is the directory of a run, not its data: to go on with the run, write hfal run {name}; to keep "
-            f"another run there, --output_dir {name}; to get its labels as data, hfal export {name} --to FOLDER"
+            f"{path} is the directory of a run, not its data: to go on with the run, write hfal run {name}; "
+            f"to have its labels as data, hfal export {name} --to FOLDER and --data FOLDER"
         )
     if has_comparison(path):
         raise ArgumentError(f"{path} is the directory of a comparison, not its data: go on with hfal compare {name}")
@@ -310,7 +311,7 @@ def _load_local(path: Path, split: str, columns: Sequence[str]) -> "datasets.Dat
         raise ValueError(f"Unknown split {name!r}. Should be one of {there}.")
     if path.is_dir():
         files = datasets.load_dataset_builder(str(path)).config.data_files
-        if name in files and (as_json := files_of(files[name])):
+        if name in files and (as_json := json_paths(files[name])):
             return _slice({name: load_json(as_json)}, split)
         if any(Path(file).suffix.lower() not in DELIMITERS for part in files.values() for file in part):
             return datasets.load_dataset(str(path), split=split)
@@ -347,7 +348,7 @@ def _load_conll(path: Path) -> "datasets.Dataset":
         _conll_rows,
         features=datasets.Features({name: text if name == "text" else datasets.List(text) for name in first}),
         gen_kwargs={"path": str(path)},
-        fingerprint=file_fingerprint(path, *first),
+        fingerprint=fingerprint_of(path, reading=first),
     )
 
 

@@ -1,6 +1,8 @@
 """Check a pool against the run directory that it is opened in."""
 
 import shlex
+import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +21,8 @@ from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
+
+_PATIENCE = 60  # seconds, of the other processes for the main one
 
 
 def check_run_directory(store: Store, examples: Examples, task: Task, label_column: str | None) -> None:
@@ -168,3 +172,26 @@ def record_shown(store: Store, examples: Examples) -> None:
     if changed or store.shown_columns != columns:
         with store.own():
             store.set_shown(columns, found)
+
+
+def wait_for_store(run_dir: Path, fingerprint: str) -> Store:
+    """Open the store of a run for reading, once the main one of several processes has opened the same pool in it.
+
+    Args:
+        run_dir: The run directory.
+        fingerprint: The fingerprint of this process's pool.
+
+    Raises:
+        NoRunError: The main process has not made a store in time.
+        RunDirectoryError: It has not opened this pool.
+    """
+    store = Store(run_dir, read_only=True, wait=_PATIENCE)
+    deadline = time.monotonic() + _PATIENCE
+    while store.pool_fingerprint != fingerprint:
+        if time.monotonic() > deadline:
+            raise RunDirectoryError(
+                f"the main process has not opened this pool in {run_dir} within {_PATIENCE} s: every process has to "
+                "load, filter and shuffle the data in the same way, and to see the same run_dir"
+            )
+        time.sleep(0.05)
+    return store

@@ -1,16 +1,15 @@
 """Export the labels of a run as a dataset that can be read without hfal, each with its text and its history."""
 
-import itertools
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
-from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.errors import ArgumentError
 from hfal.export.files import (
     ANSWERS,
     CARD,
@@ -19,17 +18,14 @@ from hfal.export.files import (
     HISTORY,
     SHOWN,
     SPLITS,
-    WORDS,
     WRITERS,
     Columns,
-    Feature,
     Row,
     check_card,
     check_folder,
     dataset_configs,
     is_earlier_export,
     is_plain_card,
-    list_of,
     part_path,
     plain_card,
     strict_json,
@@ -37,47 +33,16 @@ from hfal.export.files import (
     write_files,
 )
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
-from hfal.store.records import DATASET, Answer, Queried, Query
+from hfal.export.label_rows import PROVENANCE, HasExamples, read_rows, renamed
 from hfal.store.shown_columns import names_in_files
 from hfal.store.store import Store, reading
 from hfal.tasks.kinds import Kind
-from hfal.tasks.spans import spans_from_tags
-from hfal.tasks.words import Texts, words_of
-from hfal.utils.csv_files import column_for
 from hfal.utils.output import get_logger
 
 
 logger = get_logger(__name__)
 
-_SPANS = list_of({"start": value("int64"), "end": value("int64"), "label": value("string")})
-_PROVENANCE = {
-    "al_split": "string",
-    "al_query": "int32",
-    "al_round": "int32",
-    "al_rank": "int32",
-    "al_score": "float64",
-    "al_strategy": "string",
-    "al_suggestion": "string",
-    "al_confidence": "float64",
-    "al_annotator": "string",
-    "al_comment": "string",
-    "al_labeled_at": "timestamp[us, tz=UTC]",
-}
-_OURS = ("id", "label", *_PROVENANCE)
-
-_OF_RAW_TEXT = ("tokens", "spans")
 _UNFIT = {"csv": "CSV has no place for", "conll": "CoNLL files are for"}
-
-
-class HasExamples(Protocol):
-    """The texts of a whole pool: a `Pool`, or `hfal.data.identity.Examples`, which needs no torch.
-
-    Both have `all_shown` too, without which the columns that are shown beside texts are empty where nobody was asked.
-    """
-
-    def examples(self) -> Iterator[tuple[str, Texts]]:
-        """Yield id and texts, by column, of every example."""
-        ...
 
 
 def export_labels(
@@ -246,11 +211,11 @@ def prepare_export(
     _check_kind(store, format, to)
     everything = store.answers()
     names = {} if annotator_names else pseudonyms(everything)
-    columns, rows, text_columns, shown_columns = _read(store, names, unlabeled)
+    columns, rows, text_columns, shown_columns = read_rows(store, names, unlabeled)
     known = {*store.contents(), *(row["id"] for row in rows)}
     log, history = [], {}
     if answers:
-        log = answer_rows(_renamed(everything, names))
+        log = answer_rows(renamed(everything, names))
         pool_size = len(rows) if unlabeled is not None else None
         history = history_of(store, text_columns.values(), shown_columns.values(), pool_size)
     if not comments:
@@ -337,7 +302,7 @@ def _write(file: IO[bytes], content: bytes) -> None:
 
 
 def _is_left_out(column: str, provenance: bool, comments: bool) -> bool:
-    return (column in _PROVENANCE and not provenance) or (column == "al_comment" and not comments)
+    return (column in PROVENANCE and not provenance) or (column == "al_comment" and not comments)
 
 
 def _possible_columns(columns: Sequence[str], is_ours: bool) -> list[list[str]]:
@@ -352,11 +317,6 @@ def _possible_columns(columns: Sequence[str], is_ours: bool) -> list[list[str]]:
 
 def _without(rows: Iterable[Row], column: str) -> list[Row]:
     return [{**row, column: None} for row in rows]
-
-
-def _renamed(answers: Iterable[Answer], names: Mapping[str, str]) -> list[Answer]:
-    """Return the answers with the annotators' names in the export."""
-    return [replace(a, annotator=names.get(str(a.annotator), a.annotator)) for a in answers]
 
 
 def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, bool]:
@@ -409,112 +369,3 @@ def _check_kind(store: Store, format: str, to: str | os.PathLike[str]) -> None:
     _check_format(kind, format, to)
     if format == "csv":
         kind.check_cells(store.info.label_names)
-
-
-# -- what is written -----------------------------------------------------------------------------------------------
-
-
-def _read(
-    store: Store, names: Mapping[str, str], unlabeled: HasExamples | None
-) -> tuple[dict[str, Feature], list[Row], dict[str, str], dict[str, str]]:
-    """Return the columns with their types, the rows, and the names of text columns and of shown columns in them."""
-    current = [answer for answer in store.current_answers().values() if answer.label is not None]
-    labeled = {answer.example_id: answer for answer in _renamed(current, names)}
-    if not labeled:
-        raise RunDirectoryError(f"no labels in {store.run_dir} yet: answer a query, then export them")
-    asked: dict[str, list[tuple[int, Query, Queried]]] = {}
-    for query in store.queries():
-        for rank, example in enumerate(query.examples):
-            asked.setdefault(example.example_id, []).append((rank, query, example))
-    held_out = store.holdout_ids()
-    origins = {i: _origin(answer, asked.get(i, [])) for i, answer in labeled.items()}
-    texts_of = {i: store.texts(i) if origin is None else origin[2].texts for i, origin in origins.items()}
-    of_raw_text = _OF_RAW_TEXT if store.kind.of_words and _is_raw(texts_of.values()) else ()
-
-    rows = []
-    text_columns: dict[str, str] = {}
-    features: dict[str, Feature] = {"id": value("string")}
-    for example_id, answer in labeled.items():
-        origin, texts = origins[example_id], texts_of[example_id]
-        row: Row = {"id": example_id, "label": answer.label, "al_split": SPLITS[example_id in held_out]}
-        for name, text in texts.items():
-            column = text_columns.setdefault(name, column_for(name, (*_OURS, *of_raw_text)))
-            features[column] = value("string") if isinstance(text, str) else WORDS
-            row[column] = text
-            if of_raw_text and isinstance(text, str):
-                row.update(tokens=words_of(text), spans=spans_from_tags(text, answer.label))
-        if origin is not None:
-            rank, query, example = origin
-            row.update(al_query=query.number, al_round=query.round, al_rank=rank, al_strategy=query.strategy)
-            row.update(al_score=example.score, al_suggestion=example.suggestion, al_confidence=example.confidence)
-        row.update(al_annotator=answer.annotator, al_comment=answer.comment)
-        if answer.annotator != DATASET:
-            row["al_labeled_at"] = answer.time
-        rows.append(row)
-    shown_columns = names_in_files(store.shown_columns, text_columns.values())
-    shown = store.shown_values()
-    for row in rows:
-        row |= {shown_columns[name]: value for name, value in shown.get(row["id"], {}).items()}
-    features |= dict.fromkeys(shown_columns.values(), SHOWN)
-    if unlabeled is not None:
-        rows += _unlabeled_rows(store, unlabeled, labeled, text_columns, shown_columns, of_raw_text)
-    for name, column in text_columns.items():
-        if name != column:
-            logger.warning(
-                "the text column %r is called %r in the export, which has a %r of its own", name, column, name
-            )
-    for name, column in shown_columns.items():
-        if name != column:
-            logger.warning("the column %r is called %r in the export, to tell it from one of hfal's", name, column)
-    features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
-    features["label"] = store.kind.feature(store.info.label_names)
-    features |= {column: value(dtype) for column, dtype in _PROVENANCE.items()}
-    if store.kind.lists:
-        features["al_suggestion"] = WORDS
-    return features, rows, text_columns, shown_columns
-
-
-def _unlabeled_rows(
-    store: Store,
-    pool: HasExamples,
-    labeled: Mapping[str, Answer],
-    text_columns: Mapping[str, str],
-    shown_columns: Mapping[str, str],
-    of_raw_text: Sequence[str],
-) -> list[Row]:
-    """Return the rows of all examples that have no label."""
-    rows, missing = [], {*labeled, *store.contents()}
-    of_all = pool.all_shown() if hasattr(pool, "all_shown") else itertools.repeat({})
-    for (example_id, texts), shown in zip(pool.examples(), of_all, strict=False):
-        missing.discard(example_id)
-        if example_id in labeled:
-            continue
-        if not texts.keys() <= text_columns.keys():
-            raise ArgumentError(
-                f"unlabeled has the text columns {', '.join(texts)}, the run {', '.join(text_columns)}: pass its pool"
-            )
-        row: Row = {"id": example_id, "al_split": "unlabeled"}
-        row |= {text_columns[name]: text for name, text in texts.items()}
-        row |= {shown_columns[name]: value for name, value in shown.items() if name in shown_columns}
-        for text in texts.values():
-            if of_raw_text and isinstance(text, str):
-                row["tokens"] = words_of(text)
-        rows.append(row)
-    if missing:
-        raise ArgumentError(
-            f"unlabeled is another pool: it lacks {len(missing)} of the examples of the run in {store.run_dir}, such "
-            f"as {min(missing)!r}"
-        )
-    return rows
-
-
-def _is_raw(texts: Iterable[Texts]) -> bool:
-    return any(isinstance(text, str) for of_one in texts for text in of_one.values())
-
-
-def _origin(answer: Answer, asked: Sequence[tuple[int, Query, Queried]]) -> tuple[int, Query, Queried] | None:
-    """Return the query of an answer: the one that it names, or the last one before that with its example."""
-    if answer.annotator == DATASET:
-        return None
-    before = [place for place in asked if answer.query is None or place[1].number <= answer.query]
-    return before[-1] if before else None

@@ -370,7 +370,7 @@ class Tags(Kind):
         """Say which tags there are, and what spans look like."""
         how = f"a list that has a tag for each word: {', '.join(names)} (or {_either(instead)})"
         if is_raw:
-            how += ';\n    or with a list of spans: [{"start": 0, "end": 5, "label": ...}], where [] is no entity'
+            how += '; or a list of spans: [{"start": 0, "end": 5, "label": ...}], where [] is no entity'
         return how
 
     def feature(self, names: Sequence[str]) -> dict[str, Any]:

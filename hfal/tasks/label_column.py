@@ -32,7 +32,7 @@ LABEL_COLUMNS = ("label", "labels", "label_ids")
 def with_label_column(
     dataset: datasets.Dataset, known: str | None, column: str, labels: Any, feature: Any
 ) -> datasets.Dataset:
-    """A data set with its labels in `column`, and in no other that a collator knows: it might take that one for them.
+    """Return a data set with its labels in `column`, and in no other that a collator would take for labels.
 
     Args:
         dataset: The data set.
@@ -46,7 +46,7 @@ def with_label_column(
 
 
 def names_of_feature(feature: datasets.ClassLabel, column: str, names: Sequence[str] | None) -> tuple[str, ...]:
-    """The names that a column's feature has.
+    """Return the names of a `ClassLabel` column.
 
     Raises:
         ArgumentError: The user gives others, or in another order.
@@ -231,7 +231,7 @@ def how_written(found: set[str], names: Sequence[str], are_bools: bool = False) 
 def _found(
     dataset: datasets.Dataset, column: str, names: Sequence[str]
 ) -> tuple[set[str], set[str | None], pa.DataType]:
-    """The labels that a column has, as text, what it has of missing ones, and of which type it is.
+    """Return the labels in a column as text, the missing ones (`None`, `"-1"`) that it has, and its type.
 
     Among numbers -1 is a missing one, unless it is one of the names.
     """
@@ -272,7 +272,7 @@ def _texts_of(dataset: datasets.Dataset, column: str) -> Iterator[tuple[pa.Chunk
 
 
 def label_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A label column without NaN; whole numbers as integers, which a CSV file with gaps makes floats of."""
+    """Return a label column without NaN, and whole numbers as integers: a CSV file with gaps makes floats of them."""
     if pa.types.is_null(column.type):  # no row has a label yet
         return column.cast(pa.int64())
     if not pa.types.is_floating(column.type):
@@ -313,7 +313,7 @@ def read_labels(source: Source) -> SourceWithLabels:
 
 
 def _names_in(source: Source) -> list[str]:
-    """The names that the label column has; numbers in their order."""
+    """Return the names in the label column, numbers by their value."""
     assert source.label is not None
     feature = source.data.features[source.label]
     if isinstance(feature, datasets.ClassLabel):
@@ -334,17 +334,16 @@ def _names_in(source: Source) -> list[str]:
 
 
 def _as_classes(source: Source, column: str, names: list[str]) -> datasets.Dataset:
-    """The data with its label column as a `ClassLabel`.
+    """Return the data with its label column as a `ClassLabel`.
 
-    What the column holds are the names of the labels, or else numbers that count these from 0.
+    What the column holds are the names of the labels, or else numbers or booleans that count these from 0.
     """
     data = source.data
     if data.features[column] == datasets.ClassLabel(names=names):
         return data
     labels = _label_texts(source, names)
     found = {label for label in pc.unique(labels).to_pylist() if label is not None}
-    counted = [str(i) for i in range(len(names))]
-    written = counted if found & set(counted) and not found & set(names) else names
+    written = how_written(found, names, are_bools=getattr(data.features[column], "dtype", None) == "bool")
     strange = sorted(found - set(written))
     if strange:
         alike = look_alike_hint(strange[0], names)
@@ -364,7 +363,7 @@ def _as_classes(source: Source, column: str, names: list[str]) -> datasets.Datas
 
 
 def _label_texts(source: Source, names: Sequence[str] = ()) -> pa.ChunkedArray:
-    """The label column as strings; null where a label is missing: an empty cell, or -1 among numbers."""
+    """Return the label column as strings, null where a label is missing: an empty cell, or -1 among numbers."""
     column = source.label
     assert column is not None
     feature = source.data.features[column]

@@ -71,13 +71,13 @@ def spans_in(cell: Any) -> list[dict[str, Any]] | None:
 
 
 def _span(start: Any, end: Any, label: Any) -> dict[str, Any]:
-    """A span of what was written; what is no number or name stays as it is, for the message that refuses it."""
+    """Return a span with whole numbers and one label; other values stay, for the message that refuses them."""
     label = label[0] if isinstance(label, list) and len(label) == 1 else label
     return {"start": _whole(start), "end": _whole(end), "label": label}
 
 
 def _unquoted(label: Any) -> Any:
-    """A label that a column of JSON as text holds: `["PER"]` beside numbers is such, see `hfal.data.json_lines`."""
+    """Return a label that was kept as JSON, as `["PER"]` beside numbers is (see `hfal.data.json_lines`)."""
     if isinstance(label, str) and label.startswith(("[", '"')):
         with contextlib.suppress(ValueError):
             return json.loads(label)

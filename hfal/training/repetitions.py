@@ -1,4 +1,4 @@
-"""Leave out what the rounds of a run would say again and again: they make the same model, and train it alike."""
+"""Show warnings and load reports once in a run, not in every round."""
 
 import contextlib
 import logging
@@ -51,7 +51,7 @@ def without_repetitions(trainer: Trainer) -> Iterator[None]:
 
 
 class _Reports(logging.Filter):
-    """Takes load reports out of the log that say what was said."""
+    """Filter out load reports of a model that were shown before."""
 
     def __init__(self, trainer: Trainer):
         super().__init__()

@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import hashlib
 import os
 import shutil
 import socket
@@ -68,3 +69,14 @@ def computed_once(path: Path, compute: Callable[[Path], None]) -> Path:
         with atomic_write(path, shared=True) as part:
             compute(part)
     return path
+
+
+def fingerprint_of(*paths: Path, reading: object = None) -> str:
+    """Return a name for what is read of files, under which a cache keeps it until one of them changes.
+
+    Args:
+        *paths: The files.
+        reading: How they are read, as anything with a `repr` that says so.
+    """
+    files = [(str(path.absolute()), path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
+    return hashlib.sha256(repr((files, reading)).encode("utf-8", "backslashreplace")).hexdigest()[:32]

@@ -232,6 +232,8 @@ def test_labels_of_a_csv_file(load: Any, cells: list[str], names: Any, labels: l
         ([-1, 0, 1, None], ["-1", "0", "1"], ["-1", "0", "1"], [0, 1, 2, None]),
         ([5, 1, 3, 1], ["1", "2", "3", "4", "5"], ["1", "2", "3", "4", "5"], [4, 0, 2, 0]),
         ([True, False, None, True], None, ["false", "true"], [1, 0, None, 1]),
+        ([True, False, None, True], ["no", "yes"], ["no", "yes"], [1, 0, None, 1]),
+        ([True, False, None, True], ["True", "False"], ["True", "False"], [0, 1, None, 0]),
         (["b", "a", None, ""], None, ["a", "b"], [1, 0, None, None]),
     ],
 )

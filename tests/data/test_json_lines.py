@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hfal.data.json_lines import files_of, load_json
+from hfal.data.json_lines import json_paths, load_json
 from hfal.errors import ArgumentError
 
 
@@ -108,5 +108,5 @@ def test_a_broken_file_leaves_nothing_in_the_cache(read: Callable[..., Any], tmp
 
 
 def test_only_files_of_json_are_taken() -> None:
-    assert files_of(["a.json", "b.JSONL"]) == [Path("a.json"), Path("b.JSONL")]
-    assert files_of(["a.json", "b.csv"]) == []
+    assert json_paths(["a.json", "b.JSONL"]) == [Path("a.json"), Path("b.JSONL")]
+    assert json_paths(["a.json", "b.csv"]) == []

@@ -8,7 +8,9 @@ import pytest
 from datasets import Dataset
 
 from hfal import Answer, Pool
-from hfal.errors import RunDirectoryError
+from hfal.data import run_checks
+from hfal.data.run_checks import wait_for_store
+from hfal.errors import NoRunError, RunDirectoryError
 from support.models import NAMES
 from support.pools import a_pool, ids_of, query
 
@@ -125,3 +127,15 @@ def test_a_label_that_the_file_gives_later_replaces_no_answer(tmp_path, caplog):
     assert again.labels() == {good: "negative", bad: "negative", fine: "positive", ids_of(pool)[3]: "negative"}
     assert again.labels_bought() == 2
     assert "2 examples have another label in column 'label' than the run has recorded" in caplog.text
+
+
+def test_another_process_waits_for_the_pool_of_the_main_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_checks, "_PATIENCE", 0.2)
+    with pytest.raises(NoRunError):
+        wait_for_store(tmp_path / "run", "a pool")
+    pool = a_pool(tmp_path)
+    with pool.store.own():
+        pool.store.set_pool_fingerprint(pool.fingerprint)
+    assert wait_for_store(pool.run_dir, pool.fingerprint).pool_fingerprint == pool.fingerprint
+    with pytest.raises(RunDirectoryError, match=r"has not opened this pool in .* within 0\.2 s: every process has to"):
+        wait_for_store(pool.run_dir, a_pool(tmp_path / "other", ["other", "texts"]).fingerprint)

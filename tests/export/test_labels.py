@@ -4,7 +4,6 @@ import codecs
 import csv
 import io
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -13,14 +12,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from datasets import ClassLabel, Dataset, Features, Value, load_dataset
+from datasets import ClassLabel, Features, Value
 
-from hfal.annotators.asking import ask
-from hfal.annotators.simulated import SimulatedAnnotator
-from hfal.data.pool import Pool
-from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.errors import ArgumentError
 from hfal.export.labels import check_export_target, export_labels
-from hfal.store.records import Answer, Queried, Query
+from hfal.store.records import Answer
 from support.exports import (
     FORMATS,
     Row,
@@ -32,6 +28,7 @@ from support.exports import (
     load,
     make_store,
     small_run,
+    without_blanks,
 )
 from support.models import NAMES
 
@@ -106,11 +103,6 @@ def expected_rows(times: dict[str, str]) -> list[Row]:
     return rows
 
 
-def without_blanks(row: Row) -> Row:
-    """A row without its missing values, which are `None`, or nothing in a CSV file."""
-    return {name: value for name, value in row.items() if value not in (None, "")}
-
-
 @pytest.mark.parametrize("format", FORMATS)
 def test_file_has_every_label_in_force_with_its_text_and_history(story: dict[str, Any], format: str) -> None:
     splits = story["loaded"][story["folder"] / f"labels.{format}"]
@@ -170,80 +162,6 @@ def test_csv_and_json_lines_have_the_names_of_labels(story: dict[str, Any]) -> N
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     assert {row["label"] for row in rows} == {"negative", "positive"}
     assert "-0.5" in {row["al_score"] for row in rows}  # a number is no formula
-
-
-def test_export_of_a_simulated_run_equals_the_views_of_its_pool(tmp_path: Path, reviews: Dataset) -> None:
-    pool = Pool(reviews.select(range(40)), tmp_path / "run", "text", label_column="label")
-    ids = pool.ids.to_pylist()
-    for query, (purpose, part) in enumerate([("holdout", ids[30:]), ("seed", ids[4:10]), ("round", ids[10:3:-3])]):
-        examples = (
-            Queried(i, pool.content(p), pool.texts([p])[0]) for i, p in zip(part, pool.positions(part), strict=True)
-        )
-        pool.store.add_query(Query(query // 2, purpose, "random", 0, tuple(examples)))
-        ask(pool.store, SimulatedAnnotator(pool))
-    written = export_labels(pool.run_dir, tmp_path / "export")
-    assert written == {
-        tmp_path / "export" / "train.parquet": len(pool.labeled),
-        tmp_path / "export" / "test.parquet": len(pool.holdout) == 10 and 10,
-    }
-    data = load_dataset(str(tmp_path / "export"), cache_dir=str(tmp_path / "cache"))
-    for view, split in [(pool.labeled, "train"), (pool.holdout, "test")]:
-        assert data[split]["text"] == view["text"]
-        assert data[split]["label"] == view["label"]
-        assert data[split].features["label"] == view.features["label"]
-    assert set(data["train"]["al_annotator"]) == {"simulated"}
-
-
-def test_labels_that_came_with_the_data_need_no_query(tmp_path: Path) -> None:
-    data = Dataset.from_dict({"premise": ["a", "b", "c"], "hypothesis": ["d", "e", "f"], "gold": ["x", None, "y"]})
-    pool = Pool(data, tmp_path / "run", ["premise", "hypothesis"], label_column="gold")
-    ids = pool.ids.to_pylist()
-    export_labels(pool.run_dir, tmp_path / "labels.jsonl")
-    lines = (tmp_path / "labels.jsonl").read_text("utf-8").splitlines()
-    rows = [without_blanks(json.loads(line)) for line in lines]
-    history = {"al_split": "train", "al_annotator": "dataset"}
-    assert rows == [
-        {"id": ids[0], "premise": "a", "hypothesis": "d", "label": "x", **history},
-        {"id": ids[2], "premise": "c", "hypothesis": "f", "label": "y", **history},
-    ]
-
-
-def test_text_columns_with_the_names_of_ours_are_renamed_and_that_is_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    store = make_store(tmp_path / "run")
-    columns = ["id", "label", "text_label", "al_score", "comment"]
-    add_query(store, ["x"], texts=[{column: f"the {column}" for column in columns}])
-    answer(store, "x", "positive")
-    with caplog.at_level(logging.WARNING):
-        paths = [tmp_path / f"labels.{format}" for format in FORMATS]
-        for path in paths:
-            export_labels(store.run_dir, path)
-    assert "the text column 'label' is called 'text_label' in the export" in caplog.text
-    for splits in load(tmp_path, *paths):
-        (row,) = splits["train"]
-        assert (row["id"], row["label"]) == ("x", "positive")
-        assert row["text_id"] == "the id"
-        assert row["text_label"] == "the label"
-        assert row["text_text_label"] == "the text_label"
-        assert row["text_al_score"] == "the al_score"
-        assert row["comment"] == "the comment"
-
-
-def test_text_column_that_was_renamed_between_two_queries(tmp_path: Path) -> None:
-    store = make_store(tmp_path / "run")
-    add_query(store, ["a"])
-    add_query(store, ["b"], texts=[{"review": "text of b"}])
-    for i in "ab":
-        answer(store, i, "positive")
-    paths = [tmp_path / f"labels.{format}" for format in FORMATS]
-    for path in paths:
-        export_labels(store.run_dir, path)
-    for splits in load(tmp_path, *paths):
-        assert [(row["text"] or None, row["review"] or None) for row in splits["train"]] == [
-            ("text of a", None),
-            (None, "text of b"),
-        ]
 
 
 # -- where it is written -------------------------------------------------------------------------------------------
@@ -378,18 +296,6 @@ def test_where_more_than_labels_has_no_place(tmp_path, to, format, of_tags, more
     with pytest.raises(ArgumentError, match=message):
         export_labels(store.run_dir, tmp_path / to, format, **more)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
-
-
-def test_run_without_labels_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RunDirectoryError, match="no run in"):
-        export_labels(tmp_path / "nothing", tmp_path / "labels.csv")
-    assert not (tmp_path / "nothing").exists()
-    store = make_store(tmp_path / "run")
-    add_query(store, ["a", "b"])
-    answer(store, "a", None, action="skip", query=1)
-    with pytest.raises(RunDirectoryError, match=r"no labels in .*run yet: answer a query"):
-        export_labels(store.run_dir, tmp_path / "labels.csv")
-    assert not (tmp_path / "labels.csv").exists()
 
 
 def test_folder_of_a_run_of_which_only_the_holdout_has_labels(tmp_path: Path) -> None:

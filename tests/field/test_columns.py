@@ -78,14 +78,14 @@ def test_an_id_of_ones_own_and_the_source_are_in_the_export(tmp_path):
 
 def test_every_field_of_the_file_comes_back_beside_tagged_spans(tmp_path):
     """https://github.com/doccano/doccano/issues/246"""
-    rows = [{"external_id": f"k{n}", "other": n, "text": text} for n, text in enumerate(["Rome wins", "a test"])]
+    rows = [{"key": f"k{n}", "page": n, "text": text} for n, text in enumerate(["Rome wins", "no place"])]
     data = write_json_lines(tmp_path / "t.jsonl", *rows)
-    options = {"task": "token_classification", "labels": ["LOC"], "show": ["external_id", "other"]}
+    options = {"task": "token_classification", "labels": ["LOC"], "show": ["key", "page"]}
     pool = opened(tmp_path, data=data, **options)
     for example_id, tags in zip(pool.ids.to_pylist(), (["B-LOC", "O"], ["O", "O"]), strict=True):
         pool.record(Answer(example_id, tags, annotator="ann"))
-    found = [(row["external_id"], row["other"], row["text"], row["spans"]) for row in exported(pool)]
-    assert found == [("k0", "0", "Rome wins", [{"start": 0, "end": 4, "label": "LOC"}]), ("k1", "1", "a test", [])]
+    found = [(row["key"], row["page"], row["text"], row["spans"]) for row in exported(pool)]
+    assert found == [("k0", "0", "Rome wins", [{"start": 0, "end": 4, "label": "LOC"}]), ("k1", "1", "no place", [])]
 
 
 def test_texts_without_a_label_keep_what_belongs_to_them(tmp_path):

@@ -54,8 +54,8 @@ def test_the_line_in_which_excel_names_the_separator(tmp_path: Path, first: str)
 
 def test_thousands_of_columns(tmp_path: Path) -> None:
     """https://github.com/duckdb/duckdb/issues/10770 and https://github.com/wireservice/csvkit/issues/1043"""
-    names = ",".join(["text", *(f"gene {n}" for n in range(15_781)), "label"])
-    rows = "".join(f"text {n}," + "0.5," * 15_781 + ("good\n" if n % 2 else "bad\n") for n in range(30))
+    names = ",".join(["text", *(f"gene {n}" for n in range(16_000)), "label"])
+    rows = "".join(f"text {n}," + "0.5," * 16_000 + ("good\n" if n % 2 else "bad\n") for n in range(30))
     began = time.monotonic()
     found = load(tmp_path, f"{names}\n{rows}", label="label")
     assert time.monotonic() - began < 8  # it took 12 to compare each name with all others
@@ -64,15 +64,15 @@ def test_thousands_of_columns(tmp_path: Path) -> None:
 
 def test_a_name_of_a_column_with_a_comma(tmp_path: Path) -> None:
     """https://github.com/shenwei356/csvtk/issues/141 and https://github.com/harelba/q/issues/108"""
-    content = '"Transaction,Description","Debit,Amount"\nrent,700\ntea,3\n'
-    found = load(tmp_path, content, text=["Transaction", "Description"])  # what the command line makes of it
-    assert found["Transaction,Description"][:] == ["rent", "tea"]
+    content = '"Remarks, open","Stars, of 5"\nfine,5\ndull,2\n'
+    found = load(tmp_path, content, text=["Remarks", "open"])  # what the command line makes of it
+    assert found["Remarks, open"][:] == ["fine", "dull"]
 
 
 def test_zero_bytes_end_no_cell_and_no_line(tmp_path: Path) -> None:
     """https://github.com/pandas-dev/pandas/issues/19886 and https://github.com/pandas-dev/pandas/issues/14012"""
-    found = load(tmp_path, "text,x\ntest\x00test,1\n\x00\x00\x00,2\nlast,\x00\n")
-    assert found["text"][:] == ["test\x00test", "\x00\x00\x00", "last"]
+    found = load(tmp_path, "text,x\nbe\x00fore,1\n\x00\x00,2\nlast,\x00\n")
+    assert found["text"][:] == ["be\x00fore", "\x00\x00", "last"]
 
 
 def test_what_a_shell_makes_of_process_substitution(tmp_path: Path) -> None:

@@ -25,10 +25,10 @@ def load(path: Path, content: bytes, **options: Any) -> Dataset:
 
 def test_columns_of_words_in_utf_16(tmp_path: Path) -> None:
     """https://github.com/doccano/doccano/issues/1870"""
-    content = "Washington B-LOC\nCounty I-LOC\n\nOregon B-LOC\n"
+    content = "Lake B-LOC\nConstance I-LOC\n\nBasel B-LOC\n"
     for encoding in ("utf-16", "utf-16-le"):
         found = load(tmp_path / "land.txt", content.encode(encoding), label="ner_tags", labels=None)
-        assert found["tokens"][:] == [["Washington", "County"], ["Oregon"]]
+        assert found["tokens"][:] == [["Lake", "Constance"], ["Basel"]]
 
 
 def test_a_table_in_utf_16_with_and_without_a_mark(tmp_path: Path) -> None:
@@ -47,11 +47,11 @@ def test_the_mark_before_the_first_name(tmp_path: Path) -> None:
 def test_texts_in_gb_2312_one_a_line(tmp_path: Path) -> None:
     """https://github.com/doccano/doccano/issues/22"""
     with pytest.raises(
-        ArgumentError, match=r"test\.txt is not UTF-8 \(byte 0x.. in line 2\): save it again as UTF-8$"
+        ArgumentError, match=r"lines\.txt is not UTF-8 \(byte 0x.. in line 2\): save it again as UTF-8$"
     ):
-        load(tmp_path / "test.txt", "a b\n电影很好 看\n".encode("gb2312"))
-    with pytest.raises(ArgumentError, match=r"test\.txt has no tags at the ends .*'text' as its first line"):
-        load(tmp_path / "test.txt", "电影很好 看\n不好 看\n".encode())
+        load(tmp_path / "lines.txt", "a b\n电影很好 看\n".encode("gb2312"))
+    with pytest.raises(ArgumentError, match=r"lines\.txt has no tags at the ends .*'text' as its first line"):
+        load(tmp_path / "lines.txt", "电影很好 看\n不好 看\n".encode())
 
 
 def test_a_korean_code_page(tmp_path: Path) -> None:
@@ -62,5 +62,5 @@ def test_a_korean_code_page(tmp_path: Path) -> None:
 
 def test_what_begins_with_1f_8b_is_compressed(tmp_path: Path) -> None:
     """https://github.com/huggingface/datasets/issues/6851"""
-    with pytest.raises(ArgumentError, match=r"emotion\.csv is compressed \(gzip\), expected text: unpack it"):
-        load(tmp_path / "emotion.csv", gzip.compress(b"text\ngood\nbad\n"))
+    with pytest.raises(ArgumentError, match=r"moods\.csv is compressed \(gzip\), expected text: unpack it"):
+        load(tmp_path / "moods.csv", gzip.compress(b"text\ngood\nbad\n"))

@@ -92,9 +92,9 @@ def test_pairs_of_texts_and_entities(read: Callable[..., list[Any]]) -> None:
     [
         # https://github.com/flairNLP/flair/issues/2010
         (
-            "PRICE INCREASED EVERY 6 HOURS",
-            [[16, 29, "TIME"], [22, 29, "TIME"]],
-            "row 2: the spans 16 to 29 (TIME, 'EVERY 6 HOURS') and 22 to 29 (TIME, '6 HOURS') overlap",
+            "Ferries leave each 2 days",
+            [[14, 25, "DATE"], [19, 25, "DATE"]],
+            "row 2: the spans 14 to 25 (DATE, 'each 2 days') and 19 to 25 (DATE, '2 days') overlap",
         ),
         # https://github.com/argilla-io/argilla/issues/3564
         (
@@ -103,23 +103,23 @@ def test_pairs_of_texts_and_entities(read: Callable[..., list[Any]]) -> None:
             "row 2: the spans 0 to 18 (PER, 'Queen Elizabeth II') and 0 to 18 (TITLE, 'Queen Elizabeth II') overlap",
         ),
         # https://github.com/explosion/spaCy/issues/5727
-        ("Susan went to Switzerland.", [[0, 3, "PER"]], "row 2: the span 0 to 3 (PER, 'Sus') does not begin and end"),
+        ("Marie lives in Basel", [[0, 4, "PER"]], "row 2: the span 0 to 4 (PER, 'Mari') does not begin and end"),
         # https://github.com/DataTurks-Engg/Entity-Recognition-In-Resumes-SpaCy/issues/22
         ("Ann Lee sleeps", [[3, 7, "PER"]], "row 2: the span 3 to 7 (PER, ' Lee') does not begin and end with a word"),
         # https://github.com/explosion/spaCy/issues/5739
         (
             "Never mind",
-            [[751, 764, "BRAND"]],
-            "row 2: the span 751 to 764 (BRAND) is outside the text of 10 characters",
+            [[310, 322, "BRAND"]],
+            "row 2: the span 310 to 322 (BRAND) is outside the text of 10 characters",
         ),
         ("Never mind", [[5, 0, "BRAND"]], "row 2: the span 5 to 0 (BRAND) is the wrong way round"),
         # https://github.com/explosion/spaCy/issues/12649
         ("Never mind", [[0, 5, ["A", "B"]]], "row 2: the span 0 to 5 in column 'label' has the label"),
         # https://github.com/doccano/doccano/issues/113
         (
-            "EU rejects",
-            [{"label": 7, "start_offset": 0, "end_offset": 2, "user": 1}],
-            "row 2: the span 0 to 2 in column 'label' has the label 7, expected one name",
+            "Ann sings",
+            [{"label": 3, "start_offset": 0, "end_offset": 3}],
+            "row 2: the span 0 to 3 in column 'label' has the label 3, expected one name",
         ),
     ],
 )

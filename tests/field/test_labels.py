@@ -37,17 +37,17 @@ def test_labels_that_begin_with_1_make_no_class_0(tmp_path: Path) -> None:
 
 def test_sets_of_labels_that_begin_with_1(tmp_path: Path) -> None:
     """https://github.com/cleanlab/cleanlab/issues/23"""
-    pool = a_pool(tmp_path / "run", [[2, 3, 4], [1, 3, 4, 5], [], [5]])
+    pool = a_pool(tmp_path / "run", [[2, 4], [1, 2, 5], [], [3]])
     assert pool.label_names == ("1", "2", "3", "4", "5")
-    assert pool.hidden_label(ids_of(pool)[1]) == ["1", "3", "4", "5"]
-    assert pool.with_labels(pool.dataset)["label"][3] == [0, 0, 0, 0, 1]
+    assert pool.hidden_label(ids_of(pool)[1]) == ["1", "2", "5"]
+    assert pool.with_labels(pool.dataset)["label"][3] == [0, 0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("kind", [int, str])
 def test_numbers_are_in_the_order_of_their_values(tmp_path: Path, kind: type) -> None:
     """https://github.com/mljar/mljar-supervised/issues/245"""
-    pool = a_pool(tmp_path / "run", [kind(number) for number in range(104, -1, -1)])
-    assert pool.label_names == tuple(map(str, range(105)))
+    pool = a_pool(tmp_path / "run", [kind(number) for number in range(29, -1, -1)])
+    assert pool.label_names == tuple(map(str, range(30)))
 
 
 def test_true_and_false_of_a_csv_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,10 +91,10 @@ def test_names_in_no_order_are_refused(tmp_path: Path) -> None:
 
 def test_names_keep_the_order_that_they_are_given_in(tmp_path: Path) -> None:
     """https://github.com/huggingface/datasets/issues/3762"""
-    pool = a_pool(tmp_path / "run", ["orange", "apple", "potato"], label_names=["potato", "orange", "apple"])
+    pool = a_pool(tmp_path / "run", ["plum", "fig", "pear"], label_names=["pear", "plum", "fig"])
     assert pool.given_labels().tolist() == [1, 2, 0]
     with pytest.raises(ArgumentError, match="outside label_names"):
-        a_pool(tmp_path / "other", ["orange", "apple", "potato"], label_names=["potato", "orange"])
+        a_pool(tmp_path / "other", ["plum", "fig", "pear"], label_names=["pear", "plum"])
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), -1])

@@ -1,11 +1,10 @@
 """The store: what is acknowledged is on the disk, the answers are a log, and foreign files are refused."""
 
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hfal.errors import AnnotationError, RunDirectoryError
+from hfal.errors import AnnotationError
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.run_info import RunInfo
 from hfal.store.store import Store
@@ -61,56 +60,6 @@ def test_answers_survive_without_closing(tmp_path):
         1,
     )
     assert answer.time.endswith("+00:00")
-
-
-def test_a_snapshot_stays_as_it_was_while_another_writes(tmp_path):
-    store = Store(tmp_path)
-    say(store, "a", "positive")
-    reader = Store(tmp_path, read_only=True)
-    with ThreadPoolExecutor(1) as pool:
-        with reader.snapshot():
-            before = reader.answers()
-            writing = pool.submit(say, store, "b", "negative")
-            with pytest.raises(TimeoutError):
-                writing.result(timeout=0.5)
-            assert reader.answers() == before
-        writing.result(timeout=30)
-    assert [a.example_id for a in reader.answers()] == ["a", "b"]
-
-
-def test_what_is_written_at_once_is_there_as_a_whole_or_not_at_all(tmp_path):
-    store, reader = Store(tmp_path), Store(tmp_path, read_only=True)
-    store.set_meta("label_names", ["negative", "positive"])
-    with store.at_once():
-        for example_id in "ab":
-            store.record(Answer(example_id, "positive", annotator="ann"), "content", {"text": example_id})
-        assert reader.answers() == []
-        assert len(store.answers()) == 2  # who writes sees it
-    assert [a.example_id for a in reader.answers()] == ["a", "b"]
-
-    def record(*labels):
-        with store.at_once():
-            for label in labels:
-                store.record(Answer(f"is {label}", label, annotator="ann"), "content", {"text": label})
-
-    with pytest.raises(AnnotationError):
-        record("positive", "blue")
-    assert [a.example_id for a in reader.answers()] == ["a", "b"]
-    say(store, "e", "negative")  # and afterwards each by itself again
-    assert [a.example_id for a in reader.answers()] == ["a", "b", "e"]
-
-
-def test_a_full_disk_is_said_and_loses_only_what_was_not_recorded(tmp_path):
-    store = Store(tmp_path)
-    say(store, "a", "negative")
-    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
-    store._db.execute(f"PRAGMA max_page_count = {pages}")  # as SQLite finds a disk that is full
-    with pytest.raises(RunDirectoryError, match=r"cannot be written \(database or disk is full\)"):
-        store.set_meta("much", "x" * 100_000)
-    store._db.execute(f"PRAGMA max_page_count = {pages + 100}")
-    say(store, "b", "positive")
-    store.close()
-    assert [answer.label for answer in Store(tmp_path).answers()] == ["negative", "positive"]
 
 
 def test_current_answers_follow_corrections_skips_and_undos(tmp_path):
@@ -213,15 +162,6 @@ def test_a_round_that_had_begun_stays_as_it_was(tmp_path):
     assert Store(tmp_path).round(1).trained is None
     store.finish_training(1)
     assert Store(tmp_path).round(1).trained is not None
-
-
-def test_reading_only_neither_makes_nor_changes_anything(tmp_path):
-    with pytest.raises(RunDirectoryError, match="no run in"):
-        Store(tmp_path / "nothing", read_only=True)
-    assert not (tmp_path / "nothing").exists()
-    Store(tmp_path).close()
-    with pytest.raises(RunDirectoryError, match=r"cannot be written \(attempt to write a readonly database\)"):
-        Store(tmp_path, read_only=True).set_meta("key", 1)
 
 
 def test_what_was_said_of_the_stop_set_goes_with_the_training_and_with_the_stop_set(tmp_path):

@@ -142,6 +142,11 @@ def read_conll(path: Path) -> dict[str, tuple[list[str], list[str]]]:
     return found
 
 
+def without_blanks(row: Row) -> Row:
+    """A row without its missing values, which are `None`, or nothing in a CSV file."""
+    return {name: value for name, value in row.items() if value not in (None, "")}
+
+
 class Texts:
     """Examples with these ids, as `add_query` has them."""
 
@@ -150,3 +155,6 @@ class Texts:
 
     def examples(self):
         return ((i, {"text": f"text of {i}"}) for i in self.ids)
+
+    def all_shown(self):
+        return ({} for _ in self.ids)

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
-from hfal.config.parser import options_of
+from hfal.config.option_fields import options_of
 from hfal.utils.output import shown_line
 from support.input_damage import ROWS, Prepared, copy_run, write_csv
 from support.input_grammar import REVEALED, Case, expect, odd_number, odd_value, odd_word, part_of, pick

@@ -152,7 +152,7 @@ def test_what_is_to_be_filled_in():
     )
     in_words = "a list that has a tag for each word: O, B-PER, I-PER (or 'skip' or 'unsure')"
     assert OF_TAGS.how_to_fill_in(TAGS, said, False, False) == in_words
-    assert OF_TAGS.how_to_fill_in(TAGS, said, False, True).startswith(f"{in_words};\n    or with a list of spans: ")
+    assert OF_TAGS.how_to_fill_in(TAGS, said, False, True).startswith(f"{in_words}; or a list of spans: ")
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.task)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from hfal.utils.files import atomic_write, computed_once
+from hfal.utils.files import atomic_write, computed_once, fingerprint_of
 
 
 def test_a_file_takes_the_place_of_the_one_before(tmp_path):
@@ -85,3 +85,15 @@ def test_the_part_of_a_dead_process_is_removed_and_that_of_a_living_one_is_not(t
     with atomic_write(tmp_path / "hash.npy", shared=True) as part:
         part.write_bytes(b"whole")
     assert set(os.listdir(tmp_path)) == {"hash.npy", *kept}
+
+
+def test_a_fingerprint_changes_with_the_files_and_with_how_they_are_read(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    first, second = tmp_path / "a", tmp_path / "b"
+    known = {fingerprint_of(first), fingerprint_of(second), fingerprint_of(first, second)}
+    known |= {fingerprint_of(first, reading=reading) for reading in (1, ("text", ","), ("text", ";"))}
+    assert len(known) == 6
+    assert fingerprint_of(first, reading=1) in known
+    first.write_text("more")
+    assert fingerprint_of(first, reading=1) not in known

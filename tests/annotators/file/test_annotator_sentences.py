@@ -77,6 +77,17 @@ def test_jsonl_rows_of_raw_text_have_their_words(tmp_path: Path) -> None:
     }
 
 
+def test_what_may_be_filled_in_is_one_line(tmp_path: Path) -> None:
+    for number, text in enumerate([["Ann"], "Ann"]):
+        pool = TagRun(tmp_path / f"run{number}", [text])
+        add_query(pool, ["s0"])
+        said = ask_in_vain(pool, FileAnnotator()).splitlines()
+        assert said[1].startswith("    Fill in the column 'label' with a list that has a tag for each word: O, B-PER")
+        assert ('; or a list of spans: [{"start": 0' in said[1]) == isinstance(text, str)
+        assert said[1].endswith("; rows may stay empty.")
+        assert said[2:] == ["    Leave the file there and start the run again."]
+
+
 def test_columns_called_tokens(tmp_path: Path) -> None:
     for number, (text, expected) in enumerate(
         [(["Ann"], {"tokens": ["Ann"]}), ("Ann", {"text_tokens": "Ann", "tokens": ["Ann"]})]
