@@ -23,6 +23,7 @@ logger = get_logger(__name__)
 _MANY_LABELS = 50
 _WHOLE = re.compile("-?[0-9]+")
 _IGNORED = {"-100"}  # by the loss
+ORDER_HINT = " Numbers count the labels where --labels says in which order these are."
 _HINT = " (-1 stands for no label; where it is a label, name it too: label_names=['-1', '1'])"
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")
@@ -344,17 +345,19 @@ def _as_classes(source: Source, column: str, names: list[str]) -> datasets.Datas
     labels = _label_texts(source, names)
     found = {label for label in pc.unique(labels).to_pylist() if label is not None}
     counted = [str(i) for i in range(len(names))]
-    written = counted if found & set(counted) and not found & set(names) else names
+    is_counted = source.may_be_counted and found & set(counted) and not found & set(names)
+    written = counted if is_counted else names
     strange = sorted(found - set(written))
     if strange:
         alike = look_alike_hint(strange[0], names)
+        order = "" if source.may_be_counted or not strange[0].isdecimal() else ORDER_HINT
         near = difflib.get_close_matches(strange[0], names, n=1)
         raise ArgumentError(
             f"{source.reference} has the label {strange[0]!r} in column {column!r} of "
             f"{source.place(pc.index(labels, strange[0]).as_py())}, which is none of --labels "
             f"{','.join(names)}.{f' Did you mean {near[0]!r}?' if near and not alike else alike}"
             f"{f' (and so are {len(strange) - 1} others)' if len(strange) > 1 else ''}"
-            f" Without --labels they are {','.join(sorted(found)[:20])}{',...' if len(found) > 20 else ''}."
+            f" Without --labels they are {','.join(sorted(found)[:20])}{',...' if len(found) > 20 else ''}.{order}"
         )
     unused = [name for name, label in zip(names, written, strict=True) if label not in found]
     if found and unused:

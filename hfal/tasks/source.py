@@ -26,7 +26,8 @@ class Source:
         rows: Where in the split each of them is, by which messages count.
         text: The columns with text.
         label: The column with labels, if there is one.
-        names: The names of the labels that the user gives, if any.
+        names: The names of the labels that the user gives, or of the pool's where this is other data; if any.
+        may_be_counted: Whether somebody has put `names` in their order, so that numbers may count them from 0.
     """
 
     reference: str
@@ -35,6 +36,7 @@ class Source:
     text: Sequence[str]
     label: str | None
     names: Sequence[str] | None
+    may_be_counted: bool = True
 
     def place(self, row: int) -> str:
         """Return a row of `data` as a person counts it; in a spreadsheet the names of the columns are row 1."""
