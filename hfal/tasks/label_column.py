@@ -158,6 +158,8 @@ def label_coding(dataset: datasets.Dataset, column: str | None, names: Sequence[
             f"{look_alike_hint(outside[0], coding.names)}"
         )
     counted = _counted(coding.names)
+    if "-1" in missing and written == counted:
+        _warn_of_minus_1(column, found, coding.names, "label_names=['-1', '0', ...]")
     if written == coding.names != counted and found and found <= {*counted}:
         logger.warning(
             "label_column=%r has %s, which are read as names of labels: they do not count label_names from 0",
@@ -227,6 +229,20 @@ def how_written(found: set[str], names: Sequence[str], are_bools: bool = False) 
     counted = ("false", "true") if are_bools and len(names) == 2 else _counted(names)
     is_counted = not found <= {*by_name} and (found <= {*counted} or (found & {*counted} and not found & {*by_name}))
     return counted if is_counted else by_name
+
+
+def _warn_of_minus_1(column: str, found: set[str], names: Sequence[str], how: str) -> None:
+    """Warn where -1 may be a label rather than a missing one, as of -1, 0 and 1 for three, or -1 and 1 for two."""
+    unused = [name for number, name in enumerate(names) if str(number) not in found and number in (0, len(names) - 1)]
+    if found and unused:
+        logger.warning(
+            "column %r has -1, which is read as no label, and %s, which count the labels from 0, so that none is %s: "
+            "where -1 is a label, name the numbers themselves, %s",
+            column,
+            ", ".join(in_order(found)[:5]),
+            " or ".join(unused),
+            how,
+        )
 
 
 def _found(
@@ -299,7 +315,12 @@ def read_labels(source: Source) -> SourceWithLabels:
     if source.label is not None and names is None:
         names = _names_in(source)
         if not isinstance(source.data.features[source.label], datasets.ClassLabel) and _label_texts(source).null_count:
-            logger.warning("the labels are those that column %r has so far: name more with --labels", source.label)
+            has_minus_1 = "-1" in pc.unique(_label_texts(source, ["-1"])).to_pylist()
+            logger.warning(
+                "the labels are those that column %r has so far: name more with --labels%s",
+                source.label,
+                " (-1 stands for no label; where it is a label, name it too: --labels=-1,0,...)" * has_minus_1,
+            )
     if names is None:
         raise ArgumentError("--labels is missing: name the labels (negative,positive), or their column with --label")
     if len(names) < 2 or len(set(names)) < len(names):
@@ -359,6 +380,8 @@ def _as_classes(source: Source, column: str, names: list[str]) -> datasets.Datas
             f"{f' (and so are {len(strange) - 1} others)' if len(strange) > 1 else ''}"
             f" Without --labels they are {','.join(sorted(found)[:20])}{',...' if len(found) > 20 else ''}.{order}"
         )
+    if is_counted and "-1" in pc.unique(_label_texts(source, ["-1"])).to_pylist():
+        _warn_of_minus_1(column, found, names, "--labels=-1,0,...")
     unused = [name for name, label in zip(names, written, strict=True) if label not in found]
     if found and unused:
         logger.info("no row of %s has the label %s", source.reference, ", ".join(unused))
