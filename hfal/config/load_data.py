@@ -8,7 +8,7 @@ import dataclasses
 import os
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import datasets
@@ -102,7 +102,8 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
         check_label_names(read.names, argument="--labels" if al.labels else f"--label: column {al.label!r}")
     evaluation = None
     if al.eval_split:
-        evaluation = kind.read(_without_blank(al, kind, _read_split(al, al.eval_split, text, read.names))).data
+        other = _without_blank(al, kind, _read_split(al, al.eval_split, text, read.names))
+        evaluation = kind.read(replace(other, may_be_counted=_are_in_order(al, source))).data
     columns = list(source.text)
     pool, drawn = _draw(al, columns, read, run_dir, seed)
     return LoadedData(pool, evaluation if drawn is None else drawn, kind.task, read.names, columns, show)
@@ -196,6 +197,13 @@ def _read_split(
             raise ArgumentError(f"--data_filter is {al.data_filter!r}, but no row of {al.data} is like this")
         data = data.select(rows)
     return Source(al.data, data, rows, text, al.label, names)
+
+
+def _are_in_order(al: ActiveLearningArguments, source: Source) -> bool:
+    """Whether anybody has put the labels in their order, so that numbers in other data may count them."""
+    feature = source.data.features.get(al.label)
+    kind = getattr(feature, "feature", feature)
+    return al.labels is not None or isinstance(kind, datasets.ClassLabel) or getattr(kind, "dtype", "") == "bool"
 
 
 def columns_named(names: Sequence[str], available: Sequence[str]) -> list[str]:

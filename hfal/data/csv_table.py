@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hfal.errors import ArgumentError
+from hfal.errors import ArgumentError, listed
 from hfal.utils.files import fingerprint_of
 from hfal.utils.output import get_logger
 from hfal.utils.spelling import counted, shown
@@ -91,8 +91,10 @@ def _separator_named(path: Path) -> str:
 def _csv_rows(path: str, header: Sequence[str], delimiter: str) -> Iterator[dict[str, str | None]]:
     rows = _rows(path, delimiter)
     next(rows)
-    line = 0
+    line, swallowed = 0, list[int]()
     for line, row in rows:
+        if len(header) > 1 and any(_has_rows(cell, delimiter, len(header)) for cell in row):
+            swallowed.append(line)
         if any(row[len(header) :]):
             raise ArgumentError(
                 f"{path}, line {line}: {counted(len(row), 'cell')}, but the first line names "
@@ -102,6 +104,22 @@ def _csv_rows(path: str, header: Sequence[str], delimiter: str) -> Iterator[dict
         yield {name: cell for name, cell in zip(header, cells, strict=False) if name}
     if not line:
         raise ArgumentError(f"{path} has no rows below the names of its columns")
+    if swallowed:
+        logger.warning(
+            "%s has what looks like rows within quotes, in the cells that begin in %s: if a quote there is a part of "
+            "the text, write it twice, in a cell with quotes around it",
+            path,
+            listed("line", swallowed),
+        )
+
+
+def _has_rows(cell: str, delimiter: str, width: int) -> bool:
+    """Whether a cell has whole rows in it, as where two texts begin or end with a quote, and all between is one cell.
+
+    Commas and blanks are parts of texts of many lines as well, which prove nothing.
+    """
+    lines = cell.splitlines()[1:-1] if delimiter != "," and "\n" in cell else []
+    return bool(lines) and all(one.count(delimiter) == width - 1 for one in lines)
 
 
 class _NoCsvError(ArgumentError):

@@ -34,7 +34,7 @@ _ROWS_AT_A_TIME = 10_000
 _DEEP = 10  # levels of lists and objects
 _HALF = re.compile("[\ud800-\udfff]")
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
-_FORMAT = 2  # of what is kept in the cache; to be raised where a file is read otherwise
+_FORMAT = 3  # of what is kept in the cache; to be raised where a file is read otherwise
 
 # A scalar type by its name, ("list", type of the items), or ("object", types by key).
 _Type = str | tuple[str, Any]
@@ -73,7 +73,7 @@ def _write(part: Path, paths: Sequence[Path]) -> None:
     if cut:
         more = f", and {len(cut) - 1} more" if len(cut) > 1 else ""
         logger.warning("%s%s: U+FFFD stands for half a character, where a text was cut", cut[0], more)
-    marks = {name: MIXED if kind == "json" else None for name, kind in columns.items()}
+    marks = {name: MIXED if kind in ("json", ("list", "json")) else None for name, kind in columns.items()}
     schema = pa.schema([pa.field(name, _arrow(kind), metadata=marks[name]) for name, kind in columns.items()])
     casts = {name: _cast(kind) for name, kind in columns.items()}
     rows = _rows(paths, [])
@@ -193,7 +193,7 @@ def _is_of_rows(value: Any) -> bool:
 
 
 def _type_of(value: Any, depth: int = 0) -> _Type:
-    if value is None or value == {} or value != value:
+    if _is_missing(value):
         return "null"
     if isinstance(value, str):
         return "text"
@@ -213,6 +213,11 @@ def _type_of(value: Any, depth: int = 0) -> _Type:
     for one in value:
         inner = _merged(inner, _type_of(one, depth + 1))
     return "list", inner
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether there is no value, but `None`, NaN, or an object without anything in it."""
+    return value is None or value == {} or (isinstance(value, float) and value != value)
 
 
 def _merged(known: _Type, new: _Type, where: str = "") -> _Type:
@@ -254,16 +259,19 @@ def _arrow(kind: _Type) -> "pa.DataType":
 
 def _cast(kind: _Type) -> Callable[[Any], Any]:
     """Return a function that converts a value of the file to this type."""
-    if kind == "json":
-        return lambda value: None if value is None else json.dumps(value, ensure_ascii=False)
     if isinstance(kind, str):
-        of: Callable[[Any], Any] = _text if kind == "text" else float if kind == "float" else _same
-        return lambda value: None if value is None or value == {} or value != value else of(value)
+        casts: dict[str, Callable[[Any], Any]] = {"text": _text, "json": _json, "float": float}
+        of = casts.get(kind, _same)
+        return lambda value: None if _is_missing(value) else of(value)
     if kind[0] == "list":
         of_one = _cast(kind[1])
-        return lambda value: None if value is None else [of_one(one) for one in value]
+        return lambda value: None if _is_missing(value) else [of_one(one) for one in value]
     fields = {name: _cast(inner) for name, inner in kind[1].items()}
-    return lambda value: None if not value else {name: of(value.get(name)) for name, of in fields.items()}
+    return lambda value: None if _is_missing(value) else {name: of(value.get(name)) for name, of in fields.items()}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _text(value: Any) -> str:

@@ -65,6 +65,8 @@ def read_sentences(content: str, name: str, problems: list[str] | None = None) -
     Raises:
         ArgumentError: A line has another number of columns than the first one.
     """
+    if "\n" not in content:  # as on old Macs
+        content = content.replace("\r", "\n")
     of_words = [line for line in content.split("\n") if line.strip() and not line.startswith(("#", "-DOCSTART-"))]
     separator = "\t" if any(map(_TAB_BEHIND_A_WORD.search, of_words)) else None
     width = len(of_words[0].removesuffix("\r").split(separator)) - 1 if of_words else None

@@ -23,6 +23,7 @@ logger = get_logger(__name__)
 _MANY_LABELS = 50
 _WHOLE = re.compile("-?[0-9]+")
 _IGNORED = {"-100"}  # by the loss
+ORDER_HINT = " Numbers count the labels where --labels says in which order these are."
 _HINT = " (-1 stands for no label; where it is a label, name it too: label_names=['-1', '1'])"
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")
@@ -157,6 +158,8 @@ def label_coding(dataset: datasets.Dataset, column: str | None, names: Sequence[
             f"{look_alike_hint(outside[0], coding.names)}"
         )
     counted = _counted(coding.names)
+    if "-1" in missing and written == counted:
+        _warn_of_minus_1(column, found, coding.names, "label_names=['-1', '0', ...]")
     if written == coding.names != counted and found and found <= {*counted}:
         logger.warning(
             "label_column=%r has %s, which are read as names of labels: they do not count label_names from 0",
@@ -226,6 +229,20 @@ def how_written(found: set[str], names: Sequence[str], are_bools: bool = False) 
     counted = ("false", "true") if are_bools and len(names) == 2 else _counted(names)
     is_counted = not found <= {*by_name} and (found <= {*counted} or (found & {*counted} and not found & {*by_name}))
     return counted if is_counted else by_name
+
+
+def _warn_of_minus_1(column: str, found: set[str], names: Sequence[str], how: str) -> None:
+    """Warn where -1 may be a label rather than a missing one, as of -1, 0 and 1 for three, or -1 and 1 for two."""
+    unused = [name for number, name in enumerate(names) if str(number) not in found and number in (0, len(names) - 1)]
+    if found and unused:
+        logger.warning(
+            "column %r has -1, which is read as no label, and %s, which count the labels from 0, so that none is %s: "
+            "where -1 is a label, name the numbers themselves, %s",
+            column,
+            ", ".join(in_order(found)[:5]),
+            " or ".join(unused),
+            how,
+        )
 
 
 def _found(
@@ -298,7 +315,12 @@ def read_labels(source: Source) -> SourceWithLabels:
     if source.label is not None and names is None:
         names = _names_in(source)
         if not isinstance(source.data.features[source.label], datasets.ClassLabel) and _label_texts(source).null_count:
-            logger.warning("the labels are those that column %r has so far: name more with --labels", source.label)
+            has_minus_1 = "-1" in pc.unique(_label_texts(source, ["-1"])).to_pylist()
+            logger.warning(
+                "the labels are those that column %r has so far: name more with --labels%s",
+                source.label,
+                " (-1 stands for no label; where it is a label, name it too: --labels=-1,0,...)" * has_minus_1,
+            )
     if names is None:
         raise ArgumentError("--labels is missing: name the labels (negative,positive), or their column with --label")
     if len(names) < 2 or len(set(names)) < len(names):
@@ -343,18 +365,22 @@ def _as_classes(source: Source, column: str, names: list[str]) -> datasets.Datas
         return data
     labels = _label_texts(source, names)
     found = {label for label in pc.unique(labels).to_pylist() if label is not None}
-    written = how_written(found, names, are_bools=getattr(data.features[column], "dtype", None) == "bool")
+    are_bools = getattr(data.features[column], "dtype", None) == "bool"
+    written = how_written(found, names, are_bools) if are_bools or source.may_be_counted else tuple(names)
     strange = sorted(found - set(written))
     if strange:
         alike = look_alike_hint(strange[0], names)
+        order = "" if source.may_be_counted or not strange[0].isdecimal() else ORDER_HINT
         near = difflib.get_close_matches(strange[0], names, n=1)
         raise ArgumentError(
             f"{source.reference} has the label {strange[0]!r} in column {column!r} of "
             f"{source.place(pc.index(labels, strange[0]).as_py())}, which is none of --labels "
             f"{','.join(names)}.{f' Did you mean {near[0]!r}?' if near and not alike else alike}"
             f"{f' (and so are {len(strange) - 1} others)' if len(strange) > 1 else ''}"
-            f" Without --labels they are {','.join(sorted(found)[:20])}{',...' if len(found) > 20 else ''}."
+            f" Without --labels they are {','.join(sorted(found)[:20])}{',...' if len(found) > 20 else ''}.{order}"
         )
+    if written != tuple(names) and not are_bools and "-1" in pc.unique(_label_texts(source, ["-1"])).to_pylist():
+        _warn_of_minus_1(column, found, names, "--labels=-1,0,...")
     unused = [name for name, label in zip(names, written, strict=True) if label not in found]
     if found and unused:
         logger.info("no row of %s has the label %s", source.reference, ", ".join(unused))

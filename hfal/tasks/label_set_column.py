@@ -208,6 +208,8 @@ def read_sets(source: Source) -> SourceWithLabels:
         raise ArgumentError("--labels is missing: name the labels (news,sports), or their column with --label")
     try:
         coding = label_set_coding(data, source.label, source.names)
+        if not source.may_be_counted:
+            coding = replace(coding, written=coding.names)
         sets = read_label_sets(data, source.label, coding)
     except RowError as error:
         raise source.at_row(error) from None

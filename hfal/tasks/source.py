@@ -26,7 +26,8 @@ class Source:
         rows: Where in the split each of them is, by which messages count.
         text: The columns with text.
         label: The column with labels, if there is one.
-        names: The names of the labels that the user gives, if any.
+        names: The names of the labels that the user gives, or of the pool's where this is other data; if any.
+        may_be_counted: Whether somebody has put `names` in their order, so that numbers may count them from 0.
     """
 
     reference: str
@@ -35,6 +36,7 @@ class Source:
     text: Sequence[str]
     label: str | None
     names: Sequence[str] | None
+    may_be_counted: bool = True
 
     def place(self, row: int) -> str:
         """Return a row of `data` as a person counts it; in a spreadsheet the names of the columns are row 1."""
@@ -101,20 +103,27 @@ def check_texts(source: Source) -> None:
 
 
 def check_of_one_type(source: Source) -> None:
-    """Find columns for texts that have lists or objects beside texts.
+    """Find columns for texts, words or labels that have lists or objects beside others.
 
     Raises:
         ArgumentError: There are some; the message names a row.
     """
-    for column in source.text:
+    for column in (*source.text, *([source.label] if source.label else [])):
         if is_mixed(source.data, column):
-            nested = [str(cell).lstrip()[:1] in ("[", "{") for cell in source.data[column]]
+            cells = source.data[column][:]
+            are_lists = any(isinstance(cell, list) for cell in cells)
+            nested = [any(map(_is_nested, cell or ())) if are_lists else _is_nested(cell) for cell in cells]
             fewer = sum(nested) * 2 <= len(nested)
             row = nested.index(fewer) if fewer in nested else 0
+            some = "some of its lists, and others there" if are_lists else "some rows, and texts in others"
             raise ArgumentError(
-                f"column {column!r} of {source.reference} has lists or objects in some rows, and texts in others, "
-                f"such as {source.place(row)}: write the same in all rows"
+                f"column {column!r} of {source.reference} has lists or objects in {some}, such as "
+                f"{source.place(row)}: write the same in all rows"
             )
+
+
+def _is_nested(cell: str | None) -> bool:
+    return (cell or "").lstrip()[:1] in ("[", "{")
 
 
 def check_text_columns(source: Source) -> None:

@@ -20,6 +20,7 @@ from hfal.utils.spelling import counted
 _START = ("start", "start_offset", "start_char")
 _END = ("end", "end_offset", "end_char")
 _LABEL = ("label", "labels", "type", "entity_group")
+_TEXT = "text"  # of Label Studio and others: what was marked
 _AROUND = ("entities", "spans")
 
 
@@ -46,7 +47,8 @@ def spans_in(cell: Any) -> list[dict[str, Any]] | None:
     Args:
         cell: A list of `[start, end, label]`, or of mappings with these keys or those of `span_keys` and any others;
             a mapping of lists with these keys, as `datasets` makes of a `Sequence` of mappings; or any of these under
-            `entities` or `spans`. Numbers may be strings of digits, a label a list of one.
+            `entities` or `spans`. A `text` in mappings is kept. Numbers may be strings of digits, a label a list of
+            one.
     """
     if isinstance(cell, Mapping):
         keys = span_keys(cell)
@@ -63,6 +65,8 @@ def spans_in(cell: Any) -> list[dict[str, Any]] | None:
     for one in cell:
         if isinstance(one, Mapping) and (keys := span_keys(one)):
             spans.append(_span(*(one[key] for key in keys)))
+            if isinstance(one.get(_TEXT), str):
+                spans[-1][_TEXT] = one[_TEXT]
         elif isinstance(one, list | tuple) and len(one) == 3:
             spans.append(_span(one[0], one[1], _unquoted(one[2])))
         else:
@@ -94,8 +98,8 @@ def entities_from_spans(text: str, spans: Iterable[Mapping[str, Any]]) -> list[E
     """The entities, counted in words, that character spans mark, first to last.
 
     Raises:
-        ArgumentError: A span lies outside the text, is empty, begins or ends within a word, overlaps another one, or
-            lacks `start`, `end` or `label`.
+        ArgumentError: A span lies outside the text, is empty, is of another text than it says, begins or ends within a
+            word, overlaps another one, or lacks `start`, `end` or `label`.
     """
     offsets = word_offsets(text)
     begins = {start: word for word, (start, _) in enumerate(offsets)}
@@ -111,6 +115,12 @@ def entities_from_spans(text: str, spans: Iterable[Mapping[str, Any]]) -> list[E
             raise ArgumentError(f"the span {start} to {end} ({label}) is {how}: 'end' is behind its last character")
         if not 0 <= start < end <= len(text):
             raise ArgumentError(f"the span {start} to {end} ({label}) is outside the text of {len(text)} characters")
+        said = span.get(_TEXT)
+        if said is not None and _letters(said) != _letters(text[start:end]):
+            raise ArgumentError(
+                f"the span {start} to {end} ({label}) is of {said[:80]!r}, but {text[start:end][:80]!r} is there: "
+                "count characters, of which an emoji is one (it is two in JavaScript)"
+            )
         if start not in begins or end not in ends:
             nearest = [(s, e) for s, e in offsets if s < end and e > start]
             hint = f"; the words there are {nearest[0][0]} to {nearest[-1][1]}" if nearest else ""
@@ -148,6 +158,11 @@ def spans_from_tags(text: str, tags: Sequence[str]) -> list[dict[str, Any]]:
     if len(tags) != len(offsets):
         raise ArgumentError(f"{counted(len(tags), 'tag')} for the {counted(len(offsets), 'word')} of {text[:80]!r}")
     return [{"start": offsets[e.start][0], "end": offsets[e.end - 1][1], "label": e.type} for e in entities(tags)]
+
+
+def _letters(text: str) -> str:
+    """The letters and digits of a text; blanks and line breaks are what tools write in other ways."""
+    return "".join(filter(str.isalnum, text.replace("\\n", "\n"))).casefold()
 
 
 def _shown(text: str, offsets: Sequence[tuple[int, int]], entity: Entity) -> str:

@@ -228,7 +228,12 @@ def _with_prefixes(names: Sequence[str], scheme: str) -> list[str]:
 
 
 def read_tags(
-    dataset: datasets.Dataset, text_column: str, column: str | None, names: Sequence[str], counts: np.ndarray
+    dataset: datasets.Dataset,
+    text_column: str,
+    column: str | None,
+    names: Sequence[str],
+    counts: np.ndarray,
+    may_be_counted: bool = True,
 ) -> TagColumn:
     """The tags of all sentences.
 
@@ -239,8 +244,10 @@ def read_tags(
             that there are none yet.
         names: The names of all tags.
         counts: The number of words of each sentence, int32[N].
+        may_be_counted: Whether somebody has put the names in their order, so that numbers may count them.
 
     Raises:
+        ArgumentError: The tags are numbers, and nothing says which tag each of them is.
         RowError: A sentence has more or fewer tags than words, an unknown tag, or a span that does not fit.
     """
     offsets = np.zeros(len(counts) + 1, np.int64)
@@ -251,6 +258,12 @@ def read_tags(
     if column is None:
         return TagColumn(tuple(names), indices, offsets, given)
     feature = dataset.features[column]
+    inner = _inner(feature)
+    if not may_be_counted and isinstance(inner, datasets.Value) and "int" in inner.dtype:
+        raise ArgumentError(
+            f"column {column!r} has numbers here, and nothing says which of the tags {', '.join(names)} each of them "
+            "is: write the tags, or name them all in their order"
+        )
     row = 0
     blocks = _spans_as_tags(dataset, text_column, column, names) if is_spans(feature) else cells_of(dataset, column)
     for cells in blocks:
@@ -419,7 +432,8 @@ def read_sentence_column(source: Source) -> SourceWithLabels:
         )
     try:
         names = tag_names_of(data, label, source.names)
-        tags = read_tags(data, text[0], label, names, count_words(data, text[0], HOW_TO_FILL_IN))
+        words = count_words(data, text[0], HOW_TO_FILL_IN)
+        tags = read_tags(data, text[0], label, names, words, source.may_be_counted)
     except RowError as error:
         raise source.at_row(error) from None
     if len(names) < 2:

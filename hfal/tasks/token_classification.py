@@ -33,6 +33,7 @@ class TokenClassification:
         text_columns: Its one column with sentences, in words or as raw text.
         label_column: Its column with tags or spans, if it has one.
         label_names: The names that the user gives, of tags or of entity types, if any.
+        names_may_be_counted: Whether numbers may count these: not where they are those of a pool, and only sorted.
     """
 
     name = Tags.task
@@ -52,6 +53,7 @@ class TokenClassification:
         text_columns: Sequence[str],
         label_column: str | None,
         label_names: Sequence[str] | None,
+        names_may_be_counted: bool = True,
     ):
         if len(text_columns) != 1:
             raise ArgumentError(
@@ -66,7 +68,12 @@ class TokenClassification:
         self.label_column = label_column
         self.words: np.ndarray = count_words(dataset, self.text_column)
         self.label_names = tag_names_of(dataset, label_column, label_names)
-        self.tags = read_tags(dataset, self.text_column, label_column, self.label_names, self.words)
+        self.tags = read_tags(
+            dataset, self.text_column, label_column, self.label_names, self.words, names_may_be_counted
+        )
+        feature = None if label_column is None else dataset.features[label_column]
+        is_fixed = isinstance(getattr(feature, "feature", None), datasets.ClassLabel)
+        self._may_be_counted = label_names is not None or is_fixed
         self.scheme = self.tags.scheme
         self.outside = self.label_names.index(OUTSIDE) if OUTSIDE in self.label_names else -1
 
@@ -170,7 +177,9 @@ class TokenClassification:
 
     def with_labels(self, dataset: datasets.Dataset, column: str) -> datasets.Dataset:
         """Return another data set with its tags as `training_labels` has them, in `column`."""
-        other = TokenClassification(dataset, [self.text_column], self.label_column, self.label_names)
+        other = TokenClassification(
+            dataset, [self.text_column], self.label_column, self.label_names, self._may_be_counted
+        )
         if not other.tags.given.all():
             row = int(np.flatnonzero(~other.tags.given)[0])
             raise ArgumentError(f"row {row} has no tags in column {self.label_column!r}: drop such rows")

@@ -11,7 +11,8 @@ from hfal.errors import ArgumentError
 ROWS_AT_A_TIME = 10_000
 
 MIXED = {b"hfal": b"mixed"}
-"""Metadata of a column whose values were of several types, lists or objects among them, and are JSON as text."""
+"""Metadata of a column whose values, or what is in its lists, were of several types, lists or objects among them, and
+are JSON as text."""
 
 
 def tables_of(dataset: datasets.Dataset, *names: str) -> Iterator[pa.Table]:

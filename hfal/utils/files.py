@@ -57,6 +57,15 @@ def _part_of_this_process(path: Path) -> Path:
     return path.with_name(f"{begin}{os.getpid()}.part")
 
 
+def file_version(path: Path) -> tuple[str | int, ...]:
+    """Return what differs between a file and any other, and from the file as it was before it was written again.
+
+    The time of the change is a part of it: `cp -p`, `rsync` and archives set the time of writing to an earlier one.
+    """
+    file = path.stat()
+    return str(path.absolute()), file.st_ino, file.st_size, file.st_mtime_ns, file.st_ctime_ns
+
+
 def computed_once(path: Path, compute: Callable[[Path], None]) -> Path:
     """Return a file, and compute it first if it is not there; several runs may do so at a time.
 
@@ -78,5 +87,5 @@ def fingerprint_of(*paths: Path, reading: object = None) -> str:
         *paths: The files.
         reading: How they are read, as anything with a `repr` that says so.
     """
-    files = [(str(path.absolute()), path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
+    files = [file_version(path) for path in paths]
     return hashlib.sha256(repr((files, reading)).encode("utf-8", "backslashreplace")).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Read the files that people give: regular files only, text in UTF-8 or UTF-16, and errors that name byte and line."""
+"""Read the files that people give: regular files of text in UTF-8, 16 or 32, and errors that name byte and line."""
 
 import contextlib
 import os
@@ -11,7 +11,13 @@ from hfal.errors import ArgumentError
 
 
 _TABLES = (".csv", ".tsv")
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # which take the mark away
+# The longer ones first; these encodings take the mark away.
+_MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
 _UNPACK = "unpack it, and name the file that was in it"
 _OTHER_FORMATS = {  # by the first bytes, whatever the file is called
     b"\x1f\x8b": ("compressed (gzip)", _UNPACK),
@@ -46,7 +52,7 @@ def check_is_file(path: str | os.PathLike[str]) -> None:
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """Return the text of a file in UTF-8 or UTF-16, without the mark at its beginning; line ends stay as they are.
+    """Return the text of a file in UTF-8, UTF-16 or UTF-32, without the mark at its beginning; line ends stay.
 
     Raises:
         ArgumentError: It is no regular file, compressed or another format, or in another encoding.
@@ -68,7 +74,7 @@ def open_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
 
 
 def encoding_of(path: str | os.PathLike[str]) -> str:
-    """Return the encoding that the first bytes of a file say: UTF-16 with or without a mark, else UTF-8.
+    """Return the encoding that the first bytes of a file say: UTF-16 or 32 by a mark, UTF-16 without one, or UTF-8.
 
     Raises:
         ArgumentError: It is no regular file, or they are those of another format.
@@ -80,8 +86,9 @@ def encoding_of(path: str | os.PathLike[str]) -> str:
     for begin, (what, help) in _OTHER_FORMATS.items():
         if head.startswith(begin):
             raise ArgumentError(f"{os.fspath(path)} is {what}, expected text: {help}")
-    if head[:2] in _MARKS:
-        return _MARKS[head[:2]]
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return encoding
     if len(head) >= 4:  # without a mark, where the first letters are Latin ones
         even, odd = set(head[:-1:2]), set(head[1::2])
         if odd == {0} and 0 not in even:

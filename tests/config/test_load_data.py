@@ -331,6 +331,52 @@ def test_labels_that_are_no_labels(load: Any) -> None:
     assert "column 'y' of reviews.jsonl holds float64" in error(load, rows, label="y", **BOTH)
 
 
+@pytest.mark.parametrize(
+    ("rows", "others", "message"),
+    [
+        (
+            [("a", "pos"), ("b", "neg")],
+            [("c", 0), ("d", 1)],
+            "has the label '0' in column 'label' of row 1, which is none",
+        ),
+        (
+            [("a", 1), ("b", 2)],
+            [("c", 0)],
+            "has the label '0' in column 'label' of row 1, which is none of --labels 1,2",
+        ),
+        (
+            [("a", ["y", "x"]), ("b", [])],
+            [("c", [0])],
+            "row 1: the label 0 in column 'label' is none of label_names: x, y",
+        ),
+        (
+            [(["a"], ["B-X"]), (["b"], ["O"])],
+            [(["c"], [1])],
+            "has numbers here, and nothing says which of the tags O,",
+        ),
+    ],
+)
+def test_numbers_do_not_count_labels_that_nobody_has_put_in_order(
+    tmp_path: Path, rows: list[Any], others: list[Any], message: str
+) -> None:
+    for name, part in (("train", rows), ("test", others)):
+        lines = [json.dumps({"text": text, "label": label}) + "\n" for text, label in part]
+        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+    al = ActiveLearningArguments(data=str(tmp_path), label="label", eval_split="test")
+    with pytest.raises(ArgumentError) as caught:
+        load_data(al, tmp_path / "run", 42)
+    assert message in str(caught.value)
+
+
+def test_numbers_count_the_labels_in_the_order_that_is_given(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("text,label\na,neg\nb,pos\n")
+    (tmp_path / "test.csv").write_text("text,label\nc,0\nd,1\n")
+    al = ActiveLearningArguments(data=str(tmp_path), label="label", eval_split="test", labels=["pos", "neg"])
+    found = load_data(al, tmp_path / "run", 42)
+    assert found.pool["label"][:] == [1, 0]
+    assert found.evaluation["label"][:] == [0, 1]
+
+
 # -- the draw ------------------------------------------------------------------------------------------------------
 
 ROWS = [{"text": f"text {n}", "label": n % 2} for n in range(200)]

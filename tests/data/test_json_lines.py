@@ -110,3 +110,14 @@ def test_a_broken_file_leaves_nothing_in_the_cache(read: Callable[..., Any], tmp
 def test_only_files_of_json_are_taken() -> None:
     assert json_paths(["a.json", "b.JSONL"]) == [Path("a.json"), Path("b.JSONL")]
     assert json_paths(["a.json", "b.csv"]) == []
+
+
+@pytest.mark.parametrize("value", [["x"], {"a": 1}, {"a": [1]}, "x", 1.5, True])
+def test_nan_and_empty_objects_are_missing_beside_any_values(read: Callable[..., Any], value: Any) -> None:
+    rows = read(lines([{"c": value}, {"c": {}}]) + '{"c": NaN}\n')
+    assert [row["c"] for row in rows] == [value, None, None]
+
+
+def test_missing_values_stay_missing_beside_mixed_ones(read: Callable[..., Any]) -> None:
+    rows = read(lines([{"c": [1]}, {"c": {"a": 1}}, {"c": {}}]) + '{"c": NaN}\n')
+    assert [row["c"] for row in rows] == ["[1]", '{"a": 1}', None, None]

@@ -364,3 +364,29 @@ def test_folder_that_is_no_model(tmp_path: Path) -> None:
 def test_model_that_is_neither_a_path_nor_a_name() -> None:
     with pytest.raises(FileNotFoundError, match=r"'my model' is neither a path that exists nor a model.*\./my-model"):
         resolve_model("my model")
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("a.csv", "text,label\na,x\nb,y\n", "text,label\na,y\nb,x\n"),
+        ("a.jsonl", '{"text": "a", "label": "x"}\n', '{"text": "a", "label": "y"}\n'),
+        ("a.conll", "a B-X\nb O\n", "a O\nb B-X\n"),
+    ],
+)
+def test_a_file_that_is_changed_is_read_again_though_its_size_and_time_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, before: str, after: str
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    file, other = tmp_path / name, tmp_path / "other"
+    file.write_text(before)
+    other.write_text(after)
+    os.utime(file, ns=(0, 10**18))
+    os.utime(other, ns=(0, 10**18))  # as `cp -p` and `rsync` leave it
+    old = load_split(str(file)).to_list()
+    os.replace(other, file)
+    new = load_split(str(file)).to_list()
+    assert old != new
+    file.write_text(before)
+    os.utime(file, ns=(0, 10**18))
+    assert load_split(str(file)).to_list() == old

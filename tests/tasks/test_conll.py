@@ -211,3 +211,15 @@ def test_documents_end_sentences_and_other_columns_are_comments() -> None:
     with pytest.raises(ArgumentError, match="line 3: 3 columns, but 2"):
         list(read_sentences(blanks, "x"))
     assert [s.words for s in read_sentences(blanks.replace("# said", "said"), "x")] == [["EU", "said"], ["#"]]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("separator", [" ", "\t"])
+def test_lines_may_end_in_any_usual_way(tmp_path: Path, end: str, separator: str) -> None:
+    lines = ["-DOCSTART- O", "", "EU B-ORG", "rejects O", "", "Ann B-PER", ""]
+    (tmp_path / "a.conll").write_bytes(end.join(lines).replace(" ", separator).encode())
+    rows = list(read_file(tmp_path / "a.conll"))
+    assert rows == [
+        {"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]},
+        {"tokens": ["Ann"], "ner_tags": ["B-PER"]},
+    ]

@@ -11,6 +11,8 @@ import pytest
 from datasets import ClassLabel, Dataset
 
 from hfal import Pool
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.load_data import load_data
 from hfal.errors import ArgumentError
 from support.models import NAMES
 from support.pools import a_pool, ids_of
@@ -240,3 +242,36 @@ def test_other_data_without_rows_and_with_a_transform(tmp_path):
     changed = Dataset.from_dict({"text": ["a"], "label": ["z"]}).with_transform(lambda batch: {"text": batch["text"]})
     with pytest.raises(ArgumentError, match="row 0 has the label 'z', expected one of x, y"):
         pool.with_labels(changed)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "said"),
+    [
+        (
+            [-1, 0, 1],
+            ["bad", "so", "good"],
+            "has -1, which is read as no label, and 0, 1, which count the labels from 0",
+        ),
+        (
+            [-1, 1, 1],
+            ["bad", "good"],
+            "and 1, which count the labels from 0, so that none is bad: where -1 is a label",
+        ),
+        ([-1, 0, 1], ["bad", "good"], None),
+        ([-1, 0, 1], ["-1", "0", "1"], None),
+        ([-1, -1, -1], ["bad", "good"], None),
+    ],
+)
+def test_minus_1_that_may_be_a_label_is_said(tmp_path, caplog, monkeypatch, labels, names, said):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    rows = Dataset.from_dict({"text": ["a", "b", "c"], "label": labels})
+    Pool(rows, tmp_path / "run", "text", "label", names)
+    of_pool, _ = caplog.text, caplog.clear()
+    rows.to_json(tmp_path / "rows.jsonl")
+    load_data(
+        ActiveLearningArguments(data=str(tmp_path / "rows.jsonl"), label="label", labels=names), tmp_path / "x", 0
+    )
+    for found, how in ((of_pool, "label_names=['-1', '0', ...]"), (caplog.text, "--labels=-1,0,...")):
+        assert (said or "has -1") in found or said is None
+        assert ("has -1" in found) == (said is not None)
+        assert (how in found) == (said is not None)

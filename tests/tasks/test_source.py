@@ -1,8 +1,14 @@
 """Rows that a user names on the command line, as messages count them."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from datasets import Dataset
 
+from hfal.config.arguments import ActiveLearningArguments
+from hfal.config.load_data import load_data
 from hfal.errors import ArgumentError
 from hfal.tasks.source import Source, check_texts
 
@@ -32,3 +38,31 @@ def test_rows_without_a_text_are_counted_in_the_split() -> None:
         check_texts(source("reviews.jsonl", "a", None, "  "))
     with pytest.raises(ArgumentError, match="holds nothing but numbers: name the column of the text with --text"):
         check_texts(source("reviews.jsonl", "1", "-2.5", " 1,000 "))
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        (
+            [["a", "b"], ["c"], ["d", ["e"]]],
+            {"text": ["c"], "labels": ["PER"]},
+            "lists or objects in some of its lists, and others there,",
+        ),
+        (
+            [["x", "y"], ["x"], ["y", {"a": 1}]],
+            {"label": "c"},
+            "lists or objects in some of its lists, and others there,",
+        ),
+        (["x", "y", {"a": 1}], {"label": "c"}, "lists or objects in some rows, and texts in others,"),
+        ([[], [], ""], {"label": "c"}, "lists or objects in some rows, and texts in others,"),
+    ],
+)
+def test_words_and_labels_of_several_types_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[Any], options: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps({"text": f"text {n}", "c": row}) + "\n" for n, row in enumerate(rows)))
+    with pytest.raises(ArgumentError) as caught:
+        load_data(ActiveLearningArguments(data=str(file), **options), tmp_path / "run", 0)
+    assert f"column 'c' of {file} has {message} such as row" in str(caught.value)

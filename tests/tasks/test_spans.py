@@ -222,3 +222,16 @@ def test_cells_that_hold_no_spans(cell: object) -> None:
 def test_what_is_no_number_or_name_is_kept_for_the_message() -> None:
     assert spans_in([[0.5, "x", ["A", "B"]]]) == [{"start": 0.5, "end": "x", "label": ["A", "B"]}]
     assert spans_in([[0, 3, "[A"]]) == [{"start": 0, "end": 3, "label": "[A"}]
+
+
+def test_a_span_that_says_what_it_marks_has_to_mark_that() -> None:
+    text = "😀😀 I am Ann Lee\nof IBM"
+    ann = {"start": 8, "end": 15, "label": "PER", "text": "Ann Lee"}
+    assert entities_from_spans(text, spans_in([ann]) or []) == [Entity(4, 6, "PER")]
+    assert spans_in([{**ann, "text": None}]) == [{"start": 8, "end": 15, "label": "PER"}]
+    lines = {"start": 12, "end": 18, "label": "X", "text": "Lee\\nof"}  # as Label Studio writes it
+    assert entities_from_spans(text, spans_in([lines]) or []) == [Entity(5, 7, "X")]
+    # In JavaScript the two emojis are four, and the word that these numbers mark here is another one.
+    moved = {"start": 5, "end": 7, "label": "X", "labels": ["X"], "text": "I"}
+    with pytest.raises(ArgumentError, match=r"the span 5 to 7 \(X\) is of 'I', but 'am' is there: count characters"):
+        entities_from_spans(text, spans_in([moved]) or [])

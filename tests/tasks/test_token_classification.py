@@ -45,6 +45,16 @@ def test_the_labeled_view_has_tags_at_the_first_tokens_of_words(tmp_path, tokeni
         pool.with_labels(other)
 
 
+def test_numbers_of_other_data_do_not_count_tags_that_are_only_sorted(tmp_path):
+    words, numbers = [["Ann", "met"], ["IBM"]], [[1, 0], [2]]
+    named = tokenized(table([["B-PER", "O"], ["B-ORG"]], words))
+    pool = Pool(named, tmp_path / "run", "tokens", "ner_tags")
+    with pytest.raises(ArgumentError, match="has numbers here, and nothing says which of the tags O, B-ORG, I-ORG,"):
+        pool.with_labels(tokenized(table(numbers, words)))
+    pool = Pool(named, tmp_path / "other", "tokens", "ner_tags", ["O", "B-PER", "B-ORG"])
+    assert pool.with_labels(tokenized(table(numbers, words)))["labels"] == pool.with_labels(named)["labels"]
+
+
 def test_answers_that_do_not_fit_are_refused(tmp_path):
     pool = Pool(tokenized(Dataset.from_dict({"tokens": WORDS})), tmp_path / "run", "tokens", label_names=TYPES)
     first = str(pool.ids[0])

@@ -17,13 +17,14 @@ from hfal.utils.text_files import check_is_file, encoding_of, open_text, read_te
 TEXT = "id\tcafé\r\nça, 好\n"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_encodings_that_are_told_by_the_first_bytes(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "notes.csv"
     path.write_bytes(TEXT.encode(encoding))
     assert read_text(path) == TEXT
-    path.write_bytes(b"\xfe\xff" + TEXT.encode("utf-16-be"))
-    assert read_text(path) == TEXT
+    for mark, other in ((b"\xfe\xff", "utf-16-be"), (b"\x00\x00\xfe\xff", "utf-32-be")):
+        path.write_bytes(mark + TEXT.encode(other))
+        assert read_text(path) == TEXT
 
 
 @pytest.mark.parametrize("content", [b"", b"a", b"ab", b"a\x00b", b"\x00\x00\x00\x00", b"a\x00b\x00\x00c"])
