@@ -150,13 +150,21 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _verbosity_as_before() -> Iterator[None]:
+    """A Trainer sets what all of transformers says, for the tests after it as well."""
+    verbosity = transformers.logging.get_verbosity()
+    yield
+    transformers.logging.set_verbosity(verbosity)
+
+
 @pytest.fixture
 def hfal(
     folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> Iterator[Callable[..., Result]]:
     """A function that runs the command in this process and this folder."""
     logger = logging.getLogger("hfal")
-    level, verbosity = logger.level, transformers.logging.get_verbosity()
+    level = logger.level
 
     def hfal(*arguments: str | Path) -> Result:
         caplog.clear()
@@ -170,7 +178,6 @@ def hfal(
 
     yield hfal
     logger.setLevel(level)
-    transformers.logging.set_verbosity(verbosity)
     transformers.utils.logging.enable_progress_bar()
     datasets.enable_progress_bars()
 
