@@ -6,6 +6,7 @@ What a person gets wrong in a file is found here, before a model is loaded; noth
 import contextlib
 import dataclasses
 import os
+import shlex
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from hfal.tasks.kinds import KINDS, Kind, kind_of
 from hfal.tasks.label_names import check_label_names
 from hfal.tasks.source import Source, SourceWithLabels
 from hfal.tasks.tag_column import has_spans
+from hfal.tasks.unused_labels import unused_labels
 from hfal.tasks.words import plain_text
 from hfal.utils.output import get_logger
 from hfal.utils.spelling import cell_text, counted
@@ -100,6 +102,7 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
         _check_simulation(al, source, read.given)
     if kind.needs_names:
         check_label_names(read.names, argument="--labels" if al.labels else f"--label: column {al.label!r}")
+    read = replace(read, data=_without_unused_labels(al, source, show, read))
     evaluation = None
     if al.eval_split:
         other = _without_blank(al, kind, _read_split(al, al.eval_split, text, read.names))
@@ -241,6 +244,26 @@ def _without_blank(al: ActiveLearningArguments, kind: Kind, source: Source) -> S
         source.places([*blank]),
     )
     return source.without([*blank])
+
+
+def _without_unused_labels(
+    al: ActiveLearningArguments, source: Source, show: Sequence[str], read: SourceWithLabels
+) -> datasets.Dataset:
+    """Warn of a column with labels that no option names, and leave it out, so that the pool does not warn again."""
+    used = [*source.text, *show, *([al.id] if al.id else [])]
+    unused = unused_labels(read.data, read.names, used) if al.label is None else None
+    if unused is None:
+        return read.data
+    column, label = unused
+    logger.warning(
+        "column %r of %s has labels, such as %r, but is not used, and all texts are asked about: to have its labels "
+        "read, add --label %s",
+        column,
+        al.data,
+        label,
+        shlex.quote(column),
+    )
+    return read.data.remove_columns(column)
 
 
 def _check_ids(al: ActiveLearningArguments, source: Source) -> None:

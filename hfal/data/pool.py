@@ -22,6 +22,7 @@ from hfal.store.run_info import UNITS
 from hfal.store.store import Store
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.registry import make_task
+from hfal.tasks.unused_labels import warn_of_unused_labels
 from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.distributed import is_main, on_main, rank_and_size
@@ -126,6 +127,9 @@ class Pool:
             check_run_directory(self.store, self._examples, self.task, label_column)
             if show_columns is not None or self.show_columns:
                 record_shown(self.store, self._examples)
+            if label_column is None:
+                used = (*self.text_columns, id_column, *self.show_columns)
+                warn_of_unused_labels(dataset, self.label_names, used)
             if rank_and_size()[1] > 1 and self.store.pool_fingerprint != self.fingerprint:
                 with self.store.own():
                     self.store.set_pool_fingerprint(self.fingerprint)  # for which the others wait

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError
-from hfal.tasks.label_names import given_names, in_order, look_alike_hint
+from hfal.tasks.label_names import given_names, in_order, look_alike_hint, warn_of_capitals
 from hfal.tasks.source import Source, SourceWithLabels, check_texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.output import get_logger
@@ -140,6 +140,7 @@ def label_coding(dataset: datasets.Dataset, column: str | None, names: Sequence[
                 f"label_column={column!r} is {list(coding.names)}, expected at least 2 names to choose from: name all "
                 f"with label_names{_HINT if '-1' in missing else ''}"
             )
+        warn_of_capitals(coding.names, f"column {column!r}")
         if missing and not are_bools:
             logger.warning(
                 "the labels are those that column %r has so far, %s: name all with label_names%s",
@@ -314,6 +315,7 @@ def read_labels(source: Source) -> SourceWithLabels:
     names = None if source.names is None else list(source.names)
     if source.label is not None and names is None:
         names = _names_in(source)
+        warn_of_capitals(names, f"column {source.label!r} of {source.reference}")
         if not isinstance(source.data.features[source.label], datasets.ClassLabel) and _label_texts(source).null_count:
             has_minus_1 = "-1" in pc.unique(_label_texts(source, ["-1"])).to_pylist()
             logger.warning(

@@ -11,7 +11,11 @@ import pyarrow.compute as pc
 from hfal.errors import ArgumentError, RowError, listed
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.utils.arrow import is_mixed, tables_of
+from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
+
+logger = get_logger(__name__)
 
 HOW_TO_FILL_IN = "fill it in, delete such rows, or leave them out with --skip_blank"
 
@@ -99,6 +103,27 @@ def check_texts(source: Source) -> None:
         raise ArgumentError(
             f"column {text[0]!r} of {source.reference} holds nothing but numbers: name the column of the text with "
             "--text"
+        )
+
+
+def warn_of_empty_lists(source: Source, given: np.ndarray, empty: np.ndarray, meaning: str) -> None:
+    """Warn where most answers are empty lists, which labeling tools write for texts that nobody has looked at.
+
+    Args:
+        source: The rows.
+        given: Whether a row has an answer, bool[N].
+        empty: Whether it is an empty list, bool[N].
+        meaning: What that says of a text.
+    """
+    if empty.sum() * 2 > given.sum():
+        logger.warning(
+            "%s: %d of %s have an empty list in column %r, which says that there is %s: where nobody has looked at "
+            "them, drop their label (null)",
+            source.reference,
+            empty.sum(),
+            counted(int(given.sum()), "row with a label", "rows with labels"),
+            source.label,
+            meaning,
         )
 
 

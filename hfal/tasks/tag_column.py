@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
-from hfal.tasks.label_names import given_names, look_alike_hint
-from hfal.tasks.source import HOW_TO_FILL_IN, Source, SourceWithLabels, check_of_one_type
+from hfal.tasks.label_names import given_names, look_alike_hint, warn_of_capitals
+from hfal.tasks.source import HOW_TO_FILL_IN, Source, SourceWithLabels, check_of_one_type, warn_of_empty_lists
 from hfal.tasks.spans import key_around_spans, span_keys, spans_in, tags_from_spans
 from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 from hfal.tasks.words import plain_text, word_offsets
@@ -181,6 +181,7 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
         if class_names is not None:
             return tuple(tag_names(class_names))
         types = sorted({span["label"] for spans in _spans(dataset, column, None) for span in spans or ()})
+        warn_of_capitals(types, f"column {column!r}")
         return tuple(tag_names(types))
     if not is_list(feature):
         raise ArgumentError(
@@ -203,6 +204,7 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
         scheme = scheme_of(values) if values else "IOB2"
         if names is None:
             types = sorted(entity_types(values))
+            warn_of_capitals(types, f"column {column!r}")
             names = tag_names(types, scheme)
             return tuple(names if OUTSIDE in values or scheme != "plain" else types)  # parts of speech have no O
         return tuple(names if values & set(names) - {OUTSIDE} else _with_prefixes(names, scheme))
@@ -438,4 +440,8 @@ def read_sentence_column(source: Source) -> SourceWithLabels:
         raise source.at_row(error) from None
     if len(names) < 2:
         raise ArgumentError(f"{source.reference} has no entities: name their types, --labels PER,ORG,LOC")
+    if label is not None and is_spans(data.features[label]):
+        are_marked = tags.indices != names.index(OUTSIDE)
+        is_empty = ~np.logical_or.reduceat(are_marked, tags.offsets[:-1])
+        warn_of_empty_lists(source, tags.given, tags.given & is_empty, "no entity")
     return SourceWithLabels(data, list(names), tags.given)
