@@ -8,6 +8,7 @@ import dataclasses
 import os
 import shlex
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,6 +110,7 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
         evaluation = kind.read(replace(other, may_be_counted=_are_in_order(al, source))).data
     columns = list(source.text)
     pool, drawn = _draw(al, columns, read, run_dir, seed)
+    _check_no_id_twice(al, pool)
     return LoadedData(pool, evaluation if drawn is None else drawn, kind.task, read.names, columns, show)
 
 
@@ -275,6 +277,17 @@ def _check_ids(al: ActiveLearningArguments, source: Source) -> None:
         raise ArgumentError(
             f"{al.data} has no id in column {al.id!r} of {source.places(missing)}: fill it in, or leave --id out to "
             "have ids made from the text"
+        )
+
+
+def _check_no_id_twice(al: ActiveLearningArguments, pool: datasets.Dataset) -> None:
+    """Refuse ids that several rows of the pool have."""
+    counts = Counter(map(cell_text, pool[al.id][:])) if al.id else Counter[str]()
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise ArgumentError(
+            f"{al.data} has {counted(len(twice), 'id')} more than once in column {al.id!r}, for one {twice[0]!r}: "
+            "ids must be unique; leave --id out to have them made from the text"
         )
 
 

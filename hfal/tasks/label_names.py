@@ -114,8 +114,8 @@ def warn_of_capitals(names: Iterable[str], where: str) -> None:
         other = found.setdefault(without_capitals(name), name)
         if other != name:
             logger.warning(
-                "%s has labels that differ in capitals or blanks alone, such as %r and %r: each is a label of its own; "
-                "where they are one, write them alike",
+                "%s has labels that differ in capitals or blanks alone, such as %r and %r: each is a label of its "
+                "own; where they are one, write them alike",
                 where,
                 other,
                 name,

@@ -20,6 +20,7 @@ from hfal.tasks.label_set import split_label_set
 from hfal.tasks.source import Source, SourceWithLabels, check_texts, warn_of_empty_lists
 from hfal.utils.arrow import cells_of
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import joined_names
 
 
 logger = get_logger(__name__)
@@ -138,7 +139,7 @@ def read_label_sets(
             value = classes[value] if classes and value is not None and 0 <= value < len(classes) else value
             raise RowError(
                 int(rows[wrong[0]]),
-                f"the label {value!r} in column {column!r} is none of label_names: {', '.join(names)}"
+                f"the label {value!r} in column {column!r} is none of label_names: {joined_names(names)}"
                 f"{look_alike_hint(value, names)}"
                 if value is not None
                 else f"a label in the list in column {column!r} is missing (None): leave it out; [] is none of them",
@@ -163,7 +164,7 @@ def read_label_sets(
     is_of_numbers = isinstance(feature, datasets.Value) and "int" in feature.dtype
     if is_of_numbers and len(names) == 2 and given.any() and (sizes[given] == 2).all():
         raise ArgumentError(
-            f"label_column={column!r} names both labels ({', '.join(names)}) for every text: {_EXPECTED}. "
+            f"label_column={column!r} names both labels ({joined_names(names)}) for every text: {_EXPECTED}. "
             f"{_as_names(column)}"
         )
     offsets = np.zeros(len(dataset) + 1, np.int64)

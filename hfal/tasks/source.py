@@ -12,7 +12,7 @@ from hfal.errors import ArgumentError, RowError, listed
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.utils.arrow import is_mixed, tables_of
 from hfal.utils.output import get_logger
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, joined_names
 
 
 logger = get_logger(__name__)
@@ -53,7 +53,10 @@ class Source:
             return listed("sentence", [number + 1 for number in numbers])
         if suffix in (".csv", ".tsv"):
             return f"{listed('row', [number + 2 for number in numbers])} (row 1 names the columns)"
-        return listed("row", [number + 1 for number in numbers])
+        named = listed("row", [number + 1 for number in numbers])
+        if _has_tables(Path(self.reference)):
+            named += " of the split (counted through its files, without the names of columns)"
+        return named
 
     def at_row(self, error: RowError) -> ArgumentError:
         """Return what is wrong with a row, or several, as an error that names their places."""
@@ -63,6 +66,11 @@ class Source:
         """Return the source without some rows; the others keep their places."""
         kept = np.delete(np.arange(len(self.data)), np.asarray(rows, np.int64))
         return replace(self, data=self.data.select(kept), rows=[self.rows[int(row)] for row in kept])
+
+
+def _has_tables(folder: Path) -> bool:
+    """Whether it is a folder with CSV files, of which all that belong to a split are read as one table."""
+    return folder.is_dir() and any(file.suffix.lower() in (".csv", ".tsv") for file in folder.iterdir())
 
 
 @dataclass(frozen=True)
@@ -162,7 +170,7 @@ def check_text_columns(source: Source) -> None:
     for column in source.text:
         if not are_texts[column]:
             feature = source.data.features[column]
-            texts = ", ".join(name for name, is_text in are_texts.items() if is_text)
+            texts = joined_names(name for name, is_text in are_texts.items() if is_text)
             raise ArgumentError(
                 f"column {column!r} of {source.reference} holds {getattr(feature, 'dtype', 'lists')}, "
                 f"not text; the columns of text are: {texts or 'none'}"

@@ -20,7 +20,7 @@ from hfal.tasks.spans import key_around_spans, span_keys, spans_in, tags_from_sp
 from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 from hfal.tasks.words import plain_text, word_offsets
 from hfal.utils.arrow import ROWS_AT_A_TIME, cells_of
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, joined_names
 
 
 _HOW_TO_DROP = (
@@ -263,8 +263,8 @@ def read_tags(
     inner = _inner(feature)
     if not may_be_counted and isinstance(inner, datasets.Value) and "int" in inner.dtype:
         raise ArgumentError(
-            f"column {column!r} has numbers here, and nothing says which of the tags {', '.join(names)} each of them "
-            "is: write the tags, or name them all in their order"
+            f"column {column!r} has numbers here, and nothing says which of the tags {joined_names(names)} each of "
+            "them is: write the tags, or name them all in their order"
         )
     row = 0
     blocks = _spans_as_tags(dataset, text_column, column, names) if is_spans(feature) else cells_of(dataset, column)
@@ -293,7 +293,7 @@ def read_tags(
             raise RowError(
                 row + place,
                 f"word {word + 1} of {_sentence(dataset, text_column, row + place)} has the tag "
-                f"{value!r} in column {column!r}, which is outside label_names: {', '.join(names)}{hint}"
+                f"{value!r} in column {column!r}, which is outside label_names: {joined_names(names)}{hint}"
                 f"{look_alike_hint(value, names)}",
             )
         places = np.repeat(has, lengths)
@@ -365,7 +365,7 @@ def _spans(
                     raise RowError(
                         row,
                         f"the span {span['start']} to {span['end']} has the label {label!r}, expected one of "
-                        f"{', '.join(sorted(types))}{look_alike_hint(label, sorted(types))}",
+                        f"{joined_names(sorted(types))}{look_alike_hint(label, sorted(types))}",
                     )
             yield spans
             row += 1

@@ -566,7 +566,8 @@ def test_a_column_with_labels_that_no_option_names_is_warned_of_once(load, tmp_p
     content = "text,label\na b,no\nc d,Yes\ne f,\n"
     rows, _ = load(content, labels=["No", "Yes"])
     (warning,) = warnings_of(caplog)
-    assert "'label' of reviews.csv" in warning and "--label label" in warning
+    assert "'label' of reviews.csv" in warning
+    assert "--label label" in warning
     Pool(rows, tmp_path / "run", "text", label_names=["No", "Yes"])  # as a recipe makes it
     assert warnings_of(caplog) == []
     load(content, labels=["No", "Yes"], show=["label"])
@@ -594,9 +595,18 @@ def test_many_empty_lists_are_warned_of_since_tools_write_them_for_texts_nobody_
     spans = [{"start": 0, "end": 1, "label": "PER"}]
     load([{"text": "a b", "label": label} for label in (spans, [], [], None)], label="label")
     (warning,) = warnings_of(caplog)
-    assert "2 of 3 rows with labels" in warning and "no entity" in warning and "null" in warning
+    assert "2 of 3 rows with labels" in warning
+    assert "no entity" in warning
+    assert "null" in warning
     load([{"text": "a b", "label": label} for label in (spans, [], None)], label="label")
     assert warnings_of(caplog) == []
     load([{"text": "a b", "label": label} for label in (["x"], [], [])], label="label", labels=["x", "y"])
     (warning,) = warnings_of(caplog)
-    assert "2 of 3 rows with labels" in warning and "none of the labels" in warning
+    assert "2 of 3 rows with labels" in warning
+    assert "none of the labels" in warning
+
+
+def test_ids_that_several_rows_have_are_found_before_a_model_is_loaded(load):
+    content = "nr,text\n1,a b\n2,c d\n1,e f\n"
+    with pytest.raises(ArgumentError, match=r"has 1 id more than once in column 'nr', for one '1': .* leave --id out"):
+        load(content, labels=["no", "yes"], id="nr")

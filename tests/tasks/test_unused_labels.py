@@ -59,7 +59,8 @@ def test_a_pool_without_a_label_column_warns_of_labels(tmp_path, caplog):
     data = Dataset.from_dict({"text": ["a", "b"], "label": ["positive", None]})
     Pool(data, tmp_path / "one", "text", label_names=NAMES)
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert "'label'" in warning and "label_column='label'" in warning
+    assert "'label'" in warning
+    assert "label_column='label'" in warning
     caplog.clear()
     Pool(data, tmp_path / "two", "text", "label", NAMES)
     Pool(data, tmp_path / "three", "text", label_names=NAMES, show_columns=["label"])
