@@ -16,6 +16,7 @@ import torch
 from hfal.acquisition.forward import eval_mode
 from hfal.errors import ArgumentError
 from hfal.strategies.scores import required_parameters
+from hfal.utils.spelling import joined_names
 
 
 Draw = Callable[..., Any]
@@ -162,6 +163,6 @@ def check_committee(members: Any, label_names: Sequence[str]) -> None:
         in_another_order = set(names) == set(label_names) and names != list(label_names)
         if getattr(config, "num_labels", len(label_names)) != len(label_names) or in_another_order:
             raise ArgumentError(
-                f"a member of the committee has the labels {', '.join(names)}, the pool has "
-                f"{', '.join(label_names)}: expected the same in the same order"
+                f"a member of the committee has the labels {joined_names(names)}, the pool has "
+                f"{joined_names(label_names)}: expected the same in the same order"
             )

@@ -15,7 +15,7 @@ from hfal.store.records import DATASET, Query, RoundRecord
 from hfal.store.run_directory import config_file
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, joined_names
 from hfal.utils.visible_text import one_line
 
 
@@ -110,7 +110,7 @@ def _setup(store: Store, plan: RunPlan | None) -> list[str]:
         strategy = [f"Strategy {plan.strategy}, {plan.query_size} {unit} a query"]
         stop = [f"Stops at {plan.stop}"] if plan.stop else []
     start = [f"Start: {starts[0]}"] if starts else []
-    names = ", ".join(store.info.label_names)
+    names = joined_names(store.info.label_names)
     return [*strategy, *start, *stop, *([f"Labels: {names}"] if store.kind.needs_names else [])]
 
 

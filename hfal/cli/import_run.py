@@ -61,7 +61,7 @@ def import_run(
         ArgumentError: It is no export, or one without what it takes to go on.
         RunDirectoryError: There are other things in `run_dir`.
     """
-    from hfal.config.kept_config import keep_published_options, write_options
+    from hfal.config.kept_config import IMPORTED, keep_published_options, write_options
     from hfal.export.restore import load_export, restored
     from hfal.store.run_directory import config_file, imported_data
     from hfal.store.store import Store
@@ -76,7 +76,7 @@ def import_run(
             names = {"labels": history.label_names} if history.label_names else {}
             about = {"data": data, "task": history.task, "text": history.text_columns, **names, "id": "id"}
             about |= {"show": list(history.shown_columns)} if history.shown_columns else {}
-            write_options(config_file(folder), about)
+            write_options(config_file(folder), about, IMPORTED)
             with contextlib.closing(Store(folder)) as store:
                 keep_published_options(store)
     return len(rows), len(history.answers)

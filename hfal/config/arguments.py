@@ -13,7 +13,7 @@ from hfal.store.run_info import UNITS
 from hfal.tasks.kinds import KINDS
 from hfal.training.options import CLASS_WEIGHTS, RETRAIN, LoopOptions
 from hfal.utils.output import get_logger
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, joined_names
 
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ class ActiveLearningArguments:
         logger.info(
             "%s in the pool%s, annotator %s, %s held out; all is kept in %s",
             counted(len(pool), "text"),
-            f", labels {', '.join(pool.label_names)}" if pool.label_names else "",
+            f", labels {joined_names(pool.label_names)}" if pool.label_names else "",
             annotator,
             counted(holdout if held is None else held.size, "word" if self.unit == "words" else "text"),
             pool.run_dir,

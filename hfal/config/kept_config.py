@@ -38,6 +38,8 @@ logger = get_logger(__name__)
 _OF_SEED_SET = ("seed_size", "seed_strategy")
 _KEPT = "# What the run was started with; `hfal run RUN_DIR` goes on with it."
 
+IMPORTED = f"{_KEPT}\n# Not started yet: `hfal import` has made it."
+
 _USAGE = """hfal run --data FILE --text COLUMN --labels NAME,NAME [--OPTION VALUE ...]
        hfal run CONFIG.yaml [--OPTION VALUE ...]
        hfal run RUN_DIR [--OPTION VALUE ...]"""
@@ -157,7 +159,8 @@ def _keep_options(al: ActiveLearningArguments, pool: "Pool") -> None:
             given = _with_settled(path, given)
         # Somebody's own configuration stays as it is, and is what `hfal run RUN_DIR` goes on with.
         if not path.exists() or read_text(path).startswith(_KEPT):
-            changed = _changes(path, given)
+            was_started = path.exists() and not read_text(path).startswith(IMPORTED)
+            changed = _changes(path, given) if was_started else []
             if changed:
                 logger.info("changed since the last start: %s", "; ".join(changed))
             write_options(path, given, _KEPT)

@@ -6,7 +6,9 @@ What a person gets wrong in a file is found here, before a model is loaded; noth
 import contextlib
 import dataclasses
 import os
+import shlex
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +33,7 @@ from hfal.tasks.kinds import KINDS, Kind, kind_of
 from hfal.tasks.label_names import check_label_names
 from hfal.tasks.source import Source, SourceWithLabels
 from hfal.tasks.tag_column import has_spans
+from hfal.tasks.unused_labels import unused_labels
 from hfal.tasks.words import plain_text
 from hfal.utils.output import get_logger
 from hfal.utils.spelling import cell_text, counted
@@ -100,12 +103,14 @@ def load_data(al: ActiveLearningArguments, run_dir: str | os.PathLike[str], seed
         _check_simulation(al, source, read.given)
     if kind.needs_names:
         check_label_names(read.names, argument="--labels" if al.labels else f"--label: column {al.label!r}")
+    read = replace(read, data=_without_unused_labels(al, source, show, read))
     evaluation = None
     if al.eval_split:
         other = _without_blank(al, kind, _read_split(al, al.eval_split, text, read.names))
         evaluation = kind.read(replace(other, may_be_counted=_are_in_order(al, source))).data
     columns = list(source.text)
     pool, drawn = _draw(al, columns, read, run_dir, seed)
+    _check_no_id_twice(al, pool)
     return LoadedData(pool, evaluation if drawn is None else drawn, kind.task, read.names, columns, show)
 
 
@@ -243,6 +248,26 @@ def _without_blank(al: ActiveLearningArguments, kind: Kind, source: Source) -> S
     return source.without([*blank])
 
 
+def _without_unused_labels(
+    al: ActiveLearningArguments, source: Source, show: Sequence[str], read: SourceWithLabels
+) -> datasets.Dataset:
+    """Warn of a column with labels that no option names, and leave it out, so that the pool does not warn again."""
+    used = [*source.text, *show, *([al.id] if al.id else [])]
+    unused = unused_labels(read.data, read.names, used) if al.label is None else None
+    if unused is None:
+        return read.data
+    column, label = unused
+    logger.warning(
+        "column %r of %s has labels, such as %r, but is not used, and all texts are asked about: to have its labels "
+        "read, add --label %s",
+        column,
+        al.data,
+        label,
+        shlex.quote(column),
+    )
+    return read.data.remove_columns(column)
+
+
 def _check_ids(al: ActiveLearningArguments, source: Source) -> None:
     """Refuse rows whose id is missing or empty."""
     if al.id is None:
@@ -252,6 +277,17 @@ def _check_ids(al: ActiveLearningArguments, source: Source) -> None:
         raise ArgumentError(
             f"{al.data} has no id in column {al.id!r} of {source.places(missing)}: fill it in, or leave --id out to "
             "have ids made from the text"
+        )
+
+
+def _check_no_id_twice(al: ActiveLearningArguments, pool: datasets.Dataset) -> None:
+    """Refuse ids that several rows of the pool have."""
+    counts = Counter(map(cell_text, pool[al.id][:])) if al.id else Counter[str]()
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise ArgumentError(
+            f"{al.data} has {counted(len(twice), 'id')} more than once in column {al.id!r}, for one {twice[0]!r}: "
+            "ids must be unique; leave --id out to have them made from the text"
         )
 
 

@@ -22,12 +22,13 @@ from hfal.store.run_info import UNITS
 from hfal.store.store import Store
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.registry import make_task
+from hfal.tasks.unused_labels import warn_of_unused_labels
 from hfal.tasks.words import Texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.distributed import is_main, on_main, rank_and_size
 from hfal.utils.html import html_table
 from hfal.utils.output import get_logger
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, joined_names
 
 
 logger = get_logger(__name__)
@@ -126,6 +127,9 @@ class Pool:
             check_run_directory(self.store, self._examples, self.task, label_column)
             if show_columns is not None or self.show_columns:
                 record_shown(self.store, self._examples)
+            if label_column is None:
+                used = (*self.text_columns, id_column, *self.show_columns)
+                warn_of_unused_labels(dataset, self.label_names, used)
             if rank_and_size()[1] > 1 and self.store.pool_fingerprint != self.fingerprint:
                 with self.store.own():
                     self.store.set_pool_fingerprint(self.fingerprint)  # for which the others wait
@@ -195,14 +199,14 @@ class Pool:
     def _check_column(self, argument: str, column: str | None) -> None:
         if column is not None and column not in self.dataset.column_names:
             raise ArgumentError(
-                f"{argument}={column!r} is no column of the dataset; it has: {', '.join(self.dataset.column_names)}"
+                f"{argument}={column!r} is no column of the dataset; it has: {joined_names(self.dataset.column_names)}"
             )
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __repr__(self) -> str:
-        names = f"labels {', '.join(self.label_names)}, " if self.label_names else ""
+        names = f"labels {joined_names(self.label_names)}, " if self.label_names else ""
         return f"Pool({len(self)} examples, {len(self.labels())} labeled, {names}run_dir={str(self.run_dir)!r})"
 
     def _repr_html_(self) -> str:

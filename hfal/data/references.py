@@ -23,7 +23,7 @@ from hfal.tasks.tags import entity_types
 from hfal.tasks.words import plain_text
 from hfal.utils.files import fingerprint_of
 from hfal.utils.secrets import without_secrets
-from hfal.utils.spelling import did_you_mean, message_of
+from hfal.utils.spelling import did_you_mean, joined_names, message_of
 from hfal.utils.text_files import check_is_file
 
 
@@ -233,11 +233,16 @@ def check_columns(reference: str, data: "datasets.Dataset", columns: Sequence[st
     there = data.column_names
     for column in columns:
         if column not in there:
-            alike = [name for name in there if name.strip().casefold() == column.strip().casefold()]
+            alike = [name for name in there if _has_part(name, column)]
             near = f" Did you mean {alike[0]!r}?" if alike else did_you_mean(column, there)
             more = f" and {len(there) - _SHOWN_COLUMNS} more" if len(there) > _SHOWN_COLUMNS else ""
-            names = ", ".join(there[:_SHOWN_COLUMNS])
+            names = joined_names(there[:_SHOWN_COLUMNS])
             raise ArgumentError(f"{reference} has no column {column!r}.{near} Its columns are: {names}{more}")
+
+
+def _has_part(name: str, column: str) -> bool:
+    """Whether a column is meant, but for capitals; one with commas by its parts, into which options are cut."""
+    return column.strip().casefold() in (part.strip().casefold() for part in (name, *name.split(",")))
 
 
 def has_no_splits(reference: str) -> bool:
@@ -310,6 +315,7 @@ def _load_local(path: Path, split: str, columns: Sequence[str]) -> "datasets.Dat
     if path.is_dir() and "train" in there:
         raise ValueError(f"Unknown split {name!r}. Should be one of {there}.")
     if path.is_dir():
+        path = path.resolve()  # "." has no name, which `datasets` wants
         files = datasets.load_dataset_builder(str(path)).config.data_files
         if name in files and (as_json := json_paths(files[name])):
             return _slice({name: load_json(as_json)}, split)

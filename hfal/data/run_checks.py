@@ -17,7 +17,7 @@ from hfal.tasks.base import Task
 from hfal.tasks.words import plain_text
 from hfal.utils.arrow import ROWS_AT_A_TIME
 from hfal.utils.output import get_logger
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, joined_names
 
 
 logger = get_logger(__name__)
@@ -69,8 +69,9 @@ def _check_run(store: Store, info: RunInfo, examples: Examples, task: Task) -> N
         were_numbers = all(name.lstrip("-").isdecimal() for name in info.label_names)
         older = " (older versions of hfal counted numbers from 0, or put 10 before 2)" if were_numbers else ""
         raise RunDirectoryError(
-            f"label names are {', '.join(task.label_names)}, but the run in {store.run_dir} began with "
-            f"{', '.join(info.label_names)}: pass label_names={list(info.label_names)!r}, or another run_dir{older}"
+            f"label names are {joined_names(task.label_names)}, but the run in {store.run_dir} began with "
+            f"{joined_names(info.label_names)}: pass label_names={list(info.label_names)!r}, or "
+            f"another run_dir (on the command line --labels and --output_dir){older}"
         )
 
 

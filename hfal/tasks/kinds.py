@@ -15,7 +15,7 @@ from hfal.tasks.label_set import check_label_set, join_label_set, separators, sp
 from hfal.tasks.spans import spans_in, tags_from_spans
 from hfal.tasks.tags import check_tags, entities, entity_types
 from hfal.tasks.words import Texts, words_of
-from hfal.utils.spelling import meant, shown
+from hfal.utils.spelling import joined_names, meant, shown
 
 
 if TYPE_CHECKING:
@@ -210,19 +210,19 @@ class SingleLabel(Kind):
         name = label.strip() if isinstance(label, str) and label not in names else label
         if name not in names:
             hint = look_alike_hint(label, names)
-            raise ArgumentError(f"{label!r} is no label; the labels are: {', '.join(names)}{hint}")
+            raise ArgumentError(f"{label!r} is no label; the labels are: {joined_names(names)}{hint}")
         return str(name)
 
     def from_cell(self, found: Any, texts: Texts, names: Sequence[str], scheme: str) -> str:
         """Return the name that a cell means."""
         label = meant(found, names)
         if label is None:
-            raise ArgumentError(f"{shown(found)} is no label; the labels are: {', '.join(names)}")
+            raise ArgumentError(f"{shown(found)} is no label; the labels are: {joined_names(names)}")
         return label
 
     def how_to_fill_in(self, names: Sequence[str], instead: Sequence[str], is_cell: bool, is_raw: bool) -> str:
         """Say which names there are."""
-        return f"one of: {', '.join(names)}{f' (or {_either(instead)})' if instead else ''}"
+        return f"one of: {joined_names(names)}{f' (or {_either(instead)})' if instead else ''}"
 
     def feature(self, names: Sequence[str]) -> dict[str, Any]:
         """Return a `ClassLabel`."""
@@ -290,9 +290,11 @@ class LabelSet(Kind):
         """Say which names there are, and how several of them are written, or none."""
         if is_cell:
             none = word_for_none(names)
-            how = f"any of: {', '.join(names)}; {separators(names)[0]!r} stands between two, {none!r} is none of them"
+            how = (
+                f"any of: {joined_names(names)}; {separators(names)[0]!r} stands between two, {none!r} is none of them"
+            )
         else:
-            how = f"a list of any of: {', '.join(names)}; [] is none of them"
+            how = f"a list of any of: {joined_names(names)}; [] is none of them"
         return f"{how} ({_either(instead)})" if instead else how
 
     def feature(self, names: Sequence[str]) -> dict[str, Any]:
@@ -368,7 +370,7 @@ class Tags(Kind):
 
     def how_to_fill_in(self, names: Sequence[str], instead: Sequence[str], is_cell: bool, is_raw: bool) -> str:
         """Say which tags there are, and what spans look like."""
-        how = f"a list that has a tag for each word: {', '.join(names)} (or {_either(instead)})"
+        how = f"a list that has a tag for each word: {joined_names(names)} (or {_either(instead)})"
         if is_raw:
             how += '; or a list of spans: [{"start": 0, "end": 5, "label": ...}], where [] is no entity'
         return how
@@ -414,7 +416,7 @@ def _named_spans(found: Sequence[Any], types: Sequence[str]) -> list[dict[str, A
         entity_type = meant(said, types) if isinstance(said, str) else None
         if entity_type is None:
             raise ArgumentError(
-                f"the 'label' of the span {shown(span)} is no entity type; the types are: {', '.join(types)}"
+                f"the 'label' of the span {shown(span)} is no entity type; the types are: {joined_names(types)}"
             )
         spans.append({**span, "label": entity_type})
     return spans

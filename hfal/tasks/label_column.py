@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError
-from hfal.tasks.label_names import given_names, in_order, look_alike_hint
+from hfal.tasks.label_names import given_names, in_order, look_alike_hint, warn_of_capitals
 from hfal.tasks.source import Source, SourceWithLabels, check_texts
 from hfal.utils.arrow import tables_of
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import joined_names
 
 
 logger = get_logger(__name__)
@@ -100,8 +101,8 @@ class LabelCoding:
         if not is_known:
             raise ArgumentError(
                 f"label_column={column!r} has numbers here, {', '.join(in_order(found)[:5])}, and nothing says which "
-                f"of the pool's labels, {', '.join(self.names)}, each of them is: write the names, or make the column "
-                f"a ClassLabel: dataset.cast_column({column!r}, datasets.ClassLabel(names=[...]))"
+                f"of the pool's labels, {joined_names(self.names)}, each of them is: write the names, or make the "
+                f"column a ClassLabel: dataset.cast_column({column!r}, datasets.ClassLabel(names=[...]))"
             )
         return written
 
@@ -140,11 +141,12 @@ def label_coding(dataset: datasets.Dataset, column: str | None, names: Sequence[
                 f"label_column={column!r} is {list(coding.names)}, expected at least 2 names to choose from: name all "
                 f"with label_names{_HINT if '-1' in missing else ''}"
             )
+        warn_of_capitals(coding.names, f"column {column!r}")
         if missing and not are_bools:
             logger.warning(
                 "the labels are those that column %r has so far, %s: name all with label_names%s",
                 column,
-                ", ".join(coding.names),
+                joined_names(coding.names),
                 _HINT if "-1" in missing else "",
             )
     else:
@@ -164,7 +166,7 @@ def label_coding(dataset: datasets.Dataset, column: str | None, names: Sequence[
         logger.warning(
             "label_column=%r has %s, which are read as names of labels: they do not count label_names from 0",
             column,
-            ", ".join(in_order(found)),
+            joined_names(in_order(found)),
         )
     return replace(coding, written=written if found else None)
 
@@ -214,7 +216,7 @@ def check_numbers(dataset: datasets.Dataset, column: str, coding: LabelCoding) -
     if strange:
         raise ArgumentError(
             f"the eval_dataset has {strange[0]} in column {column!r}, expected the number of a label in each row, "
-            f"0 to {len(numbers) - 1} for {', '.join(coding.names)}: pass "
+            f"0 to {len(numbers) - 1} for {joined_names(coding.names)}: pass "
             "eval_dataset=pool.with_labels(eval_dataset), and leave out rows without a label"
         )
 
@@ -314,6 +316,7 @@ def read_labels(source: Source) -> SourceWithLabels:
     names = None if source.names is None else list(source.names)
     if source.label is not None and names is None:
         names = _names_in(source)
+        warn_of_capitals(names, f"column {source.label!r} of {source.reference}")
         if not isinstance(source.data.features[source.label], datasets.ClassLabel) and _label_texts(source).null_count:
             has_minus_1 = "-1" in pc.unique(_label_texts(source, ["-1"])).to_pylist()
             logger.warning(
@@ -325,8 +328,8 @@ def read_labels(source: Source) -> SourceWithLabels:
         raise ArgumentError("--labels is missing: name the labels (negative,positive), or their column with --label")
     if len(names) < 2 or len(set(names)) < len(names):
         raise ArgumentError(
-            f"--labels is {','.join(names)}, expected two or more different names (the column that has labels is "
-            "named with --label)"
+            f"--labels is {joined_names(names, ',')}, expected two or more different names (the column that has "
+            "labels is named with --label)"
         )
     if source.label is None:
         return SourceWithLabels(source.data, names, np.zeros(len(source.data), bool))
@@ -375,15 +378,16 @@ def _as_classes(source: Source, column: str, names: list[str]) -> datasets.Datas
         raise ArgumentError(
             f"{source.reference} has the label {strange[0]!r} in column {column!r} of "
             f"{source.place(pc.index(labels, strange[0]).as_py())}, which is none of --labels "
-            f"{','.join(names)}.{f' Did you mean {near[0]!r}?' if near and not alike else alike}"
+            f"{joined_names(names, ',')}.{f' Did you mean {near[0]!r}?' if near and not alike else alike}"
             f"{f' (and so are {len(strange) - 1} others)' if len(strange) > 1 else ''}"
-            f" Without --labels they are {','.join(sorted(found)[:20])}{',...' if len(found) > 20 else ''}.{order}"
+            f" Without --labels they are {joined_names(sorted(found)[:20], ',')}{',...' if len(found) > 20 else ''}."
+            f"{order}"
         )
     if written != tuple(names) and not are_bools and "-1" in pc.unique(_label_texts(source, ["-1"])).to_pylist():
         _warn_of_minus_1(column, found, names, "--labels=-1,0,...")
     unused = [name for name, label in zip(names, written, strict=True) if label not in found]
     if found and unused:
-        logger.info("no row of %s has the label %s", source.reference, ", ".join(unused))
+        logger.info("no row of %s has the label %s", source.reference, joined_names(unused))
     indices = pc.index_in(labels, value_set=pa.array(written, pa.string())).to_pylist()
     return data.remove_columns(column).add_column(column, indices, feature=datasets.ClassLabel(names=names))
 

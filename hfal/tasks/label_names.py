@@ -7,8 +7,11 @@ from numbers import Integral
 from typing import Any
 
 from hfal.errors import ArgumentError
+from hfal.utils.output import get_logger
 from hfal.utils.spelling import counted, seen, shown
 
+
+logger = get_logger(__name__)
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
@@ -92,6 +95,32 @@ def check_label_names(names: Sequence[str], least: int = 1, argument: str = "lab
         raise ArgumentError(
             f"{argument} is {shown(list(names))}, expected at least {counted(least, 'name')} to choose from"
         )
+
+
+def without_capitals(name: str) -> str:
+    """Return what a name has in common with others that differ in capitals and blanks alone."""
+    return "".join(seen(name).casefold().split())
+
+
+def warn_of_capitals(names: Iterable[str], where: str) -> None:
+    """Warn of two names, found in data, that differ in capitals or blanks alone.
+
+    Args:
+        names: The names.
+        where: Where they were found, for the message: "column 'label'".
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        other = found.setdefault(without_capitals(name), name)
+        if other != name:
+            logger.warning(
+                "%s has labels that differ in capitals or blanks alone, such as %r and %r: each is a label of its "
+                "own; where they are one, write them alike",
+                where,
+                other,
+                name,
+            )
+            return
 
 
 def look_alike_hint(value: Any, names: Sequence[str]) -> str:

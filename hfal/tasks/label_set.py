@@ -8,6 +8,7 @@ from typing import Any
 
 from hfal.errors import ArgumentError
 from hfal.tasks.label_names import look_alike_hint
+from hfal.utils.spelling import joined_names
 
 
 SEPARATORS = "|;,"
@@ -28,14 +29,14 @@ def check_label_set(labels: Any, names: Sequence[str]) -> list[str]:
     """
     if not isinstance(labels, list | tuple) or not all(isinstance(label, str) for label in labels):
         raise ArgumentError(
-            f"{str(labels)[:80]!r} is no list of labels: expected a list with any of {', '.join(names)}, which is "
+            f"{str(labels)[:80]!r} is no list of labels: expected a list with any of {joined_names(names)}, which is "
             "empty for none of them"
         )
     found = [label if label in names else label.strip() for label in labels]
     for number, label in enumerate(found):
         if label not in names:
             hint = look_alike_hint(label, names)
-            raise ArgumentError(f"{label[:80]!r} is no label; the labels are: {', '.join(names)}{hint}")
+            raise ArgumentError(f"{label[:80]!r} is no label; the labels are: {joined_names(names)}{hint}")
         if label in found[:number]:
             raise ArgumentError(f"the label {label[:80]!r} is there twice: name each label once")
     return sorted(found, key=list(names).index)

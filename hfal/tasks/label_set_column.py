@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
 from hfal.tasks.label_column import LabelCoding, how_written, names_of_feature
-from hfal.tasks.label_names import given_names, in_order, look_alike_hint
+from hfal.tasks.label_names import given_names, in_order, look_alike_hint, warn_of_capitals
 from hfal.tasks.label_set import split_label_set
-from hfal.tasks.source import Source, SourceWithLabels, check_texts
+from hfal.tasks.source import Source, SourceWithLabels, check_texts, warn_of_empty_lists
 from hfal.utils.arrow import cells_of
 from hfal.utils.output import get_logger
+from hfal.utils.spelling import joined_names
 
 
 logger = get_logger(__name__)
@@ -68,6 +69,8 @@ def label_set_coding(dataset: datasets.Dataset, column: str | None, names: Seque
     if given is None and not values:
         raise ArgumentError(f"label_names is missing: no text has a label in column {column!r}")
     known = tuple(in_order(values)) if given is None else given
+    if given is None:
+        warn_of_capitals(known, f"column {column!r}")
     written = how_written(values, known) if values else None
     return LabelCoding(known, written, given is not None or "int" in inner.dtype)
 
@@ -136,7 +139,7 @@ def read_label_sets(
             value = classes[value] if classes and value is not None and 0 <= value < len(classes) else value
             raise RowError(
                 int(rows[wrong[0]]),
-                f"the label {value!r} in column {column!r} is none of label_names: {', '.join(names)}"
+                f"the label {value!r} in column {column!r} is none of label_names: {joined_names(names)}"
                 f"{look_alike_hint(value, names)}"
                 if value is not None
                 else f"a label in the list in column {column!r} is missing (None): leave it out; [] is none of them",
@@ -161,7 +164,7 @@ def read_label_sets(
     is_of_numbers = isinstance(feature, datasets.Value) and "int" in feature.dtype
     if is_of_numbers and len(names) == 2 and given.any() and (sizes[given] == 2).all():
         raise ArgumentError(
-            f"label_column={column!r} names both labels ({', '.join(names)}) for every text: {_EXPECTED}. "
+            f"label_column={column!r} names both labels ({joined_names(names)}) for every text: {_EXPECTED}. "
             f"{_as_names(column)}"
         )
     offsets = np.zeros(len(dataset) + 1, np.int64)
@@ -216,6 +219,7 @@ def read_sets(source: Source) -> SourceWithLabels:
     is_fixed = source.label is None or isinstance(data.features[source.label].feature, datasets.ClassLabel)
     if source.names is None and not is_fixed and not sets.given.all():
         logger.warning("the labels are those that column %r has so far: name more with --labels", source.label)
+    warn_of_empty_lists(source, sets.given, sets.given & (np.diff(sets.offsets) == 0), "none of the labels")
     return SourceWithLabels(data, list(coding.names), sets.given)
 
 

@@ -11,7 +11,11 @@ import pyarrow.compute as pc
 from hfal.errors import ArgumentError, RowError, listed
 from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.utils.arrow import is_mixed, tables_of
+from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted, joined_names
 
+
+logger = get_logger(__name__)
 
 HOW_TO_FILL_IN = "fill it in, delete such rows, or leave them out with --skip_blank"
 
@@ -49,7 +53,10 @@ class Source:
             return listed("sentence", [number + 1 for number in numbers])
         if suffix in (".csv", ".tsv"):
             return f"{listed('row', [number + 2 for number in numbers])} (row 1 names the columns)"
-        return listed("row", [number + 1 for number in numbers])
+        named = listed("row", [number + 1 for number in numbers])
+        if _has_tables(Path(self.reference)):
+            named += " of the split (counted through its files, without the names of columns)"
+        return named
 
     def at_row(self, error: RowError) -> ArgumentError:
         """Return what is wrong with a row, or several, as an error that names their places."""
@@ -59,6 +66,11 @@ class Source:
         """Return the source without some rows; the others keep their places."""
         kept = np.delete(np.arange(len(self.data)), np.asarray(rows, np.int64))
         return replace(self, data=self.data.select(kept), rows=[self.rows[int(row)] for row in kept])
+
+
+def _has_tables(folder: Path) -> bool:
+    """Whether it is a folder with CSV files, of which all that belong to a split are read as one table."""
+    return folder.is_dir() and any(file.suffix.lower() in (".csv", ".tsv") for file in folder.iterdir())
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,27 @@ def check_texts(source: Source) -> None:
         )
 
 
+def warn_of_empty_lists(source: Source, given: np.ndarray, empty: np.ndarray, meaning: str) -> None:
+    """Warn where most answers are empty lists, which labeling tools write for texts that nobody has looked at.
+
+    Args:
+        source: The rows.
+        given: Whether a row has an answer, bool[N].
+        empty: Whether it is an empty list, bool[N].
+        meaning: What that says of a text.
+    """
+    if empty.sum() * 2 > given.sum():
+        logger.warning(
+            "%s: %d of %s have an empty list in column %r, which says that there is %s: where nobody has looked at "
+            "them, drop their label (null)",
+            source.reference,
+            empty.sum(),
+            counted(int(given.sum()), "row with a label", "rows with labels"),
+            source.label,
+            meaning,
+        )
+
+
 def check_of_one_type(source: Source) -> None:
     """Find columns for texts, words or labels that have lists or objects beside others.
 
@@ -137,7 +170,7 @@ def check_text_columns(source: Source) -> None:
     for column in source.text:
         if not are_texts[column]:
             feature = source.data.features[column]
-            texts = ", ".join(name for name, is_text in are_texts.items() if is_text)
+            texts = joined_names(name for name, is_text in are_texts.items() if is_text)
             raise ArgumentError(
                 f"column {column!r} of {source.reference} holds {getattr(feature, 'dtype', 'lists')}, "
                 f"not text; the columns of text are: {texts or 'none'}"

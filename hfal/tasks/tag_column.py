@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hfal.errors import ArgumentError, RowError
-from hfal.tasks.label_names import given_names, look_alike_hint
-from hfal.tasks.source import HOW_TO_FILL_IN, Source, SourceWithLabels, check_of_one_type
+from hfal.tasks.label_names import given_names, look_alike_hint, warn_of_capitals
+from hfal.tasks.source import HOW_TO_FILL_IN, Source, SourceWithLabels, check_of_one_type, warn_of_empty_lists
 from hfal.tasks.spans import key_around_spans, span_keys, spans_in, tags_from_spans
 from hfal.tasks.tags import OUTSIDE, entity_types, scheme_of, split_tag, tag_names
 from hfal.tasks.words import plain_text, word_offsets
 from hfal.utils.arrow import ROWS_AT_A_TIME, cells_of
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, joined_names
 
 
 _HOW_TO_DROP = (
@@ -181,6 +181,7 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
         if class_names is not None:
             return tuple(tag_names(class_names))
         types = sorted({span["label"] for spans in _spans(dataset, column, None) for span in spans or ()})
+        warn_of_capitals(types, f"column {column!r}")
         return tuple(tag_names(types))
     if not is_list(feature):
         raise ArgumentError(
@@ -203,6 +204,7 @@ def tag_names_of(dataset: datasets.Dataset, column: str | None, names: Sequence[
         scheme = scheme_of(values) if values else "IOB2"
         if names is None:
             types = sorted(entity_types(values))
+            warn_of_capitals(types, f"column {column!r}")
             names = tag_names(types, scheme)
             return tuple(names if OUTSIDE in values or scheme != "plain" else types)  # parts of speech have no O
         return tuple(names if values & set(names) - {OUTSIDE} else _with_prefixes(names, scheme))
@@ -261,8 +263,8 @@ def read_tags(
     inner = _inner(feature)
     if not may_be_counted and isinstance(inner, datasets.Value) and "int" in inner.dtype:
         raise ArgumentError(
-            f"column {column!r} has numbers here, and nothing says which of the tags {', '.join(names)} each of them "
-            "is: write the tags, or name them all in their order"
+            f"column {column!r} has numbers here, and nothing says which of the tags {joined_names(names)} each of "
+            "them is: write the tags, or name them all in their order"
         )
     row = 0
     blocks = _spans_as_tags(dataset, text_column, column, names) if is_spans(feature) else cells_of(dataset, column)
@@ -291,7 +293,7 @@ def read_tags(
             raise RowError(
                 row + place,
                 f"word {word + 1} of {_sentence(dataset, text_column, row + place)} has the tag "
-                f"{value!r} in column {column!r}, which is outside label_names: {', '.join(names)}{hint}"
+                f"{value!r} in column {column!r}, which is outside label_names: {joined_names(names)}{hint}"
                 f"{look_alike_hint(value, names)}",
             )
         places = np.repeat(has, lengths)
@@ -363,7 +365,7 @@ def _spans(
                     raise RowError(
                         row,
                         f"the span {span['start']} to {span['end']} has the label {label!r}, expected one of "
-                        f"{', '.join(sorted(types))}{look_alike_hint(label, sorted(types))}",
+                        f"{joined_names(sorted(types))}{look_alike_hint(label, sorted(types))}",
                     )
             yield spans
             row += 1
@@ -438,4 +440,8 @@ def read_sentence_column(source: Source) -> SourceWithLabels:
         raise source.at_row(error) from None
     if len(names) < 2:
         raise ArgumentError(f"{source.reference} has no entities: name their types, --labels PER,ORG,LOC")
+    if label is not None and is_spans(data.features[label]):
+        are_marked = tags.indices != names.index(OUTSIDE)
+        is_empty = ~np.logical_or.reduceat(are_marked, tags.offsets[:-1])
+        warn_of_empty_lists(source, tags.given, tags.given & is_empty, "no entity")
     return SourceWithLabels(data, list(names), tags.given)

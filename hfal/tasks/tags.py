@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hfal.errors import ArgumentError
 from hfal.tasks.label_names import look_alike_hint
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, joined_names
 
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ def check_tags(tags: Any, words: Sequence[str], names: Sequence[str]) -> list[st
     for number, (word, tag) in enumerate(zip(words, tags, strict=True), start=1):
         if tag not in names:
             raise ArgumentError(
-                f"{tag[:80]!r}, the tag of word {number} ({word[:40]!r}), is unknown; the tags are: {', '.join(names)}"
+                f"{tag[:80]!r}, the tag of word {number} ({word[:40]!r}), is unknown; the tags are: "
+                f"{joined_names(names)}"
                 f"{look_alike_hint(tag, names)}"
             )
     return list(tags)

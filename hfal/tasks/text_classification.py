@@ -15,6 +15,7 @@ from hfal.tasks.label_column import check_numbers, label_coding, label_indices, 
 from hfal.tasks.outputs import class_probabilities, finite, required, signals_of_texts
 from hfal.tasks.whole_text_task import WholeTexts
 from hfal.utils.agreement import f_of_classes, mean_entropy
+from hfal.utils.spelling import joined_names
 
 
 class TextClassification(WholeTexts):
@@ -97,7 +98,7 @@ class TextClassification(WholeTexts):
             row = int(np.flatnonzero(indices < 0)[0])
             raise ArgumentError(
                 f"row {row} has the label {dataset.with_format(None)[row][self.label_column]!r}, expected one of "
-                f"{', '.join(self.label_names)}"
+                f"{joined_names(self.label_names)}"
             )
         feature = datasets.ClassLabel(names=list(self.label_names))
         return with_label_column(dataset, self.label_column, column, indices, feature)

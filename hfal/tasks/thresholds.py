@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from hfal.errors import ArgumentError
+from hfal.utils.spelling import joined_names
 
 
 THRESHOLD = 0.5
@@ -23,7 +24,7 @@ def thresholds_of(thresholds: float | Mapping[str, float] | None, names: Sequenc
         thresholds = dict.fromkeys(names, THRESHOLD if thresholds is None else thresholds)
     for name, threshold in thresholds.items():
         if name not in names:
-            raise ArgumentError(f"thresholds has {name!r}, which is no label; the labels are: {', '.join(names)}")
+            raise ArgumentError(f"thresholds has {name!r}, which is no label; the labels are: {joined_names(names)}")
         if not isinstance(threshold, int | float) or not 0 < threshold < 1:
             raise ArgumentError(f"the threshold of {name!r} is {threshold!r}, expected a number between 0 and 1")
     return {name: float(thresholds.get(name, THRESHOLD)) for name in names}

@@ -18,7 +18,7 @@ from hfal.training.input_checks import check_padding, check_tokens
 from hfal.training.options import LoopOptions
 from hfal.training.weights import fits
 from hfal.utils.distributed import rank_and_size
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, joined_names
 
 
 def check_trainer(
@@ -73,8 +73,9 @@ def check_trainer(
                 continue
             if names != list(pool.label_names):
                 raise ArgumentError(
-                    f"the eval_dataset numbers its labels {', '.join(names)}, the pool {', '.join(pool.label_names)}: "
-                    "pass eval_dataset=pool.with_labels(eval_dataset), or cast both to the same ClassLabel"
+                    f"the eval_dataset numbers its labels {joined_names(names)}, the pool "
+                    f"{joined_names(pool.label_names)}: pass eval_dataset=pool.with_labels(eval_dataset), "
+                    "or cast both to the same ClassLabel"
                 )
             if isinstance(dataset, datasets.Dataset):
                 pool.task.check_evaluation(dataset, column)
@@ -106,7 +107,7 @@ def check_trainer(
     if pool.task.kind.needs_names and classes != len(pool.label_names):
         raise ArgumentError(
             f"the model has {classes} classes, but the pool has {len(pool.label_names)} label names "
-            f"({', '.join(pool.label_names)}): load the model with num_labels={len(pool.label_names)}"
+            f"({joined_names(pool.label_names)}): load the model with num_labels={len(pool.label_names)}"
         )
     if config is not None:
         pool.task.check_problem_type(getattr(config, "problem_type", None))

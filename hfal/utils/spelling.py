@@ -78,6 +78,11 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one}" if number == 1 else f"{number:,} {many or f'{one}s'}"
 
 
+def joined_names(names: Iterable[str], separator: str = ", ") -> str:
+    """List names for a message; those with a comma in them stand in quotes: `No, "Yes, of course"`."""
+    return separator.join(f'"{name}"' if "," in name else name for name in names)
+
+
 def shown(value: Any) -> str:
     """Return a value as a message may show it: nothing that a terminal obeys, and not a megabyte of it."""
     text = _SHORT.repr(value) if isinstance(value, list | dict | set | tuple) else repr(value)

@@ -48,6 +48,8 @@ def test_export_of_the_unlabeled_texts_reads_the_data_again_without_torch_and_an
     )
     went_on = hfal("run", "runs/imported", *SMALL, "--annotator", "csv", "--rounds", "2")
     assert went_on.code == 75
+    assert "changed since the last start" not in went_on.stderr
+    assert "changed since the last start: rounds" in hfal("run", "runs/imported", "--rounds", "3").stderr
     assert "Query 1 (held-out examples): 17 texts wait" in went_on.stderr
     assert "2 labels bought" in hfal("status", "runs/imported").stdout
     assert "has no hfal.json" in error_line(hfal("import", "runs", "--to", "runs/other"))

@@ -551,3 +551,62 @@ def test_a_simulation_needs_all_labels(load: Any) -> None:
     )
     load(content, label="label")  # some are labeled already, and the rest by people
     load(content.replace(",\n", ",no\n"), **options)
+
+
+# -- labels that are not what they seem ----------------------------------------------------------------------------
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    caplog.clear()
+    return found
+
+
+def test_a_column_with_labels_that_no_option_names_is_warned_of_once(load, tmp_path, caplog):
+    content = "text,label\na b,no\nc d,Yes\ne f,\n"
+    rows, _ = load(content, labels=["No", "Yes"])
+    (warning,) = warnings_of(caplog)
+    assert "'label' of reviews.csv" in warning
+    assert "--label label" in warning
+    Pool(rows, tmp_path / "run", "text", label_names=["No", "Yes"])  # as a recipe makes it
+    assert warnings_of(caplog) == []
+    load(content, labels=["No", "Yes"], show=["label"])
+    load(content, labels=["good", "bad"])
+    load("text,label\na b,No\nc d,Yes\ne f,\n", labels=["No", "Yes"], label="label")
+    assert warnings_of(caplog) == []
+
+
+def test_labels_that_differ_in_capitals_alone_are_warned_of(load, tmp_path, caplog):
+    load("text,label\na b,positive\nc d,Positive \ne f,negative\n", label="label")
+    (warning,) = warnings_of(caplog)
+    assert "'Positive' and 'positive'" in warning
+    load([{"text": "a b", "label": ["pos", "POS"]}, {"text": "c d", "label": ["neg"]}], label="label")
+    (warning,) = warnings_of(caplog)
+    assert "'POS' and 'pos'" in warning
+    load([{"text": "a b", "label": [[0, 1, "Per"]]}, {"text": "c d", "label": [[0, 1, "PER"]]}], label="label")
+    (warning,) = warnings_of(caplog)
+    assert "'PER' and 'Per'" in warning
+    Pool(Dataset.from_dict({"text": ["a", "b"], "y": ["pos", "POS"]}), tmp_path / "run", "text", "y")
+    (warning,) = warnings_of(caplog)
+    assert "'POS' and 'pos'" in warning
+
+
+def test_many_empty_lists_are_warned_of_since_tools_write_them_for_texts_nobody_has_seen(load, caplog):
+    spans = [{"start": 0, "end": 1, "label": "PER"}]
+    load([{"text": "a b", "label": label} for label in (spans, [], [], None)], label="label")
+    (warning,) = warnings_of(caplog)
+    assert "2 of 3 rows with labels" in warning
+    assert "no entity" in warning
+    assert "null" in warning
+    load([{"text": "a b", "label": label} for label in (spans, [], None)], label="label")
+    assert warnings_of(caplog) == []
+    load([{"text": "a b", "label": label} for label in (["x"], [], [])], label="label", labels=["x", "y"])
+    (warning,) = warnings_of(caplog)
+    assert "2 of 3 rows with labels" in warning
+    assert "none of the labels" in warning
+
+
+def test_ids_that_several_rows_have_are_found_before_a_model_is_loaded(load):
+    content = "nr,text\n1,a b\n2,c d\n1,e f\n"
+    with pytest.raises(ArgumentError, match=r"has 1 id more than once in column 'nr', for one '1': .* leave --id out"):
+        load(content, labels=["no", "yes"], id="nr")

@@ -68,6 +68,14 @@ def test_relative_paths(rows: Dataset, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("HOME", str(tmp_path))
     for reference in ("data/reviews.csv", "./data/reviews.csv", "~/data/reviews.csv"):
         assert len(load_split(reference)) == 20
+    assert len(load_split("data")) == 20
+    monkeypatch.chdir(tmp_path / "data")
+    for reference in (".", "./", "../data", "../data/."):
+        assert len(load_split(reference)) == 20
+    (tmp_path / "data" / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "data" / "in")
+    assert len(load_split("..")) == 20
+    monkeypatch.chdir(tmp_path)
     assert resolve_path("data") == Path("data")  # what exists is a path, whatever it looks like
 
 
@@ -249,6 +257,12 @@ def test_missing_column_offers_the_nearest() -> None:
             check_columns("reviews.csv", data, ["id", column])
         told = f"reviews.csv has no column {column!r}.{said} Its columns are: id, review, Label"
         assert str(caught.value) == told
+    with_commas = Dataset.from_dict({"Nr": [1], "Notes, misc": ["good"]})
+    for part in ("notes", "misc"):  # `--text "notes, misc"` is cut into two
+        with pytest.raises(ArgumentError) as caught:
+            check_columns("reviews.csv", with_commas, [part])
+        told = f"has no column '{part}'. Did you mean 'Notes, misc'? Its columns are: Nr, \"Notes, misc\""
+        assert str(caught.value).endswith(told)
     wide = Dataset.from_dict({f"c{n}": [n] for n in range(40)})
     with pytest.raises(ArgumentError, match=r"Its columns are: c0, c1, .*, c29 and 10 more$"):
         check_columns("wide.csv", wide, ["review"])

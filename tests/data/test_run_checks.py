@@ -56,7 +56,7 @@ def test_a_run_directory_of_another_pool_is_refused(tmp_path):
 def test_other_label_names_are_refused(tmp_path):
     pool = a_pool(tmp_path)
     pool.record(Answer(ids_of(pool)[0], "negative", annotator="ann"))
-    with pytest.raises(RunDirectoryError, match="began with negative, positive"):
+    with pytest.raises(RunDirectoryError, match=r"began with negative, positive: .*label_names=\[.*--labels"):
         a_pool(tmp_path, label_names=["positive", "negative"])
 
 

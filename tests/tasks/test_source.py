@@ -32,6 +32,13 @@ def test_a_row_is_counted_as_its_file_counts(reference: str, place: str) -> None
     assert source(reference, "a", "b", "c").place(2) == place
 
 
+def test_rows_of_a_folder_of_csv_files_are_counted_through_them(tmp_path: Path) -> None:
+    assert source(str(tmp_path), "a", "b").place(1) == "row 3"  # of other files
+    (tmp_path / "train-1.CSV").write_text("text\na\n")
+    said = "rows 1, 3 of the split (counted through its files, without the names of columns)"
+    assert source(str(tmp_path), "a", "b").places([0, 1]) == said
+
+
 def test_rows_without_a_text_are_counted_in_the_split() -> None:
     check_texts(source("reviews.jsonl", "a", "7", "c"))
     with pytest.raises(ArgumentError, match="has no text in column 'text' of rows 3, 5: fill it in, delete"):

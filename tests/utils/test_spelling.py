@@ -2,7 +2,7 @@
 
 import pytest
 
-from hfal.utils.spelling import bare, cell_text, counted, meant, shown
+from hfal.utils.spelling import bare, cell_text, counted, joined_names, meant, shown
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,9 @@ def test_lists_in_lists_are_shown_in_part() -> None:
     assert shown({"b": 1, "a": [1, 2]}) == "{'b': 1, 'a': [1, 2]}"  # in its order
     assert shown([]) == "[]"
     assert len(shown(["y" * 10_000_000])) <= 101
+
+
+def test_names_with_commas_are_told_from_two_names() -> None:
+    assert joined_names(["No", "Yes, of course"]) == 'No, "Yes, of course"'
+    assert joined_names(["No", "Yes, of course"], ",") == 'No,"Yes, of course"'
+    assert joined_names([]) == ""

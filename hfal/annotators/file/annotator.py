@@ -21,7 +21,7 @@ from hfal.tasks.words import Texts, words_of
 from hfal.utils.csv_files import column_for, csv_lines, csv_rows, restore
 from hfal.utils.files import atomic_write
 from hfal.utils.json_text import read_json
-from hfal.utils.spelling import bare, cell_text, counted, meant, seen, shown
+from hfal.utils.spelling import bare, cell_text, counted, joined_names, meant, seen, shown
 from hfal.utils.text_files import read_text
 from hfal.utils.visible_text import one_line
 
@@ -134,7 +134,7 @@ class FileAnnotator:
         """Nothing once some rows of the query's file are filled in; before that, the file."""
         if self._filled_in:
             return None
-        names = ", ".join(query.label_names)
+        names = joined_names(query.label_names)
         rows = "rows"
         if self.format == "conll":
             rows = "sentences"

@@ -24,7 +24,7 @@ from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.annotator_names import check_person_name
 from hfal.store.records import Answer
 from hfal.tasks.tags import OUTSIDE
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, joined_names
 from hfal.utils.visible_text import one_line
 
 
@@ -119,7 +119,7 @@ def _check_screen(query: OpenQuery) -> None:
             f'{query.kind.formats[0]}`; in code FileAnnotator("{query.kind.formats[0]}"))'
         )
     if screen == "entities" and OUTSIDE not in query.label_names:
-        names = ", ".join(query.label_names[:8]) + ", ..." * (len(query.label_names) > 8)
+        names = joined_names(query.label_names[:8]) + ", ..." * (len(query.label_names) > 8)
         raise AnnotationError(
             f"the tags ({names}) have no {OUTSIDE!r} for words outside of entities, so that every word needs one, and "
             "in the terminal only entities can be marked: take the file annotator (`--annotator jsonl`; in code "
