@@ -142,7 +142,7 @@ class PooledClassifierForTokenClassification(_PooledClassifier):
     """
 
     def __init__(self, config: PooledClassifierConfig, body: PreTrainedModel | None = None):
-        encoder = AutoModel.from_config(config.encoder_config) if body is None else body
+        encoder = _new_encoder(config) if body is None else body
         super().__init__(config, config.encoder_config.hidden_size, encoder)
 
     @property
@@ -187,7 +187,7 @@ class PooledEncoder(torch.nn.Module):
         from sentence_transformers.sentence_transformer.modules import Pooling  # which takes seconds
 
         super().__init__()
-        self.model = AutoModel.from_config(config.encoder_config) if body is None else body
+        self.model = _new_encoder(config) if body is None else body
         self.pooling = Pooling(config.encoder_config.hidden_size, config.pooling)
         self.normalize = config.normalize
         self.dimension = self.pooling.get_embedding_dimension()
@@ -199,6 +199,11 @@ class PooledEncoder(torch.nn.Module):
             features["attention_mask"] = attention_mask
         pooled: torch.Tensor = self.pooling(features)["sentence_embedding"]
         return torch.nn.functional.normalize(pooled, dim=-1) if self.normalize else pooled
+
+
+def _new_encoder(config: PooledClassifierConfig) -> PreTrainedModel:
+    """Make an encoder without its weights, in the precision in which a checkpoint is being loaded."""
+    return AutoModel.from_config(config.encoder_config, dtype=torch.get_default_dtype())
 
 
 AutoModelForSequenceClassification.register(
