@@ -19,6 +19,7 @@ from hfal.stopping.criteria import Criterion, metric_value
 from hfal.store.records import RoundRecord
 from hfal.strategies import Subset, configured_strategy, resolve_strategy
 from hfal.tasks.kinds import TASK_OF_FAMILY, kind_of
+from hfal.training.probe import probe_init
 from hfal.utils.distributed import is_main
 from hfal.utils.output import get_logger, say, show_errors, show_log
 
@@ -92,8 +93,6 @@ def make_probe(
     Raises:
         ArgumentError: `hfal.training.probe.probe_init` refuses the encoder.
     """
-    from hfal.training.probe import probe_init  # which loads scikit-learn
-
     of_head = al.head_learning_rate
     factor = 1.0 if of_head is None or not args.learning_rate else of_head / args.learning_rate
     return probe_init(pool, checkpoint, head_learning_rate_factor=factor)

@@ -41,7 +41,7 @@ class PooledClassifierConfig(PreTrainedConfig):
         super().__init__(**kwargs)
         if isinstance(encoder_config, Mapping):
             encoder_config = CONFIG_MAPPING[encoder_config["model_type"]].from_dict(dict(encoder_config))
-        self.encoder_config = encoder_config
+        self.encoder_config: Any = encoder_config
         self.pooling = pooling if isinstance(pooling, str) else list(pooling)
         self.normalize = normalize
         self.classifier_dropout = classifier_dropout
