@@ -52,12 +52,12 @@ class _PooledClassifier(PreTrainedModel):
 
     config_class = PooledClassifierConfig
     base_model_prefix = "encoder"
-    supports_gradient_checkpointing = True
 
     def __init__(self, config: PooledClassifierConfig, inputs: int, encoder: torch.nn.Module):
         super().__init__(config)
         self.num_labels = config.num_labels
         self.encoder = encoder
+        self.supports_gradient_checkpointing = self._body.supports_gradient_checkpointing
         self.dropout = torch.nn.Dropout(config.classifier_dropout)
         self.classifier = Head(inputs, config.num_labels, config.head_learning_rate_factor).to(self._body.dtype)
         self._takes_types = "token_type_ids" in inspect.signature(self._body.forward).parameters

@@ -7,8 +7,9 @@
 Movie-review sentences, TREC's six coarse question types and SMS spam, all-MiniLM-L6-v2: 3,500 texts to draw labels
 from and 1,000 others to evaluate on, the same for all. Each method, number of labels and seed is a run of the recipe
 with one round; started again, what is there is not run again. scikit-learn's logistic regression with C=10 gets the
-embeddings of the very labels that the frozen head has. "probe" is the head that `--start_from_probe` begins with, which
-that run leaves as it is. Prints the macro-F1, mean and deviation over the seeds, and the median seconds of CPU of a run.
+embeddings of the very labels that the frozen head has. "probe" is the head that `--start_from_probe` begins with,
+which that run leaves as it is. Prints the macro-F1, mean and deviation over the seeds, and the median seconds of CPU
+of a run.
 """
 
 import argparse

@@ -1,6 +1,9 @@
 """`hfal run --start_from_probe`, for each task, with an encoder small enough to be trained in a second."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from support.models import MINILM, NAMES, save_tiny_encoder
 from support.texts import load_reviews, load_sentences
 
 
+ROOT = Path(__file__).parents[2]
 QUICK = ["--start_from_probe", "--query_size", "8", "--use_cpu", "--max_steps", "3", "--eval_size", "20"]
 
 
@@ -80,6 +84,25 @@ def test_other_tasks(hfal: Callable[..., Result], folder: Path, options: list[st
     assert done.code == 0, done.stderr
     assert re.search(r"^ +2 +16 ", done.stdout, re.MULTILINE)
     assert models_of(folder / "run") == [name]
+
+
+@pytest.mark.slow
+def test_two_processes(folder: Path) -> None:
+    """Each makes the same model; the Trainer would tell one that differs in shape, and gives all the main one's."""
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    words += ["-m", "recipes.text_classification", "--data", str(folder / "reviews.jsonl"), "--label", "label"]
+    words += ["--model", str(folder / "encoder"), *QUICK, "--rounds", "3", "--output_dir", str(folder / "run")]
+    done = subprocess.run(
+        words,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert models_of(folder / "run") == ["PooledClassifierForSequenceClassification"] * 2
 
 
 @pytest.mark.parametrize("options", [[], ["--start_from_probe"], ["--freeze_encoder"]])

@@ -10,9 +10,19 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerBase
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    DistilBertConfig,
+    GPT2Config,
+    ModernBertConfig,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
+    RobertaConfig,
+)
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator, probe_init
+from hfal.data.checkpoints import embedding_rows
 from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
 from hfal.training.pooled_classifier import (
@@ -187,6 +197,44 @@ def test_without_hfal_a_checkpoint_is_an_error(tmp_path: Path, tokenizer) -> Non
     done = load(tmp_path / "model", "AutoModelForSequenceClassification", "")
     assert done.returncode != 0
     assert "hfal_pooled_classifier" in done.stderr
+
+
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "vocab_size": 99,
+    "pad_token_id": 0,
+}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        RobertaConfig(**SIZES),
+        DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64, vocab_size=99),  # takes no token types
+        ModernBertConfig(**SIZES, cls_token_id=1, sep_token_id=2, bos_token_id=1, eos_token_id=2),
+        GPT2Config(n_embd=32, n_layer=2, n_head=2, vocab_size=99, bos_token_id=0, eos_token_id=0),
+    ],
+    ids=lambda config: config.model_type,
+)
+def test_other_architectures(tmp_path: Path, config: PreTrainedConfig) -> None:
+    model = PooledClassifierForSequenceClassification(PooledClassifierConfig(config, num_labels=3)).eval()
+    torch.nn.init.normal_(model.classifier.weight)
+    model.save_pretrained(tmp_path)
+    again, found = AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(found.values())
+    tokens = torch.randint(5, 90, (3, 12))
+    mask = torch.ones_like(tokens)
+    mask[0, 6:] = 0
+    batch = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": torch.zeros_like(tokens)}
+    with torch.no_grad():
+        torch.testing.assert_close(again.eval()(**batch).logits, model(**batch).logits)
+        assert again(**batch).logits.std() > 0
+    assert embedding_rows(again) == 99
+    again.gradient_checkpointing_enable()
+    again.train()(**batch, labels=torch.tensor([0, 1, 2])).loss.backward()
 
 
 def test_weights_are_loaded_in_another_precision(tmp_path: Path, tokenizer) -> None:
