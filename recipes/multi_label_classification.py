@@ -14,11 +14,11 @@ from typing import Any
 from datasets import Dataset
 from transformers import AutoModel, AutoModelForSequenceClassification, ProgressCallback, Trainer
 
-from hfal import ActiveLearningCallback, Pool
+from hfal import ActiveLearningCallback, Pool, probe_init
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
 from hfal.config.load_data import LoadedData, load_data
-from hfal.config.setup import export, make_annotator, make_probe, make_stop, make_strategy, report, start_logging
+from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, option_errors, suit_frozen_encoder
 from hfal.data.checkpoints import check_model, label_options, load_model, load_tokenizer
 from hfal.data.references import resolve_model
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
     if al.freeze_encoder:
         make = partial(FrozenEncoderForSequenceClassification.on, pool.dataset, checkpoint, **labels)
     elif al.start_from_probe:
-        make = make_probe(al, args, pool, checkpoint)
+        make = probe_init(pool, checkpoint, head_learning_rate_factor=al.head_learning_rate_factor)
     with option_errors(args):
         trainer = Trainer(
             model_init=lambda: make(),

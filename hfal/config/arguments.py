@@ -121,9 +121,8 @@ class ActiveLearningArguments:
             "far, on its embeddings, and fine-tune both."
         },
     )
-    head_learning_rate: float | None = field(
-        default=None,
-        metadata={"help": "Of that head, where it should not be that of the encoder.", "metavar": "X"},
+    head_learning_rate_factor: float = field(
+        default=1.0, metadata={"help": "How many times as fast as the encoder that head learns.", "metavar": "X"}
     )
     max_length: int = field(default=128, metadata={"help": "Tokens after which a text is cut."})
     embeddings: str = field(
@@ -308,15 +307,13 @@ class ActiveLearningArguments:
                 "--start_from_probe fine-tunes the encoder that --freeze_encoder leaves as it is: leave one of them "
                 "out, or turn it off (--freeze_encoder false)"
             )
-        if self.head_learning_rate is None:
-            return
-        if not self.start_from_probe:
+        factor = self.head_learning_rate_factor
+        if not (math.isfinite(factor) and factor > 0):
+            raise ArgumentError(f"--head_learning_rate_factor is {factor}, expected a number above 0")
+        if factor != 1 and not self.start_from_probe:
             raise ArgumentError(
-                f"--head_learning_rate is {self.head_learning_rate}, which is for --start_from_probe: add that, or "
-                "leave it out"
+                f"--head_learning_rate_factor is {factor}, which is for --start_from_probe: add that, or set it to 1"
             )
-        if not (math.isfinite(self.head_learning_rate) and self.head_learning_rate > 0):
-            raise ArgumentError(f"--head_learning_rate is {self.head_learning_rate}, expected a number above 0")
 
     def settle(self, pool: "Pool", evaluated: bool) -> None:
         """Decide what was left to the data: who labels, and how many examples are held out.
@@ -422,7 +419,7 @@ class TrainingOptions:
 GROUPS = {
     "data": "data task text label labels thresholds id show split pool_size eval_split eval_size data_config "
     "data_filter skip_blank",
-    "model": "model freeze_encoder start_from_probe head_learning_rate max_length embeddings embeddings_dir "
+    "model": "model freeze_encoder start_from_probe head_learning_rate_factor max_length embeddings embeddings_dir "
     "token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",

@@ -2,13 +2,13 @@
 
 import logging
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hfal.annotators.base import Annotator
 from hfal.annotators.registry import ANNOTATORS, AnnotatorOptions
-from hfal.config.arguments import ActiveLearningArguments, TrainingOptions
+from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.pool import Pool
 from hfal.errors import HfalError
 from hfal.export.curves import plot_learning_curve, rounds_table
@@ -19,13 +19,9 @@ from hfal.stopping.criteria import Criterion, metric_value
 from hfal.store.records import RoundRecord
 from hfal.strategies import Subset, configured_strategy, resolve_strategy
 from hfal.tasks.kinds import TASK_OF_FAMILY, kind_of
-from hfal.training.probe import probe_init
 from hfal.utils.distributed import is_main
 from hfal.utils.output import get_logger, say, show_errors, show_log
 
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 logger = get_logger(__name__)
 
@@ -77,25 +73,6 @@ def make_stop(al: ActiveLearningArguments, metrics: Sequence[str], usual: str) -
     for name in [] if stop is None else stop.metrics:
         metric_value(known, name, f"stop={al.stop!r}: metric")
     return stop
-
-
-def make_probe(
-    al: ActiveLearningArguments, args: TrainingOptions, pool: Pool, checkpoint: str
-) -> Callable[[], "PreTrainedModel"]:
-    """Make the `model_init` of rounds that begin with a probe, as `--start_from_probe` wants it.
-
-    Args:
-        al: The options.
-        args: The Trainer's arguments.
-        pool: The run's pool.
-        checkpoint: What `resolve_model` returned.
-
-    Raises:
-        ArgumentError: `hfal.training.probe.probe_init` refuses the encoder.
-    """
-    of_head = al.head_learning_rate
-    factor = 1.0 if of_head is None or not args.learning_rate else of_head / args.learning_rate
-    return probe_init(pool, checkpoint, head_learning_rate_factor=factor)
 
 
 def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: str) -> None:

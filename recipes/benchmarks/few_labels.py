@@ -44,7 +44,7 @@ METHODS = {
     "sklearn": ["--freeze_encoder", "true"],
     "probe": ["--start_from_probe", "true", "--max_steps", "1", "--learning_rate", "1e-9"],
     "probe, fine-tuned": ["--start_from_probe", "true"],
-    "probe, fine-tuned, head 1e-2": ["--start_from_probe", "true", "--head_learning_rate", "1e-2"],
+    "probe, fine-tuned, head x100": ["--start_from_probe", "true", "--head_learning_rate_factor", "100"],
     "10 epochs": ["--min_steps", "0"],
     "50 steps": ["--min_steps", "50"],
     "100 steps": ["--min_steps", "100"],

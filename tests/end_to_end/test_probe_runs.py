@@ -46,12 +46,12 @@ def models_of(run_dir: Path) -> list[str]:
 
 def test_texts_and_a_run_that_goes_on_with_another_model(hfal: Callable[..., Result], folder: Path) -> None:
     run = ["run", "--data", "reviews.jsonl", "--label", "label", "--model", "encoder", *QUICK]
-    done = hfal(*run, "--head_learning_rate", "2e-3", "--rounds", "3")
+    done = hfal(*run, "--head_learning_rate_factor", "20", "--rounds", "3")
     assert done.code == 0, done.stderr
     run_dir = folder / "runs" / "reviews"
     model = AutoModelForSequenceClassification.from_pretrained(run_dir / "rounds" / "003" / "model")
     assert type(model).__name__ == "PooledClassifierForSequenceClassification"
-    assert model.config.head_learning_rate_factor == pytest.approx(20)  # of a learning rate of 1e-4
+    assert model.config.head_learning_rate_factor == 20
     assert (model.config.pooling, model.config.normalize) == ("mean", True)
     assert model.classifier.weight.abs().max() > 0
     assert models_of(run_dir) == ["PooledClassifierForSequenceClassification"] * 2
@@ -59,10 +59,9 @@ def test_texts_and_a_run_that_goes_on_with_another_model(hfal: Callable[..., Res
 
     done = hfal("run", "runs/reviews", "--start_from_probe", "false", "--rounds", "4")
     assert done.code == 1
-    assert "--head_learning_rate is 0.002, which is for --start_from_probe" in done.stderr
-    config = run_dir / "config.yaml"
-    config.write_text(config.read_text().replace("head_learning_rate: 0.002\n", ""))
-    done = hfal("run", "runs/reviews", "--start_from_probe", "false", "--rounds", "4")
+    assert "--head_learning_rate_factor is 20.0, which is for --start_from_probe" in done.stderr
+    changed = ["--start_from_probe", "false", "--head_learning_rate_factor", "1"]
+    done = hfal("run", "runs/reviews", *changed, "--rounds", "4")
     assert done.code == 0, done.stderr
     assert "round 3 is trained again: another model is to make its query" in done.stderr
     assert models_of(run_dir)[2:] == ["BertForSequenceClassification"]
@@ -120,7 +119,7 @@ def test_better_than_chance_after_few_steps_of_the_real_encoder(hfal: Callable[.
     """One step of a learning rate of nearly nothing: what is evaluated is the probe."""
     run = ["run", "--data", "reviews.jsonl", "--label", "label", "--model", MINILM, "--start_from_probe", "--use_cpu"]
     run += ["--rounds", "1", "--query_size", "50", "--eval_size", "40", "--max_steps", "1", "--learning_rate", "1e-9"]
-    done = hfal(*run, "--head_learning_rate", "1e-9")
+    done = hfal(*run)
     assert done.code == 0, done.stderr
     store = Store(folder / "runs" / "reviews", read_only=True)
     (record,) = store.rounds()
@@ -135,12 +134,12 @@ def test_better_than_chance_after_few_steps_of_the_real_encoder(hfal: Callable[.
             ["--freeze_encoder", "--start_from_probe"],
             "--start_from_probe fine-tunes the encoder that --freeze_encoder",
         ),
-        (["--head_learning_rate", "1e-3"], "--head_learning_rate is 0.001, which is for --start_from_probe"),
+        (["--head_learning_rate_factor", "2"], "--head_learning_rate_factor is 2.0, which is for --start_from_probe"),
         (
-            ["--start_from_probe", "--head_learning_rate", "0"],
-            "--head_learning_rate is 0.0, expected a number above 0",
+            ["--start_from_probe", "--head_learning_rate_factor", "0"],
+            "--head_learning_rate_factor is 0.0, expected a number above 0",
         ),
-        (["--start_from_probe", "--head_learning_rate", "nan"], "--head_learning_rate"),
+        (["--start_from_probe", "--head_learning_rate_factor", "nan"], "--head_learning_rate_factor"),
     ],
 )
 def test_options_that_do_not_go_together(

@@ -233,7 +233,7 @@ def test_other_architectures(tmp_path: Path, config: PreTrainedConfig) -> None:
         torch.testing.assert_close(again.eval()(**batch).logits, model(**batch).logits)
         assert again(**batch).logits.std() > 0
     assert embedding_rows(again) == 99
-    again.gradient_checkpointing_enable()
+    again.activation_checkpointing_enable()
     again.train()(**batch, labels=torch.tensor([0, 1, 2])).loss.backward()
 
 
