@@ -19,6 +19,8 @@ What a script needs is imported from here. A package imports only what stands be
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from hfal.utils.imports import after_import
+
 
 if TYPE_CHECKING:
     from hfal.annotators.base import Annotator, OpenQuery, Question
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from hfal.tasks.tokenization import tokenize_words
     from hfal.training.callback import ActiveLearningCallback
     from hfal.training.loop import Round
+    from hfal.training.probe import probe_init
 
 __version__ = "0.1.0"
 
@@ -104,6 +107,7 @@ __all__ = [
     "label_set_metrics",
     "needs",
     "plot_learning_curve",
+    "probe_init",
     "push_to_hub",
     "rounds_table",
     "tokenize_words",
@@ -156,8 +160,14 @@ _MODULES = {
     "hfal.tasks.tokenization": ["tokenize_words"],
     "hfal.training.callback": ["ActiveLearningCallback"],
     "hfal.training.loop": ["Round"],
+    "hfal.training.probe": ["probe_init"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+# So that the `Auto` classes of transformers load what `probe_init` has made.
+after_import(
+    "transformers.models.auto.configuration_auto", lambda: importlib.import_module("hfal.training.pooled_config")
+)
 
 
 def __getattr__(name: str) -> Any:

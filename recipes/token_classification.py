@@ -20,13 +20,13 @@ from transformers import (
     Trainer,
 )
 
-from hfal import ActiveLearningCallback, Pool, tokenize_words
+from hfal import ActiveLearningCallback, Pool, probe_init, tokenize_words
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
 from hfal.config.load_data import LoadedData, load_data
 from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, option_errors, suit_frozen_encoder
-from hfal.data.checkpoints import check_model, load_model, load_tokenizer
+from hfal.data.checkpoints import check_model, label_options, load_model, load_tokenizer
 from hfal.data.references import resolve_model
 from hfal.store.run_directory import embeddings_folder, learning_curve_file
 from hfal.tasks.metrics import entity_metrics
@@ -70,14 +70,15 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
     )
     keep_options(al, pool)
 
-    names = dict(enumerate(pool.label_names))
-    labels = {"num_labels": len(names), "id2label": names, "label2id": {name: n for n, name in names.items()}}
-    make: Any = partial(load_model, AutoModelForTokenClassification, checkpoint, tokenizer)
+    labels = label_options(pool.label_names)
+    make: Any = partial(load_model, AutoModelForTokenClassification, checkpoint, tokenizer, **labels)
     if al.freeze_encoder:
-        make = partial(FrozenEncoderForTokenClassification.on, pool.dataset, checkpoint)
+        make = partial(FrozenEncoderForTokenClassification.on, pool.dataset, checkpoint, **labels)
+    elif al.start_from_probe:
+        make = probe_init(pool, checkpoint, head_learning_rate_factor=al.head_learning_rate_factor)
     with option_errors(args):
         trainer = Trainer(
-            model_init=lambda: make(**labels),
+            model_init=lambda: make(),
             args=args,
             eval_dataset=pool.holdout if al.holdout and eval_data is None else eval_data,
             processing_class=None if al.freeze_encoder else tokenizer,

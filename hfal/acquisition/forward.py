@@ -174,7 +174,12 @@ def _features(
 def _embeddings(
     model: torch.nn.Module, hidden: torch.Tensor, mask: torch.Tensor | None, equally_long: bool
 ) -> torch.Tensor:
-    """Return the mean of the hidden states [B, L, D] over the tokens that are no padding, float32[B, D]."""
+    """Return the mean of the hidden states [B, L, D] over the tokens that are no padding, float32[B, D].
+
+    A body that pools by itself, as that of `hfal.probe_init`, gives [B, D], which stays as it is.
+    """
+    if hidden.ndim == 2:
+        return hidden.float()
     if mask is None:
         if not equally_long:
             raise ScoringError(

@@ -3,12 +3,14 @@
 Importing this module loads neither torch nor transformers: `hfal run --help` need not wait for them.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from hfal.acquisition.options import SEED_STRATEGIES, QueryOptions
 from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
+from hfal.errors import ArgumentError
 from hfal.store.run_info import UNITS
 from hfal.tasks.kinds import KINDS
 from hfal.training.options import CLASS_WEIGHTS, RETRAIN, LoopOptions
@@ -111,6 +113,16 @@ class ActiveLearningArguments:
             "help": "Train only a linear head, on the model's embeddings of the texts, which are computed once: "
             "a round takes a second."
         },
+    )
+    start_from_probe: bool = field(
+        default=False,
+        metadata={
+            "help": "Begin each round with the model's own pooling and a head that is fitted to the labels bought so "
+            "far, on its embeddings, and fine-tune both."
+        },
+    )
+    head_learning_rate_factor: float = field(
+        default=1.0, metadata={"help": "How many times as fast as the encoder that head learns.", "metavar": "X"}
     )
     max_length: int = field(default=128, metadata={"help": "Tokens after which a text is cut."})
     embeddings: str = field(
@@ -284,6 +296,25 @@ class ActiveLearningArguments:
     given: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
     """The options of both dataclasses that the YAML file or the command line has set."""
 
+    def __post_init__(self) -> None:
+        """Check options that depend on each other.
+
+        Raises:
+            ArgumentError: Two of them do not go together, or an option has a value that it cannot have.
+        """
+        if self.freeze_encoder and self.start_from_probe:
+            raise ArgumentError(
+                "--start_from_probe fine-tunes the encoder that --freeze_encoder leaves as it is: leave one of them "
+                "out, or turn it off (--freeze_encoder false)"
+            )
+        factor = self.head_learning_rate_factor
+        if not (math.isfinite(factor) and factor > 0):
+            raise ArgumentError(f"--head_learning_rate_factor is {factor}, expected a number above 0")
+        if factor != 1 and not self.start_from_probe:
+            raise ArgumentError(
+                f"--head_learning_rate_factor is {factor}, which is for --start_from_probe: add that, or set it to 1"
+            )
+
     def settle(self, pool: "Pool", evaluated: bool) -> None:
         """Decide what was left to the data: who labels, and how many examples are held out.
 
@@ -388,7 +419,8 @@ class TrainingOptions:
 GROUPS = {
     "data": "data task text label labels thresholds id show split pool_size eval_split eval_size data_config "
     "data_filter skip_blank",
-    "model": "model freeze_encoder max_length embeddings embeddings_dir token_budget bf16_scoring",
+    "model": "model freeze_encoder start_from_probe head_learning_rate_factor max_length embeddings embeddings_dir "
+    "token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside query_size seed_size seed_strategy holdout",
     "rounds": "rounds budget unit target_metric target stop record_stability retrain self_training "

@@ -7,7 +7,7 @@ head alone.
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -88,6 +88,16 @@ def load_model(
             configuration describes.
     """
     return load_model_and_missing(auto_class, checkpoint, tokenizer, **options)[0]
+
+
+def label_options(names: Sequence[str]) -> dict[str, Any]:
+    """Return what `from_pretrained` takes for a model of these labels."""
+    numbered = dict(enumerate(names))
+    return {
+        "num_labels": len(numbered),
+        "id2label": numbered,
+        "label2id": {name: number for number, name in numbered.items()},
+    }
 
 
 def check_model(auto_class: Any, checkpoint: str, tokenizer: PreTrainedTokenizerBase, called: str = "--model") -> None:

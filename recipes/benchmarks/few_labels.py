@@ -7,8 +7,9 @@
 Movie-review sentences, TREC's six coarse question types and SMS spam, all-MiniLM-L6-v2: 3,500 texts to draw labels
 from and 1,000 others to evaluate on, the same for all. Each method, number of labels and seed is a run of the recipe
 with one round; started again, what is there is not run again. scikit-learn's logistic regression with C=10 gets the
-embeddings of the very labels that the frozen head has. Prints the macro-F1, mean and deviation over the seeds, and the
-median seconds of CPU of a run.
+embeddings of the very labels that the frozen head has. "probe" is the head that `--start_from_probe` begins with,
+which that run leaves as it is. Prints the macro-F1, mean and deviation over the seeds, and the median seconds of CPU
+of a run.
 """
 
 import argparse
@@ -41,6 +42,9 @@ METHODS = {
     "frozen": ["--freeze_encoder", "true"],
     "frozen, class weights": ["--freeze_encoder", "true", "--class_weights", "balanced"],
     "sklearn": ["--freeze_encoder", "true"],
+    "probe": ["--start_from_probe", "true", "--max_steps", "1", "--learning_rate", "1e-9"],
+    "probe, fine-tuned": ["--start_from_probe", "true"],
+    "probe, fine-tuned, head x100": ["--start_from_probe", "true", "--head_learning_rate_factor", "100"],
     "10 epochs": ["--min_steps", "0"],
     "50 steps": ["--min_steps", "50"],
     "100 steps": ["--min_steps", "100"],

@@ -17,6 +17,7 @@ from hfal.store.store import Store
 from support import crash_run
 from support.crash_checks import check_answers, check_same, head_of, make_places, outcome, start
 from support.crash_run import Kill, Mode, Places
+from support.models import save_tiny_encoder
 from support.texts import load_reviews, load_sentences
 
 
@@ -28,6 +29,9 @@ EARLY_LAST = Mode("model_init", "from_scratch", early_stopping="last")
 OF_WORDS = Mode("model_init", "from_scratch", of_words=True)
 SELF_TRAINING = Mode("model_init", "from_scratch", self_training=0.4)
 COMMITTEE = Mode("model_init", "from_scratch", committee=2)
+PROBE = Mode("model_init", "from_scratch", probe=10.0)
+PROBE_CONTINUE = Mode("model_init", "continue", probe=1.0)
+WORDS_PROBE = Mode("model_init", "from_scratch", of_words=True, probe=1.0)
 WORDS_CONTINUE = Mode("model", "continue", of_words=True)
 STOPPING = Mode("model_init", "continue", stop="uncertainty(1.0, rounds=2) and kappa(-1, rounds=1)")
 
@@ -80,6 +84,14 @@ WEIGHTS = [
     Kill("scoring", 3),
     Kill("step 7 of round 003"),
 ]
+# Where a head begins with the labels of its round.
+PROBES = [
+    Kill("step 6 of round 001"),  # behind a checkpoint
+    Kill("evaluation of round 001"),
+    Kill("acknowledgement round 1", 2),
+    Kill("step 2 of round 002"),  # before one
+    Kill("scoring", 3),
+]
 # Where the weights of two rounds take turns in one model.
 COMMITTEES = [
     Kill("scoring", 2),
@@ -124,11 +136,12 @@ EARLY = [
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 tokenized reviews, and as many sentences with tags, as a user's data sets on the disk."""
+    """120 tokenized reviews, as many sentences with tags, and an encoder, as a user has them on the disk."""
     forkserver.ensure_running()  # it imports meanwhile
     path = tmp_path_factory.mktemp("crash")
     load_reviews(120).save_to_disk(str(path / "reviews"))
     load_sentences(120).save_to_disk(str(path / "sentences"))
+    save_tiny_encoder(path / "encoder", "mean", normalize=True)
     return path
 
 
@@ -183,6 +196,9 @@ def finish(places: Places, mode: Mode, head: int) -> None:
         pytest.param(EARLY_BEST, EARLY, id="early-stopping-best"),
         pytest.param(EARLY_LAST, EARLY, id="early-stopping-last"),
         pytest.param(COMMITTEE, COMMITTEES, id="committee"),
+        pytest.param(PROBE, PROBES, id="probe-from_scratch"),
+        pytest.param(PROBE_CONTINUE, PROBES, id="probe-continue", marks=pytest.mark.slow),
+        pytest.param(WORDS_PROBE, PROBES, id="words-probe", marks=pytest.mark.slow),
         pytest.param(STOPPING, STOP_SETS, id="stopping", marks=pytest.mark.slow),
         pytest.param(SELF_TRAINING, PREDICTIONS, id="self-training", marks=pytest.mark.slow),
         pytest.param(OF_WORDS, ANNOTATING + SCORING, id="words-annotating-scoring"),

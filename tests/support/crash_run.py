@@ -32,7 +32,17 @@ from transformers import (
     TrainingArguments,
 )
 
-from hfal import ActiveLearningCallback, Hybrid, Pool, Ranks, Schedule, SimulatedAnnotator, Subset, TokenScore
+from hfal import (
+    ActiveLearningCallback,
+    Hybrid,
+    Pool,
+    Ranks,
+    Schedule,
+    SimulatedAnnotator,
+    Subset,
+    TokenScore,
+    probe_init,
+)
 from hfal.annotators.base import OpenQuery
 from hfal.store.records import Answer
 from hfal.store.store import Store
@@ -69,6 +79,7 @@ class Mode:
     of_words: bool = False  # named entities, with sizes counted in words
     stop: str | None = None  # a criterion; the model is then one that does not say the same of all texts
     self_training: float | None = None  # the weight of predictions, of which every one is sure enough
+    probe: float | None = None  # begin with a probe of the labels, whose layer learns so many times as fast
     committee: int | None = None  # of so many last rounds, whose draws are joined with the labeled examples' signals
 
 
@@ -323,6 +334,8 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
     )
     new, init = (tiny_tagger, tiny_tagger_init) if mode.of_words else (tiny_model, tiny_model_init)
     init = opinionated_model_init if mode.stop else init
+    if mode.probe is not None:
+        init = probe_init(pool, str(places.data / "encoder"), head_learning_rate_factor=mode.probe)
     model = {"model_init": init} if mode.model == "model_init" else {"model": new(head)}
     tokenizer = load_tokenizer()
     # In front of hfal's callback, so that the end of training is seen before the query is made.

@@ -21,7 +21,7 @@ NUMBERS = str.split(
     seed_size holdout rounds budget target self_training self_training_threshold keep_models min_steps
     num_train_epochs learning_rate warmup_steps per_device_train_batch_size per_device_eval_batch_size seed
     weight_decay max_steps gradient_accumulation_steps max_grad_norm save_total_limit logging_steps eval_steps
-    label_smoothing_factor
+    label_smoothing_factor head_learning_rate_factor
     """
 )
 WORDS = str.split(
@@ -32,7 +32,15 @@ WORDS = str.split(
     eval_strategy
     """
 )
-FLAGS = ["freeze_encoder", "bf16_scoring", "hide_suggestions", "record_stability", "bf16", "use_cpu"]
+FLAGS = [
+    "freeze_encoder",
+    "start_from_probe",
+    "bf16_scoring",
+    "hide_suggestions",
+    "record_stability",
+    "bf16",
+    "use_cpu",
+]
 NO_NUMBER = ("nan", "", "x", "0x10", "1,5", "1 2", "½", "None", "True")
 BASE = [*REVEALED, "--data", "data.csv", "--query_size", "6", "--seed_size", "6"]
 

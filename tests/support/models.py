@@ -1,8 +1,19 @@
 """Models small enough to train in a second."""
 
+import os
 from typing import Any
 
-from transformers import BertConfig, BertForSequenceClassification, BertForTokenClassification, set_seed
+import torch
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    set_seed,
+)
+
+from hfal.data.references import resolve_path
 
 
 NAMES = ["negative", "positive"]
@@ -50,3 +61,34 @@ def tiny_config(labels: int, **options: Any) -> BertConfig:
         max_position_embeddings=512,
         num_labels=labels,
     )
+
+
+def save_tiny_encoder(
+    folder: str | os.PathLike[str], pooling: str | list[str] | None = None, normalize: bool = False
+) -> str:
+    """Save a BERT of two layers that says something else of every text, with a tokenizer.
+
+    Args:
+        folder: Where it goes.
+        pooling: As sentence-transformers calls it, which then saves it.
+        normalize: Whether it normalizes.
+
+    Returns:
+        The folder.
+    """
+    config = tiny_config(2, initializer_range=0.2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(resolve_path(MINILM)).save_pretrained(folder)
+    if pooling is not None:
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+        modules = [
+            Transformer(str(folder)),
+            Pooling(config.hidden_size, pooling),
+            *([Normalize()] if normalize else []),
+        ]
+        SentenceTransformer(modules=modules).save(str(folder), create_model_card=False)
+    return str(folder)
