@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from hfal.annotators.base import Annotator, OpenQuery, Question
@@ -10,7 +11,7 @@ from hfal.annotators.file.annotator import FileAnnotator
 from hfal.annotators.file.file_log import FileLog, files_in, misnamed_in, number_of
 from hfal.errors import AnnotationError, AnswersPending
 from hfal.store.annotator_names import check_annotator_name
-from hfal.store.records import DATASET, Answer, Query
+from hfal.store.records import DATASET, Answer, Queried, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
@@ -26,16 +27,25 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
     answered = store.current_answers()
     plan, info = store.plan or RunPlan(), store.info
     shown = store.shown_values()
+
+    def question(asked: Queried) -> Question:
+        beside = shown.get(asked.example_id, {})
+        return Question(asked.example_id, asked.texts, asked.suggestion, asked.confidence, beside)
+
+    @cache  # only who looks back at answers needs it
+    def asked_last() -> dict[str, Queried]:
+        return {asked.example_id: asked for one in store.queries() for asked in one.examples}
+
+    def question_of(example_id: str) -> Question | None:
+        asked = asked_last().get(example_id)
+        return None if asked is None else question(asked)
+
     return OpenQuery(
         number=query.number,
         purpose=query.purpose,
         round=query.round,
         size=len(query.examples),
-        questions=tuple(
-            Question(e.example_id, e.texts, e.suggestion, e.confidence, shown.get(e.example_id, {}))
-            for e in query.examples
-            if e.example_id not in answered
-        ),
+        questions=tuple(question(asked) for asked in query.examples if asked.example_id not in answered),
         label_names=info.label_names,
         run_dir=store.run_dir,
         texts_of=store.texts,
@@ -51,6 +61,7 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
         file_log=FileLog(store),
         shown_columns=tuple(store.shown_columns),
         shown_of=lambda example_id: shown.get(example_id, {}),
+        question_of=question_of,
     )
 
 

@@ -83,6 +83,32 @@ def test_enter_accepts_the_suggestion_while_it_is_shown(store, texts, sit_down):
     assert labels(store) == {"a": "negative"}
 
 
+def test_who_comes_back_finds_the_suggestions_to_what_they_answered(store, texts, sit_down):
+    add_query(store, texts[:1], "seed", suggestion="negative")
+    yesterday = sit_down()
+    yesterday.sees("Model suggests (87%): negative")
+    yesterday.press("2", ENTER)
+    assert yesterday.leaves() == 0
+    add_query(store, texts[1:3], suggestion="positive")
+    yesterday = sit_down()
+    yesterday.sees("0/2 answered")
+    yesterday.press("1")
+    yesterday.sees("1/2 answered")
+    yesterday.press("q")
+    assert yesterday.leaves() == 75
+    person = sit_down()
+    person.sees("1/2 answered")
+    person.press(LEFT)
+    person.sees("Your answer 2/2: negative", "Model suggests (87%): positive", "[h] hide suggestion")
+    person.press(LEFT)
+    person.sees("Your answer 1/2: positive", "Model suggests (87%): negative")  # an earlier query has it
+    person.press("u")
+    person.sees("0/2 answered", "Taken back: negative", "[Enter] Model suggests (87%): positive")
+    person.press(ENTER)
+    person.sees("1/2 answered", "Saved: positive")
+    assert labels(store) == {"a": "positive", "b": "positive"}
+
+
 def test_suggestions_can_be_hidden_from_the_start(store, texts, sit_down):
     add_query(store, texts[:2], suggestion="positive")
     person = sit_down("hidden")
