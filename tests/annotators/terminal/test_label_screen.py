@@ -3,7 +3,7 @@
 import re
 
 from support.label_queries import add_query, first_words, labels, log
-from support.person import ENTER, ESC, LEFT
+from support.person import END, ENTER, ESC, LEFT
 
 
 def test_each_key_beside_a_label_gives_this_label(store, texts, sit_down):
@@ -33,6 +33,22 @@ def test_each_key_beside_a_label_gives_this_label(store, texts, sit_down):
     assert {answer.annotator for answer in store.answers()} == {"ann"}
     assert {answer.query for answer in store.answers()} == {1}
     assert store.queries()[0].closed
+
+
+def test_whoever_rates_types_the_number_that_they_mean(store, texts, sit_down):
+    names = [str(i) for i in range(13)]
+    store.set_meta("label_names", names)
+    add_query(store, texts[:4])
+    person = sit_down()
+    person.sees("[0] 0  [1] 1  [2] 2", "[9] 9  [a] 10", "[b] 11  [d] 12")
+    for count, key in enumerate("105a", start=1):
+        person.press(key)
+        person.sees(f"{count}/4 answered")
+    person.press("?")
+    person.sees("[?] back")
+    person.press(END)
+    person.sees("  0  0", "  a  10")
+    assert labels(store) == {"a": "1", "b": "0", "c": "5", "d": "10"}
 
 
 def test_an_ambiguous_name_labels_nothing(store, texts, sit_down):
