@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hfal.annotators.base import Annotator, OpenQuery, Question
 from hfal.annotators.file.annotator import FileAnnotator
-from hfal.annotators.file.file_log import FileLog, files_in, misnamed_in, number_of
+from hfal.annotators.file.file_log import FileLog, files_in, log_read, misnamed_in, number_of
 from hfal.errors import AnnotationError, AnswersPending
 from hfal.store.annotator_names import check_annotator_name
 from hfal.store.records import DATASET, Answer, Queried, Query
@@ -130,6 +130,11 @@ def take_in_files(store: Store, annotator: Annotator | None = None, name: str = 
             for answer in unread[path]:
                 store.record(replace(answer, annotator=names[path]))
             log.note(path, names[path], answers)
+    answered = store.current_answers()
+    left = {one.number: sum(e.example_id not in answered for e in one.examples) for one in queries if not one.closed}
+    for path, new in unread.items():
+        if path not in own:
+            log_read(path, len(new), left.get(number_of(path), 0))
 
 
 def _check_agreement(unread: Mapping[Path, Sequence[Answer]]) -> None:

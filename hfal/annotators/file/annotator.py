@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hfal.annotators.base import OpenQuery
-from hfal.annotators.file.file_log import files_in, number_of
+from hfal.annotators.file.file_log import files_in, log_read, number_of
 from hfal.annotators.file.meaning import answer_meant, difference, words_instead
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.annotator_names import check_person_name
@@ -57,8 +57,9 @@ class FileAnnotator:
     - A CSV file is UTF-8 with commas, which many spreadsheets change to semicolons: both are read. In it an
       apostrophe stands before all that a spreadsheet might run as a formula; reading takes it away again.
     - Nothing of any file is recorded while one has an error: the message lists the errors of all files with their
-      lines, or in CSV files with their rows as a spreadsheet counts them, and the files stay as they are. A text that is not that of its row's id is such an error, since rows may
-      have been moved against each other; where a program changed the texts, remove their column.
+      lines, or in CSV files with their rows as a spreadsheet counts them, and the files stay as they are. A text that
+      is not that of its row's id is such an error, since rows may have been moved against each other; where a program
+      changed the texts, remove their column.
     - The columns that are shown beside the texts are never read: what is changed in them has no effect. One that is
       called nearly as a column of hfal's has `shown_` in front.
 
@@ -122,9 +123,12 @@ class FileAnnotator:
         for file, answers in found.items():
             # What was read before is not said again: somebody may have corrected it since in another way.
             unread = answers if log is None or not log.knows(file) else log.unread(file, answers)
-            yield from (answer for answer in unread if latest[answer.example_id] == file)
+            said = [answer for answer in unread if latest[answer.example_id] == file]
+            yield from said
             if log is not None:
                 log.note(file, self.name, answers)
+            asked = query.questions if file == path else ()
+            log_read(file, len(said), sum(latest.get(question.example_id) is None for question in asked))
 
     def files(self, run_dir: Path) -> list[Path]:
         """The files that are there, of the first query to the last."""
