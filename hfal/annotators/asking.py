@@ -159,7 +159,7 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
         may_wait: Whether there is time to wait for a person.
 
     Raises:
-        AnswersPending: Some questions need a person; all queries have been asked first.
+        AnswersPending: Some questions need a person, and all queries have been asked first; or the person left.
         AnnotationError: An answer cannot be recorded; those before it are.
         ArgumentError: The annotator has a name that cannot be recorded.
     """
@@ -167,6 +167,7 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
     take_in_files(store, annotator)
     waiting: list[str] = []
     asked: set[int] = set()
+    has_left = False
 
     def is_next(query: Query) -> bool:
         # An answer that is taken back may open an earlier query again; whoever leaves then wants to leave that, too.
@@ -175,14 +176,17 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
     while query := next(filter(is_next, store.open_queries()), None):
         asked.add(query.number)
         questions = open_query(store, query, may_wait)
-        if questions.questions:
+        if questions.questions and not has_left:
             _record(store, annotator, questions)
+            has_left = getattr(annotator, "has_left", False)
             questions = open_query(store, query, may_wait)
         wanted = annotator.waiting_for(questions) if questions.questions else None
         if wanted is None:
             store.close_query(query.number)
         else:
             waiting.append(f"Query {query.number} ({_purpose(query)}): {wanted}")
+    if has_left and not waiting:
+        waiting.append("Every text that was asked has an answer, and all are saved. Start the run again to go on.")
     if waiting:
         lines = [shown_line(line) for line in "\n".join(waiting).split("\n")]
         pending = AnswersPending("\n".join(lines))

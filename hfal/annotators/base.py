@@ -106,7 +106,9 @@ class Annotator(Protocol):
     """Answer queries.
 
     An annotator may have an attribute `answers_now`, which is true while a person is present and would have to wait.
-    Then held-out examples, which need no embeddings, are asked before a seed set is picked by embeddings.
+    Then held-out examples, which need no embeddings, are asked before a seed set is picked by embeddings. It may have
+    an attribute `has_left`, which is true when the person wanted to leave while they were asked: then no other query
+    is asked, and the run ends, though all may be answered.
     """
 
     name: str

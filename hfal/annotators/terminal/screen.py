@@ -46,6 +46,7 @@ from hfal.annotators.terminal.session import Session
 from hfal.annotators.terminal.widgets import Chip, Masked, Names, beside, flow, keys_of
 from hfal.store.records import Answer
 from hfal.tasks.tags import Entity
+from hfal.utils.spelling import counted
 from hfal.utils.visible_text import clip, one_line
 
 
@@ -399,11 +400,12 @@ class Screen(ABC):
             query.purpose, f"Round {query.round}{rounds}"
         )
         done, bought = f"{session.answered}/{query.size}", session.bought
-        unit = "words" if query.unit == "words" else "labels"
-        budget = "" if query.budget is None else f" of {query.budget}"
-        header = f"{purpose} | {done} answered | {bought}{budget} {unit} bought"
+        unit = "word" if query.unit == "words" else "label"
+        spent = counted(bought, unit) if query.budget is None else f"{bought:,} of {counted(query.budget, unit)}"
+        header = f"{purpose} | {done} answered | {spent} bought"
         if len(header) > columns:
-            header = f"{purpose}  {done}  {unit} {bought}{budget}".replace(" of ", "/")
+            budget = "" if query.budget is None else f"/{query.budget}"
+            header = f"{purpose}  {done}  {unit}s {bought}{budget}".replace(" of ", "/")
         return [("bold", clip(header, columns))]
 
     def _shown(self) -> tuple[str, Sequence[Entity]]:
@@ -415,7 +417,9 @@ class Screen(ABC):
             return {"help": self._help()}
         if self.session.shown is not None:
             return self.session.texts()
-        return {"end": f"All {self.session.query.size} texts of this query are answered.\n\n[Enter] closes the query."}
+        size = self.session.query.size
+        end = "The only text of this query is" if size == 1 else f"All {counted(size, 'text')} of this query are"
+        return {"end": f"{end} answered.\n\n[Enter] closes the query, and the run goes on. [q] quits the run."}
 
     def _said(self, columns: int) -> list[Fragments]:
         session = self.session
@@ -450,6 +454,7 @@ class Screen(ABC):
             return [
                 Chip("close the query", "Enter"),
                 Chip("help", "?"),
+                Chip("quit", "q"),
                 Chip("undo", "u"),
                 Chip("look back", "Left"),
             ]
