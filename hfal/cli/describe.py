@@ -126,8 +126,8 @@ def _setup(store: Store, plan: RunPlan | None) -> list[str]:
     starts = [query.strategy for query in store.queries() if query.purpose == "seed"]
     strategy, stop = [], []
     if plan is not None:
-        unit = "words" if plan.unit == "words" else "texts"
-        strategy = [f"Strategy {plan.strategy}, {plan.query_size} {unit} a query"]
+        size = counted(plan.query_size, "word" if plan.unit == "words" else "text")
+        strategy = [f"Strategy {plan.strategy}, {size} a query"]
         stop = [f"Stops at {plan.stop}"] if plan.stop else []
     start = [f"Start: {starts[0]}"] if starts else []
     names = ", ".join(store.info.label_names)
