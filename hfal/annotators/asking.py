@@ -3,14 +3,15 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from hfal.annotators.base import Annotator, OpenQuery, Question
 from hfal.annotators.file.annotator import FileAnnotator
-from hfal.annotators.file.file_log import FileLog, files_in, misnamed_in, number_of
+from hfal.annotators.file.file_log import FileLog, files_in, log_read, misnamed_in, number_of
 from hfal.errors import AnnotationError, AnswersPending
 from hfal.store.annotator_names import check_annotator_name
-from hfal.store.records import DATASET, Answer, Query
+from hfal.store.records import DATASET, Answer, Queried, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
@@ -26,16 +27,25 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
     answered = store.current_answers()
     plan, info = store.plan or RunPlan(), store.info
     shown = store.shown_values()
+
+    def question(asked: Queried) -> Question:
+        beside = shown.get(asked.example_id, {})
+        return Question(asked.example_id, asked.texts, asked.suggestion, asked.confidence, beside)
+
+    @cache  # only who looks back at answers needs it
+    def asked_last() -> dict[str, Queried]:
+        return {asked.example_id: asked for one in store.queries() for asked in one.examples}
+
+    def question_of(example_id: str) -> Question | None:
+        asked = asked_last().get(example_id)
+        return None if asked is None else question(asked)
+
     return OpenQuery(
         number=query.number,
         purpose=query.purpose,
         round=query.round,
         size=len(query.examples),
-        questions=tuple(
-            Question(e.example_id, e.texts, e.suggestion, e.confidence, shown.get(e.example_id, {}))
-            for e in query.examples
-            if e.example_id not in answered
-        ),
+        questions=tuple(question(asked) for asked in query.examples if asked.example_id not in answered),
         label_names=info.label_names,
         run_dir=store.run_dir,
         texts_of=store.texts,
@@ -51,6 +61,7 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
         file_log=FileLog(store),
         shown_columns=tuple(store.shown_columns),
         shown_of=lambda example_id: shown.get(example_id, {}),
+        question_of=question_of,
     )
 
 
@@ -119,6 +130,11 @@ def take_in_files(store: Store, annotator: Annotator | None = None, name: str = 
             for answer in unread[path]:
                 store.record(replace(answer, annotator=names[path]))
             log.note(path, names[path], answers)
+    answered = store.current_answers()
+    left = {one.number: sum(e.example_id not in answered for e in one.examples) for one in queries if not one.closed}
+    for path, new in unread.items():
+        if path not in own:
+            log_read(path, len(new), left.get(number_of(path), 0))
 
 
 def _check_agreement(unread: Mapping[Path, Sequence[Answer]]) -> None:
@@ -143,7 +159,7 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
         may_wait: Whether there is time to wait for a person.
 
     Raises:
-        AnswersPending: Some questions need a person; all queries have been asked first.
+        AnswersPending: Some questions need a person, and all queries have been asked first; or the person left.
         AnnotationError: An answer cannot be recorded; those before it are.
         ArgumentError: The annotator has a name that cannot be recorded.
     """
@@ -151,6 +167,7 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
     take_in_files(store, annotator)
     waiting: list[str] = []
     asked: set[int] = set()
+    has_left = False
 
     def is_next(query: Query) -> bool:
         # An answer that is taken back may open an earlier query again; whoever leaves then wants to leave that, too.
@@ -159,14 +176,17 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
     while query := next(filter(is_next, store.open_queries()), None):
         asked.add(query.number)
         questions = open_query(store, query, may_wait)
-        if questions.questions:
+        if questions.questions and not has_left:
             _record(store, annotator, questions)
+            has_left = getattr(annotator, "has_left", False)
             questions = open_query(store, query, may_wait)
         wanted = annotator.waiting_for(questions) if questions.questions else None
         if wanted is None:
             store.close_query(query.number)
         else:
             waiting.append(f"Query {query.number} ({_purpose(query)}): {wanted}")
+    if has_left and not waiting:
+        waiting.append("Every text that was asked has an answer, and all are saved. Start the run again to go on.")
     if waiting:
         lines = [shown_line(line) for line in "\n".join(waiting).split("\n")]
         pending = AnswersPending("\n".join(lines))

@@ -36,6 +36,11 @@ def _nothing_shown(example_id: str) -> dict[str, str]:
     return {}
 
 
+def _no_question(example_id: str) -> Question | None:
+    """Return no question: of a query that was made by hand only the open ones are known."""
+    return None
+
+
 @dataclass(frozen=True)
 class OpenQuery:
     """A query as annotators see it: the questions that nobody has answered yet.
@@ -65,6 +70,8 @@ class OpenQuery:
         file_log: What was read of the files of queries so far, if that is kept.
         shown_columns: The columns whose values are shown beside the texts, in this order.
         shown_of: The values of these of any example that was ever asked about, by its id; those that it has.
+        question_of: The question of an example that was ever asked about, by its id, as the last query that has it
+            asks it; `None` for another one. It is there for answered examples too.
     """
 
     number: int
@@ -87,6 +94,7 @@ class OpenQuery:
     file_log: "FileLog | None" = None
     shown_columns: tuple[str, ...] = ()
     shown_of: Callable[[str], Mapping[str, str]] = _nothing_shown
+    question_of: Callable[[str], Question | None] = _no_question
 
     @property
     def kind(self) -> Kind:
@@ -98,7 +106,9 @@ class Annotator(Protocol):
     """Answer queries.
 
     An annotator may have an attribute `answers_now`, which is true while a person is present and would have to wait.
-    Then held-out examples, which need no embeddings, are asked before a seed set is picked by embeddings.
+    Then held-out examples, which need no embeddings, are asked before a seed set is picked by embeddings. It may have
+    an attribute `has_left`, which is true when the person wanted to leave while they were asked: then no other query
+    is asked, and the run ends, though all may be answered.
     """
 
     name: str

@@ -4,10 +4,12 @@ import os
 import shlex
 from pathlib import Path
 
-from hfal.annotators.file.annotator import query_files
+from hfal.annotators.asking import open_query
+from hfal.annotators.file.annotator import FileAnnotator, query_files
+from hfal.annotators.file.file_log import FileLog, number_of
 from hfal.comparison.plan import failures, grid, is_finished, rounds_of
 from hfal.comparison.results import read_options
-from hfal.errors import ArgumentError
+from hfal.errors import AnnotationError, ArgumentError
 from hfal.export.curves import rounds_table
 from hfal.stopping.criteria import Target
 from hfal.stopping.expressions import NEVER, parse_stop
@@ -33,6 +35,7 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
         for query, missing in unanswered(store):
             of_answers = counted(len(query.examples), "answer is", "answers are")
             lines.append(f"Query {query.number}: {missing} of {of_answers} missing")
+            lines += _not_read(store, query)
         records = store.rounds()
         table = rounds_table(records).split("\n") if records else ["No round has begun."]
         return "\n".join(map(one_line, [*lines, "", *table, "", next_step(store, run_dir)]))
@@ -75,6 +78,23 @@ def unanswered(store: Store) -> list[tuple[Query, int]]:
     return [(query, count) for query, count in counts if count]
 
 
+def _not_read(store: Store, query: Query) -> list[str]:
+    """Return what the files of an open query have that the run has not read: answers, or errors."""
+    log, lines = FileLog(store), []
+    files = dict.fromkeys([*query_files(store.run_dir, query.number), *log.files()])
+    asked = open_query(store, query)
+    for file in files:
+        if number_of(file) == query.number and file.is_file():
+            try:
+                new = len(log.unread(file, FileAnnotator(file.suffix.removeprefix(".")).read(file, asked)))
+            except AnnotationError as error:
+                lines += str(error).split("\n")
+            else:
+                there_are = counted(new, "answer that is", "answers that are")
+                lines += [f"{file.name} has {there_are} not read yet"] * bool(new)
+    return lines
+
+
 def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     """Return what to do next, as a command.
 
@@ -106,8 +126,8 @@ def _setup(store: Store, plan: RunPlan | None) -> list[str]:
     starts = [query.strategy for query in store.queries() if query.purpose == "seed"]
     strategy, stop = [], []
     if plan is not None:
-        unit = "words" if plan.unit == "words" else "texts"
-        strategy = [f"Strategy {plan.strategy}, {plan.query_size} {unit} a query"]
+        size = counted(plan.query_size, "word" if plan.unit == "words" else "text")
+        strategy = [f"Strategy {plan.strategy}, {size} a query"]
         stop = [f"Stops at {plan.stop}"] if plan.stop else []
     start = [f"Start: {starts[0]}"] if starts else []
     names = joined_names(store.info.label_names)

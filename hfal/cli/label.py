@@ -5,7 +5,7 @@ import contextlib
 import logging
 from typing import Any
 
-from hfal.errors import HfalError
+from hfal.errors import AnswersPending, HfalError
 from hfal.utils.output import say, show_log
 
 
@@ -64,7 +64,11 @@ def execute(arguments: argparse.Namespace) -> int:
             take_in_files(store, name=kept.get("annotator_name") or "file")
             asked = sum(count for _, count in unanswered(store))
             if asked:
-                ask(store, TerminalAnnotator(name, show_suggestions))
+                try:
+                    ask(store, TerminalAnnotator(name, show_suggestions))
+                except AnswersPending:
+                    if unanswered(store):
+                        raise
             say("Every text that was asked has an answer." if asked else "No text waits for an answer.")
             say(next_step(store, run_dir))
     finally:

@@ -112,7 +112,7 @@ def parse_values(
     for name, value in vars(namespace).items():
         if value is not nothing:
             is_list = type_name(options[name]) == "list[str]"
-            given[name] = [item for word in value for item in split_words(name, word)] if is_list else value
+            given[name] = split_words(name, *value) if is_list else value
     parser.set_defaults(**given)
     values = vars(parser.parse_args([]))  # which converts what YAML has as strings: 5e-5
     for name, option in options.items():

@@ -59,7 +59,9 @@ def csv_lines(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator
 
 
 def csv_rows(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a CSV file, the column names first, each with the number of its last line.
+    """Yield the rows of a CSV file, the column names first, each with its number.
+
+    Rows are counted as in a spreadsheet, from 1 and with empty ones: a cell with line breaks is in one row.
 
     Raises:
         csv.Error: The text is no CSV: a quote is never closed, for one.
@@ -67,8 +69,7 @@ def csv_rows(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]
     limit = csv.field_size_limit(max(len(text), 1))
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        for row in reader:
-            yield reader.line_num, row
+        yield from enumerate(reader, start=1)
     finally:
         csv.field_size_limit(limit)
 

@@ -239,7 +239,7 @@ def test_nobody_is_asked_while_a_file_has_an_error(pool: Pool) -> None:
     fill(pool.run_dir / "query-001.csv", {ids[0]: "negative", ids[1]: "perhaps"})
     before = (pool.run_dir / "query-001.csv").read_bytes()
     annotator = Scripted(positive)
-    with pytest.raises(AnnotationError, match=r"query-001\.csv has 1 error; nothing .*\n.*'perhaps' is no label"):
+    with pytest.raises(AnnotationError, match=r"query-001\.csv has 1 error \(.*; nothing .*\n.*'perhaps' is no label"):
         ask(pool.store, annotator)
     assert (annotator.asked, said(pool)) == ([], [])
     assert (pool.run_dir / "query-001.csv").read_bytes() == before

@@ -36,6 +36,17 @@ def test_label_asks_in_the_terminal_and_says_how_to_go_on(run_dir: Path, folder:
     store.close()
 
 
+def test_who_quits_when_all_is_answered_has_left_nothing(folder: Path, run_dir: Path) -> None:
+    person = Person(forks.hfal, "label", "runs/small", cwd=folder)
+    person.sees("text a")
+    for count, key in enumerate("12s", start=1):
+        person.press(key)
+        person.sees(f"{count}/3 answered")
+    person.press("q")
+    assert person.leaves() == 0
+    assert "Every text that was asked has an answer.\nNext: hfal run runs/small" in person.screen
+
+
 def test_label_takes_in_what_is_filled_in_in_a_file_before_it_asks(hfal: Callable[..., Result], run_dir: Path) -> None:
     rows = [
         (name, f"text {name}", "", "", label, "") for name, label in zip("abc", ["positive", "", "skip"], strict=True)

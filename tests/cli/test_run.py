@@ -175,13 +175,20 @@ def test_labels_come_back_in_files(hfal: Callable[..., Result], folder: Path) ->
 
     for name in ("query-001.csv", "query-002.csv"):
         fill(run_dir / name, gold)
+    status = hfal("status", "runs/by file").stdout
+    assert (
+        "Query 1: 4 of 4 answers are missing\nquery-001.csv has 4 answers that are not read yet\nQuery 2: " in status
+    )
     second = hfal("run", "runs/by file")
     assert second.code == 75, second.stderr
+    assert "query-001.csv: 4 answers read\nquery-002.csv: 6 answers read\n" in second.stderr
     assert "Query 3 (of round 1): 6 texts wait in" in second.stderr
     texts = [row["review"] for row in read_csv(run_dir / "query-003.csv")]
     fill(run_dir / "query-003.csv", {texts[0]: gold[texts[0]], texts[2]: gold[texts[2]], texts[4]: "skip"})
     third = hfal("run", "runs/by file")
     assert third.code == 0, third.stderr
+    assert "query-003.csv: 3 answers read, 3 left empty\n" in third.stderr
+    assert third.stderr.count("answers read") == 1
     header, *rounds = table_rows(third.stdout)
     assert "accuracy" in header  # on the examples held out
     assert [row[:3] for row in rounds] == [["1", "10", "6"], ["2", "12", "8"]]
@@ -414,7 +421,7 @@ def test_a_wrong_label_in_a_file_names_it_and_loses_nothing(hfal: Callable[..., 
     result = hfal(*run)
     assert result.code == 1
     assert "Traceback" not in result.stderr
-    assert f"hfal: error: {path} has 6 errors; nothing of it was recorded" in result.stderr
+    assert f"hfal: error: {path} has 6 errors (row 1 names the columns); nothing of it was recorded" in result.stderr
 
 
 def test_the_demo_says_only_what_differs_from_the_defaults() -> None:

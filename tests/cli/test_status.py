@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hfal.store.records import Answer
 from hfal.store.store import Store
-from support.command import Result, answer, error_line
+from support.command import Result, answer, error_line, write_csv
 from support.models import NAMES
 
 
@@ -29,6 +29,24 @@ def test_status_says_what_is_there_and_what_to_do(hfal: Callable[..., Result], r
         f"\nNext: hfal label {run_dir}\n"
     )
     assert {path.name for path in run_dir.rglob("*")} - {path.name for path in before} <= {"run.lock"}
+
+
+def test_status_says_what_is_filled_in_and_not_read_yet(hfal: Callable[..., Result], run_dir: Path) -> None:
+    rows = [("a", "text a", "positive"), ("b", "text b", ""), ("c", "text c", "skip")]
+    file = run_dir / "query-001.csv"
+    write_csv(file, ["id", "text", "label"], rows)
+    said = "Query 1: 3 of 3 answers are missing\nquery-001.csv has 2 answers that are not read yet\n"
+    assert said in hfal("status", run_dir).stdout
+    write_csv(file, ["id", "text", "label"], [*rows[:2], ("c", "text c", "perhaps")])
+    status = hfal("status", run_dir)
+    assert status.code == 0
+    assert f"{file} has 1 error (row 1 names the columns); nothing of it was recorded" in status.stdout
+    assert "row 4: 'perhaps' is no label" in status.stdout
+    write_csv(file, ["id", "text", "label"], rows)
+    hfal("label", run_dir)  # which reads the file first
+    status = hfal("status", run_dir).stdout
+    assert "Query 1: 1 of 3 answers are missing\n" in status
+    assert "not read yet" not in status
 
 
 def test_status_says_why_a_run_has_ended_until_something_else_is_said(

@@ -75,11 +75,16 @@ def test_time_grows_with_the_text_and_not_with_its_square() -> None:
 def test_csv_is_read_strictly_and_the_limit_of_the_csv_module_is_put_back() -> None:
     limit = csv.field_size_limit()
     rows = list(csv_rows('"id";"text"\r\n"x";"' + "long " * 100_000 + '"\r\n', ";"))
-    assert [line for line, _ in rows] == [1, 2]
+    assert [number for number, _ in rows] == [1, 2]
     assert rows[1][1] == ["x", "long " * 100_000]
     with pytest.raises(csv.Error):
         list(csv_rows('"id","text"\r\n"x","never closed\r\n"y","text"\r\n'))
     assert csv.field_size_limit() == limit
+
+
+def test_rows_are_counted_as_in_a_spreadsheet() -> None:
+    rows = csv_rows('"id","text"\r\n"x","two\nlines"\r\n\r\n"y","text"\r\n')
+    assert list(rows) == [(1, ["id", "text"]), (2, ["x", "two\nlines"]), (3, []), (4, ["y", "text"])]
 
 
 def test_columns_that_are_taken() -> None:

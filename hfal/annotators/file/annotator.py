@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hfal.annotators.base import OpenQuery
-from hfal.annotators.file.file_log import files_in, number_of
+from hfal.annotators.file.file_log import files_in, log_read, number_of
 from hfal.annotators.file.meaning import answer_meant, difference, words_instead
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.annotator_names import check_person_name
@@ -57,8 +57,9 @@ class FileAnnotator:
     - A CSV file is UTF-8 with commas, which many spreadsheets change to semicolons: both are read. In it an
       apostrophe stands before all that a spreadsheet might run as a formula; reading takes it away again.
     - Nothing of any file is recorded while one has an error: the message lists the errors of all files with their
-      lines, and the files stay as they are. A text that is not that of its row's id is such an error, since rows may
-      have been moved against each other; where a program changed the texts, remove their column.
+      lines, or in CSV files with their rows as a spreadsheet counts them, and the files stay as they are. A text that
+      is not that of its row's id is such an error, since rows may have been moved against each other; where a program
+      changed the texts, remove their column.
     - The columns that are shown beside the texts are never read: what is changed in them has no effect. One that is
       called nearly as a column of hfal's has `shown_` in front.
 
@@ -122,9 +123,12 @@ class FileAnnotator:
         for file, answers in found.items():
             # What was read before is not said again: somebody may have corrected it since in another way.
             unread = answers if log is None or not log.knows(file) else log.unread(file, answers)
-            yield from (answer for answer in unread if latest[answer.example_id] == file)
+            said = [answer for answer in unread if latest[answer.example_id] == file]
+            yield from said
             if log is not None:
                 log.note(file, self.name, answers)
+            asked = query.questions if file == path else ()
+            log_read(file, len(said), sum(latest.get(question.example_id) is None for question in asked))
 
     def files(self, run_dir: Path) -> list[Path]:
         """The files that are there, of the first query to the last."""
@@ -216,8 +220,7 @@ class FileAnnotator:
         problems: list[str] = []
         answers: dict[str, Answer] = {}
         rows = {"jsonl": self._objects, "csv": self._cells, "conll": self._sentences}[self.format]
-        for line, row in rows(file, problems):
-            where = f"line {line}"
+        for where, row in rows(file, problems):
             example_id = _known_id(row.get("id"), query)
             if example_id is None:
                 problems.append(f"{where}: no example has the id {shown(row.get('id'))}")
@@ -249,11 +252,12 @@ class FileAnnotator:
                 differs = "comment" if (above.action, above.label) == (answer.action, answer.label) else "label"
                 problems.append(f"{where}: {shown(example_id)} has another {differs} above")
         if problems:
+            counting = " (row 1 names the columns)" if self.format == "csv" else ""
             listed = "\n    ".join(map(one_line, problems[:20])) + (
                 "" if len(problems) <= 20 else f"\n    … {len(problems) - 20} more"
             )
             raise AnnotationError(
-                f"{one_line(str(file))} has {counted(len(problems), 'error')}; nothing of it "
+                f"{one_line(str(file))} has {counted(len(problems), 'error')}{counting}; nothing of it "
                 f"was recorded, the file is as it was:\n    {listed}"
             )
         return list(answers.values())
@@ -274,7 +278,7 @@ class FileAnnotator:
                 )
         return problems
 
-    def _objects(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _objects(self, file: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         for line, record in enumerate(_decode(file).split("\n"), start=1):  # splitlines() would cut at U+2028 too
             if record.strip():
                 try:
@@ -285,11 +289,11 @@ class FileAnnotator:
                     problems.append(f"line {line}: no JSON ({error})")
                 else:
                     if isinstance(row, dict) and "id" in row:
-                        yield line, row
+                        yield f"line {line}", row
                     else:
                         problems.append(f"line {line}: no JSON object with an 'id'")
 
-    def _sentences(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _sentences(self, file: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         for sentence in read_sentences(_decode(file), str(file), problems):
             if any(len(columns) != 2 for columns in sentence.columns):
                 raise AnnotationError(
@@ -300,9 +304,9 @@ class FileAnnotator:
             except ArgumentError as error:
                 problems.append(str(error))
             else:
-                yield sentence.line, {**sentence.comments, "tokens": sentence.words, "label": label}
+                yield f"line {sentence.line}", {**sentence.comments, "tokens": sentence.words, "label": label}
 
-    def _cells(self, file: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _cells(self, file: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         text = _decode(file)
         # Spreadsheets write the separator of their country; it is what follows the first column's name.
         header = re.match(r'"?id"?([,;\t])', text)
@@ -311,9 +315,9 @@ class FileAnnotator:
         if header is None:
             raise AnnotationError(f"{file} does not begin with the column 'id': was its first line removed or moved?")
         rows = csv_rows(text, header[1])
-        line = 0
+        number = 0
         try:
-            line, columns = next(rows)
+            number, columns = next(rows)
             columns = [restore(column) for column in columns]
             if "label" not in columns:
                 raise AnnotationError(f"{file} has no column 'label'; its columns are: {columns}")
@@ -322,13 +326,13 @@ class FileAnnotator:
                 raise AnnotationError(
                     f"{file} has the column {shown(twice[0])} twice: leave the one that is right, and remove the other"
                 )
-            for line, row in rows:
+            for number, row in rows:
                 if any(cell.strip() for cell in row[len(columns) :]):
-                    problems.append(f"line {line}: more cells than columns; put cells with a {header[1]!r} in quotes")
+                    problems.append(f"row {number}: more cells than columns; put cells with a {header[1]!r} in quotes")
                 elif any(cell.strip() for cell in row):
-                    yield line, dict(zip(columns, map(restore, row), strict=False))
+                    yield f"row {number}", dict(zip(columns, map(restore, row), strict=False))
         except csv.Error as error:
-            problems.append(f"line {line + 1}: no CSV ({error}); is a quote missing?")
+            problems.append(f"row {number + 1}: no CSV ({error}); is a quote missing?")
 
 
 def _sentences(query: OpenQuery) -> Iterator[str]:

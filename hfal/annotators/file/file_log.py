@@ -8,8 +8,11 @@ from pathlib import Path
 
 from hfal.store.records import Answer
 from hfal.store.store import Store
+from hfal.utils.output import get_logger
+from hfal.utils.spelling import counted
 
 
+logger = get_logger(__name__)
 _FILES = "query_files"
 
 
@@ -38,6 +41,12 @@ def _is_named_by_us(path: Path) -> bool:
 def number_of(file: Path) -> int:
     """Return the number of the query of a file."""
     return int(file.stem.removeprefix("query-"))
+
+
+def log_read(file: Path, answers: int, left: int) -> None:
+    """Log how many answers were read of a file, if any, and how many of its query's texts are still without one."""
+    if answers:
+        logger.info("%s: %s read%s", file.name, counted(answers, "answer"), f", {left:,} left empty" if left else "")
 
 
 class FileLog:

@@ -67,7 +67,8 @@ class TerminalAnnotator:
     def __init__(self, name: str | None = None, show_suggestions: bool = True):
         self.name = _login_name() if name is None else check_person_name(name, "name")
         self.show_suggestions = show_suggestions
-        self._left_at: int | None = None  # the number of the query in which the person quit, or of a later one
+        self.has_left = False
+        """Whether the person quit; see `hfal.annotators.base.Annotator`."""
 
     @property
     def answers_now(self) -> bool:
@@ -82,10 +83,7 @@ class TerminalAnnotator:
         """
         if query.questions:
             _check_screen(query)
-        if self._left_at is not None and query.number > self._left_at:
-            self._left_at = query.number  # whoever left the query before does not want to be asked the next one now
-            return
-        self._left_at = None
+        self.has_left = False
         if not (query.questions and query.may_wait and _is_terminal()):
             return
         make_session, make_screen = _SCREENS[str(query.kind.screen)]
@@ -94,15 +92,14 @@ class TerminalAnnotator:
             yield from screen.answers()
         finally:
             self.show_suggestions = screen.session.suggestions_shown
-            if screen.left or screen.session.answered < query.size:
-                self._left_at = query.number
+            self.has_left = screen.left or screen.session.answered < query.size
 
     def waiting_for(self, query: OpenQuery) -> str | None:
         """How many texts are left, and how to go on."""
         if not query.questions:
             return None
         left, command = len(query.questions), f"`hfal label {one_line(shlex.quote(str(query.run_dir)))}`"
-        if self._left_at is not None:
+        if self.has_left:
             return (
                 f"{left} of {counted(query.size, 'text is', 'texts are')} left; all answers are saved.\n"
                 f"    Go on with {command}, or start the run again."

@@ -68,7 +68,7 @@ Types:"""
 
     def _bind_choices(self) -> None:
         super()._bind_choices()
-        for key, kind in zip(self._keys, self._choices, strict=False):
+        for kind, key in self._keys.items():
             self._on(key, self._labeling, partial(self._edit_words, kind))
         self._on("x", self._labeling, partial(self._edit_words, None))
         typing = Condition(lambda: self._mode == "words")

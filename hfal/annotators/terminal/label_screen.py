@@ -47,7 +47,7 @@ Labels:"""
         return "Comment" if self._mode == "comment" else "Label"
 
     def _bind_choices(self) -> None:
-        for key, label in zip(self._keys, self._choices, strict=False):
+        for label, key in self._keys.items():
             self._answer_on(key, partial(self._choose, label))
 
     def _choose(self, choice: str) -> Answer | None:

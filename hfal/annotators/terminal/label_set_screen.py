@@ -50,7 +50,7 @@ Labels:"""
 
     def _bind_choices(self) -> None:
         super()._bind_choices()
-        for key, label in zip(self._keys, self._choices, strict=False):
+        for label, key in self._keys.items():
             self._answer_on(key, partial(self._choose, label))  # held down, it counts once
 
     def _choose(self, choice: str) -> Answer | None:

@@ -43,9 +43,10 @@ from prompt_toolkit.output import create_output
 from hfal.annotators.terminal.layout import Fragments, ShownSentence
 from hfal.annotators.terminal.pane import Pane
 from hfal.annotators.terminal.session import Session
-from hfal.annotators.terminal.widgets import Chip, Masked, Names, beside, flow
+from hfal.annotators.terminal.widgets import Chip, Masked, Names, beside, flow, keys_of
 from hfal.store.records import Answer
 from hfal.tasks.tags import Entity
+from hfal.utils.spelling import counted
 from hfal.utils.visible_text import clip, one_line
 
 
@@ -61,7 +62,7 @@ class Screen(ABC):
     Args:
         session: What is asked.
         choices: The names that have a key each, as far as there are keys; the others are picked by name.
-        keys: Their keys, of those that are not commands.
+        keys: Keys for them, none of which is a command; see `keys_of`.
         noun: What these names are of, in the plural.
     """
 
@@ -76,7 +77,7 @@ class Screen(ABC):
         self._mode = "label"  # or "help", or one of the editors
         self._choices = choices
         self._names = [one_line(name) for name in choices]
-        self._keys = keys
+        self._keys = keys_of(choices, keys)
         self._noun = noun
         self._pane = Pane(self._shown, self._texts)
         self._fits = False  # whether the terminal is large enough
@@ -399,11 +400,12 @@ class Screen(ABC):
             query.purpose, f"Round {query.round}{rounds}"
         )
         done, bought = f"{session.answered}/{query.size}", session.bought
-        unit = "words" if query.unit == "words" else "labels"
-        budget = "" if query.budget is None else f" of {query.budget}"
-        header = f"{purpose} | {done} answered | {bought}{budget} {unit} bought"
+        unit = "word" if query.unit == "words" else "label"
+        spent = counted(bought, unit) if query.budget is None else f"{bought:,} of {counted(query.budget, unit)}"
+        header = f"{purpose} | {done} answered | {spent} bought"
         if len(header) > columns:
-            header = f"{purpose}  {done}  {unit} {bought}{budget}".replace(" of ", "/")
+            budget = "" if query.budget is None else f"/{query.budget}"
+            header = f"{purpose}  {done}  {unit}s {bought}{budget}".replace(" of ", "/")
         return [("bold", clip(header, columns))]
 
     def _shown(self) -> tuple[str, Sequence[Entity]]:
@@ -415,7 +417,9 @@ class Screen(ABC):
             return {"help": self._help()}
         if self.session.shown is not None:
             return self.session.texts()
-        return {"end": f"All {self.session.query.size} texts of this query are answered.\n\n[Enter] closes the query."}
+        size = self.session.query.size
+        end = "The only text of this query is" if size == 1 else f"All {counted(size, 'text')} of this query are"
+        return {"end": f"{end} answered.\n\n[Enter] closes the query, and the run goes on. [q] quits the run."}
 
     def _said(self, columns: int) -> list[Fragments]:
         session = self.session
@@ -431,7 +435,8 @@ class Screen(ABC):
     def _labels(self, columns: int, most_rows: int) -> list[Fragments]:
         if self.session.shown is None:
             return []
-        chips = [Chip(name, key) for name, key in zip(self._choice_names(), self._keys, strict=False)]
+        names = zip(self._choices, self._choice_names(), strict=True)
+        chips = [Chip(name, self._keys[choice]) for choice, name in names if choice in self._keys]
         return flow(chips, columns, most_rows, left_out=len(self._names) - len(chips))
 
     def _choice_names(self) -> list[str]:
@@ -449,6 +454,7 @@ class Screen(ABC):
             return [
                 Chip("close the query", "Enter"),
                 Chip("help", "?"),
+                Chip("quit", "q"),
                 Chip("undo", "u"),
                 Chip("look back", "Left"),
             ]
@@ -462,8 +468,8 @@ class Screen(ABC):
         return chips
 
     def _help(self) -> str:
-        choices = [f"  {key}  {name}" for key, name in zip(self._keys, self._names, strict=False)]
-        others = [f"     {name}" for name in self._names[len(choices) :]]
+        choices = [f"  {key}  {one_line(name)}" for name, key in self._keys.items()]
+        others = [f"     {one_line(name)}" for name in self._choices if name not in self._keys]
         by_name = f"{self._noun.capitalize()} without a key: type [/] and a part of the name"
         return "\n".join([self.help_text, *choices, *([by_name, *others] * bool(others))])
 

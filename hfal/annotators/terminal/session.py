@@ -96,8 +96,10 @@ class Session(ABC):
 
     @property
     def suggested(self) -> Question | None:
-        """The question that is shown, if a model has suggested an answer to it."""
-        question = self._questions.get(self.shown or "")
+        """The question that is shown, answered or not, if a model has suggested an answer to it."""
+        if self.shown is None:
+            return None
+        question = self._questions.get(self.shown) or self.query.question_of(self.shown)
         return question if question is not None and self._is_known(question) else None
 
     # -- what keys do ----------------------------------------------------------------------------------------------

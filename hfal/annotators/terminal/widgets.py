@@ -12,6 +12,9 @@ from hfal.annotators.terminal.layout import Fragments
 from hfal.utils.visible_text import clip, is_right_to_left, masked, one_line
 
 
+_DIGITS = tuple("0123456789")
+
+
 @dataclass(frozen=True)
 class Chip:
     """A piece of a row: a key with what it does, or a few words."""
@@ -69,6 +72,22 @@ def beside(values: Mapping[str, str], columns: int, most_rows: int) -> list[Frag
                 rows[-1] = (clip(rows[-1][0], columns - len(more)) + more, False)
             break
     return [[("dim", row)] for row, _ in rows]
+
+
+def keys_of(names: Sequence[str], keys: str) -> dict[str, str]:
+    """Return the key of each name that has one, in the order of the names.
+
+    A digit has its own key: whoever rates from 0 to 5 types the number that they mean. The other names get the keys
+    that are left, in their order, until there are none.
+
+    Args:
+        names: The names, each once.
+        keys: The keys in the order in which to give them; `0` is only ever that of a digit.
+    """
+    own = {name for name in names if name in _DIGITS}
+    left = iter([key for key in keys if key not in own])
+    found = {name: name if name in own else next(left, None) for name in names}
+    return {name: key for name, key in found.items() if key is not None}
 
 
 class Names(Completer):

@@ -93,8 +93,8 @@ def test_nothing_is_recorded_of_a_file_with_an_error(
     said = str(caught.value)
     assert said.startswith(f"{path} has {errors} error")
     assert re.search(message, said)
-    line = {"jsonl": 2, "csv": 3, "conll": 8 + len(damaged[0]["text"])}[format]  # behind what is above it
-    assert f"line {line}: " in said
+    line = 8 + len(damaged[0]["text"])  # behind what is above it
+    assert {"jsonl": "line 2: ", "csv": "row 3: ", "conll": f"line {line}: "}[format] in said
     assert answers(pool) == []
     assert [q.number for q in pool.store.open_queries()] == [1]
     assert path.read_bytes() == content
@@ -214,15 +214,28 @@ def test_comment_that_is_no_text(pool: Pool) -> None:
     assert answers(pool) == []
 
 
+def test_errors_in_a_csv_file_name_the_rows_that_a_spreadsheet_shows(tmp_path: Path) -> None:
+    pool = make_pool(tmp_path / "run", ["one\n\nwith\r\nlines", "two", "three", "four"])
+    ids = ids_of(pool)
+    path = write_query(pool, ids, "csv")
+    fill(path, {ids[0]: "positive", ids[2]: "postive"})
+    path.write_bytes(path.read_bytes() + b"\r\n" + b"x00,,,,positive,\r\n")  # below an empty row
+    with pytest.raises(AnnotationError) as caught:
+        ask(pool.store, FileAnnotator("csv"))
+    said = str(caught.value)
+    assert said.startswith(f"{path} has 2 errors (row 1 names the columns); nothing of it was recorded")
+    assert re.findall(r"(?:row|line) (\d+): ", said) == ["4", "7"]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         (
             b'"x00","never closed,positive',
-            r"line 4: no CSV \(unexpected end of data\); is a quote missing\?",
+            r"row 4: no CSV \(unexpected end of data\); is a quote missing\?",
         ),
-        (b'"x00","she said "no"","","","positive",""', r"line 4: no CSV \(.*\); is a quote missing\?"),
-        (b"x00,,,,positive,good, but long", r"line 4: more cells than columns; put cells with a ',' in quotes"),
+        (b'"x00","she said "no"","","","positive",""', r"row 4: no CSV \(.*\); is a quote missing\?"),
+        (b"x00,,,,positive,good, but long", r"row 4: more cells than columns; put cells with a ',' in quotes"),
     ],
     ids=["quote never closed", "quote in a quoted cell", "comma outside quotes"],
 )
@@ -334,6 +347,6 @@ def test_a_separator_alone_is_no_answer(tmp_path: Path, cell: str) -> None:
     pool = set_pool(tmp_path / "run", ["a", "b"])
     path = write_query(pool, ids_of(pool), "csv")
     fill(path, dict(zip(ids_of(pool), [cell, "none"], strict=True)))
-    with pytest.raises(AnnotationError, match=r"line 2: '.*' names no label: write the names, 'none' for none of the"):
+    with pytest.raises(AnnotationError, match=r"row 2: '.*' names no label: write the names, 'none' for none of the"):
         ask(pool.store, FileAnnotator("csv"))
     assert answers(pool) == []

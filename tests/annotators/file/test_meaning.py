@@ -287,7 +287,7 @@ def test_sets_that_cannot_be_recorded(tmp_path: Path, said: Any, message: str) -
         path = pool.run_dir / f"query-{len(pool.store.queries()):03d}.{format}"
         ask_in_vain(pool, FileAnnotator(format))
         fill(path, {ids[0]: "PER", ids[1]: said})
-        line = message if format == "jsonl" else message.replace("line 2", "line 3")
+        line = message if format == "jsonl" else message.replace("line 2", "row 3")
         with pytest.raises(AnnotationError, match=line):
             ask(pool.store, FileAnnotator(format))
         assert pool.labels() == {}

@@ -41,6 +41,22 @@ def test_who_quits_is_asked_neither_a_reopened_query_nor_the_next_one(store, tex
     assert labels(store) == {"a": "positive", "b": "negative"}
 
 
+def test_who_quits_when_all_is_answered_does_not_have_the_run_go_on(store, texts, sit_down):
+    add_query(store, texts[:1], "seed")
+    person = sit_down()
+    person.sees("Seed set | 0/1 answered")
+    person.press("1")
+    person.sees("The only text of this query is answered.", "1 of 500 labels bought", "[q] quit")
+    person.press("q")
+    assert person.leaves() == 75
+    assert "Every text that was asked has an answer, and all are saved." in person.screen
+    assert "The run goes on." not in person.screen
+    again = sit_down()
+    assert again.leaves() == 0  # nobody is asked again
+    assert "The run goes on." in again.screen
+    assert labels(store) == {"a": "negative"}
+
+
 def test_who_quits_goes_on_tomorrow(store, texts, sit_down):
     add_query(store, texts[:3], "holdout")
     add_query(store, texts[3:5], "seed")

@@ -354,6 +354,23 @@ def test_who_comes_back_finds_their_answers(store, sit_down):
     person.sees("0/2 answered | 0 of 500 words bought", "1 [EU]ORG", "[Enter] saves 1 entity")
 
 
+def test_who_comes_back_can_put_back_the_suggestion_to_what_they_answered(store, sit_down):
+    add_query(store, [EU, PETER], [SUGGESTED])
+    yesterday = sit_down()
+    yesterday.sees("1 [EU]ORG")
+    mark(yesterday, "x", "*")
+    yesterday.press(ENTER)
+    yesterday.sees("1/2 answered", "Saved: no entity")
+    yesterday.press("q")
+    assert yesterday.leaves() == 75
+    person = sit_down()
+    person.sees("1/2 answered")
+    person.press(LEFT)
+    person.sees("1 EU", "Your answer 1/1: no entity", "[r] marks what the model suggests (87%)")
+    person.press("r")
+    person.sees("1 [EU]ORG", "Marked as the model suggests.", "[Enter] changes it to 3 entities")
+
+
 def test_where_the_budget_counts_examples_labels_are_shown(store, sit_down):
     store.set_meta("plan", {"budget": 20})
     add_query(store, [EU])

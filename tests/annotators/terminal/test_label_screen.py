@@ -3,7 +3,7 @@
 import re
 
 from support.label_queries import add_query, first_words, labels, log
-from support.person import ENTER, ESC, LEFT
+from support.person import END, ENTER, ESC, LEFT
 
 
 def test_each_key_beside_a_label_gives_this_label(store, texts, sit_down):
@@ -33,6 +33,22 @@ def test_each_key_beside_a_label_gives_this_label(store, texts, sit_down):
     assert {answer.annotator for answer in store.answers()} == {"ann"}
     assert {answer.query for answer in store.answers()} == {1}
     assert store.queries()[0].closed
+
+
+def test_whoever_rates_types_the_number_that_they_mean(store, texts, sit_down):
+    names = [str(i) for i in range(13)]
+    store.set_meta("label_names", names)
+    add_query(store, texts[:4])
+    person = sit_down()
+    person.sees("[0] 0  [1] 1  [2] 2", "[9] 9  [a] 10", "[b] 11  [d] 12")
+    for count, key in enumerate("105a", start=1):
+        person.press(key)
+        person.sees(f"{count}/4 answered")
+    person.press("?")
+    person.sees("[?] back")
+    person.press(END)
+    person.sees("  0  0", "  a  10")
+    assert labels(store) == {"a": "1", "b": "0", "c": "5", "d": "10"}
 
 
 def test_an_ambiguous_name_labels_nothing(store, texts, sit_down):
@@ -81,6 +97,32 @@ def test_enter_accepts_the_suggestion_while_it_is_shown(store, texts, sit_down):
     person.press("1", ENTER, ENTER)  # Enter changes no answer
     person.sees("Your answer 1/1: negative", "Model suggests (87%): positive", "1/3 answered")
     assert labels(store) == {"a": "negative"}
+
+
+def test_who_comes_back_finds_the_suggestions_to_what_they_answered(store, texts, sit_down):
+    add_query(store, texts[:1], "seed", suggestion="negative")
+    yesterday = sit_down()
+    yesterday.sees("Model suggests (87%): negative")
+    yesterday.press("2", ENTER)
+    assert yesterday.leaves() == 0
+    add_query(store, texts[1:3], suggestion="positive")
+    yesterday = sit_down()
+    yesterday.sees("0/2 answered")
+    yesterday.press("1")
+    yesterday.sees("1/2 answered")
+    yesterday.press("q")
+    assert yesterday.leaves() == 75
+    person = sit_down()
+    person.sees("1/2 answered")
+    person.press(LEFT)
+    person.sees("Your answer 2/2: negative", "Model suggests (87%): positive", "[h] hide suggestion")
+    person.press(LEFT)
+    person.sees("Your answer 1/2: positive", "Model suggests (87%): negative")  # an earlier query has it
+    person.press("u")
+    person.sees("0/2 answered", "Taken back: negative", "[Enter] Model suggests (87%): positive")
+    person.press(ENTER)
+    person.sees("1/2 answered", "Saved: positive")
+    assert labels(store) == {"a": "positive", "b": "positive"}
 
 
 def test_suggestions_can_be_hidden_from_the_start(store, texts, sit_down):

@@ -266,6 +266,23 @@ def test_where_the_terminal_thinks_otherwise_about_widths_nothing_is_left_behind
     assert person.lines[0] == "Round 2 of 10 | 6/7 answered | 6 of 500 labels bought"
 
 
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ({}, ("0 labels bought", "1 label bought")),
+        ({"budget": 1}, ("0 of 1 label bought", "1 of 1 label bought")),
+        ({"budget": 1000}, ("0 of 1,000 labels bought", "1 of 1,000 labels bought")),
+    ],
+)
+def test_one_label_is_no_labels(store, texts, sit_down, plan, said):
+    store.set_meta("plan", plan)
+    add_query(store, texts[:1])
+    person = sit_down()
+    person.sees(f"0/1 answered | {said[0]}")
+    person.press("1")
+    person.sees(f"1/1 answered | {said[1]}", "The only text of this query is answered.")
+
+
 def test_a_text_pair_stands_under_its_names(store, sit_down):
     add_query(store, [{"premise": "A man sleeps.", "hypothesis": "Nobody sleeps."}])
     person = sit_down()

@@ -1,6 +1,6 @@
 """Pieces of the screen, without a terminal."""
 
-from hfal.annotators.terminal.widgets import Chip, Names, beside, flow
+from hfal.annotators.terminal.widgets import Chip, Names, beside, flow, keys_of
 
 
 def rows(chips: list[Chip], columns: int, most_rows: int, left_out: int | None = None) -> list[str]:
@@ -34,6 +34,21 @@ def test_names_are_found_by_any_part_of_them():
     assert names.matches(" YORK ") == ["New York", "york"]
     assert names.matches("ew") == ["New York"]
     assert names.matches("x") == []
+
+
+def test_a_digit_has_its_own_key_and_the_other_names_get_those_that_are_left():
+    assert keys_of(["0", "1", "2", "3"], "1234ab") == {"0": "0", "1": "1", "2": "2", "3": "3"}
+    assert keys_of(["3", "2", "1"], "1234ab") == {"3": "3", "2": "2", "1": "1"}
+    assert keys_of(["bad", "2", "good", "10", "-1", "\u00b2", "more"], "1234ab") == {
+        "bad": "1",
+        "2": "2",
+        "good": "3",
+        "10": "4",
+        "-1": "a",
+        "\u00b2": "b",
+    }
+    assert keys_of(["a", "b", "0"], "1") == {"a": "1", "0": "0"}
+    assert keys_of([], "12") == {}
 
 
 def shown(values: dict[str, str], columns: int, most_rows: int) -> list[str]:
