@@ -173,7 +173,9 @@ def test_a_folder_of_the_working_directory_is_no_model_of_the_hub(tmp_path, monk
 def test_configurations_are_those_of_the_files(tmp_path, task):
     store = make_run(tmp_path / "run", task)
     (column,) = store.texts("x0")
-    unlabeled = SimpleNamespace(examples=lambda: ((f"x{i}", store.texts("x0")) for i in range(8)))
+    unlabeled = SimpleNamespace(
+        examples=lambda: ((f"x{i}", store.texts("x0")) for i in range(8)), all_shown=lambda: ({} for _ in range(8))
+    )
     out = tmp_path / "out"
     export_labels(tmp_path / "run", out, unlabeled=unlabeled, answers=True, comments=False)
     text = of_run(dataset_card, tmp_path / "run", out, "me/reviews")
