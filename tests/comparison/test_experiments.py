@@ -330,6 +330,7 @@ def rounds_begun(out: Path) -> int:
     return sum(len(rounds_of(path.parent)) for path in stores)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_started_again_it_asks_the_same(made: Grid, folder: Path) -> None:
     argv = [HFAL, *GRID, "--seeds", "1", "--output_dir", "killed"]
     with one_core():

@@ -192,8 +192,8 @@ def finish(places: Places, mode: Mode, head: int) -> None:
         pytest.param(FROM_INIT, SCORING, id="scoring"),
         pytest.param(FROM_INIT, SAVING, id="saving"),
         pytest.param(FROM_MODEL, WEIGHTS, id="model-from_scratch"),
-        pytest.param(CONTINUE_MODEL, WEIGHTS, id="model-continue"),
-        pytest.param(EARLY_BEST, EARLY, id="early-stopping-best"),
+        pytest.param(CONTINUE_MODEL, WEIGHTS, id="model-continue", marks=pytest.mark.slow),
+        pytest.param(EARLY_BEST, EARLY, id="early-stopping-best", marks=pytest.mark.slow),
         pytest.param(EARLY_LAST, EARLY, id="early-stopping-last"),
         pytest.param(COMMITTEE, COMMITTEES, id="committee"),
         pytest.param(PROBE, PROBES, id="probe-from_scratch"),
@@ -202,7 +202,7 @@ def finish(places: Places, mode: Mode, head: int) -> None:
         pytest.param(STOPPING, STOP_SETS, id="stopping", marks=pytest.mark.slow),
         pytest.param(SELF_TRAINING, PREDICTIONS, id="self-training", marks=pytest.mark.slow),
         pytest.param(OF_WORDS, ANNOTATING + SCORING, id="words-annotating-scoring"),
-        pytest.param(WORDS_CONTINUE, WEIGHTS, id="words-continue"),
+        pytest.param(WORDS_CONTINUE, WEIGHTS, id="words-continue", marks=pytest.mark.slow),
     ],
 )
 def test_killed_and_restarted_run_ends_like_an_uninterrupted_one(places, uninterrupted, mode, kills):

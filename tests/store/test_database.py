@@ -80,7 +80,7 @@ def die_at(run_dir: Path, number: int) -> None:
 
 
 def test_killed_while_the_file_is_made_there_is_no_run_and_the_next_process_makes_it(tmp_path):
-    for number in range(100):
+    for number in range(0, 100, 2):
         run_dir = tmp_path / str(number)
         process = FORKS.Process(target=die_at, args=(run_dir, number))
         process.start()

@@ -222,6 +222,7 @@ def test_the_default_progress_bar_survives(make_active, make_trainer, eval_revie
     assert shown.count("2/2 ") >= 1  # the training bar of round 1: ten examples in batches of eight
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_over_twenty_rounds(make_active, make_trainer, eval_reviews):
     active = make_active(query_size=2, seed_size=8, strategy="margin+kmeans")
     trainer = make_trainer([active], eval_dataset=eval_reviews)
