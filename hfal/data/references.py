@@ -21,7 +21,7 @@ from hfal.tasks.conll import SUFFIXES as CONLL_SUFFIXES
 from hfal.tasks.conll import read_file
 from hfal.tasks.tags import entity_types
 from hfal.tasks.words import plain_text
-from hfal.utils.files import fingerprint_of
+from hfal.utils.files import DISK_IS_FULL, fingerprint_of
 from hfal.utils.secrets import without_secrets
 from hfal.utils.spelling import did_you_mean, joined_names, message_of
 from hfal.utils.text_files import check_is_file
@@ -217,6 +217,9 @@ def load_split(
     except Exception as error:  # there are as many kinds as there are readers of files
         if isinstance(error.__cause__, HfalError):
             raise error.__cause__ from None
+        of_disk = next((e for e in (error, error.__cause__) if getattr(e, "errno", None) in DISK_IS_FULL), None)
+        if of_disk is not None:  # nothing is wrong with the data
+            raise of_disk from None
         cause = " ".join(str(error.__cause__ or error).split())
         raise ArgumentError(f"{reference}, split {split!r}, cannot be loaded: {cause}") from error
     if not len(data):

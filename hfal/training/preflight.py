@@ -256,7 +256,7 @@ def _try_saving(trainer: Trainer, pool: Pool) -> None:
     if free < size:
         raise ArgumentError(
             f"output_dir={str(pool.run_dir)!r} has {free / 2**20:,.0f} MiB free, but the weights of the model take "
-            f"{size / 2**20:,.0f} MiB: make room"
+            f"{size / 2**20:,.0f} MiB: make room, and start again; the labels recorded so far are safe"
         )
 
 

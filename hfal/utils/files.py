@@ -1,6 +1,7 @@
 """Write files and folders that are there whole or not at all, whenever the writing process dies."""
 
 import contextlib
+import errno
 import glob
 import hashlib
 import os
@@ -10,6 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hfal.utils.processes import is_alive
+
+
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the errors that say so: of a disk, of a person's part of it, and of the size that a file may have."""
 
 
 @contextlib.contextmanager

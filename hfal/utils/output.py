@@ -4,7 +4,6 @@ Names of labels and columns, ids, paths, and what a server answers come from els
 goes through `say` or a logger of `get_logger`; nothing else in the package calls `print`.
 """
 
-import errno
 import logging
 import os
 import sys
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import TextIO
 
 from hfal.errors import AnnotationError, HfalError
+from hfal.utils.files import DISK_IS_FULL
 from hfal.utils.secrets import without_secrets
 from hfal.utils.spelling import message_of
 from hfal.utils.visible_text import one_line
@@ -61,14 +61,11 @@ def show_log(level: int = logging.INFO) -> None:
     logging.getLogger("hfal").setLevel(level)
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk, a person's part of it, and what a file may take
-
-
 def say_error(error: BaseException) -> None:
     """Say on stderr what went wrong: in one line if it is known what to do, else with where it happened."""
     if isinstance(error, AnnotationError):  # it lists what is wrong in a file
         say(*f"hfal: error: {error}".split("\n"), file=sys.stderr)
-    elif isinstance(error, OSError) and error.errno in _FULL:
+    elif isinstance(error, OSError) and error.errno in DISK_IS_FULL:
         what = "a file, maybe of a cache," if error.filename is None else repr(os.fspath(error.filename))
         say(
             f"hfal: error: {what} cannot be written ({error.strerror}): make room on the disk, and start again; the "

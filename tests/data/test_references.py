@@ -1,5 +1,6 @@
 """What a model or data reference may be, and what is said when nothing is there."""
 
+import errno
 import importlib
 import os
 import subprocess
@@ -404,3 +405,19 @@ def test_a_file_that_is_changed_is_read_again_though_its_size_and_time_stay(
     file.write_text(before)
     os.utime(file, ns=(0, 10**18))
     assert load_split(str(file)).to_list() == old
+
+
+def test_a_full_disk_is_no_fault_of_the_data(tmp_path: Path) -> None:
+    (tmp_path / "reviews.csv").write_text("text,label\n" + "a good film,yes\n" * 500)
+    code = (
+        "import resource, signal, datasets; from hfal.data.references import load_split\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))\n"
+        "try: load_split('reviews.csv')\n"
+        "except OSError as error: print(error.errno)"
+    )
+    environment = {**os.environ, "HF_DATASETS_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == str(errno.EFBIG), done.stderr
