@@ -65,7 +65,8 @@ class _PooledClassifier(PreTrainedModel):
 
     @property
     def _body(self) -> PreTrainedModel:
-        raise NotImplementedError
+        body: PreTrainedModel = self.encoder.model if isinstance(self.encoder, PooledEncoder) else self.encoder
+        return body
 
     def _init_weights(self, module: torch.nn.Module) -> None:
         if isinstance(module, Head):
@@ -104,10 +105,6 @@ class PooledClassifierForSequenceClassification(_PooledClassifier):
         encoder = PooledEncoder(config, body)
         super().__init__(config, encoder.dimension, encoder)
 
-    @property
-    def _body(self) -> PreTrainedModel:
-        return self.encoder.model
-
     def forward(
         self,
         input_ids: torch.Tensor,
@@ -144,10 +141,6 @@ class PooledClassifierForTokenClassification(_PooledClassifier):
     def __init__(self, config: PooledClassifierConfig, body: PreTrainedModel | None = None):
         encoder = _new_encoder(config) if body is None else body
         super().__init__(config, config.encoder_config.hidden_size, encoder)
-
-    @property
-    def _body(self) -> PreTrainedModel:
-        return self.encoder
 
     def forward(
         self,
