@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from hfal.errors import ArgumentError, listed
 from hfal.utils.files import fingerprint_of
@@ -62,7 +62,8 @@ def load_csv(path: Path, columns: Sequence[str]) -> "datasets.Dataset":
 
 def _header(path: Path, columns: Sequence[str]) -> tuple[list[str], str]:
     """Find the column names and the delimiter: the one that gives the wanted columns, or else most columns."""
-    delimiters = _separator_named(path) or DELIMITERS[path.suffix.lower()]
+    with open_text(path) as file:
+        delimiters = _separator_named(file) or DELIMITERS[path.suffix.lower()]
     found, errors = [], []
     for delimiter in delimiters:
         try:
@@ -81,11 +82,12 @@ def _header(path: Path, columns: Sequence[str]) -> tuple[list[str], str]:
     return header, delimiter
 
 
-def _separator_named(path: Path) -> str:
-    """Return the separator that Excel's first line names, or nothing."""
-    with open_text(path) as file:
-        named = _SEPARATOR.fullmatch(file.readline(20).rstrip("\r\n"))
-    return named[1] if named else ""
+def _separator_named(file: TextIO) -> str:
+    """Read Excel's first line and return the separator that it names; without such a line go back and return none."""
+    if named := _SEPARATOR.fullmatch(file.readline(20).rstrip("\r\n")):
+        return named[1]
+    file.seek(0)
+    return ""
 
 
 def _csv_rows(path: str, header: Sequence[str], delimiter: str) -> Iterator[dict[str, str | None]]:
@@ -129,9 +131,7 @@ class _NoCsvError(ArgumentError):
 def _rows(path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank, the column names first, each with the line that it begins in."""
     with open_text(path) as file:
-        skipped = 1 if _SEPARATOR.fullmatch(file.readline(20).rstrip("\r\n")) else 0
-        if not skipped:
-            file.seek(0)
+        skipped = 1 if _separator_named(file) else 0
         limit = csv.field_size_limit(sys.maxsize)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         line = 1 + skipped
