@@ -8,6 +8,7 @@ from typing import Any
 import datasets
 import pyarrow as pa
 
+from hfal.errors import ArgumentError
 from hfal.utils.spelling import shown
 
 
@@ -24,6 +25,19 @@ def check_dataset(dataset: Any) -> None:
     if not isinstance(dataset, datasets.Dataset):
         raise TypeError(
             f"dataset is a {type(dataset).__name__}, expected one datasets.Dataset: {_how_to_make(dataset)}"
+        )
+
+
+def check_tokenized(dataset: datasets.Dataset, how_to_tokenize: str) -> None:
+    """Check that a data set has tokens.
+
+    Raises:
+        ArgumentError: It has not; the message has the line that tokenizes it.
+    """
+    if "input_ids" not in dataset.column_names:
+        raise ArgumentError(
+            "the pool's dataset has no column 'input_ids'; tokenize it first, and keep the text beside it:\n"
+            f"{how_to_tokenize}"
         )
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
-from hfal.data.given_dataset import check_dataset
+from hfal.data.given_dataset import check_dataset, check_tokenized
 from hfal.data.identity import Examples
 from hfal.data.run_checks import check_run_directory, record_shown, wait_for_store
 from hfal.data.shown_columns import check_shown_columns
@@ -271,11 +271,7 @@ class Pool:
         """
         if EMBEDDING in self.dataset.column_names and self.task.words is None:
             return np.ones(len(self), np.int32)
-        if "input_ids" not in self.dataset.column_names:
-            raise ArgumentError(
-                "the pool's dataset has no column 'input_ids'; tokenize it first, and keep the text beside it:\n"
-                f"{self.task.how_to_tokenize}"
-            )
+        check_tokenized(self.dataset, self.task.how_to_tokenize)
         parts = []
         for table in tables_of(self.dataset, "input_ids"):
             parts.append(pc.list_value_length(table["input_ids"]).to_numpy())

@@ -19,6 +19,7 @@ from transformers.utils import cached_file
 from hfal.acquisition.forward import eval_mode, forward_columns
 from hfal.acquisition.token_batches import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, plan_batches
 from hfal.data.checkpoints import check_model, label_options, load_model, load_tokenizer
+from hfal.data.given_dataset import check_tokenized
 from hfal.data.pool import Pool
 from hfal.data.references import absolute_reference, resolve_model
 from hfal.errors import ArgumentError
@@ -89,11 +90,7 @@ def probe_init(
     kind = pool.task.kind
     if not kind.needs_names:
         raise ArgumentError(f"a probe tells apart a list of labels, but {pool.task.name} has none: load another model")
-    if "input_ids" not in pool.dataset.column_names:
-        raise ArgumentError(
-            "the pool's dataset has no column 'input_ids'; tokenize it first, and keep the text beside it:\n"
-            f"{pool.task.how_to_tokenize}"
-        )
+    check_tokenized(pool.dataset, pool.task.how_to_tokenize)
     checkpoint = resolve_model(encoder)
     tokenizer = load_tokenizer(checkpoint, "encoder")
     check_model(AutoModel, checkpoint, tokenizer, "encoder")
