@@ -13,6 +13,7 @@ from hfal.errors import AnnotationError, ArgumentError
 from hfal.export.curves import rounds_table
 from hfal.stopping.criteria import Target
 from hfal.stopping.expressions import NEVER, parse_stop
+from hfal.store.learning_curve import about_estimates
 from hfal.store.records import DATASET, Query, RoundRecord
 from hfal.store.run_directory import config_file
 from hfal.store.run_info import RunPlan
@@ -38,6 +39,7 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
             lines += _not_read(store, query)
         records = store.rounds()
         table = rounds_table(records).split("\n") if records else ["No round has begun."]
+        table += filter(None, [about_estimates(records)])
         return "\n".join(map(one_line, [*lines, "", *table, "", next_step(store, run_dir)]))
     finally:
         store.close()

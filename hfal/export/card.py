@@ -20,7 +20,7 @@ from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.export.files import ANSWERS, SPLITS, dataset_configs
 from hfal.export.history import OWN_NAMES, published_model, run_id
-from hfal.store.learning_curve import metric_names
+from hfal.store.learning_curve import about_estimates, is_estimate, metric_names
 from hfal.store.records import DATASET, HEAD, Query, RoundRecord
 from hfal.store.run_info import RunPlan
 from hfal.store.shown_columns import names_in_files
@@ -184,6 +184,7 @@ def model_card(
             base_model=base,
             labels=", ".join(map(code, store.info.label_names)),
             metrics=table(["metric", "value"], metrics) if metrics else "",
+            estimates=about_estimates([record]),
             versions=_versions(store.queries()),
             version=__version__,
             run=_RUN.format(run_id(store.answers())),
@@ -240,6 +241,8 @@ def _of_run(store: Store) -> dict[str, Any]:
         "versions": _versions(queries),
         "rounds": fenced(rounds_table(records), "text") if records else "",
         "metric": plain((metric or "").removeprefix("eval_")),
+        "evaluated": not all(map(is_estimate, metric_names(records))),
+        "estimates": about_estimates(records),
         "options": _as_yaml(options.shown) if options.shown else "",
         "left_out": ", ".join(map(code, options.left_out)),
         "plan": _planned(plan),
@@ -260,7 +263,7 @@ def _headline(records: Sequence[RoundRecord], plan: RunPlan) -> str | None:
     names = metric_names(records)
     target = plan.target_metric or ""
     wanted = (target, f"eval_{target}", *_HEADLINES)
-    others = [name for name in names if not name.endswith("loss")] + names
+    others = sorted(names, key=lambda name: (is_estimate(name), name.endswith("loss")))
     return next((name for name in (*wanted, *others) if name in names), None)
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from hfal.errors import ArgumentError
-from hfal.store.learning_curve import bought, metric_names
+from hfal.store.learning_curve import bought, is_estimate, metric_names
 from hfal.store.records import RoundRecord
 from hfal.store.round_records import aligned, table_rows
 
@@ -24,7 +24,7 @@ def plot_learning_curve(records: Sequence[RoundRecord], path: str | os.PathLike[
     Args:
         records: Rounds; those without the metric are left out.
         path: Where to write it; the ending gives the format.
-        metric: The metric's name, `"eval_accuracy"`.
+        metric: The metric's name, `"eval_accuracy"`; that of an estimate is drawn as a dashed line, and called one.
         title: What stands above the curve.
 
     Raises:
@@ -43,13 +43,15 @@ def plot_learning_curve(records: Sequence[RoundRecord], path: str | os.PathLike[
     labels, values = zip(*points, strict=True)
     figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
     axes = figure.subplots()
-    axes.plot(labels, values, marker="o", color="#0072B2", linewidth=2)
+    line, fill = ("--", "white") if is_estimate(metric) else ("-", None)
+    axes.plot(labels, values, line, marker="o", markerfacecolor=fill, color="#0072B2", linewidth=2)
     first, second, last_but_one, last = points[0], points[:2][-1], points[-2:][0], points[-1]
     for (x, y), (_, next_to_it) in ((first, second), (last, last_but_one)):
         offset, side = (9, "bottom") if y >= next_to_it else (-9, "top")  # where the line does not go
         axes.annotate(f"{y:.3f}", (x, y), textcoords="offset points", xytext=(0, offset), ha="center", va=side)
     axes.set_xlabel("labels bought" if records[0].words is None else "words bought")
-    axes.set_ylabel(metric.removeprefix("eval_").replace("_", " "))
+    not_measured = " (cross-validated, not measured)" if is_estimate(metric) else ""
+    axes.set_ylabel(metric.removeprefix("eval_").replace("_", " ") + not_measured)
     axes.set_title(title, loc="left")
     axes.margins(y=0.2)
     axes.spines[["top", "right"]].set_visible(False)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Label = str | list[str]
 
+ESTIMATED = "estimated_"
+"""The beginning of a metric's name that was estimated from the training examples, and not measured on others."""
+
 
 class Kind(ABC):
     """The kind of answers that a task has: how they are checked, written, counted and exported.
@@ -43,6 +46,7 @@ class Kind(ABC):
         seed_strategy: How the first query is picked by default.
         usual_metric: The metric of its recipe to look at where no other is named.
         losses: The metrics of its recipe of which less is better.
+        estimated: The metrics of its recipe that can be estimated without held-out examples; none if none can.
         screen: Which screen of the terminal annotator takes its answers; `None` if none does.
         formats: The formats of files in which they can be filled in; the usual one first.
         export_formats: The formats of files that have a place for them; the usual one first.
@@ -67,6 +71,7 @@ class Kind(ABC):
     seed_strategy: ClassVar[str] = "random"
     usual_metric: ClassVar[str]
     losses: ClassVar[tuple[str, ...]] = ("loss",)
+    estimated: ClassVar[tuple[str, ...]] = ()
     screen: ClassVar[str | None] = None
     formats: ClassVar[tuple[str, ...]] = ("csv", "jsonl")
     export_formats: ClassVar[tuple[str, ...]] = ("parquet", "jsonl", "csv")
@@ -79,6 +84,11 @@ class Kind(ABC):
     def export_ending(self) -> str:
         """The ending of the file that a user is told to export to: a table for spreadsheets, if that can be."""
         return "csv" if "csv" in self.export_formats else "jsonl"
+
+    @property
+    def estimates(self) -> list[str]:
+        """The names of the metrics that can be estimated, as a round records them."""
+        return [f"{ESTIMATED}{name}" for name in self.estimated]
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -202,6 +212,7 @@ class SingleLabel(Kind):
     self_training = True
     seed_strategy = "kmeans"
     usual_metric = "accuracy"
+    estimated = ("accuracy", "f1_macro")
     screen = "label"
     hub_task = "text-classification"
 
@@ -261,6 +272,7 @@ class LabelSet(Kind):
     options = ("aggregate", "thresholds")
     usual_metric = "f1_micro"
     losses = ("loss", "hamming_loss")
+    estimated = ("f1_micro", "f1_macro")
     screen = "label_set"
     hub_task = "text-classification"
     hub_task_ids: ClassVar[list[str] | None] = ["multi-label-classification"]
@@ -336,6 +348,7 @@ class Tags(Kind):
     one_class = True
     options = ("aggregate", "top_words", "sure_outside")
     usual_metric = "f1"
+    estimated = ("f1",)
     screen = "entities"
     formats = ("jsonl", "conll")
     export_formats = ("jsonl", "parquet", "conll")

@@ -193,3 +193,24 @@ def test_configurations_are_those_of_the_files(tmp_path, task):
         assert [name for name, about in found.items() if about == "A text, as it came"] == texts
     with pytest.raises(ArgumentError, match="no Parquet files"):
         of_run(dataset_card, tmp_path / "run", tmp_path, "me/reviews")
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_cards_tell_estimates_from_measurements(tmp_path, measured):
+    store = make_run(tmp_path / "run", TASKS[0])
+    for number, value in ((1, 0.25), (2, 0.625)):
+        measurement = {"eval_accuracy": 0.5} if measured else {}
+        store.finish_round(number, {"estimated_accuracy": value, **measurement})
+    model = model_card(store, 2, "me/model", "me/reviews")
+    store.close()
+    (tmp_path / "out").mkdir()
+    of_run(write_dataset, tmp_path / "run", tmp_path / "out", "me/reviews")
+    text = (tmp_path / "out" / "README.md").read_text("utf-8")
+    headline = "accuracy" if measured else "estimated_accuracy"
+    assert f"![{headline} against what was bought](learning_curve.png)" in text.replace("\\_", "_")
+    assert ("After each round the model was evaluated" in text) is measured
+    assert re.search(r"\.png\)\n\n(After .*\n)?What is called estimated: by cross-validation .*\n\n```text\n", text)
+    assert re.search(
+        r"\| `estimated_accuracy` \| 0\.6250 \|\n(\| `acc.*\n)?\nWhat is called estimated: by cross-", model
+    )
+    assert "\n\n\n" not in text + model

@@ -79,3 +79,14 @@ def test_learning_curve_names_the_metrics_that_there_are(tmp_path: Path) -> None
     with pytest.raises(ArgumentError, match="there are: none"):
         plot_learning_curve([], tmp_path / "curve.png", "eval_f1", title="")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_curve_of_an_estimate_is_dashed_and_says_that_nothing_was_measured(tmp_path: Path) -> None:
+    rounds = [record(n, {"eval_accuracy": n / 9, "estimated_accuracy": n / 9}) for n in (1, 2, 3)]
+    for metric in ("eval_accuracy", "estimated_accuracy"):
+        plot_learning_curve(rounds, tmp_path / f"{metric}.svg", metric, title="margin")
+    measured, estimated = ((tmp_path / f"{name}_accuracy.svg").read_text() for name in ("eval", "estimated"))
+    assert "stroke-dasharray" in estimated.replace("stroke-dasharray: none", "")
+    assert "<!-- estimated accuracy (cross-validated, not measured) -->" in estimated
+    assert "<!-- accuracy -->" in measured
+    assert "estimated" not in measured
