@@ -18,7 +18,7 @@ from hfal import ActiveLearningCallback, Pool, probe_init
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
 from hfal.config.load_data import LoadedData, load_data
-from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
+from hfal.config.setup import check_stop, export, make_annotator, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, option_errors, suit_frozen_encoder
 from hfal.data.checkpoints import check_model, label_options, load_model, load_tokenizer
 from hfal.data.references import resolve_model
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
     al.task = "multi_label_classification"
     data = data or load_data(al, args.output_dir, args.seed)
     metrics = ["loss", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss", *(f"f1_{n}" for n in data.labels)]
-    stop = make_stop(al, metrics, usual="f1_micro")
+    check_stop(al, metrics, usual="f1_micro")
     checkpoint = resolve_model(al.model)
     tokenizer = load_tokenizer(checkpoint)
     check_model(AutoModel if al.freeze_encoder else AutoModelForSequenceClassification, checkpoint, tokenizer)
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
         suit_frozen_encoder(args, al.given)
         options["embeddings"] = embeddings_of(pool.dataset) if al.embeddings == "model" else al.embeddings
     active = ActiveLearningCallback(
-        pool, strategy=strategy, annotator=make_annotator(al, pool), stop=stop, seed=args.seed, **options
+        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **options
     )
     keep_options(al, pool)
 

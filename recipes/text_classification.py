@@ -19,7 +19,7 @@ from hfal import ActiveLearningCallback, Pool, probe_init
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
 from hfal.config.load_data import LoadedData, load_data
-from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
+from hfal.config.setup import check_stop, export, make_annotator, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, option_errors, suit_frozen_encoder
 from hfal.data.checkpoints import check_model, label_options, load_model, load_tokenizer
 from hfal.data.references import resolve_model
@@ -40,9 +40,9 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
     al, args = parse_arguments(arguments, sys.argv[1:] if argv is None else argv)
     strategy = make_strategy(al, "text_classification")  # before anything is made, or asked
     metrics = classification_metrics(EvalPrediction(np.eye(2), np.arange(2)))
-    stop = make_stop(al, ["loss", *metrics], usual="accuracy")
-
     al.task = "text_classification"
+    check_stop(al, ["loss", *metrics], usual="accuracy")
+
     data = data or load_data(al, args.output_dir, args.seed)
     checkpoint = resolve_model(al.model)
     tokenizer = load_tokenizer(checkpoint)
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
         suit_frozen_encoder(args, al.given)
         options["embeddings"] = embeddings_of(pool.dataset) if al.embeddings == "model" else al.embeddings
     active = ActiveLearningCallback(
-        pool, strategy=strategy, annotator=make_annotator(al, pool), stop=stop, seed=args.seed, **options
+        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **options
     )
     keep_options(al, pool)
 

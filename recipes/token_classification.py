@@ -24,7 +24,7 @@ from hfal import ActiveLearningCallback, Pool, probe_init, tokenize_words
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
 from hfal.config.load_data import LoadedData, load_data
-from hfal.config.setup import export, make_annotator, make_stop, make_strategy, report, start_logging
+from hfal.config.setup import check_stop, export, make_annotator, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, option_errors, suit_frozen_encoder
 from hfal.data.checkpoints import check_model, label_options, load_model, load_tokenizer
 from hfal.data.references import resolve_model
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
     al.task = "token_classification"
     data = data or load_data(al, args.output_dir, args.seed)
     metrics = ["loss", "precision", "recall", "f1", *(f"f1_{t}" for t in entity_types(data.labels))]
-    stop = make_stop(al, metrics, usual="f1")
+    check_stop(al, metrics, usual="f1")
     checkpoint = resolve_model(al.model)
     # Where a space is a part of the word's first token (GPT-2, RoBERTa), the words have to get one; others ignore it.
     tokenizer = load_tokenizer(checkpoint, add_prefix_space=True)
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
         suit_frozen_encoder(args, al.given)
         options["embeddings"] = sentence_means(pool.dataset) if al.embeddings == "model" else al.embeddings
     active = ActiveLearningCallback(
-        pool, strategy=strategy, annotator=make_annotator(al, pool), stop=stop, seed=args.seed, **options
+        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **options
     )
     keep_options(al, pool)
 

@@ -224,7 +224,7 @@ def _check_with_torch(
     """Find what else cannot be; returns all options that were given, those of `TrainingArguments` too."""
     import transformers
 
-    from hfal.config.setup import make_stop, make_strategy
+    from hfal.config.setup import check_stop, make_strategy
     from hfal.config.training_arguments import RoundTrainingArguments
     from hfal.data.checkpoints import check_encoder
 
@@ -235,7 +235,7 @@ def _check_with_torch(
     kind = kind_of(al.task)
     metrics = kind.metrics(al.labels or [])
     check_metric(options.metric, metrics)
-    make_stop(al, [*kind.losses, *metrics], usual=options.metric or kind.usual_metric)
+    check_stop(al, [*kind.losses, *metrics], usual=options.metric or kind.usual_metric)
     for strategy in options.strategies:
         try:
             make_strategy(replace(al, strategy=strategy), kind.task)

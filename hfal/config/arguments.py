@@ -12,7 +12,7 @@ from hfal.acquisition.options import SEED_STRATEGIES, SELECT_WITH, QueryOptions
 from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
 from hfal.errors import ArgumentError
 from hfal.store.run_info import UNITS
-from hfal.tasks.kinds import KINDS
+from hfal.tasks.kinds import ESTIMATED, KINDS, kind_of
 from hfal.training.options import CLASS_WEIGHTS, RETRAIN, LoopOptions
 from hfal.utils.output import get_logger
 from hfal.utils.spelling import counted, joined_names
@@ -283,6 +283,13 @@ class ActiveLearningArguments:
             f"Default: {_MIN_STEPS}, or none where num_train_epochs or max_steps is set."
         },
     )
+    estimate: bool = field(
+        default=False,
+        metadata={
+            "help": "For those who hold no texts out: estimate after each round, by cross-validation on the labels "
+            "bought, how well a linear head does on a frozen encoder: the one of embeddings, by default --model."
+        },
+    )
     class_weights: str | None = field(
         default=None,
         metadata={
@@ -307,6 +314,8 @@ class ActiveLearningArguments:
     )
     given: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
     """The options of both dataclasses that the YAML file or the command line has set."""
+    evaluated: bool = field(init=False, repr=False, default=True)
+    """Whether rounds are evaluated on held-out texts, as far as it is known; see `settle`."""
 
     def __post_init__(self) -> None:
         """Check options that depend on each other.
@@ -344,6 +353,7 @@ class ActiveLearningArguments:
         from hfal.utils.distributed import on_main  # which loads torch
 
         self.annotator, self.holdout = on_main(lambda: self._settled(pool, evaluated))
+        self.evaluated = evaluated or self.holdout > 0
 
     def _settled(self, pool: "Pool", evaluated: bool) -> tuple[str, int]:
         from hfal.acquisition.first_queries import holdout_of
@@ -377,7 +387,7 @@ class ActiveLearningArguments:
         """Parse `stop`, with what other options say where it leaves something out.
 
         Args:
-            usual: The metric that `plateau` looks at where it does not say.
+            usual: The metric that `plateau` looks at where it does not say; its estimate, where that is all there is.
 
         Raises:
             ArgumentError: It cannot be read.
@@ -386,14 +396,17 @@ class ActiveLearningArguments:
 
         if self.stop is None:
             return None
+        if self.estimate and not self.evaluated:
+            usual = f"{ESTIMATED}{usual}"
         target = None if self.target_metric is None or self.target is None else (self.target_metric, self.target)
         return parse_stop(str(self.stop), metric=usual, budget=self.budget, unit=self.unit, target=target)
 
     def callback_options(self) -> dict[str, Any]:
-        """Return the options that `ActiveLearningCallback` takes by the same name; `stop` has yet to be read."""
-        names = {option.name for option in (*fields(QueryOptions), *fields(LoopOptions))} - {"stop"}
+        """Return the options that `ActiveLearningCallback` takes by the same name, once `settle` has been called."""
+        names = {option.name for option in (*fields(QueryOptions), *fields(LoopOptions))}
         options = {option.name: getattr(self, option.name) for option in fields(self) if option.name in names}
-        if self.select_with == "head" and self.embeddings == "model":
+        options["stop"] = self.criterion(kind_of(self.task).usual_metric)
+        if (self.select_with == "head" or self.estimate) and self.embeddings == "model":
             options["embeddings"] = self.model
         if self.min_steps is None:
             options["min_steps"] = 0 if self.given.keys() & {"num_train_epochs", "max_steps"} else _MIN_STEPS
@@ -442,7 +455,7 @@ GROUPS = {
     "token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside select_with queries_per_round query_size seed_size seed_strategy holdout",
-    "rounds": "rounds budget unit target_metric target stop record_stability retrain self_training "
+    "rounds": "rounds budget unit target_metric target stop record_stability estimate retrain self_training "
     "self_training_threshold keep_models export export_license export_language",
     "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "
     "per_device_train_batch_size per_device_eval_batch_size bf16 use_cpu seed save_strategy report_to",

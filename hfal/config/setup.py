@@ -10,15 +10,16 @@ from hfal.annotators.base import Annotator
 from hfal.annotators.registry import ANNOTATORS, AnnotatorOptions
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.pool import Pool
-from hfal.errors import HfalError
+from hfal.errors import ArgumentError, HfalError
 from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.export.hub import hub_name, push_to_hub
 from hfal.export.labels import export_labels
 from hfal.export.publication import describe_rows
-from hfal.stopping.criteria import Criterion, metric_value
+from hfal.stopping.criteria import metric_value
+from hfal.store.learning_curve import about_estimates, metric_names
 from hfal.store.records import RoundRecord
 from hfal.strategies import Subset, configured_strategy, resolve_strategy
-from hfal.tasks.kinds import TASK_OF_FAMILY, kind_of
+from hfal.tasks.kinds import ESTIMATED, TASK_OF_FAMILY, kind_of
 from hfal.utils.distributed import is_main
 from hfal.utils.output import get_logger, say, show_errors, show_log
 
@@ -54,12 +55,12 @@ def make_strategy(al: ActiveLearningArguments, task: str) -> Any:
     return strategy if al.candidates is None else Subset(strategy, al.candidates)
 
 
-def make_stop(al: ActiveLearningArguments, metrics: Sequence[str], usual: str) -> Criterion | None:
-    """Make the stopping criterion for `ActiveLearningCallback`, as `--stop` says.
+def check_stop(al: ActiveLearningArguments, metrics: Sequence[str], usual: str) -> None:
+    """Check the stopping criterion of `--stop`, before data is read of which it may depend what it looks at.
 
     Args:
         al: The options.
-        metrics: The names of all metrics that there will be.
+        metrics: The names of all metrics that there will be, without the estimates.
         usual: The metric that `plateau` looks at where it does not say.
 
     Raises:
@@ -68,15 +69,20 @@ def make_stop(al: ActiveLearningArguments, metrics: Sequence[str], usual: str) -
     """
     stop = al.criterion(usual)
     known = {f"eval_{name}": 0.0 for name in metrics}
-    if al.target_metric:
-        metric_value(known, al.target_metric)
-    for name in [] if stop is None else stop.metrics:
-        metric_value(known, name, f"stop={al.stop!r}: metric")
-    return stop
+    estimates = [f"{ESTIMATED}{name}" for name in metrics if f"{ESTIMATED}{name}" in kind_of(al.task).estimates]
+    if al.estimate:
+        known |= dict.fromkeys(estimates, 0.0)
+    named = {"target_metric": [al.target_metric] if al.target_metric else []}
+    named[f"stop={al.stop!r}: metric"] = [] if stop is None else stop.metrics
+    for argument, names in named.items():
+        for name in names:
+            if name in estimates and not al.estimate:
+                raise ArgumentError(f"{argument}={name!r} is an estimate that is not recorded: add --estimate true")
+            metric_value(known, name, argument)
 
 
 def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: str) -> None:
-    """Print the rounds, and draw the learning curve of a metric, if it was measured.
+    """Print the rounds, and draw the learning curve of a metric, or of its estimate where it was not measured.
 
     Args:
         records: All rounds of the run.
@@ -86,8 +92,11 @@ def report(records: Sequence[RoundRecord], picture: Path, metric: str, title: st
     """
     if not is_main():
         return
-    say("", *rounds_table(records).split("\n"), "")
-    if any(metric in (record.metrics or {}) for record in records):
+    say("", *rounds_table(records).split("\n"), *filter(None, [about_estimates(records)]), "")
+    names = metric_names(records)
+    if metric not in names:
+        metric = f"{ESTIMATED}{metric.removeprefix('eval_')}"
+    if metric in names:
         try:
             plot_learning_curve(records, picture, metric, title)
             say(f"Learning curve: {picture}")

@@ -26,8 +26,9 @@ from hfal.strategies import Hybrid, Ranks, Schedule, Subset, resolve_schedule
 from hfal.strategies.selection import SelectFunction
 from hfal.tasks.kinds import TASK_OF_FAMILY
 from hfal.training.epochs import check_steps
+from hfal.training.estimate import Estimator
 from hfal.training.loop import Loop, Round, RoundTraining, owned, without_timings
-from hfal.training.options import LoopOptions
+from hfal.training.options import LoopOptions, check_estimates
 from hfal.training.weights import saving_checkpoints
 from hfal.utils.distributed import gather, is_main, on_main, rank_and_size
 from hfal.utils.output import get_logger
@@ -139,6 +140,15 @@ class ActiveLearningCallback(TrainerCallback):
         min_steps (`int`, *optional*, defaults to 0):
             Train for more epochs than `num_train_epochs` where a round has so few examples that these would make fewer
             gradient steps than this. `max_steps` of the Trainer's arguments, where it is set, goes before.
+        estimate (`bool`, *optional*, defaults to `False`):
+            For those who have neither an evaluation set nor a holdout: record with the metrics of each round how well
+            a linear head on a frozen encoder does with the labels that the round trained on, by cross-validation on
+            these alone, as `"estimated_accuracy"` and `"estimated_f1_macro"` (sets of labels: `"estimated_f1_micro"`
+            and `"estimated_f1_macro"`; entities: `"estimated_f1"`). `embeddings` has to name the encoder, a model of
+            sentence-transformers, or be the embeddings; for entities it is the name of the encoder whose tokenizer
+            has tokenized the pool. It says nothing of the model that the Trainer trains, and where a strategy picks
+            what is hard to tell it is too low. `stop` and `target_metric` take these names, and without a holdout
+            they are what `"plateau"` looks at where neither it nor `target_metric` names a metric.
         class_weights (`str`, *optional*):
             `"balanced"` trains with a loss in which each class counts as much as every other, however rare it is among
             the labeled examples; of tags, each tag. Not for multi-label classification.
@@ -178,6 +188,7 @@ class ActiveLearningCallback(TrainerCallback):
         keep_models: int | None = 1,
         min_steps: int = 0,
         class_weights: str | None = None,
+        estimate: bool = False,
     ):
         if query_size is None:
             query_size = QUERY_SIZES.get(unit, 1)
@@ -211,8 +222,12 @@ class ActiveLearningCallback(TrainerCallback):
             keep_models=keep_models,
             min_steps=min_steps,
             class_weights=class_weights,
+            estimate=estimate,
         )
-        criterion = _criterion(stop, target_metric, target, budget, unit)
+        usual = target_metric
+        if usual is None and estimate and not holdout:
+            usual = next(iter(pool.task.kind.estimates), None)
+        criterion = _criterion(stop, usual, target_metric, target, budget, unit)
         if criterion is not None and criterion.needs_stability:
             if not pool.task.prediction_signals:
                 raise ArgumentError(
@@ -229,6 +244,8 @@ class ActiveLearningCallback(TrainerCallback):
         self.annotator = annotator
         self.options = replace(loop_options, stop=criterion, keep_models=keep_models)
         self.acquisition = Acquisition(pool, strategies, query_options)
+        self.estimator = Estimator(self.acquisition) if estimate else None
+        check_estimates(self.options, pool.task.kind)
         self._loop: Loop | None = None  # without one every train() is a round
         self._sigterm = False
 
@@ -259,7 +276,7 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(f"rounds={rounds}, expected at least 1")
         if self not in trainer.callback_handler.callbacks:
             raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
-        self._loop = loop = Loop(trainer, self.acquisition, annotator, self.options, rounds)
+        self._loop = loop = Loop(trainer, self.acquisition, annotator, self.options, rounds, self.estimator)
         try:
             yield from loop.run()
         finally:
@@ -385,6 +402,8 @@ class ActiveLearningCallback(TrainerCallback):
             if args.load_best_model_at_end:
                 evaluations = [log for log in evaluations if log["step"] == state.best_global_step] or evaluations
             metrics = without_timings(evaluations[-1]) if evaluations else {}
+            if self.estimator is not None:
+                metrics |= self.estimator.estimate(number)
             on_main(lambda: self.pool.store.finish_round(number, metrics))
 
     def _start_round(self, seed: int, train_size: int) -> int | None:
@@ -401,16 +420,21 @@ class ActiveLearningCallback(TrainerCallback):
 
 
 def _criterion(
-    stop: Criterion | str | None, target_metric: str | None, target: float | None, budget: int | None, unit: str
+    stop: Criterion | str | None,
+    usual: str | None,
+    target_metric: str | None,
+    target: float | None,
+    budget: int | None,
+    unit: str,
 ) -> Criterion | None:
-    """Return what ends the run, the target included.
+    """Return what ends the run, the target included; `usual` is the metric of a `plateau` that names none.
 
     Where `stop` names that very target, it decides what that counts for.
     """
     reached = None if target_metric is None or target is None else Target(target_metric, target)
     if isinstance(stop, str):
         known = None if reached is None else (reached.metric, reached.value)
-        stop = parse_stop(stop, metric=target_metric, budget=budget, unit=unit, target=known)
+        stop = parse_stop(stop, metric=usual, budget=budget, unit=unit, target=known)
     if stop is not None and not isinstance(stop, Criterion):
         raise TypeError(
             f"stop is a {type(stop).__name__}, expected a criterion of hfal.stopping.criteria or an expression"

@@ -6,6 +6,7 @@ the head on the labels bought so far and one pass of a single layer over the poo
 """
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -53,7 +54,8 @@ class FrozenHead:
         pool: The pool.
         encoder: A sentence-transformers model, its Hub name, a path, or `package:NAME/path`; or embeddings of the
             texts, float[N, D]. For entities the name of the encoder whose tokenizer has tokenized the pool: the head
-            is on the states of tokens in its middle layer.
+            is on the states of tokens in its middle layer. A pool whose rows have these states already is taken as it
+            is.
         folder: Where the outputs of the encoder are kept; in the run directory by default.
         progress: Whether a bar is shown while the encoder runs.
 
@@ -72,8 +74,10 @@ class FrozenHead:
         self.collate_fn: Callable[[list[Any]], dict[str, torch.Tensor]]
         if pool.task.kind.of_words:
             self.collate_fn = pad_states
-            _check_tokens(pool, encoder)
-            self.pool = _with_rows(pool, add_token_states(pool.dataset.with_format(None), encoder, folder))
+            self.pool = pool
+            if STATES not in pool.dataset.column_names:
+                check_tokenizer(pool, encoder)
+                self.pool = _with_rows(pool, add_token_states(pool.dataset.with_format(None), encoder, folder))
             self.embeddings = sentence_means(self.pool.dataset)
             self._size = self.embeddings.shape[1]
             self._class: type[Head] = FrozenEncoderForTokenClassification
@@ -212,8 +216,21 @@ def _with_rows(pool: Pool, dataset: datasets.Dataset) -> Pool:
     return view
 
 
-def _check_tokens(pool: Pool, encoder: Any) -> None:
-    """Check that the pool was tokenized by the encoder's tokenizer, so that a state belongs to each of its tokens."""
+def check_tokenizer(pool: Pool, encoder: Any) -> None:
+    """Check that a pool of words was tokenized by the encoder's tokenizer, so that each token has a state.
+
+    Args:
+        pool: The pool.
+        encoder: The encoder, as `FrozenHead` takes it.
+
+    Raises:
+        ArgumentError: It was tokenized otherwise, or the encoder is not given by its name.
+    """
+    if not isinstance(encoder, str | os.PathLike):
+        raise ArgumentError(
+            f"embeddings is a {type(encoder).__name__}, but for entities the head takes the states of tokens: pass "
+            "the name or path of the encoder whose tokenizer has tokenized the pool"
+        )
     tokenizer = load_tokenizer(resolve_model(str(encoder)), "embeddings", add_prefix_space=True)
     rows = pool.dataset.with_format(None).select(range(min(_ROWS_TO_COMPARE, len(pool))))
     ours = tokenize_words(rows[:], tokenizer=tokenizer, text_column=pool.text_columns[0])["input_ids"]
@@ -221,6 +238,6 @@ def _check_tokens(pool: Pool, encoder: Any) -> None:
         length = min(len(given), len(of_encoder)) - 1  # the last one of a text that was cut is another one
         if list(given)[:length] != list(of_encoder)[:length]:
             raise ArgumentError(
-                f"embeddings={encoder!r} has another tokenizer than the one that tokenized the pool, but "
-                "select_with='head' needs states of the pool's own tokens: name the encoder of that tokenizer"
+                f"embeddings={encoder!r} has another tokenizer than the one that tokenized the pool, but the head on "
+                "it needs states of the pool's own tokens: name the encoder of that tokenizer"
             )

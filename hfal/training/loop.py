@@ -32,6 +32,7 @@ from hfal.store.run_directory import model_folder, predictions_file, round_folde
 from hfal.store.run_info import RunPlan
 from hfal.training.checks import check_trainer
 from hfal.training.epochs import check_batches, epochs_of
+from hfal.training.estimate import Estimator
 from hfal.training.frozen_head import HeadQueries
 from hfal.training.options import LoopOptions
 from hfal.training.preflight import preflight
@@ -70,7 +71,7 @@ class Round:
         number: 1 for the round that trains on the seed set.
         checkpoint: Where an interrupted round goes on: what to pass to `trainer.train(resume_from_checkpoint=...)`.
         metrics: Empty until the round has ended; then what `trainer.evaluate()` gave for its final model, without
-            timings.
+            timings, and what was estimated.
     """
 
     number: int
@@ -130,6 +131,7 @@ class Loop:
         annotator: Answers them.
         options: How long to go on, and how rounds are trained.
         rounds: How many rounds the run has in all, or `None`.
+        estimator: Estimates metrics without held-out examples, if it is wanted.
 
     Attributes:
         training: The training that was handed out last, for the callback.
@@ -147,12 +149,14 @@ class Loop:
         annotator: Annotator,
         options: LoopOptions,
         rounds: int | None,
+        estimator: Estimator | None = None,
     ):
         self.trainer = trainer
         self.acquisition = acquisition
         self.annotator = annotator
         self.options = options
         self.rounds = rounds
+        self.estimator = estimator
         self.training: RoundTraining | None = None
         self._pool = acquisition.pool
         self._store = acquisition.pool.store
@@ -208,6 +212,8 @@ class Loop:
         if self.acquisition.options.select_with == "head":
             with shared_failure():
                 self.head = HeadQueries(self.acquisition)
+            if self.estimator is not None:
+                self.estimator.head = self.head.head
             on_main(self.head.acquisition.first.propose_seed_set)
             return
         self.acquisition.embed_for_seed_set(self._untrained_model, self.trainer.data_collator, self.trainer.args)
@@ -387,12 +393,15 @@ class Loop:
         on_main(partial(self._record_end, record, current.metrics))
 
     def _evaluate(self, record: RoundRecord) -> dict[str, float]:
-        """Evaluate the round's final model, and log its metrics with the labels bought as the step."""
-        trainer = self.trainer
-        if trainer.eval_dataset is None:
-            return {}
-        with all_evaluated(trainer):
-            metrics = without_timings(trainer.evaluate())
+        """Evaluate the round's final model, add what is estimated, and log all with the labels bought as the step."""
+        trainer, metrics = self.trainer, {}
+        if trainer.eval_dataset is not None:
+            with all_evaluated(trainer):
+                metrics = without_timings(trainer.evaluate())
+        if self.estimator is not None:
+            metrics |= self.estimator.estimate(record.number)
+        if not metrics:
+            return metrics
         state = trainer.state
         step, epoch = state.global_step, state.epoch
         state.global_step, state.epoch = record.labels, None

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 from hfal.acquisition.options import check_least
 from hfal.errors import ArgumentError
+from hfal.tasks.kinds import ESTIMATED
+from hfal.utils.spelling import joined_names
 
 
 if TYPE_CHECKING:
     from hfal.stopping.criteria import Criterion
+    from hfal.tasks.kinds import Kind
 
 RETRAIN = ("from_scratch", "continue")
 CLASS_WEIGHTS = ("balanced",)
@@ -35,6 +38,7 @@ class LoopOptions:
     keep_models: int | None
     min_steps: int
     class_weights: str | None
+    estimate: bool
 
     def __post_init__(self) -> None:
         check_least(self, {"keep_models": 1, "min_steps": 0})
@@ -51,12 +55,35 @@ class LoopOptions:
             raise ArgumentError(f"target={self.target!r}, expected a number that the metric can reach")
 
     @property
+    def metrics_wanted(self) -> list[str]:
+        """The metrics that `stop` reads and an evaluation has to give."""
+        names = [] if self.stop is None else self.stop.metrics
+        return [name for name in names if not (self.estimate and name.startswith(ESTIMATED))]
+
+    @property
     def metric_wanted(self) -> str | None:
         """The argument that needs an evaluation, with the metric: `target_metric='accuracy'`."""
-        if self.stop is None or not self.stop.metrics:
-            return None
-        return f"{self.naming(self.stop.metrics[0])}={self.stop.metrics[0]!r}"
+        names = self.metrics_wanted
+        return f"{self.naming(names[0])}={names[0]!r}" if names else None
 
     def naming(self, metric: str) -> str:
         """Return the argument that names a metric."""
         return "target_metric" if metric == self.target_metric else "the metric of stop"
+
+
+def check_estimates(options: LoopOptions, kind: "Kind") -> None:
+    """Check that the estimates that end a run are recorded.
+
+    Args:
+        options: The options.
+        kind: The kind of the pool's answers.
+
+    Raises:
+        ArgumentError: `estimate` is off, or the kind has no such estimate.
+    """
+    for name in [] if options.stop is None else options.stop.metrics:
+        argument = f"{options.naming(name)}={name!r}"
+        if name in kind.estimates and not options.estimate:
+            raise ArgumentError(f"{argument} is an estimate that is not recorded: pass estimate=True too")
+        if options.estimate and name.startswith(ESTIMATED) and name not in kind.estimates:
+            raise ArgumentError(f"{argument} is not estimated; there are: {joined_names(kind.estimates)}")

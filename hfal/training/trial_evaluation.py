@@ -65,7 +65,7 @@ def _evaluate_and_check(trainer: Trainer, samples: Mapping[str, Any], options: L
     if args.eval_strategy != "no" and args.metric_for_best_model is not None:
         metric_value(metrics, args.metric_for_best_model, "metric_for_best_model")
     numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-    for name in [] if options.stop is None else options.stop.metrics:
+    for name in options.metrics_wanted:
         metric_value(numbers, name, options.naming(name))
 
 

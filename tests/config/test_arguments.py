@@ -17,7 +17,7 @@ from support.options import NEEDED
 def test_every_option_of_the_callback_can_be_set(parse: Any) -> None:
     al, _ = parse(NEEDED + "query_size: 7\nbudget: 70\n")
     options = al.callback_options()
-    made = {"pool", "annotator", "strategy", "stop"}  # of several options
+    made = {"pool", "annotator", "strategy"}  # of several options
     wanted = set(inspect.signature(ActiveLearningCallback).parameters) - {*made, "seed"}  # TrainingArguments has it
     assert set(options) == wanted
     assert (options["query_size"], options["budget"]) == (7, 70)

@@ -87,3 +87,24 @@ def test_hfal_run_freezes_the_encoder_for_sets_of_labels(hfal: Callable[..., Res
     done = hfal(*run, "--model", MINILM, "--freeze_encoder", "--query_size", "8", "--use_cpu", "--rounds", "2")
     assert done.code == 0, done.stderr
     assert "f1_micro" in done.stdout
+
+
+def test_hfal_run_estimates_without_held_out_texts_and_stops_by_it(hfal: Callable[..., Result], folder: Path) -> None:
+    """Fine-tuned for a step or two; the estimate is of a head on the same encoder, frozen."""
+    run = ["run", "--data", "reviews.jsonl", "--label", "label", "--model", MINILM, "--use_cpu", "--query_size", "8"]
+    run += ["--strategy", "random", "--max_steps", "1", "--stop", "plateau(gain=1, rounds=1)"]
+    done = hfal(*run, "--estimate")
+    assert done.code == 0, done.stderr
+    assert re.search(r"^round +labels +trained on +estimated_accuracy +estimated_f1_macro$", done.stdout, re.MULTILINE)
+    assert "\nestimated: by cross-validation of a linear head on a frozen encoder" in done.stdout
+    assert "Learning curve: " in done.stdout
+    assert "the run ends after round 2: estimated_accuracy has gained " in done.stderr
+    assert "Stops at plateau(estimated_accuracy, 1, rounds=1)\n" in hfal("status", "runs/reviews").stdout
+
+
+def test_hfal_run_estimates_entities_of_a_frozen_encoder(hfal: Callable[..., Result], folder: Path) -> None:
+    load_sentences(60).select_columns(["tokens", "ner_tags"]).to_json(folder / "news.jsonl")
+    run = ["run", "--data", "news.jsonl", "--text", "tokens", "--label", "ner_tags", "--model", MINILM, "--use_cpu"]
+    done = hfal(*run, "--freeze_encoder", "--query_size", "15", "--rounds", "2", "--estimate", "--max_steps", "9")
+    assert done.code == 0, done.stderr
+    assert re.search(r"^ +2 +30 +\d+ +30 +0\.\d{4}$", done.stdout, re.MULTILINE)

@@ -159,6 +159,8 @@ def test_one_process_and_three_compute_the_same_bits_and_make_the_same_query(sco
         assert sum(words[:-1]) < 17 * 15 <= sum(words)
     assert 0 < answers[0]["stability"]["uncertainty"] <= 1
     assert len(answers[0]["predictions"]) == 211
+    assert all(0 <= value < 1 for value in answers[0]["estimates"].values())
+    assert len(answers[0]["estimates"]) == (2 if task == "texts" else 1)
     assert answers[0]["given"] == 10_000  # whoever is faster: the others wait for the process that records them
     failed, spoiled = answers[0]["errors"]
     assert failed == "HfalError: only the main process does this"

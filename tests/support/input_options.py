@@ -38,6 +38,7 @@ FLAGS = [
     "bf16_scoring",
     "hide_suggestions",
     "record_stability",
+    "estimate",
     "bf16",
     "use_cpu",
 ]

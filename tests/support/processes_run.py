@@ -128,7 +128,7 @@ def score(folder: Path) -> None:
     if rank == 0:
         pool.store.start_round(1, 1)
     acquisition.measure(model, collate, 1, args)
-    errors = []
+    errors, estimates = [], estimate(folder, pool)
 
     def fail() -> None:
         raise HfalError("only the main process does this")
@@ -146,8 +146,21 @@ def score(folder: Path) -> None:
     said = {"query": [e.example_id for e in query.examples], "errors": errors, "given": len(given.labeled)}
     said["suggestions"] = [e.suggestion for e in query.examples]
     said["stability"] = pool.store.round(1).stability
+    said["estimates"] = estimates
     said["predictions"] = unpack(pool.store.predictions(1)).tolist()
     (folder / f"said {rank} of {size}.json").write_text(json.dumps(said))
+
+
+def estimate(folder: Path, pool: Pool) -> dict[str, float]:
+    """The estimate of a round that begins with forty labels."""
+    if rank_and_size()[0] == 0:
+        for row in range(40):
+            example = str(pool.ids[row])
+            pool.record(Answer(example, pool.hidden_label(example), annotator="someone"))
+        pool.store.start_round(2, 1)
+    vectors = np.random.default_rng(0).normal(size=(len(pool), 8))
+    embeddings = vectors if pool.task.words is None else str(folder / "model")
+    return ActiveLearningCallback(pool, embeddings=embeddings, estimate=True).estimator.estimate(2)
 
 
 def poisoned(model: torch.nn.Module, length: int) -> torch.nn.Module:

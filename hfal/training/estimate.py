@@ -1,0 +1,187 @@
+"""An estimate of a linear head's metrics from the labels bought alone: cross-validation on a frozen encoder's vectors.
+
+Nothing is held out. What the estimate is of are the texts that were labeled, and where a strategy picked these they
+are no random sample: docs/training.md has how far it is from the truth then.
+"""
+
+import os
+from functools import partial
+
+import numpy as np
+from transformers import EvalPrediction
+
+from hfal.acquisition.queries import Acquisition
+from hfal.data.checkpoints import check_encoder
+from hfal.data.pool import EMBEDDING, STATES
+from hfal.errors import ArgumentError
+from hfal.tasks.base import Task
+from hfal.tasks.metrics import classification_metrics, entity_metrics, label_set_metrics
+from hfal.tasks.tokenization import NO_WORD
+from hfal.training.frozen_encoder import embeddings_of
+from hfal.training.frozen_head import FrozenHead, check_tokenizer
+from hfal.training.probe import fit_head
+from hfal.utils.distributed import on_main
+from hfal.utils.output import get_logger
+
+
+logger = get_logger(__name__)
+
+FOLDS = 10
+"""Folds of the labeled examples, where there are so many of these."""
+
+
+def draw_folds(
+    labels: np.ndarray, rows: np.ndarray, groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS
+) -> np.ndarray:
+    """Divide labeled examples into folds of about the same size, at random, and no group between two of them.
+
+    Where each example has one label, the examples of a label are spread evenly over the folds. So no head that is
+    asked about an example has seen its label if it is the only one with that label.
+
+    Args:
+        labels: Classes int[n], or sets float[n, C] of 1 and 0.
+        rows: int[n], the example that each label belongs to; several have the same where words are tagged.
+        groups: int[R], for each example the number of its group.
+        rng: Draws them.
+        folds: How many there are; no more than groups.
+
+    Returns:
+        The number of the fold of each label, int64[n].
+    """
+    _, member = np.unique(groups[rows], return_inverse=True)
+    count = int(member.max(initial=-1)) + 1
+    order = rng.permutation(count)
+    if labels.ndim == 1 and len(np.unique(rows)) == len(rows):
+        label_of = np.empty(count, np.int64)
+        label_of[member[::-1]] = labels[::-1]  # of equal texts with different labels that of the first
+        order = order[np.argsort(label_of[order], kind="stable")]
+    fold_of = np.empty(count, np.int64)
+    fold_of[order] = np.arange(count) % min(folds, max(count, 1))
+    return fold_of[member]
+
+
+def cross_validate(inputs: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: int) -> np.ndarray | None:
+    """Return what heads say of each labeled text, or word, that were fitted without the fold it is in.
+
+    Args:
+        inputs: float[n, D].
+        labels: Classes int[n], or sets float[n, C] of 1 and 0.
+        folds: The number of the fold of each, int[n].
+        classes: How many classes there are in all, C.
+
+    Returns:
+        Logits float64[n, C]; `None` if there are fewer than two folds, or all labels are the same.
+    """
+    numbers = np.unique(folds)
+    if len(numbers) < 2 or (labels == labels[0]).all():
+        return None
+    inputs = np.asarray(inputs, np.float64)
+    logits = np.empty((len(inputs), classes))
+    for number in numbers:
+        held_out = folds == number
+        seen = labels[~held_out]
+        if labels.ndim == 1 and (seen == seen[0]).all():
+            logits[held_out] = np.arange(classes) == seen[0]  # `fit_head` prefers no class then
+            continue
+        weight, bias = fit_head(inputs[~held_out], seen, classes)
+        logits[held_out] = inputs[held_out] @ weight.T + bias
+    return logits
+
+
+def estimated_metrics(task: Task, logits: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+    """Return the metrics of what `cross_validate` has returned, under the names of `Kind.estimates`.
+
+    Args:
+        task: The task of the pool.
+        logits: float[n, C].
+        labels: Classes int[n], or sets float[n, C] of 1 and 0.
+        rows: int[n], the example that each belongs to, in ascending order.
+    """
+    names = task.label_names
+    if task.kind.of_words:
+        _, member, lengths = np.unique(rows, return_inverse=True, return_counts=True)
+        place = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        tags = np.full((2, len(lengths), lengths.max()), NO_WORD)
+        tags[:, member, place] = logits.argmax(axis=-1), labels
+        found = entity_metrics(names)(EvalPrediction(*tags))
+    elif task.kind.one_class:
+        found = classification_metrics(EvalPrediction(logits, labels))
+    else:
+        found = label_set_metrics(names, task.thresholds)(EvalPrediction(logits, labels))
+    return {name: found[of] for name, of in zip(task.kind.estimates, task.kind.estimated, strict=True)}
+
+
+class Estimator:
+    """Estimates, when a round ends, what a linear head on a frozen encoder reaches with the labels of the round.
+
+    Args:
+        acquisition: That of the run. Its `embeddings` are the encoder, or what it gave; where the rows of the pool
+            have the outputs of a frozen encoder, it is these.
+
+    Attributes:
+        head: The head, whose inputs are the vectors; made when it is needed, unless somebody has set it before.
+
+    Raises:
+        ArgumentError: There is no frozen encoder, it does not fit the pool, or the task has nothing to estimate.
+    """
+
+    def __init__(self, acquisition: Acquisition):
+        self.head: FrozenHead | None = None
+        self._acquisition = acquisition
+        pool, embeddings = acquisition.pool, acquisition.options.embeddings
+        if not pool.task.kind.estimates:
+            raise ArgumentError(f"estimate=True: {pool.task.name} has no list of labels to tell apart: leave it out")
+        if self._has_vectors:
+            return
+        if acquisition.sources.own is not None:
+            raise ArgumentError(
+                f"estimate=True puts a head on a frozen encoder, but embeddings={embeddings!r} names none: pass the "
+                "name or path of a sentence-transformers model, such as 'sentence-transformers/all-MiniLM-L6-v2', or "
+                "an array"
+            )
+        if isinstance(embeddings, str | os.PathLike):
+            check_encoder(os.fspath(embeddings), "--embeddings")
+        if pool.task.kind.of_words:
+            check_tokenizer(pool, embeddings)
+
+    @property
+    def _has_vectors(self) -> bool:
+        """Whether the pool's rows have what a frozen encoder gave for them."""
+        pool = self._acquisition.pool
+        return (STATES if pool.task.kind.of_words else EMBEDDING) in pool.dataset.column_names
+
+    def estimate(self, number: int) -> dict[str, float]:
+        """Return the estimates of a round, by the names of `Kind.estimates`, on every process.
+
+        A round has the same estimates whenever it is asked.
+
+        Args:
+            number: The round, which has begun.
+
+        Returns:
+            Empty if all its labels are the same.
+        """
+        if self.head is None:  # not before the first training: somebody would wait for the first question
+            self.head = self._make_head()
+        return on_main(partial(self._estimate, self.head, number))
+
+    def _make_head(self) -> FrozenHead:
+        pool, options = self._acquisition.pool, self._acquisition.options
+        vectors = options.embeddings
+        if self._has_vectors and not pool.task.kind.of_words:
+            vectors = embeddings_of(pool.dataset)
+        return FrozenHead(pool, vectors, options.embeddings_dir, self._acquisition.show_progress)
+
+    def _estimate(self, head: FrozenHead, number: int) -> dict[str, float]:
+        pool = self._acquisition.pool
+        record = pool.store.round(number)
+        assert record is not None, f"round {number} has not begun"
+        inputs, labels, rows = head.labeled(record.answers_seen)
+        positions = pool.positions(list(pool.training_labels(record.answers_seen)))
+        _, groups = np.unique([pool.content(int(position)) for position in positions], return_inverse=True)
+        folds = draw_folds(labels, rows, groups, np.random.default_rng([self._acquisition.options.seed, 9, number]))
+        logits = cross_validate(inputs, labels, folds, len(pool.label_names))
+        if logits is None:
+            logger.info("round %d: nothing is estimated, since all labels so far are the same", number)
+            return {}
+        return estimated_metrics(pool.task, logits, labels, rows)
