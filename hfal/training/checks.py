@@ -80,10 +80,9 @@ def check_trainer(
             if isinstance(dataset, datasets.Dataset):
                 pool.task.check_evaluation(dataset, column)
     if metric_wanted is not None and not holdout and trainer.eval_dataset is None:
-        raise ArgumentError(
-            f"{metric_wanted} needs an eval_dataset in the Trainer, or holdout=; without either, estimate=True gives "
-            f"{joined_names(pool.task.kind.estimates) or 'nothing'}"
-        )
+        estimates = joined_names(pool.task.kind.estimates)
+        hint = f"; without either, estimate=True gives {estimates}" if estimates else ""
+        raise ArgumentError(f"{metric_wanted} needs an eval_dataset in the Trainer, or holdout={hint}")
     if class_weights is not None:
         if args.n_gpu > 1:
             raise ArgumentError(
