@@ -28,6 +28,7 @@ import json
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,17 +137,33 @@ class Study(NamedTuple):
     results: Path
     sizes: list[int]
 
-    def run_missing(self, sets: Sequence[str], arms: Sequence[str], seeds: Sequence[int]) -> None:
-        """Make the runs of which a line is missing, all of one seed before those of the next."""
+    def run_missing(self, sets: Sequence[str], arms: Sequence[str], seeds: Sequence[int]) -> int:
+        """Make the runs of which a line is missing, all of one seed before those of the next.
+
+        Returns:
+            How many of them failed; their tracebacks are printed.
+        """
+        failed = 0
         for seed, name, arm in itertools.product(seeds, sets, arms):
-            lock = self._run_dir(name, arm, seed).with_suffix(".lock")
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(Timeout), FileLock(lock, blocking=False):  # else another process is at it
+            path = self._run_dir(name, arm, seed).with_suffix(".lock")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock = FileLock(path).acquire(blocking=False)
+            except Timeout:
+                continue  # another process is at it
+            with lock:
                 keys = keys_of(name, arm, seed, self.sizes)
-                if not set(keys) <= set(read_lines(self.results)):
+                if set(keys) <= set(read_lines(self.results)):
+                    continue
+                try:
                     self.run(name, arm, seed)
-                    known = read_lines(self.results)
-                    print(*(known[key] for key in keys), sep="\n", file=sys.stderr, flush=True)
+                except Exception:  # the others are to be run all the same
+                    failed += 1
+                    traceback.print_exc()
+                else:
+                    lines = read_lines(self.results)
+                    print(*(lines[key] for key in keys), sep="\n", file=sys.stderr, flush=True)
+        return failed
 
     def run(self, name: str, arm: str, seed: int) -> Path:
         """Make a run, or go on with it; append the lines of its trainings that are not there yet.
@@ -243,13 +260,16 @@ def main() -> None:
     if options.write_labels:
         study.write_labels(options.write_labels, options.sets, options.seeds)
         return
+    failed = 0
     if not options.tables:
-        study.run_missing(options.sets, options.arms or ARMS, options.seeds)
+        failed = study.run_missing(options.sets, options.arms or ARMS, options.seeds)
     lines = read_lines(options.results)
     arms = options.arms or [*dict.fromkeys([*ARMS, *(line.arm for line in lines.values())])]
     tables = Tables(lines, sizes, options.sets, arms)
     for table in [tables.means(), *map(tables.differences, options.against), *map(tables.reached, options.against)]:
         print(*table, "", sep="\n", flush=True)
+    if failed:
+        sys.exit(f"{failed} runs failed: their tracebacks are above; started again, they go on")
 
 
 if __name__ == "__main__":
