@@ -22,6 +22,9 @@ QUERY_SIZES = {"examples": 50, "words": 500}
 SEED_STRATEGIES = ("random", "stratified", "kmeans", "kcenter", "typiclust", "probcover")
 """The names of seed strategies: two that draw at random, and the selections that need nothing but embeddings."""
 
+SELECT_WITH = ("model", "head")
+"""What picks the queries: the Trainer's model, or a linear head on a frozen encoder."""
+
 STRATEGIES = (
     *("entropy", "least_confidence", "margin", "bald", "vote_entropy", "mean_kl", "epig", "cal"),
     *("random", "kmeans", "kcenter", "typiclust", "probcover", "density", "power", "softmax", "softrank", "neighbors"),
@@ -77,16 +80,40 @@ class QueryOptions:
     self_training_threshold: float
     seed: int
     record_stability: bool
+    select_with: str
+    queries_per_round: int
 
     def __post_init__(self) -> None:
         if not isinstance(self.passes, int):
             raise ArgumentError(f"passes={self.passes!r}, expected a whole number")
         check_least(self, {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1})
-        check_least(self, {"passes": 2, "committee": 2, "seed": 0})
+        check_least(self, {"passes": 2, "committee": 2, "seed": 0, "queries_per_round": 1})
+        if self.select_with not in SELECT_WITH:
+            raise ArgumentError(f"select_with={self.select_with!r}, expected one of {', '.join(SELECT_WITH)}")
+        if self.select_with == "head":
+            self._check_head()
+        elif self.queries_per_round > 1:
+            raise ArgumentError(
+                f"queries_per_round={self.queries_per_round} is for select_with='head': the model makes one query in "
+                "each round"
+            )
         if self.budget is not None and self.budget <= self.holdout:
             raise ArgumentError(
                 f"budget={self.budget} leaves nothing to train on after holdout={self.holdout}: "
                 "raise the budget or lower the holdout"
+            )
+
+    def _check_head(self) -> None:
+        if isinstance(self.embeddings, str) and self.embeddings in ("model", "entities"):
+            raise ArgumentError(
+                f"select_with='head' puts a head on a frozen encoder, but embeddings={self.embeddings!r} names none: "
+                "pass the name or path of a sentence-transformers model, such as "
+                "'sentence-transformers/all-MiniLM-L6-v2'"
+            )
+        if self.committee is not None:
+            raise ArgumentError(
+                "committee= draws from models that read texts, which select_with='head' does not run: leave one of "
+                "them out"
             )
 
 

@@ -42,8 +42,8 @@ def record_query(
 
     Args:
         pool: The pool, to whose store it goes.
-        purpose: `"holdout"`, `"seed"` or `"round"`.
-        round_number: The round whose model made it; 0 if there was none.
+        purpose: One of `hfal.store.records.PURPOSES`.
+        round_number: The round whose model made it, or that had ended before; 0 if there was none.
         strategy: The strategy's name.
         chosen: The positions in the pool, int64[k], in the order in which they are asked.
         seed: The seed of the run.

@@ -22,7 +22,7 @@ from hfal.acquisition.stop_set import is_measured, record_predictions, stop_set
 from hfal.data.checkpoints import check_encoder
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, DivergedError, ScoringError
-from hfal.store.records import Query, RoundRecord
+from hfal.store.records import HEAD, Query, RoundRecord
 from hfal.strategies import Strategy
 from hfal.strategies.resolve import RANDOM, Among
 from hfal.strategies.selection import LABELED_SIGNALS
@@ -88,6 +88,7 @@ class Acquisition:
         needs_embeddings = self.first.needs_embeddings or any(
             "embeddings" in (s.needs if s.among is None else s.needs | s.among.needs) for s in self.strategies.values()
         )
+        needs_embeddings |= self.options.select_with == "head"
         return isinstance(self.options.embeddings, str) and self.sources.own is None and needs_embeddings
 
     @property
@@ -100,8 +101,8 @@ class Acquisition:
         self.sources.show_progress = show
 
     def strategy_of(self, round_number: int) -> Strategy:
-        """Return the strategy that makes the query of a round."""
-        return self.strategies[max(number for number in self.strategies if number <= round_number)]
+        """Return the strategy that makes the query of a round, or those before the first one."""
+        return self.strategies[max(number for number in self.strategies if number <= max(round_number, 1))]
 
     @property
     def strategy_name(self) -> str:
@@ -182,6 +183,7 @@ class Acquisition:
         round_number: int,
         args: TrainingArguments,
         members: Callable[[int], Members] | None = None,
+        of_head: Mapping[str, int] | None = None,
     ) -> Query | None:
         """Score the unlabeled examples with a model, select, and record the query.
 
@@ -190,9 +192,11 @@ class Acquisition:
         Args:
             model: The model just trained.
             collate_fn: The Trainer's collator.
-            round_number: The round that trained the model.
+            round_number: The round that trained the model; for a frozen head the last one that has ended, or 0.
             args: The Trainer's arguments, for `remove_unused_columns`, `dataloader_num_workers`, `bf16` and `fp16`.
             members: The parameters of the models of so many rounds before, or of as many as there are.
+            of_head: Of the query of a frozen head, what its record is to say: its `sequence` since that round, from 1,
+                and the number of the last answer that the head has seen (`answers_seen`).
 
         Returns:
             The query, on every process; `None` if the budget is spent or nothing is left to ask.
@@ -206,19 +210,20 @@ class Acquisition:
         if len(positions) == 0:
             return None
         strategy, others = self._with_committee(self.strategy_of(round_number), round_number, members)
-        positions, among = self._narrowed(strategy, positions, round_number)
+        key = (round_number,) if of_head is None else (round_number, of_head["sequence"])
+        positions, among = self._narrowed(strategy, positions, key)
         needs = strategy.needs if among is None else strategy.needs | among.needs
         scoring = self._scoring(model, collate_fn, args)
-        arrays = self._score(scoring, strategy, needs, positions, round_number, others)
+        arrays = self._score(scoring, strategy, needs, positions, key, others)
         if self.self_training is not None:  # on the disk before the query, for the next round
             on_main(lambda: keep_predictions(self.pool, round_number, positions, arrays))
-        chosen, scores = on_main(lambda: self._select(strategy, among, needs, positions, arrays, round_number))
+        chosen, scores = on_main(lambda: self._select(strategy, among, needs, positions, arrays, key))
         suggestions = self._run(scoring, strategy, chosen, self.pool.task.suggestion_signals, round_number)
         suggested = self.pool.task.suggestions(suggestions, chosen)
         return on_main(
             lambda: record_query(
                 self.pool,
-                "round",
+                "round" if of_head is None else HEAD,
                 round_number,
                 strategy.name,
                 chosen,
@@ -226,7 +231,7 @@ class Acquisition:
                 scores=scores,
                 suggested=suggested,
                 model=model_name(model),
-                settings=self._settings(strategy, others),
+                settings={**self._settings(strategy, others), **(of_head or {})},
             )
         )
 
@@ -258,7 +263,7 @@ class Acquisition:
         return strategy, others
 
     def _narrowed(
-        self, strategy: Strategy, positions: np.ndarray, round_number: int
+        self, strategy: Strategy, positions: np.ndarray, key: Sequence[int]
     ) -> tuple[np.ndarray, Among | None]:
         """Pick the candidates of a `Subset` before the model is asked, where it needs nothing from the model.
 
@@ -268,7 +273,7 @@ class Acquisition:
         among = strategy.among
         if among is None or any(map(self.sources.in_pass, among.needs)):
             return positions, among
-        rows = on_main(lambda: among.pick(self.sources.known(among.needs, positions), self._rng(4, round_number)))
+        rows = on_main(lambda: among.pick(self.sources.known(among.needs, positions), self._rng(4, *key)))
         return positions[rows], None
 
     def _score(
@@ -277,7 +282,7 @@ class Acquisition:
         strategy: Strategy,
         needs: frozenset[str],
         positions: np.ndarray,
-        round_number: int,
+        key: Sequence[int],
         others: Members | None,
     ) -> dict[str, np.ndarray]:
         """Run the model over the candidates and, behind them, the labeled examples where they are needed too."""
@@ -290,8 +295,8 @@ class Acquisition:
         if not keep:
             return {}
         rows = np.concatenate([positions, behind])
-        with self._draws(strategy, scoring.model, round_number, others) as draws:
-            return self._run(scoring, strategy, rows, keep, round_number, draws, self._title("scoring"))
+        with self._draws(strategy, scoring.model, key, others) as draws:
+            return self._run(scoring, strategy, rows, keep, key[0], draws, self._title("scoring"))
 
     def _run(
         self,
@@ -326,16 +331,16 @@ class Acquisition:
         needs: frozenset[str],
         positions: np.ndarray,
         arrays: Mapping[str, np.ndarray],
-        round_number: int,
+        key: Sequence[int],
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the positions to ask about, in this order, and their scores, if the strategy has any."""
         known = self.sources.known(needs, positions, arrays)
         if among is not None:
-            rows = among.pick(known, self._rng(4, round_number))
+            rows = among.pick(known, self._rng(4, *key))
             positions, known = positions[rows], known.rows(rows)
-        known = strategy.scored(known, self._rng(3, round_number))
+        known = strategy.scored(known, self._rng(3, *key))
         picked = self.budget.fill(
-            lambda count: strategy.pick(known, count, self._rng(2, round_number)), self.options.query_size, positions
+            lambda count: strategy.pick(known, count, self._rng(2, *key)), self.options.query_size, positions
         )
         return positions[picked], None if known.scores is None else known.scores[picked]
 
@@ -427,13 +432,13 @@ class Acquisition:
 
     @contextlib.contextmanager
     def _draws(
-        self, strategy: Strategy, model: torch.nn.Module, round_number: int, others: Members | None
+        self, strategy: Strategy, model: torch.nn.Module, key: Sequence[int], others: Members | None
     ) -> Iterator[Sequence[Draw]]:
         """Draw the model's parameters, where the strategy takes any draws."""
         if not strategy.draws:
             yield ()
         elif others is None:
-            with mc_dropout(model, self.options.passes, [self.options.seed, 5, round_number]) as draws:
+            with mc_dropout(model, self.options.passes, [self.options.seed, 5, *key]) as draws:
                 yield draws
         else:
             with committee(model, others) as draws:

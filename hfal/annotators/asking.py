@@ -11,7 +11,7 @@ from hfal.annotators.file.annotator import FileAnnotator
 from hfal.annotators.file.file_log import FileLog, files_in, log_read, misnamed_in, number_of
 from hfal.errors import AnnotationError, AnswersPending
 from hfal.store.annotator_names import check_annotator_name
-from hfal.store.records import DATASET, Answer, Queried, Query
+from hfal.store.records import DATASET, HEAD, Answer, Queried, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
@@ -44,6 +44,7 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
         number=query.number,
         purpose=query.purpose,
         round=query.round,
+        sequence=query.sequence,
         size=len(query.examples),
         questions=tuple(question(asked) for asked in query.examples if asked.example_id not in answered),
         label_names=info.label_names,
@@ -209,4 +210,6 @@ def _said(store: Store) -> list[Answer]:
 
 
 def _purpose(query: Query) -> str:
+    if query.purpose == HEAD:
+        return f"number {query.sequence} for round {query.round + 1}"
     return {"holdout": "held-out examples", "seed": "seed set"}.get(query.purpose, f"of round {query.round}")

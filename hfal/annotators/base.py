@@ -47,8 +47,10 @@ class OpenQuery:
 
     Attributes:
         number: The query's number in its run.
-        purpose: `"holdout"`, `"seed"` or `"round"`.
-        round: The round whose model made it; 0 for the holdout and the seed set.
+        purpose: One of `hfal.store.records.PURPOSES`.
+        round: The round whose model made it; 0 for the holdout and the seed set. Of a frozen head the round that had
+            ended before, 0 if there was none.
+        sequence: Which query of the frozen head it is since that round, counted from 1; 0 of other queries.
         size: How many examples the query has, answered or not.
         questions: Those without an answer, in the order in which to ask.
         label_names: What may be answered; where words are tagged, the names of all tags.
@@ -77,6 +79,7 @@ class OpenQuery:
     number: int
     purpose: str
     round: int
+    sequence: int
     size: int
     questions: tuple[Question, ...]
     label_names: tuple[str, ...]

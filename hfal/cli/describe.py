@@ -128,6 +128,8 @@ def _setup(store: Store, plan: RunPlan | None) -> list[str]:
     if plan is not None:
         size = counted(plan.query_size, "word" if plan.unit == "words" else "text")
         strategy = [f"Strategy {plan.strategy}, {size} a query"]
+        if plan.queries_per_round > 1:
+            strategy[0] += f", {plan.queries_per_round} queries a round"
         stop = [f"Stops at {plan.stop}"] if plan.stop else []
     start = [f"Start: {starts[0]}"] if starts else []
     names = joined_names(store.info.label_names)

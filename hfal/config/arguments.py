@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from hfal.acquisition.options import SEED_STRATEGIES, QueryOptions
+from hfal.acquisition.options import SEED_STRATEGIES, SELECT_WITH, QueryOptions
 from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
 from hfal.errors import ArgumentError
 from hfal.store.run_info import UNITS
@@ -129,7 +129,8 @@ class ActiveLearningArguments:
         default="model",
         metadata={
             "help": "Where strategies get embeddings: 'model' is the one being trained (or frozen), 'entities' the "
-            "same over the entities it finds; else a sentence-transformers model (Hub name, path, package:...).",
+            "same over the entities it finds; else a sentence-transformers model (Hub name, path, package:...). With "
+            "select_with head the frozen encoder, which is --model by default.",
             "metavar": "NAME",
         },
     )
@@ -199,6 +200,17 @@ class ActiveLearningArguments:
             "help": "What query_size, seed_size, holdout and budget count: texts, or, for entities, their words.",
             "choices": [*UNITS],
         },
+    )
+    select_with: str = field(
+        default="model",
+        metadata={
+            "help": "What picks the queries: the model being trained, or a linear head on a frozen encoder, fitted "
+            "anew as soon as answers are in.",
+            "choices": [*SELECT_WITH],
+        },
+    )
+    queries_per_round: int = field(
+        default=1, metadata={"help": "With select_with head: after how many queries the model is trained."}
     )
     query_size: int | None = field(
         default=None, metadata={"help": "Texts that a round asks for, or words. Default: 50 texts, or 500 words."}
@@ -307,6 +319,11 @@ class ActiveLearningArguments:
                 "--start_from_probe fine-tunes the encoder that --freeze_encoder leaves as it is: leave one of them "
                 "out, or turn it off (--freeze_encoder false)"
             )
+        if self.freeze_encoder and self.select_with == "head":
+            raise ArgumentError(
+                "--select_with head picks for a model that is fine-tuned, but with --freeze_encoder the head is the "
+                "model: leave one of them out"
+            )
         factor = self.head_learning_rate_factor
         if not (math.isfinite(factor) and factor > 0):
             raise ArgumentError(f"--head_learning_rate_factor is {factor}, expected a number above 0")
@@ -376,6 +393,8 @@ class ActiveLearningArguments:
         """Return the options that `ActiveLearningCallback` takes by the same name; `stop` has yet to be read."""
         names = {option.name for option in (*fields(QueryOptions), *fields(LoopOptions))} - {"stop"}
         options = {option.name: getattr(self, option.name) for option in fields(self) if option.name in names}
+        if self.select_with == "head" and self.embeddings == "model":
+            options["embeddings"] = self.model
         if self.min_steps is None:
             options["min_steps"] = 0 if self.given.keys() & {"num_train_epochs", "max_steps"} else _MIN_STEPS
         return options
@@ -422,7 +441,7 @@ GROUPS = {
     "model": "model freeze_encoder start_from_probe head_learning_rate_factor max_length embeddings embeddings_dir "
     "token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
-    "sure_outside query_size seed_size seed_strategy holdout",
+    "sure_outside select_with queries_per_round query_size seed_size seed_strategy holdout",
     "rounds": "rounds budget unit target_metric target stop record_stability retrain self_training "
     "self_training_threshold keep_models export export_license export_language",
     "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "

@@ -21,7 +21,7 @@ from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.export.files import ANSWERS, SPLITS, dataset_configs
 from hfal.export.history import OWN_NAMES, published_model, run_id
 from hfal.store.learning_curve import metric_names
-from hfal.store.records import DATASET, Query, RoundRecord
+from hfal.store.records import DATASET, HEAD, Query, RoundRecord
 from hfal.store.run_info import RunPlan
 from hfal.store.shown_columns import names_in_files
 from hfal.store.store import Store
@@ -236,7 +236,7 @@ def _of_run(store: Store) -> dict[str, Any]:
         "holdout": "random" if holdouts == {"random"} else "otherwise" if holdouts else "",
         "answered": _answered(store, given),
         "queries": _query_table(queries, set(current)),
-        "settings": _grouped("Settings of", queries, [without_paths(query.settings) for query in queries]),
+        "settings": _grouped("Settings of", queries, [_shared_settings(query) for query in queries]),
         "versions": _versions(queries),
         "rounds": fenced(rounds_table(records), "text") if records else "",
         "metric": plain((metric or "").removeprefix("eval_")),
@@ -244,6 +244,11 @@ def _of_run(store: Store) -> dict[str, Any]:
         "left_out": ", ".join(map(code, options.left_out)),
         "plan": _planned(plan),
     }
+
+
+def _shared_settings(query: Query) -> dict[str, Any]:
+    """Return the settings of a query without what numbers it among others."""
+    return {k: v for k, v in without_paths(query.settings).items() if k not in ("sequence", "answers_seen")}
 
 
 def _as_yaml(options: Mapping[str, Any]) -> str:
@@ -274,7 +279,7 @@ def _answered(store: Store, given: int) -> str:
 
 
 def _query_table(queries: Sequence[Query], answered: set[str]) -> str:
-    purposes = {"holdout": "held out", "seed": "first", "round": "round"}
+    purposes = {"holdout": "held out", "seed": "first", "round": "round", HEAD: "frozen head"}
     header = ["query", "round", "purpose", "strategy", "asked", "answered", "seed", "model", "day"]
     return table(
         header,

@@ -10,7 +10,7 @@ from typing import Any
 from hfal.data.references import is_local, without_paths
 from hfal.export.files import HISTORY_VERSION
 from hfal.store.annotator_names import SIMULATED
-from hfal.store.records import DATASET, Answer, Queried, Query, RoundRecord
+from hfal.store.records import DATASET, HEAD, Answer, Queried, Query, RoundRecord
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
 from hfal.tasks.words import Texts
@@ -191,7 +191,7 @@ def history_without_models(history: History, texts_of: Callable[[str], Texts]) -
     The last round is trained again if it has yet to make its query, or was cut off; from the same answers and the same
     seed it comes to the same model.
     """
-    made = {query.round for query in history.queries if query.purpose == "round"}
+    made = {query.round for query in history.queries if query.purpose in ("round", HEAD)}
     rounds = [
         record
         if record.finished and (record.number in made or record is not history.rounds[-1])

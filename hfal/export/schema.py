@@ -26,7 +26,7 @@ from hfal.export.files import ANSWERS, HISTORY, HISTORY_VERSION
 from hfal.export.parquet_tables import are_lists_of, are_texts, fits_feature, read_table
 from hfal.store.annotator_names import name_problem
 from hfal.store.answer_log import WITHOUT_LABEL
-from hfal.store.records import DATASET
+from hfal.store.records import DATASET, HEAD
 from hfal.tasks.kinds import Kind, kind_of
 from hfal.tasks.label_names import check_label_names
 from hfal.tasks.tags import scheme_of
@@ -94,6 +94,8 @@ def _check_queries(queries: Sequence[Any], rounds: int, contents: Mapping[str, s
         check_fields(place, query, QUERY_FIELDS)
         if query["number"] != number:
             raise wrong(place, "number", query["number"], f"{number}: queries are counted from 1")
+        if query["purpose"] == HEAD and not 0 <= query["round"] <= rounds:
+            raise wrong(place, "round", query["round"], f"0 or one of the {rounds} rounds that there are")
         if query["purpose"] == "round":
             if not 1 <= query["round"] <= rounds:
                 raise wrong(place, "round", query["round"], f"one of the {rounds} rounds that there are")

@@ -9,7 +9,10 @@ from hfal.errors import ArgumentError
 from hfal.tasks.words import Texts
 
 
-PURPOSES = ("holdout", "seed", "round")
+HEAD = "head"
+"""The purpose of a query that a frozen head has made, after a round or before the first one."""
+
+PURPOSES = ("holdout", "seed", "round", HEAD)
 """The purposes of queries."""
 
 DATASET = "dataset"
@@ -79,7 +82,8 @@ class Query:
     """A batch of examples to be labeled, in the order in which to ask, with its provenance.
 
     Attributes:
-        round: The round whose model made it; 0 for the holdout and the seed set.
+        round: The round whose model made it; 0 for the holdout and the seed set. Of a frozen head the round that had
+            ended before, 0 if there was none.
         purpose: One of `PURPOSES`.
         strategy: Name of the query strategy.
         seed: What seeded the random choices in it.
@@ -103,6 +107,11 @@ class Query:
     number: int = 0
     time: str = ""
     closed: bool = False
+
+    @property
+    def sequence(self) -> int:
+        """Which query of the frozen head it is, of those since the same round, counted from 1; 0 of other queries."""
+        return int(self.settings.get("sequence", 0)) if self.purpose == HEAD else 0
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class RunPlan:
         strategy: Name of the query strategy.
         query_size: How much a query asks about, in `unit`.
         unit: What sizes and budget count: `"examples"` or `"words"`.
+        queries_per_round: How many queries are answered before a round trains.
         target_metric: The metric for `target`.
         target: The value of it that ends the run.
         stop: The stopping criterion as text.
@@ -57,6 +58,7 @@ class RunPlan:
     stop: str | None = None
     simulated: bool = False
     pool_size: int = 0
+    queries_per_round: int = 1
 
 
 @dataclass(frozen=True)

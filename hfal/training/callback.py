@@ -103,6 +103,17 @@ class ActiveLearningCallback(TrainerCallback):
         embeddings_dir (`str`, *optional*):
             Where those of a sentence-transformers model are kept, in the run directory by default; runs on the same
             texts may share the folder.
+        select_with (`str`, *optional*, defaults to `"model"`):
+            What picks the queries. `"model"` is the Trainer's own, after each training. `"head"` is a linear head on
+            the frozen encoder that `embeddings` names (or on these embeddings): the encoder runs over the pool once,
+            and each query is made as soon as the answers to the one before are in, with a head fitted to all of them.
+            Nobody waits for a training between the queries of a round, and the Trainer's model, which may be of any
+            size, never scores the pool. For entities `embeddings` is the name of the encoder whose tokenizer has
+            tokenized the pool. In `run` and `rounds`; not with `committee`.
+        queries_per_round (`int`, *optional*, defaults to 1):
+            With `select_with="head"`, after how many queries a round trains, the seed set being the first one of the
+            first round. Where the budget ends earlier, the last round trains then. Criteria to stop, learning curves
+            and `rounds` count rounds.
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
@@ -155,6 +166,8 @@ class ActiveLearningCallback(TrainerCallback):
         retrain: str = "from_scratch",
         embeddings: "str | os.PathLike[str] | SentenceTransformer | np.ndarray" = "model",
         embeddings_dir: str | os.PathLike[str] | None = None,
+        select_with: str = "model",
+        queries_per_round: int = 1,
         passes: int | None = None,
         committee: Committee | None = None,
         token_budget: int | None = None,
@@ -185,6 +198,8 @@ class ActiveLearningCallback(TrainerCallback):
             self_training_threshold=self_training_threshold,
             seed=seed,
             record_stability=record_stability,
+            select_with=select_with,
+            queries_per_round=queries_per_round,
         )
         if passes is not None and committee is not None:
             logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
@@ -345,6 +360,10 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(
                 "self_training= adds to the training set of the next round, which only run() and rounds() make: call "
                 "these"
+            )
+        if self.acquisition.options.select_with == "head":
+            raise ArgumentError(
+                "select_with='head' makes its queries between the trainings of run() and rounds(): call these"
             )
         for name, value in (("class_weights", self.options.class_weights), ("min_steps", self.options.min_steps)):
             if value:

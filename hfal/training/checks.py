@@ -111,7 +111,8 @@ def check_trainer(
         )
     if config is not None:
         pool.task.check_problem_type(getattr(config, "problem_type", None))
-    if acquisition.options.committee is None and any(strategy.draws for strategy in acquisition.strategies.values()):
+    draws = any(strategy.draws for strategy in acquisition.strategies.values())
+    if draws and acquisition.options.committee is None and acquisition.options.select_with == "model":
         dropout_layers(trainer.model)
     if acquisition.options.unit == "examples":
         check_batches(args, max(acquisition.options.seed_size, len(pool.training_labels())))

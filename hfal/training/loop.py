@@ -5,6 +5,8 @@ again and a run that was never killed therefore take the same way:
 
     holdout and seed set recorded -> answered -> round begun -> model saved, query recorded (both by the callback, at
     the end of `train()`) -> evaluated, round finished -> query answered -> next round begun -> ...
+
+With `select_with="head"` no model queries; the head's queries are recorded and answered before a round begins.
 """
 
 import contextlib
@@ -30,6 +32,7 @@ from hfal.store.run_directory import model_folder, predictions_file, round_folde
 from hfal.store.run_info import RunPlan
 from hfal.training.checks import check_trainer
 from hfal.training.epochs import check_batches, epochs_of
+from hfal.training.frozen_head import HeadQueries
 from hfal.training.options import LoopOptions
 from hfal.training.preflight import preflight
 from hfal.training.repetitions import without_repetitions
@@ -131,9 +134,11 @@ class Loop:
     Attributes:
         training: The training that was handed out last, for the callback.
         weights: Gives each round the weights that it begins with; there as soon as the seed set is recorded.
+        head: Makes the queries with `select_with="head"`; there from the first query on.
     """
 
     weights: Weights
+    head: HeadQueries | None = None
 
     def __init__(
         self,
@@ -151,7 +156,6 @@ class Loop:
         self.training: RoundTraining | None = None
         self._pool = acquisition.pool
         self._store = acquisition.pool.store
-        self._planner = RoundPlanner(trainer, acquisition, annotator, options, rounds)
         self._epochs = trainer.args.num_train_epochs
 
     def run(self) -> Iterator[Round]:
@@ -178,12 +182,17 @@ class Loop:
                 preflight(self.trainer, self.acquisition, self.options)
             self._propose_first_queries()
             self.weights = Weights(self.trainer, self._store.run_dir, self.options.retrain)
+            planner = RoundPlanner(
+                self.trainer, self.acquisition, self.annotator, self.options, self.rounds, self.head
+            )
             while True:
-                step = on_main(self._planner.decide)
+                step = on_main(planner.decide)
                 if step.ends:
                     self._give_last_model(step.last)
                     return
-                if step.record is None:
+                if step.record is None and self.head is not None:
+                    self.head.propose(step.last, self.trainer.args)
+                elif step.record is None:
                     self._query_late(step.last)
                 else:
                     yield from self._round(step, step.record)
@@ -196,6 +205,11 @@ class Loop:
         on_main(self._begin_run)
         if self.trainer.args.world_size == 1:
             self._ask_holdout()
+        if self.acquisition.options.select_with == "head":
+            with shared_failure():
+                self.head = HeadQueries(self.acquisition)
+            on_main(self.head.acquisition.first.propose_seed_set)
+            return
         self.acquisition.embed_for_seed_set(self._untrained_model, self.trainer.data_collator, self.trainer.args)
         on_main(self.acquisition.first.propose_seed_set)
 
@@ -214,7 +228,8 @@ class Loop:
         Neither query depends on the other's answers, so that both are the same as if they had been made at once.
         """
         first = self.acquisition.first
-        if getattr(self.annotator, "answers_now", False) and first.needs_embeddings and not first.has_seed_set():
+        needs_embeddings = first.needs_embeddings or self.acquisition.options.select_with == "head"
+        if getattr(self.annotator, "answers_now", False) and needs_embeddings and not first.has_seed_set():
             ask(self._store, self.annotator)
 
     def _plan(self) -> RunPlan:
@@ -226,6 +241,7 @@ class Loop:
             strategy=self.acquisition.strategy_name,
             query_size=query.query_size,
             unit=query.unit,
+            queries_per_round=query.queries_per_round,
             target_metric=self.options.target_metric,
             target=self.options.target,
             stop=None if stop is None else str(stop),
@@ -343,7 +359,7 @@ class Loop:
         collate_fn: Callable[[list[Any]], Any],
         args: TrainingArguments,
     ) -> None:
-        """Make a round's query, unless it is the last one or has one, and record what is said of the stop set.
+        """Make a round's query, unless it is the last one, has one or a head makes it; record the stop set's figures.
 
         Args:
             number: The round.
@@ -351,7 +367,8 @@ class Loop:
             collate_fn: The Trainer's collator.
             args: The Trainer's arguments.
         """
-        if number != self.rounds and on_main(lambda: self._store.query_of_round(number) is None):
+        due = self.head is None and number != self.rounds
+        if due and on_main(lambda: self._store.query_of_round(number) is None):
             members = partial(self.weights.of_rounds_before, number)
             try:
                 self.acquisition.propose(model, collate_fn, number, args, members)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from transformers import Trainer
 
+from hfal.acquisition.first_queries import FirstQueries
 from hfal.acquisition.queries import Acquisition
 from hfal.annotators.asking import ask
 from hfal.annotators.base import Annotator
@@ -17,6 +18,7 @@ from hfal.store.run_directory import model_folder, round_folder, rounds_folder
 from hfal.store.run_info import Ended
 from hfal.store.store import Store
 from hfal.training.damage import weights_damage
+from hfal.training.frozen_head import HeadQueries, queries_of_head
 from hfal.training.options import LoopOptions
 from hfal.training.weights import fits, last_whole_checkpoint, stopped_early_at
 from hfal.utils.output import get_logger
@@ -33,7 +35,8 @@ class Step:
     Attributes:
         last: The last finished round; 0 if there is none.
         ends: The run ends after it.
-        record: The round to train; without it, and if the run does not end, `last` has yet to make its query.
+        record: The round to train; without it, and if the run does not end, a query is due: of `last`, or the next
+            one of the frozen head.
         checkpoint: Where its training goes on.
         stopped_at: Where the outcome of its training is, if early stopping had ended it when the process died.
     """
@@ -54,6 +57,7 @@ class RoundPlanner:
         annotator: Answers them.
         options: How long to go on, and how rounds are trained.
         rounds: How many rounds the run has in all, or `None`.
+        head: Makes the queries in the place of the Trainer's model, if it does.
     """
 
     def __init__(
@@ -63,9 +67,11 @@ class RoundPlanner:
         annotator: Annotator,
         options: LoopOptions,
         rounds: int | None,
+        head: HeadQueries | None = None,
     ):
         self.trainer = trainer
         self.acquisition = acquisition
+        self.head = head
         self.annotator = annotator
         self.options = options
         self.rounds = rounds
@@ -83,7 +89,8 @@ class RoundPlanner:
                 logger.info("the run ends after round %d: %s", last.number, reason)
                 self._store.set_ended(Ended(reason, seen))
                 return Step(last.number, ends=True)
-            if self._store.query_of_round(last.number) is None and len(self.acquisition.budget.affordable()):
+            has_query = self.head is not None or self._store.query_of_round(last.number) is not None
+            if not has_query and len(self.acquisition.budget.affordable()):
                 model = model_folder(self._store.run_dir, last.number)
                 damage = weights_damage(model) if model.exists() else None
                 if damage is None and not self._is_of_another_model(model):
@@ -95,10 +102,11 @@ class RoundPlanner:
                 last = self._last_finished()
         number = 1 if last is None else last.number + 1
         self._check_models(number)
-        return self._begin(self._ask(number))
+        record = self._ask(number)
+        return Step(number - 1) if record is None else self._begin(record)
 
-    def _ask(self, number: int) -> RoundRecord:
-        """Have the queries answered that a round is to be trained with, and return its record."""
+    def _ask(self, number: int) -> RoundRecord | None:
+        """Have the open queries answered, and return the round's record; `None` if the head has to query before."""
         may_wait = self.trainer.args.world_size == 1
         if self._store.round(number) is None:
             # The query of a round that was cut off is asked when the round is finished, as it would have been.
@@ -106,10 +114,23 @@ class RoundPlanner:
         while True:
             with self._store.at_once():  # or an answer might be taken back in between
                 if self._store.training_answers():
+                    if self._head_is_to_query(number):
+                        return None
                     return self._store.start_round(number, _training_seed(self._base_seed, number))
-            if self.acquisition.first.propose_seed_set() is None:
+            if self._first.propose_seed_set() is None:
                 raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
             ask(self._store, self.annotator, may_wait=may_wait)
+
+    @property
+    def _first(self) -> FirstQueries:
+        return self.acquisition.first if self.head is None else self.head.acquisition.first
+
+    def _head_is_to_query(self, number: int) -> bool:
+        """Return whether the frozen head has a query to make before a round begins; the seed set counts as one."""
+        if self.head is None or self._store.round(number) is not None:
+            return False
+        wanted = self.acquisition.options.queries_per_round - (number == 1)
+        return queries_of_head(self._store, number - 1) < wanted and len(self.acquisition.budget.affordable()) > 0
 
     def _begin(self, record: RoundRecord) -> Step:
         """Find where the training of a round stands."""

@@ -44,7 +44,7 @@ from hfal.annotators.terminal.layout import Fragments, ShownSentence
 from hfal.annotators.terminal.pane import Pane
 from hfal.annotators.terminal.session import Session
 from hfal.annotators.terminal.widgets import Chip, Masked, Names, beside, flow, keys_of
-from hfal.store.records import Answer
+from hfal.store.records import HEAD, Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.spelling import counted
 from hfal.utils.visible_text import clip, one_line
@@ -396,9 +396,11 @@ class Screen(ABC):
     def _header(self, columns: int) -> Fragments:
         session, query = self.session, self.session.query
         rounds = "" if query.rounds is None else f" of {query.rounds}"
-        purpose = {"holdout": "Held-out examples", "seed": "Seed set"}.get(
-            query.purpose, f"Round {query.round}{rounds}"
-        )
+        purpose = {
+            "holdout": "Held-out examples",
+            "seed": "Seed set",
+            HEAD: f"Query {query.sequence} for round {query.round + 1}{rounds}",
+        }.get(query.purpose, f"Round {query.round}{rounds}")
         done, bought = f"{session.answered}/{query.size}", session.bought
         unit = "word" if query.unit == "words" else "label"
         spent = counted(bought, unit) if query.budget is None else f"{bought:,} of {counted(query.budget, unit)}"

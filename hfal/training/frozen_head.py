@@ -1,0 +1,226 @@
+"""A linear head on the outputs of a frozen encoder that picks queries in the place of the model being trained.
+
+Coleman et al., "Selection via Proxy: Efficient Data Selection for Deep Learning" (ICLR 2020): a small model picks the
+examples, a large one is trained on them. Here the encoder runs over the pool once; after that a query takes a fit of
+the head on the labels bought so far and one pass of a single layer over the pool, whatever the encoder.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import torch
+from datasets.table import InMemoryTable
+from transformers import TrainingArguments
+
+from hfal.acquisition.embeddings import embeddings_file
+from hfal.acquisition.queries import Acquisition
+from hfal.data.checkpoints import label_options, load_tokenizer
+from hfal.data.pool import EMBEDDING, STATES, Pool
+from hfal.data.references import resolve_model
+from hfal.errors import ArgumentError
+from hfal.store.records import HEAD, Query
+from hfal.store.run_directory import embeddings_folder
+from hfal.store.store import Store
+from hfal.tasks.label_column import LABEL_COLUMNS
+from hfal.tasks.tokenization import NO_WORD, tokenize_words
+from hfal.training.frozen_encoder import (
+    FrozenEncoderConfig,
+    FrozenEncoderForSequenceClassification,
+    FrozenEncoderForTokenClassification,
+    pad_states,
+    stack_rows,
+)
+from hfal.training.probe import fit_head
+from hfal.training.token_states import add_token_states, sentence_means
+from hfal.utils.distributed import on_main
+
+
+Head = FrozenEncoderForSequenceClassification | FrozenEncoderForTokenClassification
+
+_ROWS_TO_COMPARE = 8
+
+
+class FrozenHead:
+    """A linear head on a frozen encoder, fitted to the labels of a pool whenever it is asked for.
+
+    Args:
+        pool: The pool.
+        encoder: A sentence-transformers model, its Hub name, a path, or `package:NAME/path`; or embeddings of the
+            texts, float[N, D]. For entities the name of the encoder whose tokenizer has tokenized the pool: the head
+            is on the states of tokens in its middle layer.
+        folder: Where the outputs of the encoder are kept; in the run directory by default.
+        progress: Whether a bar is shown while the encoder runs.
+
+    Attributes:
+        pool: The pool, of which each row is what the encoder gave for it: the same texts, ids, labels and store.
+        embeddings: An embedding of each text, float32[N, D], in the order of the rows; for entities the mean of the
+            states of its tokens.
+        collate_fn: Makes batches of its rows.
+
+    Raises:
+        ArgumentError: The encoder does not fit the pool.
+    """
+
+    def __init__(self, pool: Pool, encoder: Any, folder: Any = None, progress: bool = False):
+        folder = embeddings_folder(pool.run_dir) if folder is None else folder
+        self.collate_fn: Callable[[list[Any]], dict[str, torch.Tensor]]
+        if pool.task.kind.of_words:
+            self.collate_fn = pad_states
+            _check_tokens(pool, encoder)
+            self.pool = _with_rows(pool, add_token_states(pool.dataset.with_format(None), encoder, folder))
+            self.embeddings = sentence_means(self.pool.dataset)
+            self._size = self.embeddings.shape[1]
+            self._class: type[Head] = FrozenEncoderForTokenClassification
+        else:
+            self.collate_fn = stack_rows
+            if isinstance(encoder, np.ndarray):
+                self.embeddings = encoder
+            else:
+                make = partial(embeddings_file, pool.dataset, pool.text_columns, encoder, folder, progress)
+                self.embeddings = np.load(on_main(make), mmap_mode="r", allow_pickle=False)
+            self.pool = _with_rows(pool, _embedding_rows(self.embeddings))
+            self._size = self.embeddings.shape[1]
+            self._class = FrozenEncoderForSequenceClassification
+
+    def labeled(self, until: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what the head is fitted to: one vector for each labeled text, or for each word of labeled sentences.
+
+        Args:
+            until: The number of the last answer to see; `None` for all.
+
+        Returns:
+            Vectors as the head takes them, float64[n, D]; classes int[n], or of sets float[n, C] of 1 and 0; and of
+            which row of `pool.labeled_until(until)` each vector is, int[n], ascending.
+        """
+        rows = self.pool.labeled_until(until)
+        labels = next(name for name in LABEL_COLUMNS if name in rows.column_names)
+        if len(rows) == 0:
+            return np.empty((0, self._size)), np.empty(0, np.int64), np.empty(0, np.int64)
+        if not self.pool.task.kind.of_words:
+            return self._scaled(np.stack(rows[EMBEDDING][:])), np.array(rows[labels][:]), np.arange(len(rows))
+        tags = [np.array(row) for row in rows[labels][:]]
+        is_word = np.concatenate(tags) != NO_WORD
+        states = np.concatenate([np.asarray(row).reshape(-1, self._size) for row in rows[STATES][:]])
+        return (
+            self._scaled(states[is_word]),
+            np.concatenate(tags)[is_word],
+            np.repeat(np.arange(len(rows)), list(map(len, tags)))[is_word],
+        )
+
+    def fit(self, until: int | None = None) -> Head:
+        """Return a head fitted to the labels bought so far; without any, each class is as likely as the others.
+
+        Args:
+            until: The number of the last answer to see; `None` for all.
+        """
+        kind, names = self.pool.task.kind, self.pool.label_names
+        options: dict[str, Any] = label_options(names)
+        if not kind.one_class:
+            options["problem_type"] = "multi_label_classification"
+        head = self._class(FrozenEncoderConfig(self._size, **options))
+        inputs, labels, _ = self.labeled(until)
+        if len(inputs):
+            weight, bias = fit_head(inputs, labels, len(names))
+            with torch.no_grad():
+                head.classifier.weight.copy_(torch.from_numpy(weight))
+                head.classifier.bias.copy_(torch.from_numpy(bias))
+        return head
+
+    def _scaled(self, vectors: np.ndarray) -> np.ndarray:
+        """Return vectors as `_Frozen` of `frozen_encoder` gives them to the head's layer."""
+        vectors = vectors.astype(np.float64)
+        lengths = np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+        return vectors / lengths * self._size**0.5
+
+
+class HeadQueries:
+    """Makes queries with a frozen head, between the trainings of the Trainer's model.
+
+    Args:
+        acquisition: That of the run, for the strategies and options.
+
+    Attributes:
+        head: The head.
+        acquisition: Makes the queries: the run's strategies on what the encoder gave for the pool.
+    """
+
+    def __init__(self, acquisition: Acquisition):
+        options = acquisition.options
+        self.head = FrozenHead(
+            acquisition.pool, options.embeddings, options.embeddings_dir, progress=acquisition.show_progress
+        )
+        self._encoder = acquisition.sources.embeddings_name
+        self.acquisition = Acquisition(
+            self.head.pool,
+            acquisition.strategies,
+            replace(options, embeddings=self.head.embeddings, self_training=None, record_stability=False),
+        )
+
+    def propose(self, round_number: int, args: TrainingArguments) -> Query | None:
+        """Fit the head to all labels that there are, and record the query that it makes.
+
+        Called by all processes; the main one fits the head.
+
+        Args:
+            round_number: The last round that has ended, 0 before the first.
+            args: The Trainer's arguments.
+
+        Returns:
+            The query, on every process; `None` if the budget is spent or nothing is left to ask.
+        """
+        store = self.head.pool.store
+        seen, sequence = on_main(lambda: (store.last_answer(), 1 + queries_of_head(store, round_number)))
+        head = on_main(lambda: self.head.fit(seen))
+        head.config.name_or_path = self._encoder
+        args = copy.copy(args)  # the user's are for the data of their own model
+        args.remove_unused_columns, args.dataloader_num_workers, args.bf16, args.fp16 = True, 0, False, False
+        of_query = {"sequence": sequence, "answers_seen": seen}
+        return self.acquisition.propose(head, self.head.collate_fn, round_number, args, of_head=of_query)
+
+
+def queries_of_head(store: Store, round_number: int) -> int:
+    """Return how many queries a head has made since a round ended.
+
+    Args:
+        store: The store.
+        round_number: The round; 0 before the first.
+    """
+    return sum(query.purpose == HEAD and query.round == round_number for query in store.queries())
+
+
+def _embedding_rows(embeddings: np.ndarray) -> datasets.Dataset:
+    """Return a data set of embeddings, which are mapped, not copied."""
+    flat = np.ascontiguousarray(embeddings, np.float32).reshape(-1)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(flat), embeddings.shape[1])
+    feature = datasets.List(datasets.Value("float32"), length=embeddings.shape[1])
+    info = datasets.DatasetInfo(features=datasets.Features({EMBEDDING: feature}))
+    return datasets.Dataset(InMemoryTable(pa.table({EMBEDDING: column})), info).with_format("numpy")
+
+
+def _with_rows(pool: Pool, dataset: datasets.Dataset) -> Pool:
+    """Return the pool with another data set, row for row: its texts, ids, labels and store are the same objects."""
+    pool.store  # noqa: B018  (opened once, for both)
+    view = copy.copy(pool)
+    view.__dict__.pop("lengths", None)
+    view.dataset = dataset
+    return view
+
+
+def _check_tokens(pool: Pool, encoder: Any) -> None:
+    """Check that the pool was tokenized by the encoder's tokenizer, so that a state belongs to each of its tokens."""
+    tokenizer = load_tokenizer(resolve_model(str(encoder)), "embeddings", add_prefix_space=True)
+    rows = pool.dataset.with_format(None).select(range(min(_ROWS_TO_COMPARE, len(pool))))
+    ours = tokenize_words(rows[:], tokenizer=tokenizer, text_column=pool.text_columns[0])["input_ids"]
+    for of_encoder, given in zip(ours, rows["input_ids"][:], strict=True):
+        length = min(len(given), len(of_encoder)) - 1  # the last one of a text that was cut is another one
+        if list(given)[:length] != list(of_encoder)[:length]:
+            raise ArgumentError(
+                f"embeddings={encoder!r} has another tokenizer than the one that tokenized the pool, but "
+                "select_with='head' needs states of the pool's own tokens: name the encoder of that tokenizer"
+            )
