@@ -161,6 +161,7 @@ class HeadQueries:
             acquisition.strategies,
             replace(options, embeddings=self.head.embeddings, self_training=None, record_stability=False),
         )
+        self.acquisition.show_progress = False  # a pass of one layer is over before a bar could be read
 
     def propose(self, round_number: int, args: TrainingArguments) -> Query | None:
         """Fit the head to all labels that there are, and record the query that it makes.
