@@ -6,6 +6,7 @@ the head on the labels bought so far and one pass of a single layer over the poo
 """
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -44,6 +45,7 @@ from hfal.utils.distributed import on_main
 Head = FrozenEncoderForSequenceClassification | FrozenEncoderForTokenClassification
 
 _ROWS_TO_COMPARE = 8
+_ROWS_AT_A_TIME = 10_000
 
 
 class FrozenHead:
@@ -70,10 +72,11 @@ class FrozenHead:
     def __init__(self, pool: Pool, encoder: Any, folder: Any = None, progress: bool = False):
         folder = embeddings_folder(pool.run_dir) if folder is None else folder
         self.collate_fn: Callable[[list[Any]], dict[str, torch.Tensor]]
+        check_encoder_of_head(pool, encoder)
         if pool.task.kind.of_words:
             self.collate_fn = pad_states
-            _check_tokens(pool, encoder)
-            self.pool = _with_rows(pool, add_token_states(pool.dataset.with_format(None), encoder, folder))
+            rows = add_token_states(pool.dataset.with_format(None), os.fspath(encoder), folder)
+            self.pool = _with_rows(pool, rows)
             self.embeddings = sentence_means(self.pool.dataset)
             self._size = self.embeddings.shape[1]
             self._class: type[Head] = FrozenEncoderForTokenClassification
@@ -87,6 +90,7 @@ class FrozenHead:
             self.pool = _with_rows(pool, _embedding_rows(self.embeddings))
             self._size = self.embeddings.shape[1]
             self._class = FrozenEncoderForSequenceClassification
+        _check_finite(pool, self.embeddings)
 
     def labeled(self, until: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return what the head is fitted to: one vector for each labeled text, or for each word of labeled sentences.
@@ -155,12 +159,19 @@ class HeadQueries:
         self.head = FrozenHead(
             acquisition.pool, options.embeddings, options.embeddings_dir, progress=acquisition.show_progress
         )
-        self._encoder = acquisition.sources.embeddings_name
-        self.acquisition = Acquisition(
-            self.head.pool,
-            acquisition.strategies,
-            replace(options, embeddings=self.head.embeddings, self_training=None, record_stability=False),
+        # What is for the Trainer's model is left out: its precision, its predictions.
+        options = replace(
+            options,
+            embeddings=self.head.embeddings,
+            bf16_scoring=False,
+            self_training=None,
+            record_stability=False,
         )
+        self.acquisition = Acquisition(self.head.pool, acquisition.strategies, options)
+        self.acquisition.show_progress = acquisition.show_progress
+        self.acquisition.sources.embeddings_name = acquisition.sources.embeddings_name
+        is_named = not isinstance(acquisition.options.embeddings, np.ndarray)
+        self._encoder = acquisition.sources.embeddings_name if is_named else ""
 
     def propose(self, round_number: int, args: TrainingArguments) -> Query | None:
         """Fit the head to all labels that there are, and record the query that it makes.
@@ -191,7 +202,31 @@ def queries_of_head(store: Store, round_number: int) -> int:
         store: The store.
         round_number: The round; 0 before the first.
     """
-    return sum(query.purpose == HEAD and query.round == round_number for query in store.queries())
+    return store.count_queries(round_number, HEAD)
+
+
+def check_encoder_of_head(pool: Pool, encoder: Any) -> None:
+    """Check, before anything is asked or embedded, that a head on an encoder can query a pool.
+
+    Args:
+        pool: The pool.
+        encoder: As for `FrozenHead`.
+
+    Raises:
+        ArgumentError: It cannot.
+    """
+    if not pool.task.kind.needs_names:
+        raise ArgumentError(
+            f"select_with='head' tells apart a list of labels, but {pool.task.name} has none: pass 'model'"
+        )
+    if not pool.task.kind.of_words:
+        return
+    if not isinstance(encoder, str | os.PathLike):
+        raise ArgumentError(
+            f"embeddings is a {type(encoder).__name__}, but for {pool.task.name} select_with='head' needs states of "
+            "the pool's own tokens: pass the name or path of the encoder whose tokenizer has tokenized it"
+        )
+    _check_tokens(pool, os.fspath(encoder))
 
 
 def _embedding_rows(embeddings: np.ndarray) -> datasets.Dataset:
@@ -212,9 +247,19 @@ def _with_rows(pool: Pool, dataset: datasets.Dataset) -> Pool:
     return view
 
 
-def _check_tokens(pool: Pool, encoder: Any) -> None:
+def _check_finite(pool: Pool, embeddings: np.ndarray) -> None:
+    for start in range(0, len(embeddings), _ROWS_AT_A_TIME):
+        bad = start + np.flatnonzero(~np.isfinite(embeddings[start : start + _ROWS_AT_A_TIME]).all(axis=1))
+        if len(bad):
+            raise ArgumentError(
+                f"embeddings has NaN or infinity for some examples (ids {pool.some_ids(bad)}), to which "
+                "select_with='head' can fit nothing: name another encoder, or make them again"
+            )
+
+
+def _check_tokens(pool: Pool, encoder: str) -> None:
     """Check that the pool was tokenized by the encoder's tokenizer, so that a state belongs to each of its tokens."""
-    tokenizer = load_tokenizer(resolve_model(str(encoder)), "embeddings", add_prefix_space=True)
+    tokenizer = load_tokenizer(resolve_model(encoder), "embeddings", add_prefix_space=True)
     rows = pool.dataset.with_format(None).select(range(min(_ROWS_TO_COMPARE, len(pool))))
     ours = tokenize_words(rows[:], tokenizer=tokenizer, text_column=pool.text_columns[0])["input_ids"]
     for of_encoder, given in zip(ours, rows["input_ids"][:], strict=True):
