@@ -25,11 +25,12 @@ def test_every_option_of_the_callback_can_be_set(parse: Any) -> None:
 
 
 def test_a_head_is_on_the_encoder_of_the_model_unless_another_one_is_named(parse: Any) -> None:
-    headed = NEEDED + "model: me/model\nselect_with: head\nqueries_per_round: 3\n"
+    needed = NEEDED.replace("some-model", "me/model")
+    headed = needed + "select_with: head\nqueries_per_round: 3\n"
     options = parse(headed)[0].callback_options()
     assert (options["embeddings"], options["select_with"], options["queries_per_round"]) == ("me/model", "head", 3)
     assert parse(headed + "embeddings: me/encoder\n")[0].callback_options()["embeddings"] == "me/encoder"
-    assert parse(NEEDED + "model: me/model\n")[0].callback_options()["embeddings"] == "model"
+    assert parse(needed)[0].callback_options()["embeddings"] == "model"
     with pytest.raises(ArgumentError, match="--select_with head picks for a model that is fine-tuned, but with"):
         parse(headed + "freeze_encoder: true\n")
 

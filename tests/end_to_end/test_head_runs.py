@@ -77,10 +77,6 @@ def test_a_head_on_an_encoder_picks_for_another_model_and_a_model_goes_on(
     ids = [example for query in queries for example, _ in asked(query)]
     assert len(ids) == len(set(ids)) == 7 * 8
 
-    done = hfal("export", run_dir, "--to", "out")
-    assert done.code == 0, done.stderr
-    assert (folder / "out" / "README.md").read_text().count("| frozen head |") == 4
-
 
 def test_an_export_goes_on_with_the_queries_of_the_run_it_came_from(hfal: Callable[..., Result], folder: Path) -> None:
     """Exported with a query of the head behind it, and with a finished round alone."""
@@ -115,14 +111,12 @@ def test_who_answers_in_files_is_asked_what_a_run_that_never_stops_asks(
     assert hfal(*run, "whole").code == 0
     hidden = {row["text"]: row["label"] for row in Dataset.from_json(str(folder / "reviews.jsonl"))}
     codes = []
-    for _ in range(4):
+    for _ in range(3):
         codes.append(hfal(*run, "files", "--annotator", "jsonl").code)
         for file in (folder / "files").glob("query-*.jsonl"):
-            lines = [yaml.safe_load(line) for line in file.read_text().splitlines()]
-            for line in lines[: 5 if len(codes) == 2 else None]:  # the head's query is half filled in once
-                line["label"] = hidden[line["text"]]
-            Dataset.from_list(lines).to_json(file)
-    assert codes == [75, 75, 75, 0]
+            rows = Dataset.from_json(str(file)).remove_columns("label")
+            rows.add_column("label", [hidden[text] for text in rows["text"]]).to_json(file)
+    assert codes == [75, 75, 0]
     assert [*map(asked, queries_in(folder / "files"))] == [*map(asked, queries_in(folder / "whole"))]
 
 

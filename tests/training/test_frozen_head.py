@@ -377,7 +377,7 @@ def test_held_out_texts_say_nothing_to_the_head_and_the_model_alone_has_figures(
         holdout=20,
         record_stability=True,
         self_training=0.5,
-        self_training_threshold=0.0,
+        self_training_threshold=0.5,
     )
     watch = Watch()
     queries = run(active, make_trainer([active, watch]), rounds=2)
@@ -393,7 +393,6 @@ def test_held_out_texts_say_nothing_to_the_head_and_the_model_alone_has_figures(
     # Predictions of the first model for what was neither labeled nor held out join the second training set.
     assert watch.sizes[0] == 20
     assert watch.sizes[1] > 80
-    assert sorted(path.name for path in pool.run_dir.glob("rounds/*/predictions.parquet")) == ["predictions.parquet"]
 
 
 @pytest.mark.parametrize(
@@ -461,3 +460,28 @@ def test_a_task_without_label_names_has_no_head(plain, encoder, tmp_path) -> Non
     pool.task = SimpleNamespace(kind=SimpleNamespace(needs_names=False, of_words=False), name="text_to_text")
     with pytest.raises(ArgumentError, match="a list of labels, but text_to_text has none"):
         FrozenHead(pool, encoder)
+
+
+def test_how_many_threads_there_are_does_not_matter_and_stays(queries_of) -> None:
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append([(ids(query), [asked.score for asked in query.examples]) for query in queries_of()])
+        assert torch.get_num_threads() == threads
+    assert found[0] == found[1]
+
+
+def test_sentences_are_read_as_their_data_set_has_them(sentences, encoder, tmp_path) -> None:
+    """Though without `datasets`, which would take longer than the head."""
+    pool = Pool(sentences.select(range(20)), tmp_path / "run", "tokens", "ner_tags")
+    head = FrozenHead(pool, encoder)
+    columns = ["token_states", "attention_mask"]
+    fast = head.pool.rows_to_score(columns)
+    slow = Pool.rows_to_score(head.pool, columns)
+    assert len(fast) == len(slow) == 20
+    for row, other in zip(fast.__getitems__([7, 3, 19]), slow.__getitems__([7, 3, 19]), strict=True):
+        assert row.keys() == other.keys()
+        np.testing.assert_array_equal(row["token_states"], other["token_states"])
+        assert row["token_states"].dtype == np.float16
+        assert list(row["attention_mask"]) == list(other["attention_mask"])
+        assert [w for w in row["word_ids"] if w is not None] == [w for w in other["word_ids"] if w == w]
