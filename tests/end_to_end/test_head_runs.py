@@ -1,5 +1,8 @@
 """`hfal run --select_with head`: a head on a frozen encoder queries between the trainings of another model."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from support.models import NAMES, save_tiny_encoder, tiny_model
 from support.texts import load_reviews, load_sentences, load_tokenizer
 
 
+ROOT = Path(__file__).parents[2]
 QUICK = ["--query_size", "8", "--use_cpu", "--max_steps", "2", "--strategy", "margin+kmeans"]
 HEADED = [*QUICK, "--select_with", "head", "--queries_per_round", "2"]
 TEXTS = ["--data", "reviews.jsonl", "--text", "text", "--model", "model", "--embeddings", "encoder"]
@@ -143,6 +147,42 @@ def test_other_tasks_with_the_models_own_encoder(
     assert {query.model for query in queries[1:]} == {f"{head} from {folder / 'encoder'}"}
     assert {query.settings["embeddings"] for query in queries[1:]} == {str(folder / "encoder")}
     assert len({example for query in queries for example, _ in asked(query)}) == 4 * 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("recipe", "options"),
+    [
+        ("text_classification", ["--data", "reviews.jsonl", "--label", "label"]),
+        (
+            "token_classification",
+            ["--data", "news.jsonl", "--text", "tokens", "--label", "ner_tags", "--unit", "examples"],
+        ),
+    ],
+)
+def test_two_processes_ask_what_one_asks(folder: Path, recipe: str, options: list[str]) -> None:
+    options = [
+        *options,
+        "--model",
+        "encoder",
+        *HEADED,
+        "--strategy",
+        "bald+kmeans",
+        "--holdout",
+        "10",
+        "--rounds",
+        "2",
+    ]
+    for processes in ("1", "2"):
+        words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", processes]
+        words += ["-m", f"recipes.{recipe}", *options, "--output_dir", processes]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr[-3000:]
+    one, two = (queries_in(folder / processes) for processes in ("1", "2"))
+    assert kinds(one) == [("holdout", 0, 0), ("seed", 0, 0), (HEAD, 0, 1), (HEAD, 1, 1), (HEAD, 1, 2)]
+    assert kinds(two) == kinds(one)
+    assert [*map(asked, two)] == [*map(asked, one)]
 
 
 @pytest.mark.parametrize(
