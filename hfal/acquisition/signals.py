@@ -49,7 +49,7 @@ class SignalSources:
         self.own = _OWN_EMBEDDINGS.get(embeddings) if isinstance(embeddings, str) else None
         self.show_progress = True
 
-    @property
+    @cached_property
     def embeddings_name(self) -> str:
         """The name of the embeddings in the record of a query."""
         if isinstance(self.embeddings, str | os.PathLike):

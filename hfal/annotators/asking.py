@@ -44,7 +44,6 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
         number=query.number,
         purpose=query.purpose,
         round=query.round,
-        sequence=query.sequence,
         size=len(query.examples),
         questions=tuple(question(asked) for asked in query.examples if asked.example_id not in answered),
         label_names=info.label_names,
@@ -63,6 +62,7 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
         shown_columns=tuple(store.shown_columns),
         shown_of=lambda example_id: shown.get(example_id, {}),
         question_of=question_of,
+        sequence=query.sequence,
     )
 
 

@@ -50,7 +50,6 @@ class OpenQuery:
         purpose: One of `hfal.store.records.PURPOSES`.
         round: The round whose model made it; 0 for the holdout and the seed set. Of a frozen head the round that had
             ended before, 0 if there was none.
-        sequence: Which query of the frozen head it is since that round, counted from 1; 0 of other queries.
         size: How many examples the query has, answered or not.
         questions: Those without an answer, in the order in which to ask.
         label_names: What may be answered; where words are tagged, the names of all tags.
@@ -74,12 +73,12 @@ class OpenQuery:
         shown_of: The values of these of any example that was ever asked about, by its id; those that it has.
         question_of: The question of an example that was ever asked about, by its id, as the last query that has it
             asks it; `None` for another one. It is there for answered examples too.
+        sequence: Which query of the frozen head it is since that round, counted from 1; 0 of other queries.
     """
 
     number: int
     purpose: str
     round: int
-    sequence: int
     size: int
     questions: tuple[Question, ...]
     label_names: tuple[str, ...]
@@ -98,6 +97,7 @@ class OpenQuery:
     shown_columns: tuple[str, ...] = ()
     shown_of: Callable[[str], Mapping[str, str]] = _nothing_shown
     question_of: Callable[[str], Question | None] = _no_question
+    sequence: int = 0
 
     @property
     def kind(self) -> Kind:

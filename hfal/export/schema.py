@@ -94,8 +94,12 @@ def _check_queries(queries: Sequence[Any], rounds: int, contents: Mapping[str, s
         check_fields(place, query, QUERY_FIELDS)
         if query["number"] != number:
             raise wrong(place, "number", query["number"], f"{number}: queries are counted from 1")
-        if query["purpose"] == HEAD and not 0 <= query["round"] <= rounds:
-            raise wrong(place, "round", query["round"], f"0 or one of the {rounds} rounds that there are")
+        if query["purpose"] == HEAD:
+            if query["round"] > rounds:
+                raise wrong(place, "round", query["round"], f"0 or one of the {rounds} rounds that there are")
+            if not is_whole(query["settings"].get("sequence"), least=1):
+                expected = "which of the round's queries it is, counted from 1"
+                raise wrong(place, "sequence", query["settings"].get("sequence"), expected)
         if query["purpose"] == "round":
             if not 1 <= query["round"] <= rounds:
                 raise wrong(place, "round", query["round"], f"one of the {rounds} rounds that there are")

@@ -61,6 +61,12 @@ class Store(StoreFile):
         """Return the query that this round's model made, or `None`."""
         return next(iter(read_queries(self._db, "round = ? AND purpose = 'round'", round_number)), None)
 
+    def count_queries(self, round_number: int, purpose: str) -> int:
+        """Return how many queries of a purpose have a round's number."""
+        rows = "SELECT count(*) FROM queries WHERE round = ? AND purpose = ?"
+        number: int = self._db.read(rows, round_number, purpose)[0][0]
+        return number
+
     def close_query(self, number: int) -> None:
         """Close a query; its unanswered examples go back to the unlabeled ones."""
         with self.at_once():

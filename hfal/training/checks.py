@@ -14,6 +14,7 @@ from hfal.errors import ArgumentError
 from hfal.store.run_directory import initial_model
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.training.epochs import check_batches
+from hfal.training.frozen_head import check_encoder_of_head
 from hfal.training.input_checks import check_padding, check_tokens
 from hfal.training.options import LoopOptions
 from hfal.training.weights import fits
@@ -116,6 +117,8 @@ def check_trainer(
     draws = any(strategy.draws for strategy in acquisition.strategies.values())
     if draws and acquisition.options.committee is None and acquisition.options.select_with == "model":
         dropout_layers(trainer.model)
+    if acquisition.options.select_with == "head":
+        check_encoder_of_head(pool, acquisition.options.embeddings)
     if acquisition.options.unit == "examples":
         check_batches(args, max(acquisition.options.seed_size, len(pool.training_labels())))
     check_tokens(trainer, pool)

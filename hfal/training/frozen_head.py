@@ -5,9 +5,10 @@ examples, a large one is trained on them. Here the encoder runs over the pool on
 the head on the labels bought so far and one pass of a single layer over the pool, whatever the encoder.
 """
 
+import contextlib
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -38,13 +39,14 @@ from hfal.training.frozen_encoder import (
     stack_rows,
 )
 from hfal.training.probe import fit_head
-from hfal.training.token_states import add_token_states, sentence_means
+from hfal.training.token_states import load_states, sentence_means, with_token_states
 from hfal.utils.distributed import on_main
 
 
 Head = FrozenEncoderForSequenceClassification | FrozenEncoderForTokenClassification
 
 _ROWS_TO_COMPARE = 8
+_ROWS_AT_A_TIME = 10_000
 
 
 class FrozenHead:
@@ -72,12 +74,16 @@ class FrozenHead:
     def __init__(self, pool: Pool, encoder: Any, folder: Any = None, progress: bool = False):
         folder = embeddings_folder(pool.run_dir) if folder is None else folder
         self.collate_fn: Callable[[list[Any]], dict[str, torch.Tensor]]
+        self.pool: Pool
         if pool.task.kind.of_words:
             self.collate_fn = pad_states
-            self.pool = pool
-            if STATES not in pool.dataset.column_names:
+            if STATES in pool.dataset.column_names:
+                self.pool = pool
+            else:
                 check_tokenizer(pool, encoder)
-                self.pool = _with_rows(pool, add_token_states(pool.dataset.with_format(None), encoder, folder))
+                rows = pool.dataset.with_format(None)
+                states = load_states(rows, os.fspath(encoder), folder)
+                self.pool = _EncodedPool(pool, with_token_states(rows, states), states)
             self.embeddings = sentence_means(self.pool.dataset)
             self._size = self.embeddings.shape[1]
             self._class: type[Head] = FrozenEncoderForTokenClassification
@@ -88,9 +94,10 @@ class FrozenHead:
             else:
                 make = partial(embeddings_file, pool.dataset, pool.text_columns, encoder, folder, progress)
                 self.embeddings = np.load(on_main(make), mmap_mode="r", allow_pickle=False)
-            self.pool = _with_rows(pool, _embedding_rows(self.embeddings))
+            self.pool = _EncodedPool(pool, _embedding_rows(self.embeddings))
             self._size = self.embeddings.shape[1]
             self._class = FrozenEncoderForSequenceClassification
+        _check_finite(pool, self.embeddings)
 
     def labeled(self, until: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return what the head is fitted to: one vector for each labeled text, or for each word of labeled sentences.
@@ -159,13 +166,19 @@ class HeadQueries:
         self.head = FrozenHead(
             acquisition.pool, options.embeddings, options.embeddings_dir, progress=acquisition.show_progress
         )
-        self._encoder = acquisition.sources.embeddings_name
-        self.acquisition = Acquisition(
-            self.head.pool,
-            acquisition.strategies,
-            replace(options, embeddings=self.head.embeddings, self_training=None, record_stability=False),
+        # What is for the Trainer's model is left out: its precision, its predictions.
+        options = replace(
+            options,
+            embeddings=self.head.embeddings,
+            bf16_scoring=False,
+            self_training=None,
+            record_stability=False,
         )
+        self.acquisition = Acquisition(self.head.pool, acquisition.strategies, options)
         self.acquisition.show_progress = False  # a pass of one layer is over before a bar could be read
+        self.acquisition.sources.embeddings_name = acquisition.sources.embeddings_name
+        is_named = not isinstance(acquisition.options.embeddings, np.ndarray)
+        self._encoder = acquisition.sources.embeddings_name if is_named else ""
 
     def propose(self, round_number: int, args: TrainingArguments) -> Query | None:
         """Fit the head to all labels that there are, and record the query that it makes.
@@ -186,7 +199,8 @@ class HeadQueries:
         args = copy.copy(args)  # the user's are for the data of their own model
         args.remove_unused_columns, args.dataloader_num_workers, args.bf16, args.fp16 = True, 0, False, False
         of_query = {"sequence": sequence, "answers_seen": seen}
-        return self.acquisition.propose(head, self.head.collate_fn, round_number, args, of_head=of_query)
+        with _one_thread():
+            return self.acquisition.propose(head, self.head.collate_fn, round_number, args, of_head=of_query)
 
 
 def queries_of_head(store: Store, round_number: int) -> int:
@@ -196,7 +210,25 @@ def queries_of_head(store: Store, round_number: int) -> int:
         store: The store.
         round_number: The round; 0 before the first.
     """
-    return sum(query.purpose == HEAD and query.round == round_number for query in store.queries())
+    return store.count_queries(round_number, HEAD)
+
+
+def check_encoder_of_head(pool: Pool, encoder: Any) -> None:
+    """Check, before anything is asked or embedded, that a head on an encoder can query a pool.
+
+    Args:
+        pool: The pool.
+        encoder: As for `FrozenHead`.
+
+    Raises:
+        ArgumentError: It cannot.
+    """
+    if not pool.task.kind.needs_names:
+        raise ArgumentError(
+            f"select_with='head' tells apart a list of labels, but {pool.task.name} has none: pass 'model'"
+        )
+    if pool.task.kind.of_words:
+        check_tokenizer(pool, encoder)
 
 
 def _embedding_rows(embeddings: np.ndarray) -> datasets.Dataset:
@@ -208,13 +240,77 @@ def _embedding_rows(embeddings: np.ndarray) -> datasets.Dataset:
     return datasets.Dataset(InMemoryTable(pa.table({EMBEDDING: column})), info).with_format("numpy")
 
 
-def _with_rows(pool: Pool, dataset: datasets.Dataset) -> Pool:
-    """Return the pool with another data set, row for row: its texts, ids, labels and store are the same objects."""
-    pool.store  # noqa: B018  (opened once, for both)
-    view = copy.copy(pool)
-    view.__dict__.pop("lengths", None)
-    view.dataset = dataset
-    return view
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Have torch use one thread: a layer is too small for two, which wait for each other where the cores are busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+class _EncodedPool(Pool):
+    """A pool of which each row is what an encoder gave for it; texts, ids, labels and store are another pool's.
+
+    Args:
+        pool: The other pool.
+        dataset: The rows.
+        states: Of sentences the states of all tokens, float16[T, D], which `dataset` has too.
+    """
+
+    def __init__(self, pool: Pool, dataset: datasets.Dataset, states: np.ndarray | None = None):
+        pool.store  # noqa: B018  (opened once, for both)
+        self.__dict__.update(pool.__dict__)
+        self.__dict__.pop("lengths", None)
+        self.dataset = dataset
+        self._states = states
+
+    def rows_to_score(self, columns: Sequence[str]) -> Any:
+        """Return what `Pool.rows_to_score` does, in a form that is read faster where rows are sentences."""
+        if self._states is None:
+            return super().rows_to_score(columns)
+        others = [column for column in self.task.columns_to_score(columns) if column != STATES]
+        return _Sentences(self.dataset.select_columns(others).with_format(None), self._states, self.lengths)
+
+
+class _Sentences:
+    """Sentences for a scoring pass: `datasets` would take longer to format their states than the head to read them.
+
+    Args:
+        dataset: All columns but the states.
+        states: The states of all tokens, float16[T, D], the sentences one behind the other.
+        lengths: The tokens of each sentence, int[N].
+    """
+
+    def __init__(self, dataset: datasets.Dataset, states: np.ndarray, lengths: np.ndarray):
+        self._dataset = dataset
+        self._states = np.asarray(states)  # slices of a memory map take longer
+        self._starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
+        columns = self._dataset[rows]
+        return [
+            {
+                STATES: self._states[self._starts[row] : self._starts[row + 1]].reshape(-1),
+                **{name: values[place] for name, values in columns.items()},
+            }
+            for place, row in enumerate(rows)
+        ]
+
+
+def _check_finite(pool: Pool, embeddings: np.ndarray) -> None:
+    for start in range(0, len(embeddings), _ROWS_AT_A_TIME):
+        bad = start + np.flatnonzero(~np.isfinite(embeddings[start : start + _ROWS_AT_A_TIME]).all(axis=1))
+        if len(bad):
+            raise ArgumentError(
+                f"embeddings has NaN or infinity for some examples (ids {pool.some_ids(bad)}), to which "
+                "no head can be fitted: name another encoder, or make them again"
+            )
 
 
 def check_tokenizer(pool: Pool, encoder: Any) -> None:

@@ -13,6 +13,7 @@ import datasets
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 from transformers import AutoModel, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
@@ -238,7 +239,11 @@ def _regression(inputs: np.ndarray, labels: np.ndarray, c: float) -> tuple[np.nd
 
     All numbers of the input are divided by the same one: some encoders have some that hardly vary at all, in
     all-MiniLM-L6-v2 by 1e-33, and a weight that makes up for that would be of no use as soon as the encoder learns.
+
+    By one thread: the matrices are small, and on a busy machine two threads wait for each other sixteen times as long
+    as one takes. The weights then do not depend on how many there are, either.
     """
     mean, scale = inputs.mean(axis=0), math.sqrt(inputs.var(axis=0).mean()) or 1.0
-    model = LogisticRegression(C=c, max_iter=1000).fit((inputs - mean) / scale, labels)
+    with threadpool_limits(1):
+        model = LogisticRegression(C=c, max_iter=1000).fit((inputs - mean) / scale, labels)
     return model.coef_ / scale, model.intercept_ - model.coef_ @ mean / scale

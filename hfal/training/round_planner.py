@@ -89,8 +89,7 @@ class RoundPlanner:
                 logger.info("the run ends after round %d: %s", last.number, reason)
                 self._store.set_ended(Ended(reason, seen))
                 return Step(last.number, ends=True)
-            has_query = self.head is not None or self._store.query_of_round(last.number) is not None
-            if not has_query and len(self.acquisition.budget.affordable()):
+            if self._model_is_to_query(last.number):
                 model = model_folder(self._store.run_dir, last.number)
                 damage = weights_damage(model) if model.exists() else None
                 if damage is None and not self._is_of_another_model(model):
@@ -125,12 +124,22 @@ class RoundPlanner:
     def _first(self) -> FirstQueries:
         return self.acquisition.first if self.head is None else self.head.acquisition.first
 
+    def _model_is_to_query(self, number: int) -> bool:
+        """Return whether the model of a finished round has its query to make; one of a frozen head stands for it."""
+        if self.head is not None or self._store.query_of_round(number) is not None:
+            return False
+        return not queries_of_head(self._store, number) and len(self.acquisition.budget.affordable()) > 0
+
     def _head_is_to_query(self, number: int) -> bool:
-        """Return whether the frozen head has a query to make before a round begins; the seed set counts as one."""
+        """Return whether the frozen head has a query to make before a round begins.
+
+        The seed set counts as one of its queries, and so does one that a model has made before the head took over.
+        """
         if self.head is None or self._store.round(number) is not None:
             return False
-        wanted = self.acquisition.options.queries_per_round - (number == 1)
-        return queries_of_head(self._store, number - 1) < wanted and len(self.acquisition.budget.affordable()) > 0
+        made = 1 if number == 1 or self._store.query_of_round(number - 1) is not None else 0
+        made += queries_of_head(self._store, number - 1)
+        return made < self.acquisition.options.queries_per_round and len(self.acquisition.budget.affordable()) > 0
 
     def _begin(self, record: RoundRecord) -> Step:
         """Find where the training of a round stands."""

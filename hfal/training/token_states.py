@@ -39,7 +39,18 @@ def add_token_states(dataset: datasets.Dataset, model: str, folder: str | os.Pat
         ArgumentError: The data has a column of this name.
     """
     check_free(dataset, STATES)
-    states = np.load(on_main(lambda: states_file(dataset, model, folder)), mmap_mode="r", allow_pickle=False)
+    return with_token_states(dataset, load_states(dataset, model, folder))
+
+
+def load_states(dataset: datasets.Dataset, model: str, folder: str | os.PathLike[str]) -> np.ndarray:
+    """Return the states of a data set's tokens as `states_file` has them, memory-mapped; called by all processes."""
+    file = on_main(lambda: states_file(dataset, model, folder))
+    states: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    return states
+
+
+def with_token_states(dataset: datasets.Dataset, states: np.ndarray) -> datasets.Dataset:
+    """Return a data set with the states of its tokens, float16[T, D], as `add_token_states` does."""
     offsets = np.concatenate([[0], np.cumsum(_lengths(dataset))]) * states.shape[1]
     column = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(states.reshape(-1)))  # mapped
     feature = datasets.LargeList(datasets.Value("float16"))

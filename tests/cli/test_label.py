@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from hfal.store.records import Answer
+from hfal.store.records import HEAD, Answer, Queried, Query
 from hfal.store.store import Store
 from support import forks
 from support.command import HFAL, Result, answer, error_line, write_csv
@@ -34,6 +34,20 @@ def test_label_asks_in_the_terminal_and_says_how_to_go_on(run_dir: Path, folder:
     assert found == [("a", "positive", "label", "ann"), ("b", "negative", "label", "ann"), ("c", None, "skip", "ann")]
     assert not store.open_queries()
     store.close()
+
+
+def test_label_says_which_query_of_a_head_it_asks(folder: Path, run_dir: Path) -> None:
+    answer(run_dir, *(Answer(name, action="skip", annotator="x") for name in "abc"))
+    store = Store(run_dir)
+    asked = (Queried("d", "hash d", {"text": "text d"}),)
+    store.add_query(Query(0, HEAD, "margin", 0, asked, settings={"sequence": 2, "answers_seen": 3}))
+    store.close()
+    person = Person(forks.hfal, "label", "runs/small", cwd=folder)
+    person.sees("Query 2 for round 1 of 3", "text d")
+    person.press("1")
+    person.sees("1/1 answered")
+    person.press("q")
+    assert person.leaves() == 0
 
 
 def test_who_quits_when_all_is_answered_has_left_nothing(folder: Path, run_dir: Path) -> None:

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from hfal.store.records import Answer
+from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from support.command import Result, answer, error_line, write_csv
 from support.models import NAMES
@@ -29,6 +31,13 @@ def test_status_says_what_is_there_and_what_to_do(hfal: Callable[..., Result], r
         f"\nNext: hfal label {run_dir}\n"
     )
     assert {path.name for path in run_dir.rglob("*")} - {path.name for path in before} <= {"run.lock"}
+
+
+def test_status_says_how_many_queries_a_round_has(hfal: Callable[..., Result], run_dir: Path) -> None:
+    store = Store(run_dir)
+    store.set_plan(replace(store.plan or RunPlan(), queries_per_round=4))
+    store.close()
+    assert "\nStrategy margin+kmeans, 3 texts a query, 4 queries a round\n" in hfal("status", run_dir).stdout
 
 
 def test_status_says_what_is_filled_in_and_not_read_yet(hfal: Callable[..., Result], run_dir: Path) -> None:

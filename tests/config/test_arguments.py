@@ -10,6 +10,7 @@ from datasets import Dataset
 
 from hfal import ActiveLearningCallback, Pool
 from hfal.config.arguments import ActiveLearningArguments
+from hfal.errors import ArgumentError
 from support.models import NAMES
 from support.options import NEEDED
 
@@ -21,6 +22,17 @@ def test_every_option_of_the_callback_can_be_set(parse: Any) -> None:
     wanted = set(inspect.signature(ActiveLearningCallback).parameters) - {*made, "seed"}  # TrainingArguments has it
     assert set(options) == wanted
     assert (options["query_size"], options["budget"]) == (7, 70)
+
+
+def test_a_head_is_on_the_encoder_of_the_model_unless_another_one_is_named(parse: Any) -> None:
+    needed = NEEDED.replace("some-model", "me/model")
+    headed = needed + "select_with: head\nqueries_per_round: 3\n"
+    options = parse(headed)[0].callback_options()
+    assert (options["embeddings"], options["select_with"], options["queries_per_round"]) == ("me/model", "head", 3)
+    assert parse(headed + "embeddings: me/encoder\n")[0].callback_options()["embeddings"] == "me/encoder"
+    assert parse(needed)[0].callback_options()["embeddings"] == "model"
+    with pytest.raises(ArgumentError, match="--select_with head picks for a model that is fine-tuned, but with"):
+        parse(headed + "freeze_encoder: true\n")
 
 
 def settled(pool: Pool, evaluated: bool = False, **options: Any) -> tuple[str | None, int | None]:

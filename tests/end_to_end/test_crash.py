@@ -32,8 +32,11 @@ COMMITTEE = Mode("model_init", "from_scratch", committee=2)
 PROBE = Mode("model_init", "from_scratch", probe=10.0)
 PROBE_CONTINUE = Mode("model_init", "continue", probe=1.0)
 WORDS_PROBE = Mode("model_init", "from_scratch", of_words=True, probe=1.0)
+HEAD = Mode("model_init", "from_scratch", head=2)
+WORDS_HEAD = Mode("model_init", "from_scratch", of_words=True, head=2)
 WORDS_CONTINUE = Mode("model", "continue", of_words=True)
 STOPPING = Mode("model_init", "continue", stop="uncertainty(1.0, rounds=2) and kappa(-1, rounds=1)")
+HEAD_CONTINUE = Mode("model_init", "continue", head=2, self_training=0.4)
 
 # In the order in which a run reaches them; each process but the last dies at one of them.
 ANNOTATING = [
@@ -91,6 +94,26 @@ PROBES = [
     Kill("acknowledgement round 1", 2),
     Kill("step 2 of round 002"),  # before one
     Kill("scoring", 3),
+]
+# Where a head queries as soon as answers are in, and again before the round begins.
+HEADS = [
+    Kill("open sentence_embeddings/*.part"),  # the encoder is about to run over the pool
+    Kill("rename sentence_embeddings/*.part"),  # it has, under the name of half a file
+    Kill("acknowledgement seed 0", 3),
+    Kill("scoring"),
+    Kill("sql INSERT INTO queried (*) VALUES (3, 2, *"),  # the head's first query is half written
+    Kill("sql COMMIT of INSERT INTO queried *"),
+    Kill("acknowledgement head 0", 2),
+    Kill("sql UPDATE queries SET closed*"),  # all is answered: the round is to begin
+    Kill("step 2 of round 001"),
+    Kill("step 6 of round 001"),  # behind a checkpoint
+    Kill("evaluation of round 001"),
+    Kill("answer head 1", 2),
+    Kill("sql UPDATE queries SET closed*"),  # between two queries of a head for one round
+    Kill("sql INSERT INTO queried (*) VALUES (5, 2, *"),  # the second one is half written
+    Kill("acknowledgement head 1", 3),
+    Kill("step 3 of round 002"),
+    Kill("rename rounds/002/model.part"),
 ]
 # Where the weights of two rounds take turns in one model.
 COMMITTEES = [
@@ -159,9 +182,10 @@ def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory):
             assert all("eval_loss" in metrics for metrics in outcomes[mode]["metrics"])
             sizes = [len(query["examples"]) for query in outcomes[mode]["queries"]]
             if not mode.of_words:
-                assert sizes == [5, 8, 6] if mode.target else [5, 8, 6, 6]
+                expected = [5, 8, 6] if mode.target else [5, 8, 6, 6]
+                assert sizes == ([5, 8, *[6] * 5] if mode.head else expected)
             else:
-                assert len(sizes) == 4
+                assert len(sizes) == (7 if mode.head else 4)
                 assert min(sizes) > 2
             if mode.stop:
                 assert "kappa" in outcomes[mode]["stability"][1][0]
@@ -199,6 +223,9 @@ def finish(places: Places, mode: Mode, head: int) -> None:
         pytest.param(PROBE, PROBES, id="probe-from_scratch"),
         pytest.param(PROBE_CONTINUE, PROBES, id="probe-continue", marks=pytest.mark.slow),
         pytest.param(WORDS_PROBE, PROBES, id="words-probe", marks=pytest.mark.slow),
+        pytest.param(HEAD, HEADS, id="head"),
+        pytest.param(HEAD_CONTINUE, HEADS, id="head-continue", marks=pytest.mark.slow),
+        pytest.param(WORDS_HEAD, HEADS, id="words-head", marks=pytest.mark.slow),
         pytest.param(STOPPING, STOP_SETS, id="stopping", marks=pytest.mark.slow),
         pytest.param(SELF_TRAINING, PREDICTIONS, id="self-training", marks=pytest.mark.slow),
         pytest.param(OF_WORDS, ANNOTATING + SCORING, id="words-annotating-scoring"),

@@ -15,7 +15,7 @@ from hfal.errors import ArgumentError
 from hfal.export.card import dataset_card, model_card
 from hfal.export.labels import export_labels
 from hfal.export.publication import write_dataset
-from hfal.store.records import Answer, Queried, Query
+from hfal.store.records import HEAD, Answer, Queried, Query
 from hfal.store.run_directory import config_file
 from hfal.store.store import Store
 from support.published_run import LABELS, SECRET_NAME, SECRET_PATH, TASKS, make_run, of_run
@@ -109,6 +109,27 @@ def test_a_set_drawn_at_random_is_not_said_to_be_sampled_actively(tmp_path):
     assert "actively sampled" not in text
     assert "queries of the split `train` were drawn at random" in text
     assert "were not sure. Annotators: 1." in text
+
+
+def test_queries_of_a_frozen_head_are_listed_and_their_settings_told_once(tmp_path):
+    store = Store(tmp_path / "run")
+    store.set_meta("label_names", ["no", "yes"])
+    store.add_query(Query(0, "seed", "random", 42, (Queried("a", "a", {"text": "a"}),)))
+    for number, example in enumerate("bc", start=1):
+        settings = {"embeddings": "me/encoder", "sequence": number, "answers_seen": number}
+        asked = (Queried(example, example, {"text": example}, 0.5),)
+        model = "FrozenEncoderForSequenceClassification from me/encoder"
+        store.add_query(Query(0, HEAD, "margin", 42, asked, model, settings))
+    for number, example in enumerate("abc", start=1):
+        store.record(Answer(example, "yes", annotator="ann", query=number))
+    store.close()
+    export_labels(tmp_path / "run", tmp_path / "out")
+    text = of_run(dataset_card, tmp_path / "run", tmp_path / "out", "me/reviews")
+    assert re.search(r"\| 2 \| 0 \| frozen head \| `margin` \| 1 \| 1 \| 42 \| `FrozenEncoderFor", text)
+    assert re.search(r"\| 3 \| 0 \| frozen head \| `margin` \|", text)
+    assert "- Settings of queries 2, 3: `embeddings me/encoder`\n" in text
+    assert "sequence" not in text
+    assert "answers_seen" not in text
 
 
 def test_a_simulation_is_no_annotator(tmp_path):

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from hfal.export.history import History, history_without_models, pseudonyms, read_history, run_id
 from hfal.export.labels import export_labels
-from hfal.store.records import Answer, Queried, Query, RoundRecord
+from hfal.store.records import HEAD, Answer, Queried, Query, RoundRecord
 from hfal.store.store import Store
 from support.models import NAMES
 
@@ -81,4 +81,7 @@ def test_without_models_the_last_round_is_trained_again_until_it_has_made_its_qu
     assert going_on(whole, [0, 1]).rounds == [whole[0], again]
     assert going_on(whole, [0, 1, 2]).rounds == whole
     assert going_on([whole[0], record(2, None)], [0, 1]).rounds == [whole[0], again]
+    by_head = Query(2, HEAD, "margin", 1, (Queried("x", "content", {}),), settings={"sequence": 1})
+    history = History("text_classification", None, NAMES, ["text"], {}, [query(0), by_head], whole, [], None)
+    assert history_without_models(history, lambda example_id: {}).rounds == whole
     assert [query.examples[0].texts for query in going_on(whole, [0, 1]).queries] == [{"text": "text of x"}] * 2

@@ -95,6 +95,12 @@ def deep(levels: int) -> Any:
     return found
 
 
+def by_head(query: Any, round_number: int, sequence: Any) -> Any:
+    """A query as if a frozen head had made it."""
+    settings = {} if sequence is GONE else {"sequence": sequence}
+    return {**query, "purpose": "head", "round": round_number, "settings": settings}
+
+
 def rows_again(found: pa.Table) -> pa.Table:
     return pa.concat_tables([found, found.slice(0, 1)])
 
@@ -124,6 +130,10 @@ HOSTILE: list[tuple[str, Edit, str]] = [
         text('"purpose": "seed"', '"purpose": "seed", "purpose": "holdout"'),
         "the key 'purpose' is there twice",
     ),
+    ("reviews", history(*Q, to=lambda q: by_head(q, 9, 1)), "query 2: round is 9, expected 0 or one of the . rounds"),
+    ("reviews", history(*Q, to=lambda q: by_head(q, 0, GONE)), "query 2: sequence is None, expected which of the"),
+    ("reviews", history(*Q, to=lambda q: by_head(q, 0, 0)), "query 2: sequence is 0, expected which of the round's"),
+    ("reviews", history(*Q, to=lambda q: by_head(q, 1, "1")), "query 2: sequence is '1', expected which of the"),
     # what the run is
     ("reviews", history("hfal", to=2), "the format 2, this hfal reads 1"),
     ("reviews", history("hfal", to=True), "the format True, this hfal reads 1"),

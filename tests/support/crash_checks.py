@@ -43,6 +43,7 @@ def outcome(run_dir: Path) -> dict[str, Any]:
                 "purpose": query.purpose,
                 "strategy": query.strategy,
                 "seed": query.seed,
+                "settings": query.settings,
                 "examples": query.examples,  # ids by rank, with content, score, suggestion and confidence
             }
             for query in queries

@@ -80,6 +80,7 @@ class Mode:
     stop: str | None = None  # a criterion; the model is then one that does not say the same of all texts
     self_training: float | None = None  # the weight of predictions, of which every one is sure enough
     probe: float | None = None  # begin with a probe of the labels, whose layer learns so many times as fast
+    head: int | None = None  # so many queries a round are made by a head on a frozen encoder
     committee: int | None = None  # of so many last rounds, whose draws are joined with the labeled examples' signals
 
 
@@ -293,6 +294,7 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
     # Workers are forked, as by default in a user's script, and not forked by the server that forked this process.
     multiprocessing.set_start_method("fork", force=True)
     pool = open_pool(places, mode)
+    encoder = str(places.data / "encoder")
 
     def margin(probabilities: torch.Tensor) -> torch.Tensor:
         instants.reach("scoring")
@@ -312,7 +314,9 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
         seed_size=each * SEED_SIZE,
         holdout=each * HOLDOUT,
         unit="words" if mode.of_words else "examples",
-        embeddings="entities" if mode.of_words else "model",
+        embeddings=encoder if mode.head else "entities" if mode.of_words else "model",
+        select_with="head" if mode.head else "model",
+        queries_per_round=mode.head or 1,
         retrain=mode.retrain,
         target_metric=None if mode.target is None else "loss",
         target=mode.target,
@@ -335,7 +339,7 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
     new, init = (tiny_tagger, tiny_tagger_init) if mode.of_words else (tiny_model, tiny_model_init)
     init = opinionated_model_init if mode.stop else init
     if mode.probe is not None:
-        init = probe_init(pool, str(places.data / "encoder"), head_learning_rate_factor=mode.probe)
+        init = probe_init(pool, encoder, head_learning_rate_factor=mode.probe)
     model = {"model_init": init} if mode.model == "model_init" else {"model": new(head)}
     tokenizer = load_tokenizer()
     # In front of hfal's callback, so that the end of training is seen before the query is made.

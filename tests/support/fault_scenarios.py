@@ -10,7 +10,7 @@ from made_by_0_1.make import fill_in
 from support.campaign import Scenario, Step, a_command, a_script, at_a_terminal, code
 from support.command import FAST, read_csv, write_csv
 from support.crash_run import Mode
-from support.models import MINILM, NAMES, tiny_model
+from support.models import MINILM, NAMES, save_tiny_encoder, tiny_model
 from support.texts import load_reviews, load_sentences, load_tokenizer
 
 
@@ -26,6 +26,7 @@ def write_data(folder: Path) -> None:
     write_csv(folder / "texts.csv", ["text"], [row[:1] for row in rows])
     load_reviews(120).save_to_disk(str(folder / "reviews"))
     load_sentences(120).save_to_disk(str(folder / "sentences"))
+    save_tiny_encoder(folder / "encoder", "mean", normalize=True)
 
 
 def texts(work: Path, data: Path) -> None:
@@ -165,6 +166,7 @@ SCENARIOS = [
     _script("run-labels", Mode("model_init", "from_scratch")),
     _script("run-continue", Mode("model", "continue")),
     _script("run-entities", Mode("model_init", "from_scratch", of_words=True)),
+    _script("run-head", Mode("model_init", "from_scratch", head=2)),
     _script("run-self-training", Mode("model_init", "from_scratch", self_training=0.4)),
     Scenario(
         "run-spreadsheet",

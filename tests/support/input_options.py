@@ -21,7 +21,7 @@ NUMBERS = str.split(
     seed_size holdout rounds budget target self_training self_training_threshold keep_models min_steps
     num_train_epochs learning_rate warmup_steps per_device_train_batch_size per_device_eval_batch_size seed
     weight_decay max_steps gradient_accumulation_steps max_grad_norm save_total_limit logging_steps eval_steps
-    label_smoothing_factor head_learning_rate_factor
+    label_smoothing_factor head_learning_rate_factor queries_per_round
     """
 )
 WORDS = str.split(
@@ -29,7 +29,7 @@ WORDS = str.split(
     data task text label labels thresholds id split eval_split data_config data_filter model embeddings
     embeddings_dir annotator annotator_name strategy aggregate unit seed_strategy target_metric stop retrain
     class_weights export export_license output_dir save_strategy report_to log_level lr_scheduler_type optim
-    eval_strategy
+    eval_strategy select_with
     """
 )
 FLAGS = [
