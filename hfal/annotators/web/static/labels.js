@@ -1,6 +1,6 @@
 // The buttons of the labels, or of the entity types, and the search in them.
 
-import { clip, folded, make } from "./text.js";
+import { clip, folded, keyBox, make } from "./text.js";
 
 const SEARCH_FROM = 10; // as many labels as are no longer seen at a glance
 
@@ -38,7 +38,7 @@ export class Labels {
       button.append(make("span", "name", name));
       const key = keys.get(name);
       if (key !== undefined) {
-        button.append(make("kbd", "", key));
+        button.append(keyBox(key));
         button.setAttribute("aria-keyshortcuts", key);
       }
       this.buttons.set(name, button);
@@ -46,7 +46,8 @@ export class Labels {
     });
     this.box.classList.toggle("many", names.length >= SEARCH_FROM);
     this.row.hidden = names.length < SEARCH_FROM;
-    this.input.placeholder = `Search in ${names.length} ${noun.toLowerCase()}   /`;
+    const hint = matchMedia("(hover: hover)").matches ? "   /" : "";
+    this.input.placeholder = `Search in ${names.length} ${noun.toLowerCase()}${hint}`;
     this.clear();
   }
 

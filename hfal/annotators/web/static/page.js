@@ -8,7 +8,7 @@ import { keyName, keysOf } from "./keys.js";
 import { Labels } from "./labels.js";
 import { Server } from "./server.js";
 import { plural, renderSide, toggleSide } from "./side.js";
-import { clip, make, oneLine } from "./text.js";
+import { clip, keyBox, make, oneLine } from "./text.js";
 
 const HELD_DOWN = 100; // milliseconds; nobody reads a text faster
 const DOUBLE = 350; // a second click so soon was meant for the text before
@@ -338,9 +338,9 @@ function renderProposal(drafted) {
   }
   button.hidden = !what;
   setUnusable(button, !usable);
-  button.replaceChildren(make("span", "name", what), make("span", "from", from), ...(usable ? [make("kbd", "", "Enter")] : []));
+  button.replaceChildren(make("span", "name", what), make("span", "from", from), ...(usable ? [keyBox("Enter")] : []));
   toggle.hidden = held === null;
-  toggle.replaceChildren(make("span", "", suggestionsShown ? "Hide" : "Show suggestion"), make("kbd", "", "h"));
+  toggle.replaceChildren(make("span", "", suggestionsShown ? "Hide" : "Show suggestion"), keyBox("h"));
   toggle.setAttribute("aria-label", suggestionsShown ? "Hide suggestions" : "Show suggestions");
 }
 

@@ -56,6 +56,13 @@ export function make(name, className = "", text = "") {
   return element;
 }
 
+/** The key of a button, which is not a part of the button's name. */
+export function keyBox(key) {
+  const box = make("kbd", "", key);
+  box.setAttribute("aria-hidden", "true");
+  return box;
+}
+
 /** A text for comparing: without case and accents. */
 export function folded(text) {
   return text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase().trim();
