@@ -187,9 +187,19 @@ class Session(ABC):
         self._comments[example_id] = taken_back.comment
         self._query_of[example_id] = taken_back.query
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """How many steps one can walk back, and forward."""
+        places = self._places()
+        place = places.index(self.shown)
+        return place, len(places) - 1 - place
+
+    def _places(self) -> list[str | None]:
+        return [*self.trail, self.open[0] if self.open else None]
+
     def walk(self, steps: int) -> None:
         """Go back (-1) or forward (1) through the answered texts; after the last one comes the open one."""
-        places: list[str | None] = [*self.trail, self.open[0] if self.open else None]
+        places = self._places()
         place = places.index(self.shown) + steps
         self.notice = "This is your first answer." if place < 0 else ""
         self.shown = places[min(max(place, 0), len(places) - 1)]
