@@ -50,8 +50,8 @@ def _add_page_options(group: Any) -> None:
         elif option.default_factory is not dataclasses.MISSING:
             about.update(action="append", metavar=option.metadata["metavar"])
         else:
-            kinds = {int: int, float | None: float}
-            about.update(type=kinds.get(option.type, str), metavar=option.metadata.get("metavar", "N"))
+            kind = {"port": int, "idle_minutes": float}.get(option.name, str)
+            about.update(type=kind, metavar=option.metadata.get("metavar", "N"))
         group.add_argument(*spellings, **about)
 
 
