@@ -46,6 +46,7 @@ function adopt(next) {
   if (isNew) shownAt = Infinity;
   render(isNew);
   notify(state.notice ?? "");
+  setMode();
   if (isNew) requestAnimationFrame(() => setTimeout(painted));
   if (wasWaiting && state.phase === "asking" && document.hidden) document.title = `● ${document.title}`;
 }
@@ -99,14 +100,14 @@ async function send(path, body) {
   lastKey = [lastKey[0], performance.now()];
   if (next) adopt(next);
   setMode();
-  if (error) notify(error);
+  if (error) notify(`Nothing was recorded: ${error}`);
   return !error;
 }
 
 async function say(action, label = null) {
   const shown = state.shown;
   if (shown === null || busy) return;
-  const done = await send("api/answer", { turn: state.turn, example: shown.example, action, label, comment: shown.comment });
+  const done = await send("api/answer", { turn: state.turn, example: shown.example, action, label, comment: null });
   if (done && action === "label") {
     remembered.set(shown.example, label);
     drafts.drop("answer", shown.example);
@@ -228,7 +229,7 @@ function render(isNew) {
   at("desk").hidden = !asking;
   at("rest").hidden = asking;
   const round = progress?.title ?? "";
-  at("place").replaceChildren(make("span", "round", round), make("span", "count", progress ? `${progress.answered} of ${progress.size}` : ""));
+  at("place").replaceChildren(make("span", "round", round), make("span", "count", progress?.size ? `${progress.answered} of ${progress.size}` : ""));
   at("bar-done").style.width = progress?.size ? `${(100 * progress.answered) / progress.size}%` : "0";
   document.title = asking && progress ? `${progress.answered}/${progress.size} · ${state.run} · hfal` : `${state.run} · hfal`;
   renderSide(state);
@@ -338,7 +339,8 @@ function renderProposal(drafted) {
   }
   button.hidden = !what;
   setUnusable(button, !usable);
-  button.replaceChildren(make("span", "name", what), make("span", "from", from), ...(usable ? [keyBox("Enter")] : []));
+  const parts = [make("span", "name", what), make("span", "from", from)];
+  button.replaceChildren(...(isDrafted() ? parts : parts.reverse()), ...(usable ? [keyBox("Enter")] : []));
   toggle.hidden = held === null;
   toggle.replaceChildren(make("span", "", suggestionsShown ? "Hide" : "Show suggestion"), keyBox("h"));
   toggle.setAttribute("aria-label", suggestionsShown ? "Hide suggestions" : "Show suggestions");

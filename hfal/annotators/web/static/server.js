@@ -60,9 +60,8 @@ export class Server {
 
   /** Wait for states for as long as any may come. */
   async listen() {
-    let failures = 0;
+    let failures = 0, known = 0;
     while (!this.ended) {
-      const since = performance.now();
       let state, refused = "";
       try {
         const path = this.version === null ? "api/state" : `api/state?after=${this.version}`;
@@ -80,8 +79,9 @@ export class Server {
       failures = 0;
       if (!this.sending) this.onConnection(null);
       const isNewer = state.server !== this.start || state.version > this.version;
-      if (isNewer && !this.sending) this.onState(this.#take(state));
-      else if (performance.now() - since < 1000) await new Promise((done) => setTimeout(done, 200));
+      known = isNewer && !this.sending ? 0 : known + 1;
+      if (known === 0) this.onState(this.#take(state));
+      else if (known > 1) await new Promise((done) => setTimeout(done, 200)); // once a response to `post` was first
     }
   }
 

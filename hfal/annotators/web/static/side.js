@@ -27,7 +27,7 @@ export function renderSide(state) {
   at("side-name").textContent = guidelines ? "Guidelines" : "Progress";
   if (progress) {
     const { title, answered, size, bought, budget, unit } = progress;
-    at("progress-query").textContent = `${title ? `${title}: ` : ""}${answered} of ${size} answered`;
+    at("progress-query").textContent = size ? `${title ? `${title}: ` : ""}${answered} of ${size} answered` : title;
     at("progress-budget").textContent =
       budget == null ? `${plural(bought, unit)} so far` : `${bought.toLocaleString("en")} of ${plural(budget, unit)} of the budget`;
   }
