@@ -98,6 +98,12 @@ def split_host(host: str) -> tuple[str, int | None]:
     return match[1].strip("[]").casefold(), None if match[2] is None else int(match[2])
 
 
+def name_to_visit(host: str) -> str:
+    """Return by which name others reach a server that listens on a host: of all addresses, this machine's name."""
+    name = host.strip("[]")
+    return socket.gethostname() if _is_address(name) and ipaddress.ip_address(name).is_unspecified else name
+
+
 def in_address(host: str) -> str:
     """Return a host as it stands in an address: IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host

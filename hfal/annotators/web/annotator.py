@@ -13,7 +13,7 @@ from typing import Any
 from hfal.annotators.base import OpenQuery
 from hfal.annotators.session.make import check_screen, login_name, make_session
 from hfal.annotators.session.session import Session
-from hfal.annotators.web.access import in_address, listen, make_access
+from hfal.annotators.web.access import in_address, listen, make_access, name_to_visit
 from hfal.annotators.web.exchange import Exchange, Request
 from hfal.annotators.web.page_requests import StaleRequestError, carry_out
 from hfal.annotators.web.page_state import asking_state, waiting_state
@@ -85,6 +85,8 @@ class WebAnnotator:
         self.idle_minutes = idle_minutes
         self.has_left = False
         """Whether the person has left, or does nothing; see `hfal.annotators.base.Annotator`."""
+        self.address: str | None = None
+        """Where the page is, while it is served; where a token is needed, it is in it."""
         self._opens_browser = _has_display() if open_browser is None else open_browser
         self._access = make_access(host, allow_host, embed)
         self._guidelines = None
@@ -94,7 +96,7 @@ class WebAnnotator:
             self._guidelines = read_guidelines(guidelines)
         self._store: Store | None = None
         self._exchange = Exchange()
-        self._address: str | None = None  # until it is announced
+        self._is_announced = False
 
     # -- serving ---------------------------------------------------------------------------------------------------
 
@@ -120,7 +122,7 @@ class WebAnnotator:
         self._exchange, self._store = Exchange(), store
         self._publish_waiting("The first texts are on their way")
         entry = "" if self._access.token is None else f"open/{self._access.token}"
-        self._address = f"http://{in_address(self.host.strip('[]'))}:{port}/{entry}"
+        self.address = f"http://{in_address(name_to_visit(self.host))}:{port}/{entry}"
         try:
             with serving(make_app(self._exchange, self._access, f"hfal_{port}"), listener):
                 try:
@@ -130,7 +132,8 @@ class WebAnnotator:
                     raise
                 self._end("Every text that was asked has an answer.")
         finally:
-            self._store = self._address = None
+            self._store = self.address = None
+            self._is_announced = False
 
     def note(self, message: str) -> None:
         """Show on the page what happens while nothing is asked.
@@ -144,11 +147,12 @@ class WebAnnotator:
 
     def _announce(self) -> None:
         """Print the address, once, and open it in a browser."""
-        address, self._address = self._address, None
-        if address is not None:
-            say(f"Label in the browser: {address}")
-            if self._opens_browser:
-                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        if self._is_announced:
+            return
+        self._is_announced = True
+        say(f"Label in the browser: {self.address}")
+        if self._opens_browser:
+            threading.Thread(target=webbrowser.open, args=(self.address,), daemon=True).start()
 
     def _publish_waiting(self, message: str) -> None:
         assert self._store is not None
