@@ -342,8 +342,8 @@ function renderProposal(drafted) {
   const parts = [make("span", "name", what), make("span", "from", from)];
   button.replaceChildren(...(isDrafted() ? parts : parts.reverse()), ...(usable ? [keyBox("Enter")] : []));
   toggle.hidden = held === null;
-  toggle.replaceChildren(make("span", "", suggestionsShown ? "Hide" : "Show suggestion"), keyBox("h"));
-  toggle.setAttribute("aria-label", suggestionsShown ? "Hide suggestions" : "Show suggestions");
+  const toggled = suggestionsShown ? [make("span", "", "Hide"), make("span", "unseen", "the suggestion")] : [make("span", "", "Show suggestion")];
+  toggle.replaceChildren(...toggled, keyBox("h"));
 }
 
 function showConnection(lost) {
