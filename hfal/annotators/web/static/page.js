@@ -349,12 +349,11 @@ function renderProposal(drafted) {
 function showConnection(lost) {
   at("connection").hidden = lost === null;
   if (lost === null) return;
-  const again = `next attempt in ${lost.seconds} s`;
   at("connection-text").textContent = lost.refused
-    ? `${lost.refused} (${again})`
+    ? `${lost.refused} (next attempt in ${lost.seconds} s)`
     : lost.sending
-      ? `No response. What you did is kept here and sent again (${again}). If the command has ended, start it again.`
-      : `No connection to hfal (${again}). What you answered is saved. If the command has ended, start it again.`;
+      ? `No response. What you did is kept, and sent again in ${lost.seconds} s. If the command has ended, start it again.`
+      : `No connection; next attempt in ${lost.seconds} s. What you answered is saved. If the command has ended, start it again.`;
 }
 
 // -- keys ---------------------------------------------------------------------------------------------------------
