@@ -34,6 +34,23 @@ def test_a_double_click_counts_once(store, sit_down):
     assert labels(store) == {"a": "positive"}
 
 
+def test_a_second_click_that_was_meant_for_the_text_before_answers_nothing(store, sit_down):
+    add_query(store, TEXTS)
+    page = sit_down()
+    script = """
+        const button = arguments[0];
+        const click = () => button.dispatchEvent(new MouseEvent("click", {bubbles: true, detail: 1}));
+        new MutationObserver(() => document.body.dataset.state === "ready" && setTimeout(click, 100)).observe(
+          document.body, {attributes: true});
+        click();
+    """
+    time.sleep(0.4)
+    page.run(script, page.label("positive"))
+    page.sees("Two lost hours.")
+    time.sleep(0.3)
+    assert labels(store) == {"a": "positive"}
+
+
 def test_enter_on_a_button_is_the_button_and_held_down_nothing_more(store, sit_down):
     add_query(store, TEXTS, suggestion="negative")
     page = sit_down()
@@ -100,6 +117,7 @@ def test_a_lost_response_loses_and_doubles_nothing(store, sit_down, lost):
     for label, following in (("2", "Two lost hours."), ("1", "Fine, then not."), ("2", "In Klingon.")):
         page.lose(lost)
         page.press(label).sees(following)
+        assert "Nothing was recorded" not in page.says("#notice")
     assert page.run("return wire.sent") == 3 * (1 + lost)
     assert log(store) == [("a", "label", "positive"), ("b", "label", "negative"), ("c", "label", "positive")]
     page.lose(1)
