@@ -236,12 +236,14 @@ class Page:
         time.sleep(0.25)  # colors change by and by
         return self
 
-    def is_within_reach(self, elements: Sequence[WebElement]) -> bool:
-        """Whether these are on the screen, and no smaller than a finger."""
-        look = "const {left, right, top, bottom} = arguments[0].getBoundingClientRect();"
-        look += "return left >= 0 && right <= innerWidth && top >= 0 && bottom <= innerHeight"
-        look += " && right - left >= 44 && bottom - top >= 44"
-        return all(self.run(look, element) for element in elements)
+    def out_of_reach(self, elements: Sequence[WebElement]) -> list[str]:
+        """Those that are not wholly on the screen, or smaller than a finger."""
+        look = """
+            const {left, right, top, bottom} = arguments[0].getBoundingClientRect();
+            return left >= 0 && right <= innerWidth && top >= 0 && bottom <= innerHeight
+              && right - left >= 44 && bottom - top >= 44;
+        """
+        return [str(one.get_attribute("outerHTML")) for one in elements if not self.run(look, one)]
 
     def violations(self, axe: str) -> list[str]:
         """What axe-core finds: rules of WCAG 2.2 AA, and its best practices."""

@@ -127,7 +127,8 @@ class WebAnnotator:
         entry = "" if self._access.token is None else f"open/{self._access.token}"
         self.address = f"http://{in_address(name_to_visit(self.host))}:{port}/{entry}"
         try:
-            with serving(make_app(self._exchange, self._access, f"hfal_{port}"), listener):
+            app = make_app(self._exchange, self._access, f"hfal_{port}")
+            with serving(app, listener), self._exchange.heard():
                 try:
                     yield
                 except BaseException:

@@ -5,11 +5,13 @@ dealt with it, and only then responds: what a response says is on the disk.
 """
 
 import asyncio
+import contextlib
+import math
 import queue
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +19,9 @@ from typing import Any
 
 Response = tuple[int, dict[str, Any]]
 """A status of HTTP, and the body."""
+
+_LONGEST_SILENCE = 30.0  # seconds; an open page asks for the state every 20
+_PATIENCE = 2.0  # seconds for a page to ask once more
 
 NOTHING_IS_ASKED = "nothing is asked now"
 
@@ -56,6 +61,8 @@ class Exchange:
         self._version = time.time_ns() // 1_000_000
         self._state: dict[str, Any] = {}
         self._changed: Future[None] = Future()
+        self._asked = -math.inf  # when a page has asked for the state, or got it
+        self._is_heard = threading.Event()  # some page knows that nothing comes any more
 
     # -- the loop's thread -----------------------------------------------------------------------------------------
 
@@ -69,6 +76,17 @@ class Exchange:
             self._version += 1
             changed, self._changed = self._changed, Future()
         changed.set_result(None)
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[None]:
+        """Wait, at the end of a `with` block in which the end was published, until an open page knows of it.
+
+        A page asks again at once when it has got a state. If the server were gone by then, the page could not tell a
+        run that has ended from one that was killed.
+        """
+        yield
+        if time.monotonic() - self._asked < _LONGEST_SILENCE:
+            self._is_heard.wait(_PATIENCE)
 
     def open(self) -> None:
         """Take requests from now on."""
@@ -135,11 +153,16 @@ class Exchange:
 
     async def newer(self, version: int | None, seconds: float) -> dict[str, Any]:
         """Return the state as soon as it has another version, or after so many seconds."""
-        deadline = time.monotonic() + seconds
+        self._asked = time.monotonic()
+        deadline = self._asked + seconds
         while True:
             with self._lock:
                 is_newer, changed = self._version != version, self._changed
             left = deadline - time.monotonic()
             if is_newer or left <= 0:
-                return self.state()
+                state = self.state()
+                self._asked = time.monotonic()
+                if state["phase"] == "ended":
+                    self._is_heard.set()
+                return state
             await asyncio.wait([asyncio.wrap_future(changed)], timeout=left)

@@ -1,6 +1,6 @@
 // What is asked in a window of its own: a comment, whether to leave; and the list of all keys.
 
-import { helpOf } from "./keys.js";
+import { helpOf, touchHelpOf } from "./keys.js";
 import { make } from "./text.js";
 
 const at = (id) => document.getElementById(id);
@@ -62,15 +62,20 @@ export const singleKeys = {
   on: localSetting("hfal keys") !== "off",
 
   show(screen, hasGuidelines) {
-    const rows = helpOf(screen, hasGuidelines).flatMap(([key, what]) => {
+    const byTouch = matchMedia("(hover: none) and (pointer: coarse)").matches;
+    const rows = byTouch ? touchHelpOf(screen) : helpOf(screen, hasGuidelines);
+    const box = at("help-keys");
+    box.replaceChildren();
+    for (const [name, what] of rows) {
       const term = make("dt");
-      term.append(make("kbd", "", key));
-      return [term, make("dd", "", what)];
-    });
-    at("help-keys").replaceChildren(...rows);
+      term.append(make(byTouch ? "strong" : "kbd", "", name));
+      box.append(term, make("dd", "", what));
+    }
+    at("help-title").textContent = byTouch ? "Help" : "Keys";
+    at("help-check").hidden = byTouch;
     at("keys-on").checked = this.on;
     at("help-dialog").showModal();
-    at("help-close").focus();
+    at("help-dialog").scrollTop = 0;
   },
 };
 

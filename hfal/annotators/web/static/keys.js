@@ -72,3 +72,22 @@ export function helpOf(screen, hasGuidelines) {
     ["q", "Leave; everything is saved already"],
   ].filter(([key]) => key !== "g" || hasGuidelines);
 }
+
+/** What a finger does, as pairs of what is tapped and what that means. */
+export function touchHelpOf(screen) {
+  return [
+    ...{
+      label: [["A label", "It is saved, and the next text comes; when you look back, it changes the answer"]],
+      label_set: [["Labels", "Choose them, or take them back, then Save; with none chosen: none of the labels"]],
+      entities: [
+        ["Words", "Tap the first word, then the last one, then a type; then Save"],
+        ["A mark", "Tap it to give it another type, or to remove it"],
+      ],
+    }[screen],
+    ["Skip", "It cannot be labeled; never ask again"],
+    ["Not sure", "You cannot tell"],
+    ["Undo", "Your last answer, then the one before it, back to your first"],
+    ["‹ ›", "Look back at your answers, and forward again"],
+    ["Leave", "Everything is saved already"],
+  ];
+}

@@ -342,19 +342,18 @@ function renderProposal(drafted) {
   const parts = [make("span", "name", what), make("span", "from", from)];
   button.replaceChildren(...(isDrafted() ? parts : parts.reverse()), ...(usable ? [keyBox("Enter")] : []));
   toggle.hidden = held === null;
-  toggle.replaceChildren(make("span", "", suggestionsShown ? "Hide" : "Show suggestion"), keyBox("h"));
-  toggle.setAttribute("aria-label", suggestionsShown ? "Hide suggestions" : "Show suggestions");
+  const toggled = suggestionsShown ? [make("span", "", "Hide"), make("span", "unseen", "the suggestion")] : [make("span", "", "Show suggestion")];
+  toggle.replaceChildren(...toggled, keyBox("h"));
 }
 
 function showConnection(lost) {
   at("connection").hidden = lost === null;
   if (lost === null) return;
-  const again = `next attempt in ${lost.seconds} s`;
   at("connection-text").textContent = lost.refused
-    ? `${lost.refused} (${again})`
+    ? `${lost.refused} (next attempt in ${lost.seconds} s)`
     : lost.sending
-      ? `No response. What you did is kept here and sent again (${again}). If the command has ended, start it again.`
-      : `No connection to hfal (${again}). What you answered is saved. If the command has ended, start it again.`;
+      ? `No response. What you did is kept, and sent again in ${lost.seconds} s. If the command has ended, start it again.`
+      : `No connection; next attempt in ${lost.seconds} s. What you answered is saved. If the command has ended, start it again.`;
 }
 
 // -- keys ---------------------------------------------------------------------------------------------------------

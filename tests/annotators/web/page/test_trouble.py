@@ -34,6 +34,23 @@ def test_a_double_click_counts_once(store, sit_down):
     assert labels(store) == {"a": "positive"}
 
 
+def test_a_second_click_that_was_meant_for_the_text_before_answers_nothing(store, sit_down):
+    add_query(store, TEXTS)
+    page = sit_down()
+    script = """
+        const button = arguments[0];
+        const click = () => button.dispatchEvent(new MouseEvent("click", {bubbles: true, detail: 1}));
+        new MutationObserver(() => document.body.dataset.state === "ready" && setTimeout(click, 100)).observe(
+          document.body, {attributes: true});
+        click();
+    """
+    time.sleep(0.4)
+    page.run(script, page.label("positive"))
+    page.sees("Two lost hours.")
+    time.sleep(0.3)
+    assert labels(store) == {"a": "positive"}
+
+
 def test_enter_on_a_button_is_the_button_and_held_down_nothing_more(store, sit_down):
     add_query(store, TEXTS, suggestion="negative")
     page = sit_down()
@@ -77,6 +94,22 @@ def test_keys_while_an_answer_is_on_its_way_are_dropped(store, sit_down):
     assert labels(store) == {"a": "positive"}
 
 
+def test_a_key_that_was_pressed_before_the_text_was_seen_is_dropped(store, sit_down):
+    add_query(store, TEXTS)
+    page = sit_down()
+    page.run(
+        "window.early = new KeyboardEvent('keydown', {key: '2', code: 'Digit2', bubbles: true, cancelable: true})"
+    )
+    page.press("1").sees("Two lost hours.")
+    time.sleep(0.15)
+    page.run("document.body.dispatchEvent(window.early)")
+    time.sleep(0.3)
+    assert labels(store) == {"a": "negative"}
+    page.run("document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '2', code: 'Digit2', bubbles: true}))")
+    page.sees("Fine, then not.")
+    assert labels(store) == {"a": "negative", "b": "positive"}
+
+
 @pytest.mark.parametrize("lost", [1, 2])
 def test_a_lost_response_loses_and_doubles_nothing(store, sit_down, lost):
     add_query(store, TEXTS)
@@ -84,6 +117,7 @@ def test_a_lost_response_loses_and_doubles_nothing(store, sit_down, lost):
     for label, following in (("2", "Two lost hours."), ("1", "Fine, then not."), ("2", "In Klingon.")):
         page.lose(lost)
         page.press(label).sees(following)
+        assert "Nothing was recorded" not in page.says("#notice")
     assert page.run("return wire.sent") == 3 * (1 + lost)
     assert log(store) == [("a", "label", "positive"), ("b", "label", "negative"), ("c", "label", "positive")]
     page.lose(1)
@@ -96,7 +130,7 @@ def test_without_a_connection_an_answer_is_kept_and_sent_later(store, sit_down):
     page = sit_down()
     with offline(page):
         page.press_now("2")
-        page.sees("What you did is kept here and sent again")
+        page.sees("What you did is kept, and sent again")
         assert log(store) == []
         assert page.state == "busy"
     page.click_now("#retry").sees("Two lost hours.")
@@ -108,7 +142,7 @@ def test_a_comment_without_a_connection_is_not_lost(store, sit_down):
     add_query(store, TEXTS)
     page = sit_down().press("c").type("a long thought")
     with offline(page):
-        page.type(Keys.ENTER).sees("What you did is kept here")
+        page.type(Keys.ENTER).sees("What you did is kept")
         assert page.run("return JSON.parse(sessionStorage['hfal my run']).comment.a") == "a long thought"
     page.click_now("#retry").sees("Comment: a long thought")
 
