@@ -205,7 +205,7 @@ class Loop:
 
     def _note(self, message: str) -> None:
         """Tell an annotator who shows it what happens while nothing is asked."""
-        if is_main() and hasattr(self.annotator, "note"):
+        if self.trainer.args.world_size == 1 and hasattr(self.annotator, "note"):
             self.annotator.note(message)
 
     def _propose_first_queries(self) -> None:
@@ -214,13 +214,13 @@ class Loop:
         on_main(self._begin_run)
         if self.trainer.args.world_size == 1:
             self._ask_holdout()
+            if not self.acquisition.first.has_seed_set():
+                self._note("The first texts to train on are being picked")
         if self.acquisition.options.select_with == "head":
             with shared_failure():
                 self.head = HeadQueries(self.acquisition)
             on_main(self.head.acquisition.first.propose_seed_set)
             return
-        if not self.acquisition.first.has_seed_set():
-            self._note("The first texts to train on are being picked")
         self.acquisition.embed_for_seed_set(self._untrained_model, self.trainer.data_collator, self.trainer.args)
         on_main(self.acquisition.first.propose_seed_set)
 

@@ -84,7 +84,7 @@ def make_access(host: str, allow_host: Iterable[str] = (), embed: Iterable[str] 
     is_local = own in LOOPBACK or (_is_address(own) and ipaddress.ip_address(own).is_loopback)
     hosts = {*LOOPBACK, own, *names}
     if not is_local:
-        hosts |= {socket.gethostname().casefold(), socket.getfqdn().casefold()}
+        hosts.add(socket.gethostname().casefold())
     # Whoever comes by a proxy comes from elsewhere, too, though the server listens to this machine alone.
     token = None if is_local and not names else secrets.token_urlsafe(32)
     return Access(frozenset(hosts), not is_local, origins, token)
@@ -157,8 +157,8 @@ def listen(host: str, port: int) -> socket.socket:
     where = f"host={host!r}, port={port}"
     try:
         found: Sequence[tuple] = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        family, _, _, _, address = found[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)  # asyncio sets TCP_NODELAY where the protocol is named alone
     except (OSError, UnicodeError, OverflowError) as error:
         raise ArgumentError(f"{where} is no address to listen on ({error}): take 127.0.0.1, or 0.0.0.0") from error
     try:

@@ -120,13 +120,13 @@ class WebAnnotator:
         from hfal.annotators.web.app import make_app
         from hfal.annotators.web.server import serving
 
-        listener = listen(self.host, self.port)
-        port = listener.getsockname()[1]
         self._exchange, self._store = Exchange(), store
-        self._publish_waiting("The first texts are on their way")
-        entry = "" if self._access.token is None else f"open/{self._access.token}"
-        self.address = f"http://{in_address(name_to_visit(self.host))}:{port}/{entry}"
         try:
+            self._publish_waiting("The first texts are on their way")
+            listener = listen(self.host, self.port)
+            port = listener.getsockname()[1]
+            entry = "" if self._access.token is None else f"open/{self._access.token}"
+            self.address = f"http://{in_address(name_to_visit(self.host))}:{port}/{entry}"
             app = make_app(self._exchange, self._access, f"hfal_{port}")
             with serving(app, listener), self._exchange.heard():
                 try:
