@@ -4,17 +4,18 @@ import contextlib
 import importlib.util
 import os
 import shlex
+import signal
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hfal.annotators.base import OpenQuery
 from hfal.annotators.session.make import check_screen, login_name, make_session
 from hfal.annotators.session.session import Session
 from hfal.annotators.web.access import in_address, listen, make_access, name_to_visit
-from hfal.annotators.web.exchange import Exchange, Request
+from hfal.annotators.web.exchange import STOP, Exchange, Request
 from hfal.annotators.web.page_requests import StaleRequestError, carry_out
 from hfal.annotators.web.page_state import asking_state, waiting_state
 from hfal.errors import ArgumentError, HfalError
@@ -78,6 +79,8 @@ class WebAnnotator:
             raise ArgumentError(f'the page needs {", ".join(missing)}: pip install "hfal[web]"')
         if idle_minutes is not None and not idle_minutes > 0:
             raise ArgumentError(f"idle_minutes={idle_minutes}, expected a number above 0, or None to wait for ever")
+        if not 0 <= port < 2**16:
+            raise ArgumentError(f"port={port}, expected one from 1 to 65535, or 0 for one that is free")
         self.name = login_name("web") if name is None else check_person_name(name, "name")
         self.host = host
         self.port = port
@@ -131,7 +134,9 @@ class WebAnnotator:
                 except BaseException:
                     self._end("The command that serves this page has ended.")
                     raise
-                self._end("Every text that was asked has an answer.")
+                if not self.has_left:
+                    self._publish_waiting("")  # with the metrics of the last round
+                    self._end("Every text that was asked has an answer.")
         finally:
             self._store = self.address = None
             self._is_announced = False
@@ -192,7 +197,8 @@ class WebAnnotator:
             return
         self._exchange.open()
         try:
-            yield from self._converse(make_session(query, self.name, self.show_suggestions), self._store)
+            with _ctrl_c_calls(self._exchange.stop):
+                yield from self._converse(make_session(query, self.name, self.show_suggestions), self._store)
         finally:
             self._exchange.close()
 
@@ -208,8 +214,9 @@ class WebAnnotator:
             request = self._next_request()
             if request is None:
                 return
-            if request.action == "leave":
-                self._leave("You have left.")
+            if request.action in ("leave", STOP):
+                is_page = request.action == "leave"
+                self._leave("You have left." if is_page else "The command that serves this page was stopped.")
                 self._exchange.respond(request)
                 return
             try:
@@ -237,12 +244,8 @@ class WebAnnotator:
                 return
 
     def _next_request(self) -> Request | None:
-        """Wait for the page; `None` if nobody does anything there, or Ctrl-C was pressed."""
-        try:
-            request = self._exchange.take(None if self.idle_minutes is None else 60 * self.idle_minutes)
-        except KeyboardInterrupt:
-            self._leave("The command that serves this page was stopped.")
-            return None
+        """Wait for the page; `None` if nobody does anything there."""
+        request = self._exchange.take(None if self.idle_minutes is None else 60 * self.idle_minutes)
         if request is None:
             self._leave(f"Nobody has labeled for {self.idle_minutes:g} minutes, so the command has ended.")
         return request
@@ -263,6 +266,29 @@ class WebAnnotator:
             )
         waiting = counted(left, "text waits", "texts wait")
         return f"{waiting} to be labeled: {command}, then start the run again."
+
+
+@contextlib.contextmanager
+def _ctrl_c_calls(act: Callable[[], None]) -> Iterator[None]:
+    """Have Ctrl-C call a function in the place of an exception, which may come at any instant; the second time raise.
+
+    Only the main thread may, and where Ctrl-C is ignored it stays so.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT) if is_main else None
+    if before is None or before == signal.SIG_IGN:
+        yield
+        return
+
+    def handle(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        act()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _has_display() -> bool:

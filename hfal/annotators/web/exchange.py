@@ -25,13 +25,17 @@ _PATIENCE = 2.0  # seconds for a page to ask once more
 
 NOTHING_IS_ASKED = "nothing is asked now"
 
+STOP = "stop"
+"""What `Exchange.stop` asks for."""
+
 
 @dataclass(frozen=True)
 class Request:
     """A request of the page.
 
     Attributes:
-        action: What it asks for: `"answer"`, `"comment"`, `"undo"`, `"show"`, `"close"` or `"leave"`.
+        action: What it asks for: `"answer"`, `"comment"`, `"undo"`, `"show"`, `"close"` or `"leave"`; `STOP` is none
+            of the page.
         body: The JSON object that came with it.
         response: What to respond, once it is known.
     """
@@ -116,6 +120,10 @@ class Exchange:
         """Respond that nothing was recorded, and with the state."""
         state = {"state": self.state()} if status == 409 else {}
         request.response.set_result((status, {"error": error, **state}))
+
+    def stop(self) -> None:
+        """Have the loop take a request that ends it, behind all others. A handler of signals may call this."""
+        self._requests.put(Request(STOP, {}))
 
     # -- any thread ------------------------------------------------------------------------------------------------
 

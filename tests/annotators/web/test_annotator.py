@@ -4,17 +4,18 @@ import concurrent.futures
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from hfal.annotators.asking import ask
+from hfal.annotators.asking import ask, open_query
 from hfal.annotators.web.annotator import WebAnnotator
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError, HfalError
 from hfal.store.store import Store
 from support import entity_queries
 from support.entity_queries import EU, PETER, TYPES
 from support.label_queries import add_query, labels, log
-from support.web_page import Labeling
+from support.web_page import Client, Labeling
 
 
 TEXTS = ["a fine film", "what a bore", "it has its moments"]
@@ -294,6 +295,29 @@ def test_the_next_query_follows_on_the_same_page(store: Store, label_on_page: La
     page.does("close", state)
     assert page.ends() is None
     assert labels(store) == {"a": "negative", "b": "negative"}
+
+
+def test_who_leaves_while_a_round_trains_is_asked_nothing_more(store: Store) -> None:
+    asked = add_query(store, TEXTS)
+    annotator = WebAnnotator("ann", open_browser=False)
+    with annotator.serve(store), annotator.serve(store):  # nested, it is one server
+        annotator.note("Round 1 trains on 6 labeled texts")
+        page = Client(int(urlsplit(str(annotator.address)).port or 0))
+        state = page.state()
+        assert (state["phase"], state["message"]) == ("waiting", "Round 1 trains on 6 labeled texts")
+        status, found = page.post("answer", {"turn": 0, "example": "a", "action": "label", "label": "positive"})
+        assert (status, found["error"], found["state"]) == (409, "nothing is asked now", state)
+        status, left = page.post("leave")
+        assert (status, left["phase"]) == (200, "waiting")
+        assert left["message"].startswith("Round 1 trains on 6 labeled texts. You leave when that has ended")
+        assert page.state(after=state["version"]) == left
+        assert list(annotator.annotate(open_query(store, asked))) == []
+        assert annotator.has_left
+        assert page.state()["phase"] == "ended"
+    assert annotator.address is None
+    annotator.note("nobody is there")  # and nothing happens
+    with pytest.raises(OSError, match="refused"):
+        page.state()
 
 
 def test_texts_are_data_and_never_markup(store: Store, label_on_page: LabelOnPage) -> None:
