@@ -44,7 +44,7 @@ export class EntityText {
     this.tapped = null;
     this.words = places.map(([start, end], number) => {
       const word = make("span", "word", text.slice(start, end));
-      if (start === end) word.append(make("span", "code", "empty"));
+      if (!text.slice(start, end).trim()) word.append(make("span", "code", start === end ? "empty" : "blank"));
       word.dataset.word = number;
       return word;
     });
@@ -77,8 +77,7 @@ export class EntityText {
         open = null;
       }
     });
-    if (this.places.length) pieces.append(this.text.slice(this.places.at(-1)[1]));
-    else appendText(pieces, this.text);
+    appendText(pieces, this.text.slice(this.places.at(-1)?.[1] ?? 0));
     this.box.replaceChildren(pieces);
   }
 

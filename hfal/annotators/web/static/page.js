@@ -68,7 +68,8 @@ function setMode() {
 function draft() {
   const { example, answer } = state.shown;
   const kept = drafts.get("answer", example);
-  if (kept !== undefined) return kept;
+  const known = new Set(state.labels); // another run may have had the same name
+  if (kept?.every((part) => known.has(part.label ?? part))) return kept;
   if (answer !== null) return answer.label ?? [];
   return suggestion() ?? [];
 }

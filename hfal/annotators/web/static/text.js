@@ -1,12 +1,13 @@
 // Text as it is, with what cannot be seen spelled out, and never as markup.
 
-// Flags that are made of tag characters are left alone; so are joiners, but for those behind ASCII, where no script
-// needs them. Control, format, private and unassigned characters, lone surrogates, and marks beyond the eighth on one
+// Flags that are made of tag characters are left alone; so are joiners and variation selectors, but for those behind
+// ASCII, where no script needs them. Control, format, private and unassigned characters, lone surrogates, and marks beyond the eighth on one
 // letter are spelled out, as in the terminal.
 const PIECES = new RegExp(
   "\\u{1F3F4}[\\u{E0020}-\\u{E007E}]+\\u{E007F}" +
     "|(\\r(?!\\n)|[\\0-\\x08\\v\\f\\x0E-\\x1F\\x7F-\\x9F\\u034F\\u115F\\u1160\\u17B4\\u17B5\\u2028\\u2029\\u2800\\u3164\\uFFA0]" +
-    "|(?<![^\\0-\\x7F])[\\u200C\\u200D]|(?![\\u200C\\u200D\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2])\\p{Cf}" +
+    "|(?<![^\\0-\\x7F])[\\u200C\\u200D]|(?<![^\\0-\\x7F]|[0-9#*])[\\u180B-\\u180D\\u180F\\uFE00-\\uFE0F\\u{E0100}-\\u{E01EF}]" +
+    "|(?![\\u200C\\u200D\\u0600-\\u0605\\u06DD\\u070F\\u0890\\u0891\\u08E2\\u{110BD}\\u{110CD}])\\p{Cf}" +
     "|\\p{Co}|\\p{Cn}|\\p{Cs}|(?<=\\p{M}{8})\\p{M})",
   "gu",
 );
