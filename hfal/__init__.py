@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hfal.annotators.file.annotator import FileAnnotator
     from hfal.annotators.simulated import SimulatedAnnotator
     from hfal.annotators.terminal.annotator import TerminalAnnotator
+    from hfal.annotators.web.annotator import WebAnnotator
     from hfal.data.pool import Pool
     from hfal.errors import AnswersPending, HfalError, RunInterrupted
     from hfal.export.curves import plot_learning_curve, rounds_table
@@ -101,6 +102,7 @@ __all__ = [
     "TerminalAnnotator",
     "TokenScore",
     "Uncertainty",
+    "WebAnnotator",
     "classification_metrics",
     "entity_metrics",
     "export_labels",
@@ -119,6 +121,7 @@ _MODULES = {
     "hfal.annotators.file.annotator": ["FileAnnotator"],
     "hfal.annotators.simulated": ["SimulatedAnnotator"],
     "hfal.annotators.terminal.annotator": ["TerminalAnnotator"],
+    "hfal.annotators.web.annotator": ["WebAnnotator"],
     "hfal.data.pool": ["Pool"],
     "hfal.errors": ["AnswersPending", "HfalError", "RunInterrupted"],
     "hfal.export.curves": ["plot_learning_curve", "rounds_table"],

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -73,6 +74,17 @@ def check_annotator(annotator: Annotator) -> None:
         ArgumentError: They cannot.
     """
     check_annotator_name(getattr(annotator, "name", None), f"the name of the annotator ({type(annotator).__name__})")
+
+
+def served(annotator: Annotator, store: Store) -> AbstractContextManager[None]:
+    """Let an annotator serve, for the length of a `with` block, what people see while they are asked or wait.
+
+    Args:
+        annotator: The annotator; most have nothing to serve.
+        store: The run's store.
+    """
+    serve = getattr(annotator, "serve", None)
+    return contextlib.nullcontext() if serve is None else serve(store)
 
 
 def collect(store: Store, annotator: Annotator) -> None:
@@ -166,6 +178,11 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
     """
     check_annotator(annotator)
     take_in_files(store, annotator)
+    with served(annotator, store):
+        _ask_all(store, annotator, may_wait)
+
+
+def _ask_all(store: Store, annotator: Annotator, may_wait: bool) -> None:
     waiting: list[str] = []
     asked: set[int] = set()
     has_left = False

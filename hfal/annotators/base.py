@@ -112,6 +112,9 @@ class Annotator(Protocol):
     Then held-out examples, which need no embeddings, are asked before a seed set is picked by embeddings. It may have
     an attribute `has_left`, which is true when the person wanted to leave while they were asked: then no other query
     is asked, and the run ends, though all may be answered.
+
+    An annotator may have a method `serve(store)`, a context manager in which the whole loop runs, or whatever else
+    asks; and `note(message)`, which is told in one sentence what happens while nothing is asked.
     """
 
     name: str

@@ -4,10 +4,10 @@ A new one is its file, and here its line with what makes it. Importing this modu
 needs is not wanted where a file is filled in, and the names are wanted where nobody is asked at all.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 
 if TYPE_CHECKING:
@@ -23,11 +23,13 @@ class AnnotatorOptions:
         pool: The run's pool, for one that knows the labels.
         name: Recorded with each answer; `None` leaves it to the annotator.
         show_suggestions: Whether to show, at first, what the model would say.
+        page: The keyword arguments of `WebAnnotator` that are for a page alone.
     """
 
     pool: "HiddenLabels"
     name: str | None = None
     show_suggestions: bool = True
+    page: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ def _terminal(options: AnnotatorOptions) -> "Annotator":
     from hfal.annotators.terminal.annotator import TerminalAnnotator
 
     return TerminalAnnotator(options.name, show_suggestions=options.show_suggestions)
+
+
+def _web(options: AnnotatorOptions) -> "Annotator":
+    from hfal.annotators.web.annotator import WebAnnotator
+
+    return WebAnnotator(options.name, show_suggestions=options.show_suggestions, **options.page)
 
 
 def _file(format: str, options: AnnotatorOptions) -> "Annotator":
@@ -69,6 +77,7 @@ SIMULATION = "simulated"
 
 ANNOTATORS: dict[str, RegisteredAnnotator] = {
     PERSON: RegisteredAnnotator(_terminal),
+    "web": RegisteredAnnotator(_web),
     "jsonl": RegisteredAnnotator(partial(_file, "jsonl")),
     "csv": RegisteredAnnotator(partial(_file, "csv")),
     "conll": RegisteredAnnotator(partial(_file, "conll")),

@@ -1,18 +1,26 @@
-"""`hfal label`: answer the open questions of a run in the terminal."""
+"""`hfal label`: answer the open questions of a run, in the terminal or on a page in the browser."""
 
 import argparse
 import contextlib
+import dataclasses
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from hfal.errors import AnswersPending, HfalError
+from hfal.config.page_options import PageOptions
+from hfal.errors import AnswersPending, HfalError, UsageError
 from hfal.utils.output import say, show_log
+
+
+if TYPE_CHECKING:
+    from hfal.annotators.base import Annotator
 
 
 def add_parser(commands: Any) -> None:
     """Add the parser of the command, where `argparse` keeps those of all commands."""
+    description = "Answer open questions in the terminal, or on a page in the browser."
     parser = commands.add_parser(
-        "label", help="answer open questions in the terminal", description="Answer open questions in the terminal."
+        "label", help="answer open questions in the terminal or the browser", description=description
     )
     parser.add_argument(
         "--annotator_name",
@@ -26,8 +34,25 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="do not show what the model would answer",
     )
+    parser.add_argument("--web", action="store_true", help="serve a page for the browser")
+    _add_page_options(parser.add_argument_group("with --web (by default as the run was started)"))
     parser.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
     parser.set_defaults(execute=execute)
+
+
+def _add_page_options(group: Any) -> None:
+    """Add the options of the page, each `None` where it is not given."""
+    for option in dataclasses.fields(PageOptions):
+        spellings = list(dict.fromkeys([f"--{option.name}", f"--{option.name.replace('_', '-')}"]))
+        about: dict[str, Any] = {"help": option.metadata["help"], "default": None, "dest": option.name}
+        if option.type is bool:
+            about["action"] = "store_true"
+        elif option.default_factory is not dataclasses.MISSING:
+            about.update(action="append", metavar=option.metadata["metavar"])
+        else:
+            kind = {"port": int, "idle_minutes": float}.get(option.name, str)
+            about.update(type=kind, metavar=option.metadata.get("metavar", "N"))
+        group.add_argument(*spellings, **about)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -38,7 +63,6 @@ def execute(arguments: argparse.Namespace) -> int:
         HfalError: There is no run, another process works on it, or it is a simulation.
     """
     from hfal.annotators.asking import ask, take_in_files
-    from hfal.annotators.terminal.annotator import TerminalAnnotator
     from hfal.cli.describe import next_step, unanswered
     from hfal.config.kept_config import kept_options
     from hfal.store.annotator_names import check_person_name
@@ -53,6 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if name is not None:
         check_person_name(name, "--annotator_name")
     show_suggestions = not (arguments.hide_suggestions or kept.get("hide_suggestions"))
+    annotator = _annotator(arguments, kept, name, show_suggestions)
     store = Store(run_dir)
     try:
         with store.own():
@@ -65,7 +90,7 @@ def execute(arguments: argparse.Namespace) -> int:
             asked = sum(count for _, count in unanswered(store))
             if asked:
                 try:
-                    ask(store, TerminalAnnotator(name, show_suggestions))
+                    ask(store, annotator)
                 except AnswersPending:
                     if unanswered(store):
                         raise
@@ -74,3 +99,21 @@ def execute(arguments: argparse.Namespace) -> int:
     finally:
         store.close()
     return 0
+
+
+def _annotator(
+    arguments: argparse.Namespace, kept: Mapping[str, Any], name: str | None, show_suggestions: bool
+) -> "Annotator":
+    """Make the annotator for the terminal or the page; of the page's options, what is not given is as it was kept."""
+    names = [option.name for option in dataclasses.fields(PageOptions)]
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    if not arguments.web:
+        if given:
+            raise UsageError(f"--{next(iter(given))} is for the page: add --web")
+        from hfal.annotators.terminal.annotator import TerminalAnnotator
+
+        return TerminalAnnotator(name, show_suggestions)
+    from hfal.annotators.web.annotator import WebAnnotator
+
+    options = {option: kept[option] for option in names if kept.get(option) is not None} | given
+    return WebAnnotator(name, show_suggestions=show_suggestions, **PageOptions(**options).page_arguments())

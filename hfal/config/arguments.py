@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hfal.acquisition.options import SEED_STRATEGIES, SELECT_WITH, QueryOptions
 from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
+from hfal.config.page_options import PageOptions
 from hfal.errors import ArgumentError
 from hfal.store.run_info import UNITS
 from hfal.tasks.kinds import ESTIMATED, KINDS, kind_of
@@ -29,7 +30,7 @@ _HOLDOUT = {"examples": 50, "words": 1000}
 
 
 @dataclass
-class ActiveLearningArguments:
+class ActiveLearningArguments(PageOptions):
     """Options of a recipe beside the `TrainingArguments`, whose `output_dir` is the run directory.
 
     A list is written `--labels negative,positive` or `--labels negative positive` on the command line, and as either
@@ -146,8 +147,8 @@ class ActiveLearningArguments:
     annotator: str | None = field(
         default=None,
         metadata={
-            "help": "Who labels: you, here or in files (csv for whole texts, conll for entities, jsonl for all), or "
-            "the labels that the data has ('simulated', an experiment). "
+            "help": "Who labels: you, here, on a page in the browser (web) or in files (csv for whole texts, "
+            "conll for entities, jsonl for all), or the labels that the data has ('simulated', an experiment). "
             "Default: simulated if every example has a label, else terminal.",
             "choices": list(ANNOTATORS),
         },
@@ -156,7 +157,7 @@ class ActiveLearningArguments:
         default=None, metadata={"help": "Recorded with each answer: the name of who labels.", "metavar": "NAME"}
     )
     hide_suggestions: bool = field(
-        default=False, metadata={"help": "Do not show in the terminal what the model would answer."}
+        default=False, metadata={"help": "Do not show, at first, what the model would answer."}
     )
     strategy: str = field(
         default="margin+kmeans",
@@ -455,6 +456,7 @@ GROUPS = {
     "token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside select_with queries_per_round query_size seed_size seed_strategy holdout",
+    "page": "host port allow_host embed guidelines no_browser idle_minutes",
     "rounds": "rounds budget unit target_metric target stop record_stability estimate retrain self_training "
     "self_training_threshold keep_models export export_license export_language",
     "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "

@@ -50,6 +50,8 @@ The same command started again goes on where the run stands; so does `hfal run R
 examples:
   hfal run --data reviews.csv --text review --labels negative,positive
       asks in the terminal; the run is kept in runs/reviews
+  hfal run --data reviews.csv --text review --labels negative,positive --annotator web
+      asks on a page in the browser
   hfal run --data pairs.jsonl --text premise,hypothesis --labels yes,maybe,no --annotator csv
       writes files to fill in with a spreadsheet
   hfal run --data labeled.csv --text review --label sentiment --eval_size 200 --rounds 5
@@ -216,8 +218,9 @@ def portable_options(given: Mapping[str, Any]) -> dict[str, Any]:
     }
     for name, reference in references_in(kept).items():
         kept[name] = absolute_reference(reference)
-    if kept.get("embeddings_dir"):
-        kept["embeddings_dir"] = os.path.abspath(kept["embeddings_dir"])
+    for name in ("embeddings_dir", "guidelines"):
+        if kept.get(name):
+            kept[name] = os.path.abspath(kept[name])
     export = kept.get("export")
     if export and not export.startswith("hub:"):
         kept["export"] = os.path.join(os.path.abspath(export), "") if export.endswith("/") else os.path.abspath(export)

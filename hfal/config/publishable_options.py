@@ -1,9 +1,11 @@
 """Decide which of the options that a run was started with may be shown to others."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from hfal.config.arguments import references_in
+from hfal.config.page_options import PageOptions
 from hfal.data.references import is_local, without_paths
 from hfal.store.run_info import PublishedOptions
 
@@ -15,6 +17,7 @@ _OF_NO_USE = (  # to run it again
     "export",
     "export_license",
     "export_language",
+    *(option.name for option in fields(PageOptions)),
 )
 _NEVER_PUBLISHED = (*_OF_NO_USE, "data_filter")
 _NEVER_PATHS = ("labels", "thresholds", "text", "label", "id", "show", "stop", "strategy")  # whatever they look like

@@ -35,7 +35,9 @@ def start_logging() -> None:
 
 def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
     """Make the annotator who answers the queries, as `--annotator` names it."""
-    options = AnnotatorOptions(pool, al.annotator_name, show_suggestions=not al.hide_suggestions)
+    options = AnnotatorOptions(
+        pool, al.annotator_name, show_suggestions=not al.hide_suggestions, page=al.page_arguments()
+    )
     return ANNOTATORS[str(al.annotator)].make(options)
 
 

@@ -219,6 +219,11 @@ class Store(StoreFile):
         number: int = self._db.read("SELECT coalesce(max(answer), 0) FROM answers")[0][0]
         return number
 
+    def entries_of(self, annotator: str) -> int:
+        """Return how many entries of the log are of one annotator, with what was taken back since."""
+        number: int = self._db.read("SELECT count(*) FROM answers WHERE annotator = ?", annotator)[0][0]
+        return number
+
     def answers_by_annotator(
         self, until: int | None = None, example_id: str | None = None
     ) -> dict[tuple[str, str], Answer]:

@@ -12,6 +12,7 @@ With `select_with="head"` no model queries; the head's queries are recorded and 
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from transformers import Trainer, TrainingArguments, set_seed
 
 from hfal.acquisition.queries import Acquisition
 from hfal.acquisition.self_training import forget_predictions
-from hfal.annotators.asking import ask, collect
+from hfal.annotators.asking import ask, collect, served
 from hfal.annotators.base import Annotator
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
@@ -184,24 +185,32 @@ class Loop:
         ):
             with shared_failure():
                 preflight(self.trainer, self.acquisition, self.options)
-            self._propose_first_queries()
-            self.weights = Weights(self.trainer, self._store.run_dir, self.options.retrain)
-            planner = RoundPlanner(
-                self.trainer, self.acquisition, self.annotator, self.options, self.rounds, self.head
-            )
-            while True:
-                step = on_main(planner.decide)
-                if step.ends:
-                    self._give_last_model(step.last)
-                    return
-                if step.record is None and self.head is not None:
-                    self.head.propose(step.last, self.trainer.args)
-                elif step.record is None:
-                    self._query_late(step.last)
-                else:
-                    yield from self._round(step, step.record)
+            # Where there are several processes nobody is asked while they run.
+            with served(self.annotator, self._store) if self.trainer.args.world_size == 1 else nullcontext():
+                yield from self._rounds()
 
     # -- the run -----------------------------------------------------------------------------------------------------
+
+    def _rounds(self) -> Iterator[Round]:
+        self._propose_first_queries()
+        self.weights = Weights(self.trainer, self._store.run_dir, self.options.retrain)
+        planner = RoundPlanner(self.trainer, self.acquisition, self.annotator, self.options, self.rounds, self.head)
+        while True:
+            step = on_main(planner.decide)
+            if step.ends:
+                self._give_last_model(step.last)
+                return
+            if step.record is None and self.head is not None:
+                self.head.propose(step.last, self.trainer.args)
+            elif step.record is None:
+                self._query_late(step.last)
+            else:
+                yield from self._round(step, step.record)
+
+    def _note(self, message: str) -> None:
+        """Tell an annotator who shows it what happens while nothing is asked."""
+        if self.trainer.args.world_size == 1 and hasattr(self.annotator, "note"):
+            self.annotator.note(message)
 
     def _propose_first_queries(self) -> None:
         """Record the holdout and the seed set, where they are not recorded yet."""
@@ -209,6 +218,8 @@ class Loop:
         on_main(self._begin_run)
         if self.trainer.args.world_size == 1:
             self._ask_holdout()
+            if not self.acquisition.first.has_seed_set():
+                self._note("The first texts to train on are being picked")
         if self.acquisition.options.select_with == "head":
             with shared_failure():
                 self.head = HeadQueries(self.acquisition)
@@ -284,6 +295,7 @@ class Loop:
         """Take a round that has begun to its end; hand it out, unless its training is over."""
         current = Round(record.number, step.checkpoint)
         training = RoundTraining(self, record.number, step.checkpoint)
+        self._note(f"Round {record.number} trains on {counted(record.train_size, 'labeled text')}")
         self._set_data_and_folder(record)
         if record.trained or step.stopped_at:
             self._take_up_trained(record, step.stopped_at)

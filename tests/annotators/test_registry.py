@@ -12,15 +12,17 @@ def test_what_is_registered_is_made_by_its_name(tmp_path, reviews):
     pool = Pool(reviews, tmp_path / "run", "text", "label")
     made = {name: entry.make(AnnotatorOptions(pool, "ann", False)) for name, entry in ANNOTATORS.items()}
     names = {name: annotator.name for name, annotator in made.items()}
-    assert names == {"terminal": "ann", "jsonl": "ann", "csv": "ann", "conll": "ann", "simulated": "simulated"}
+    people = {"terminal": "ann", "web": "ann", "jsonl": "ann", "csv": "ann", "conll": "ann"}
+    assert names == {**people, "simulated": "simulated"}
     assert not made["terminal"].show_suggestions
+    assert not made["web"].show_suggestions
     assert {name for name, entry in ANNOTATORS.items() if entry.is_simulation} == {"simulated"}
     assert (PERSON, SIMULATION) == ("terminal", "simulated")
 
 
 def test_the_option_offers_what_is_registered():
     choices = ActiveLearningArguments.__dataclass_fields__["annotator"].metadata["choices"]
-    assert choices == ["terminal", "jsonl", "csv", "conll", "simulated"] == list(ANNOTATORS)
+    assert choices == ["terminal", "web", "jsonl", "csv", "conll", "simulated"] == list(ANNOTATORS)
 
 
 def test_the_names_are_known_without_loading_an_annotator():
@@ -28,8 +30,9 @@ def test_the_names_are_known_without_loading_an_annotator():
 import sys
 import hfal.annotators.registry
 import hfal.config.arguments
-slow = {"torch", "transformers", "datasets", "prompt_toolkit", "hfal.annotators.simulated"}
+slow = {"torch", "transformers", "datasets", "prompt_toolkit", "starlette", "uvicorn", "hfal.annotators.simulated"}
 assert not slow & set(sys.modules), slow & set(sys.modules)
-assert not [name for name in sys.modules if name.startswith(("hfal.annotators.terminal", "hfal.annotators.file"))]
+others = ("hfal.annotators.terminal", "hfal.annotators.web", "hfal.annotators.file")
+assert not [name for name in sys.modules if name.startswith(others)]
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -22,6 +22,9 @@ def test_the_wheel_carries_the_recipe_that_hfal_run_runs(tmp_path):
     assert {"hfal/py.typed", "hfal/recipes/text_classification.py", "hfal/comparison/templates/report.html"} <= set(
         names
     )
+    page = {f"hfal/annotators/web/static/{path.name}" for path in (ROOT / "hfal/annotators/web/static").iterdir()}
+    assert "hfal/annotators/web/static/index.html" in page
+    assert page <= set(names)
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "hfal").rglob("*.py")}
     assert modules <= set(names)  # each package is listed in pyproject.toml
     assert all(name.startswith(("hfal/", "hfal-0.1.0.dist-info/")) for name in names)

@@ -5,7 +5,6 @@ said; and a `Screen`, which draws it and reads keys. The latter two exist for la
 entities.
 """
 
-import getpass
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -14,26 +13,22 @@ from typing import Any
 from prompt_toolkit.utils import is_dumb_terminal
 
 from hfal.annotators.base import OpenQuery
+from hfal.annotators.session.make import check_screen, login_name, make_session
 from hfal.annotators.terminal.entity_screen import EntityScreen
-from hfal.annotators.terminal.entity_session import EntitySession
 from hfal.annotators.terminal.label_screen import LabelScreen
 from hfal.annotators.terminal.label_set_screen import LabelSetScreen
-from hfal.annotators.terminal.label_set_session import LabelSetSession
-from hfal.annotators.terminal.session import LabelSession
-from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.annotator_names import check_person_name
 from hfal.store.records import Answer
-from hfal.tasks.tags import OUTSIDE
-from hfal.utils.spelling import counted, joined_names
+from hfal.utils.spelling import counted
 from hfal.utils.visible_text import one_line
 
 
-_SCREENS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "label": (LabelSession, LabelScreen),
-    "label_set": (LabelSetSession, LabelSetScreen),
-    "entities": (EntitySession, EntityScreen),
+_SCREENS: dict[str, Callable[..., Any]] = {
+    "label": LabelScreen,
+    "label_set": LabelSetScreen,
+    "entities": EntityScreen,
 }
-"""The session and the screen of each kind of answers, by `hfal.tasks.kinds.Kind.screen`."""
+"""The screen of each kind of answers, by `hfal.tasks.kinds.Kind.screen`."""
 
 
 class TerminalAnnotator:
@@ -65,7 +60,7 @@ class TerminalAnnotator:
     """
 
     def __init__(self, name: str | None = None, show_suggestions: bool = True):
-        self.name = _login_name() if name is None else check_person_name(name, "name")
+        self.name = login_name("terminal") if name is None else check_person_name(name, "name")
         self.show_suggestions = show_suggestions
         self.has_left = False
         """Whether the person quit; see `hfal.annotators.base.Annotator`."""
@@ -82,12 +77,11 @@ class TerminalAnnotator:
             AnnotationError: There is no screen for such answers, or the tags mark no entities; nothing was asked.
         """
         if query.questions:
-            _check_screen(query)
+            check_screen(query, "in the terminal")
         self.has_left = False
         if not (query.questions and query.may_wait and _is_terminal()):
             return
-        make_session, make_screen = _SCREENS[str(query.kind.screen)]
-        screen = make_screen(make_session(query, self.name, self.show_suggestions))
+        screen = _SCREENS[str(query.kind.screen)](make_session(query, self.name, self.show_suggestions))
         try:
             yield from screen.answers()
         finally:
@@ -106,29 +100,6 @@ class TerminalAnnotator:
             )
         waiting = counted(left, "text waits", "texts wait")
         return f"{waiting} to be labeled: {command} in a terminal, then start the run again."
-
-
-def _check_screen(query: OpenQuery) -> None:
-    screen = query.kind.screen
-    if screen is None:
-        raise AnnotationError(
-            f"{query.kind.answers} cannot be given in the terminal: take the file annotator (`--annotator "
-            f'{query.kind.formats[0]}`; in code FileAnnotator("{query.kind.formats[0]}"))'
-        )
-    if screen == "entities" and OUTSIDE not in query.label_names:
-        names = joined_names(query.label_names[:8]) + ", ..." * (len(query.label_names) > 8)
-        raise AnnotationError(
-            f"the tags ({names}) have no {OUTSIDE!r} for words outside of entities, so that every word needs one, and "
-            "in the terminal only entities can be marked: take the file annotator (`--annotator jsonl`; in code "
-            'FileAnnotator("jsonl"))'
-        )
-
-
-def _login_name() -> str:
-    try:
-        return check_person_name(getpass.getuser())
-    except (OSError, KeyError, ImportError, ArgumentError):  # a user id without a name, as in containers
-        return "terminal"
 
 
 def _is_terminal() -> bool:

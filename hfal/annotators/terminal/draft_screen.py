@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 
-from hfal.annotators.terminal.draft import DraftSession
+from hfal.annotators.session.draft import DraftSession
 from hfal.annotators.terminal.layout import Fragments
 from hfal.annotators.terminal.screen import Screen
 from hfal.annotators.terminal.widgets import Chip, flow

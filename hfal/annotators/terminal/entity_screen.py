@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from prompt_toolkit.filters import Condition
 
+from hfal.annotators.session.entity_session import EntitySession
 from hfal.annotators.terminal.draft_screen import DraftScreen
-from hfal.annotators.terminal.entity_session import EntitySession
 from hfal.annotators.terminal.widgets import Chip
 from hfal.store.records import Answer
 from hfal.utils.visible_text import clip, one_line

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
+from hfal.annotators.session.session import LabelSession
 from hfal.annotators.terminal.layout import Fragments
 from hfal.annotators.terminal.screen import Screen
-from hfal.annotators.terminal.session import LabelSession
 from hfal.annotators.terminal.widgets import Chip
 from hfal.store.records import Answer
 from hfal.utils.visible_text import one_line

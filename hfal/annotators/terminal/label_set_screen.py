@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
+from hfal.annotators.session.label_set_session import LabelSetSession
 from hfal.annotators.terminal.draft_screen import DraftScreen
-from hfal.annotators.terminal.label_set_session import LabelSetSession
 from hfal.store.records import Answer
 
 

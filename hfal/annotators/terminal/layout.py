@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from hfal.tasks.tags import Entity
+from hfal.annotators.session.session import ShownSentence
 from hfal.utils.visible_text import (
     CODE_POINT,
     Unit,
@@ -42,13 +42,6 @@ class Row(NamedTuple):
 
     fragments: Fragments
     start: int
-
-
-class ShownSentence(NamedTuple):
-    """A text in words, to be shown with their numbers, which begin with 1, and with the entities among them."""
-
-    words: Sequence[str]
-    entities: Sequence[Entity] = ()
 
 
 class _Word(NamedTuple):

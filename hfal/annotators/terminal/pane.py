@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from hfal.annotators.terminal.layout import Fragments, Page, ShownSentence
+from hfal.annotators.session.session import ShownSentence
+from hfal.annotators.terminal.layout import Fragments, Page
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import clip
 

@@ -40,11 +40,11 @@ from prompt_toolkit.layout.menus import CompletionsMenuControl
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import create_output
 
-from hfal.annotators.terminal.layout import Fragments, ShownSentence
+from hfal.annotators.session.session import Session, ShownSentence
+from hfal.annotators.terminal.layout import Fragments
 from hfal.annotators.terminal.pane import Pane
-from hfal.annotators.terminal.session import Session
 from hfal.annotators.terminal.widgets import Chip, Masked, Names, beside, flow, keys_of
-from hfal.store.records import HEAD, Answer
+from hfal.store.records import Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.spelling import counted
 from hfal.utils.visible_text import clip, one_line
@@ -395,19 +395,13 @@ class Screen(ABC):
 
     def _header(self, columns: int) -> Fragments:
         session, query = self.session, self.session.query
-        rounds = "" if query.rounds is None else f" of {query.rounds}"
-        purpose = {
-            "holdout": "Held-out examples",
-            "seed": "Seed set",
-            HEAD: f"Query {query.sequence} for round {query.round + 1}{rounds}",
-        }.get(query.purpose, f"Round {query.round}{rounds}")
         done, bought = f"{session.answered}/{query.size}", session.bought
         unit = "word" if query.unit == "words" else "label"
         spent = counted(bought, unit) if query.budget is None else f"{bought:,} of {counted(query.budget, unit)}"
-        header = f"{purpose} | {done} answered | {spent} bought"
+        header = f"{session.title} | {done} answered | {spent} bought"
         if len(header) > columns:
             budget = "" if query.budget is None else f"/{query.budget}"
-            header = f"{purpose}  {done}  {unit}s {bought}{budget}".replace(" of ", "/")
+            header = f"{session.title}  {done}  {unit}s {bought}{budget}".replace(" of ", "/")
         return [("bold", clip(header, columns))]
 
     def _shown(self) -> tuple[str, Sequence[Entity]]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 from prompt_toolkit.utils import get_cwidth
 
-from hfal.annotators.terminal.layout import Page, ShownSentence, lay_out
+from hfal.annotators.session.session import ShownSentence
+from hfal.annotators.terminal.layout import Page, lay_out
 from hfal.tasks.tags import Entity
 from support.hostile_screens import HOSTILE, HOSTILE_WORDS
 

@@ -1,14 +1,20 @@
-"""A session at the terminal: its questions and its answers, whatever shows them."""
+"""A session: the questions and the answers of one person, whatever shows them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
 
 from hfal.annotators.base import OpenQuery, Question
-from hfal.annotators.terminal.layout import ShownSentence
-from hfal.store.records import Answer
+from hfal.store.records import HEAD, Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import one_line
+
+
+class ShownSentence(NamedTuple):
+    """A text in words, to be shown with their numbers, which begin with 1, and with the entities among them."""
+
+    words: Sequence[str]
+    entities: Sequence[Entity] = ()
 
 
 class Session(ABC):
@@ -55,6 +61,17 @@ class Session(ABC):
         return ()
 
     # -- how far one is --------------------------------------------------------------------------------------------
+
+    @property
+    def title(self) -> str:
+        """What the query is for: `"Round 2 of 10"`."""
+        query = self.query
+        rounds = "" if query.rounds is None else f" of {query.rounds}"
+        return {
+            "holdout": "Held-out examples",
+            "seed": "Seed set",
+            HEAD: f"Query {query.sequence} for round {query.round + 1}{rounds}",
+        }.get(query.purpose, f"Round {query.round}{rounds}")
 
     def _worth_held(self) -> int:
         """How much of the budget my answers have cost."""
@@ -170,9 +187,19 @@ class Session(ABC):
         self._comments[example_id] = taken_back.comment
         self._query_of[example_id] = taken_back.query
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """How many steps one can walk back, and forward."""
+        places = self._places()
+        place = places.index(self.shown)
+        return place, len(places) - 1 - place
+
+    def _places(self) -> list[str | None]:
+        return [*self.trail, self.open[0] if self.open else None]
+
     def walk(self, steps: int) -> None:
         """Go back (-1) or forward (1) through the answered texts; after the last one comes the open one."""
-        places: list[str | None] = [*self.trail, self.open[0] if self.open else None]
+        places = self._places()
         place = places.index(self.shown) + steps
         self.notice = "This is your first answer." if place < 0 else ""
         self.shown = places[min(max(place, 0), len(places) - 1)]

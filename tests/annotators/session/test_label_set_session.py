@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hfal.annotators.base import OpenQuery, Question
-from hfal.annotators.terminal.label_set_session import LabelSetSession
+from hfal.annotators.session.label_set_session import LabelSetSession
 from hfal.store.records import Answer
 
 
@@ -16,6 +16,7 @@ def session() -> LabelSetSession:
         number=3,
         purpose="round",
         round=1,
+        sequence=0,
         size=2,
         questions=questions,
         label_names=("LOC", "ORG", "PER"),

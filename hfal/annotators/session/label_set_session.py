@@ -1,11 +1,11 @@
-"""The labels of a text that may have several, as somebody at the terminal picks them."""
+"""The labels of a text that may have several, as somebody picks them."""
 
 from collections.abc import Iterable
 from typing import ClassVar
 
 from hfal.annotators.base import Question
-from hfal.annotators.terminal.draft import DraftSession
-from hfal.annotators.terminal.session import LabelSession
+from hfal.annotators.session.draft import DraftSession
+from hfal.annotators.session.session import LabelSession
 from hfal.errors import ArgumentError
 from hfal.store.records import Answer
 from hfal.tasks.label_set import check_label_set

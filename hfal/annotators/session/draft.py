@@ -1,11 +1,11 @@
-"""An answer that somebody at the terminal puts together before it is saved: marks in a sentence, a set of labels."""
+"""An answer that somebody puts together before it is saved: marks in a sentence, a set of labels."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from hfal.annotators.base import OpenQuery
-from hfal.annotators.terminal.session import Session
+from hfal.annotators.session.session import Session
 from hfal.errors import ArgumentError
 from hfal.store.records import Answer
 

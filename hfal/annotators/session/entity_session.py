@@ -1,4 +1,4 @@
-"""The entities of a sentence, as somebody at the terminal marks them by the numbers of words."""
+"""The entities of a sentence, as somebody marks them."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import ClassVar
 
 from hfal.annotators.base import OpenQuery, Question
-from hfal.annotators.terminal.draft import DraftSession
-from hfal.annotators.terminal.layout import ShownSentence
+from hfal.annotators.session.draft import DraftSession
+from hfal.annotators.session.session import ShownSentence
 from hfal.errors import ArgumentError
 from hfal.store.records import Answer
 from hfal.tasks.tags import Entity, check_tags, entities, entity_types, write_tags

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hfal.annotators.terminal.entity_session import word_ranges
+from hfal.annotators.session.entity_session import word_ranges
 from hfal.errors import ArgumentError
 
 

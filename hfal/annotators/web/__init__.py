@@ -1,0 +1,1 @@
+"""The web annotator: people answer on a page that the command serves."""

@@ -1,0 +1,301 @@
+"""The annotator on a page: people answer in a browser, and each answer is on the disk before the next text shows."""
+
+import contextlib
+import importlib.util
+import os
+import shlex
+import signal
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from hfal.annotators.base import OpenQuery
+from hfal.annotators.session.make import check_screen, login_name, make_session
+from hfal.annotators.session.session import Session
+from hfal.annotators.web.access import in_address, listen, make_access, name_to_visit
+from hfal.annotators.web.exchange import STOP, Exchange, Request
+from hfal.annotators.web.page_requests import StaleRequestError, carry_out
+from hfal.annotators.web.page_state import asking_state, waiting_state
+from hfal.errors import ArgumentError, HfalError
+from hfal.store.annotator_names import check_person_name
+from hfal.store.records import Answer
+from hfal.store.store import Store
+from hfal.utils.output import say
+from hfal.utils.spelling import counted
+from hfal.utils.visible_text import one_line
+
+
+_NEEDED = ("starlette", "uvicorn", "markdown_it", "nh3")
+
+
+class WebAnnotator:
+    """Has people answer on a page in a browser, by keyboard, mouse or touch.
+
+    The page is served from the first query to the end of the loop, also while a round trains. Each answer is on the
+    disk before the next text is shown. One can skip a text, say that one is not sure, undo answer by answer back to
+    the first one ever given under this name, look back to change an answer, comment, and leave at any time.
+
+    The page is for this machine alone, unless `host` or `allow_host` says otherwise. Then whoever wants to use it
+    needs the link that is printed.
+
+    Where there is no time to wait nobody is asked: `waiting_for` says what to do.
+
+    Args:
+        name: Recorded with each answer; by default the login name. Answers given under another name cannot be undone.
+        host: The name or address to listen on; `"0.0.0.0"` for the network.
+        port: The port; 0 for one that is free.
+        show_suggestions: Whether to show, at first, what the model would say.
+        guidelines: A file in Markdown that is shown beside the texts.
+        open_browser: Whether to open the page in a browser; by default where there is a terminal and a display.
+        idle_minutes: How long to wait for somebody to do anything on the page, before the run ends as if they had
+            left; `None` for ever.
+        allow_host: Other names by which the page is reached, such as that of a proxy.
+        embed: The origins whose pages may have this one in a frame, such as `"http://localhost:8888"`.
+
+    Raises:
+        ArgumentError: An argument has a value that it cannot have, or the extra `web` is not installed.
+    """
+
+    answers_now = True
+    """Whether somebody is present; see `hfal.annotators.base.Annotator`."""
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        show_suggestions: bool = True,
+        guidelines: str | os.PathLike[str] | None = None,
+        open_browser: bool | None = None,
+        idle_minutes: float | None = None,
+        allow_host: Iterable[str] = (),
+        embed: Iterable[str] = (),
+    ):
+        missing = [module for module in _NEEDED if importlib.util.find_spec(module) is None]
+        if missing:
+            raise ArgumentError(f'the page needs {", ".join(missing)}: pip install "hfal[web]"')
+        if idle_minutes is not None and not idle_minutes > 0:
+            raise ArgumentError(f"idle_minutes={idle_minutes}, expected a number above 0, or None to wait for ever")
+        if not 0 <= port < 2**16:
+            raise ArgumentError(f"port={port}, expected one from 1 to 65535, or 0 for one that is free")
+        self.name = login_name("web") if name is None else check_person_name(name, "name")
+        self.host = host
+        self.port = port
+        self.show_suggestions = show_suggestions
+        self.idle_minutes = idle_minutes
+        self.has_left = False
+        """Whether the person has left, or does nothing; see `hfal.annotators.base.Annotator`."""
+        self.address: str | None = None
+        """Where the page is, while it is served; where a token is needed, it is in it."""
+        self._opens_browser = _has_display() if open_browser is None else open_browser
+        self._access = make_access(host, allow_host, embed)
+        self._guidelines = None
+        if guidelines is not None:
+            from hfal.annotators.web.guidelines import read_guidelines
+
+            self._guidelines = read_guidelines(guidelines)
+        self._store: Store | None = None
+        self._exchange = Exchange()
+        self._is_announced = False
+
+    # -- serving ---------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def serve(self, store: Store) -> Iterator[None]:
+        """Serve the page for the length of a `with` block; may be nested.
+
+        Args:
+            store: The run's store. It is read by the thread that enters the block, and annotates.
+
+        Raises:
+            ArgumentError: The host and the port cannot be listened on.
+            HfalError: The server does not start.
+        """
+        if self._store is not None:
+            yield
+            return
+        from hfal.annotators.web.app import make_app
+        from hfal.annotators.web.server import serving
+
+        self._exchange, self._store = Exchange(), store
+        try:
+            self._publish_waiting("The first texts are on their way")
+            listener = listen(self.host, self.port)
+            port = listener.getsockname()[1]
+            entry = "" if self._access.token is None else f"open/{self._access.token}"
+            self.address = f"http://{in_address(name_to_visit(self.host))}:{port}/{entry}"
+            app = make_app(self._exchange, self._access, f"hfal_{port}")
+            with serving(app, listener), self._exchange.heard():
+                try:
+                    yield
+                except BaseException:
+                    self._end("The command that serves this page has ended.")
+                    raise
+                if not self.has_left:
+                    self._publish_waiting("")  # with the metrics of the last round
+                    self._end("Every text that was asked has an answer.")
+        finally:
+            self._store = self.address = None
+            self._is_announced = False
+
+    def note(self, message: str) -> None:
+        """Show on the page what happens while nothing is asked.
+
+        Args:
+            message: A sentence without a full stop.
+        """
+        if self._store is not None:
+            self._announce()
+            self._publish_waiting(message)
+
+    def _announce(self) -> None:
+        """Print the address, once, and open it in a browser."""
+        if self._is_announced:
+            return
+        self._is_announced = True
+        say(f"Label in the browser: {self.address}")
+        if self._opens_browser:
+            threading.Thread(target=webbrowser.open, args=(self.address,), daemon=True).start()
+
+    def _publish_waiting(self, message: str) -> None:
+        assert self._store is not None
+        self._publish(waiting_state(self._store, self.name, message))
+
+    def _end(self, reason: str) -> None:
+        """Tell the page that nothing comes any more, unless it knows."""
+        state = self._exchange.state()
+        if state["phase"] != "ended":
+            message = f"{reason} All answers are saved."
+            self._publish({**state, "phase": "ended", "message": message, "notice": "", "shown": None})
+
+    def _publish(self, state: dict[str, Any]) -> None:
+        about = {"guidelines": self._guidelines, "show_suggestions": self.show_suggestions}
+        self._exchange.publish({**state, **about})
+
+    # -- answering -------------------------------------------------------------------------------------------------
+
+    def annotate(self, query: OpenQuery) -> Iterator[Answer]:
+        """Ask until every question has an answer and the person closes the query, or until they leave.
+
+        Raises:
+            AnnotationError: The page cannot take such answers; nothing was asked.
+            HfalError: The page is not served.
+        """
+        if query.questions:
+            check_screen(query, "on the page")
+        self.has_left = False
+        if not (query.questions and query.may_wait):
+            return
+        if self._store is None:
+            raise HfalError("the page is not served: call annotate within `with annotator.serve(store):`")
+        self._announce()
+        if self._exchange.is_left:
+            self._leave("You have left.")
+            return
+        self._exchange.open()
+        try:
+            with _ctrl_c_calls(self._exchange.stop):
+                yield from self._converse(make_session(query, self.name, self.show_suggestions), self._store)
+        finally:
+            self._exchange.close()
+
+    def _converse(self, session: Session, store: Store) -> Iterator[Answer]:
+        """Carry out the requests of the page, one after the other, and respond when what they say is on the disk."""
+        waiting = waiting_state(store, self.name, "")
+        request: Request | None = None
+        while True:
+            turn = store.entries_of(self.name)
+            self._publish(asking_state(waiting, session, turn))
+            if request is not None:
+                self._exchange.respond(request)
+            request = self._next_request()
+            if request is None:
+                return
+            if request.action in ("leave", STOP):
+                is_page = request.action == "leave"
+                self._leave("You have left." if is_page else "The command that serves this page was stopped.")
+                self._exchange.respond(request)
+                return
+            try:
+                answer = carry_out(session, request.action, request.body, turn)
+            except StaleRequestError as error:
+                self._exchange.refuse(request, str(error))
+                request = None
+                continue
+            except ArgumentError as error:
+                self._exchange.refuse(request, str(error), 400)
+                request = None
+                continue
+            if answer is not None:
+                is_recorded = False
+                try:
+                    yield answer
+                    is_recorded = True
+                finally:
+                    if not is_recorded:
+                        self._exchange.refuse(request, "this was not recorded; the command says why", 500)
+                session.saved(answer)
+            elif request.action == "close":
+                self._publish_waiting("The next texts are on their way")
+                self._exchange.respond(request)
+                return
+
+    def _next_request(self) -> Request | None:
+        """Wait for the page; `None` if nobody does anything there."""
+        request = self._exchange.take(None if self.idle_minutes is None else 60 * self.idle_minutes)
+        if request is None:
+            self._leave(f"Nobody has labeled for {self.idle_minutes:g} minutes, so the command has ended.")
+        return request
+
+    def _leave(self, reason: str) -> None:
+        self.has_left = True
+        self._end(reason)
+
+    def waiting_for(self, query: OpenQuery) -> str | None:
+        """How many texts are left, and how to go on."""
+        if not query.questions:
+            return None
+        left, command = len(query.questions), f"`hfal label {one_line(shlex.quote(str(query.run_dir)))} --web`"
+        if self.has_left:
+            return (
+                f"{left} of {counted(query.size, 'text is', 'texts are')} left; all answers are saved.\n"
+                f"    Go on with {command}, or start the run again."
+            )
+        waiting = counted(left, "text waits", "texts wait")
+        return f"{waiting} to be labeled: {command}, then start the run again."
+
+
+@contextlib.contextmanager
+def _ctrl_c_calls(act: Callable[[], None]) -> Iterator[None]:
+    """Have Ctrl-C call a function in the place of an exception, which may come at any instant; the second time raise.
+
+    Only the main thread may, and where Ctrl-C is ignored it stays so.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT) if is_main else None
+    if before is None or before == signal.SIG_IGN:
+        yield
+        return
+
+    def handle(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        act()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _has_display() -> bool:
+    """Return whether a browser could be seen: there is a terminal, and where X or Wayland shows windows, a display."""
+    try:
+        if not sys.stdout.isatty():
+            return False
+    except (AttributeError, ValueError):  # no such stream, or a closed one
+        return False
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

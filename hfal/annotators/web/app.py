@@ -1,0 +1,131 @@
+"""The page's app: its parts, its state, and what it asks for."""
+
+import asyncio
+import json
+from importlib.resources import files
+from pathlib import PurePath
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from hfal.annotators.web import exchange
+from hfal.annotators.web.access import Access
+from hfal.annotators.web.exchange import Exchange
+from hfal.annotators.web.guard import MOST_BYTES, Guard
+from hfal.annotators.web.json_response import JsonResponse
+from hfal.annotators.web.page_requests import ACTIONS
+from hfal.utils.output import get_logger
+
+
+logger = get_logger(__name__)
+
+_LONGEST_POLL = 20.0  # seconds
+_LONGEST_BODY = 10.0  # seconds that it may take to come
+_LONGEST_NUMBER = 18  # digits
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
+
+
+def make_app(exchange: Exchange, access: Access, cookie: str) -> ASGIApp:
+    """Return the app, with the guard before it.
+
+    Args:
+        exchange: Where requests go to, and the state comes from.
+        access: The rules by which requests are let in.
+        cookie: The name of the cookie with the token.
+    """
+    page = _Page(exchange)
+    app = Starlette(
+        routes=[
+            Route("/", page.index),
+            Route("/static/{name}", page.part),
+            Route("/api/state", page.state),
+            Route("/api/{action}", page.act, methods=["POST"]),
+        ],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+    )
+    app.router.redirect_slashes = False
+    return Guard(app, access, cookie)
+
+
+def page_parts() -> dict[str, bytes]:
+    """Return the files of the page by name: nothing else is ever served."""
+    folder = files("hfal.annotators.web") / "static"
+    return {file.name: file.read_bytes() for file in folder.iterdir() if PurePath(file.name).suffix in _TYPES}
+
+
+class _Page:
+    def __init__(self, exchange: Exchange):
+        self._exchange = exchange
+        self._parts = page_parts()
+
+    async def index(self, request: Request) -> Response:
+        return self._file("index.html")
+
+    async def part(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in self._parts or name == "index.html":
+            raise HTTPException(404, "there is no such file")
+        return self._file(name)
+
+    def _file(self, name: str) -> Response:
+        return Response(self._parts[name], headers={"Content-Type": _TYPES[PurePath(name).suffix]})
+
+    async def state(self, request: Request) -> Response:
+        after = request.query_params.get("after")
+        if after is not None and not (after.isdecimal() and len(after) <= _LONGEST_NUMBER):
+            raise HTTPException(400, "after is no version: expected a whole number")
+        version = None if after is None else int(after)
+        return JsonResponse(await self._exchange.newer(version, _LONGEST_POLL))
+
+    async def act(self, request: Request) -> Response:
+        action = request.path_params["action"]
+        if action not in ACTIONS:
+            raise HTTPException(404, "there is no such request")
+        body = await _read_object(request)
+        status, content = await asyncio.wrap_future(self._exchange.submit(exchange.Request(action, body)))
+        return JsonResponse(content, status)
+
+
+async def _read_object(request: Request) -> dict[str, Any]:
+    """Read a JSON object that is not too large, and does not take too long to come."""
+    content = bytearray()
+    try:
+        async with asyncio.timeout(_LONGEST_BODY):
+            async for part in request.stream():
+                content += part
+                if len(content) > MOST_BYTES:
+                    raise HTTPException(413, f"the body is larger than {MOST_BYTES} bytes")
+    except TimeoutError:
+        raise HTTPException(408, f"the body has not come within {_LONGEST_BODY:.0f} seconds") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the body has not come") from None
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "the body is no JSON") from None
+    if not isinstance(found, dict):
+        raise HTTPException(400, "the body is no JSON object")
+    return found
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JsonResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    logger.error("the page asked for %s, which failed: %r", request.url.path, error)
+    return JsonResponse({"error": "this failed; the command that serves the page says why"}, 500)

@@ -1,0 +1,168 @@
+"""The exchange between the server's thread and the loop's: requests go one way, the state of the page the other.
+
+The store is touched by the loop's thread alone. The server's thread hands each request over, waits until the loop has
+dealt with it, and only then responds: what a response says is on the disk.
+"""
+
+import asyncio
+import contextlib
+import math
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+
+Response = tuple[int, dict[str, Any]]
+"""A status of HTTP, and the body."""
+
+_LONGEST_SILENCE = 30.0  # seconds; an open page asks for the state every 20
+_PATIENCE = 2.0  # seconds for a page to ask once more
+
+NOTHING_IS_ASKED = "nothing is asked now"
+
+STOP = "stop"
+"""What `Exchange.stop` asks for."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request of the page.
+
+    Attributes:
+        action: What it asks for: `"answer"`, `"comment"`, `"undo"`, `"show"`, `"close"` or `"leave"`; `STOP` is none
+            of the page.
+        body: The JSON object that came with it.
+        response: What to respond, once it is known.
+    """
+
+    action: str
+    body: Mapping[str, Any]
+    response: "Future[Response]" = field(default_factory=Future)
+
+
+class Exchange:
+    """Hands requests to the loop, and the state of the page to whoever asks for it. For several threads.
+
+    Attributes:
+        is_left: Whether somebody has left the page while nothing was asked.
+    """
+
+    def __init__(self) -> None:
+        self.is_left = False
+        self._lock = threading.Lock()
+        self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._is_open = False
+        self._server = secrets.token_hex(4)
+        self._version = time.time_ns() // 1_000_000
+        self._state: dict[str, Any] = {}
+        self._changed: Future[None] = Future()
+        self._asked = -math.inf  # when a page has asked for the state, or got it
+        self._is_heard = threading.Event()  # some page knows that nothing comes any more
+
+    # -- the loop's thread -----------------------------------------------------------------------------------------
+
+    def publish(self, state: Mapping[str, Any]) -> None:
+        """Set the state of the page, and wake up whoever waits for a newer one."""
+        own = {key: value for key, value in state.items() if key not in ("version", "server")}
+        with self._lock:
+            if own == self._state:
+                return
+            self._state = own
+            self._version += 1
+            changed, self._changed = self._changed, Future()
+        changed.set_result(None)
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[None]:
+        """Wait, at the end of a `with` block in which the end was published, until an open page knows of it.
+
+        A page asks again at once when it has got a state. If the server were gone by then, the page could not tell a
+        run that has ended from one that was killed.
+        """
+        yield
+        if time.monotonic() - self._asked < _LONGEST_SILENCE:
+            self._is_heard.wait(_PATIENCE)
+
+    def open(self) -> None:
+        """Take requests from now on."""
+        with self._lock:
+            self._is_open = True
+
+    def close(self) -> None:
+        """Take no more requests, and refuse those that nobody has looked at."""
+        with self._lock:
+            self._is_open = False
+        while (request := self.take(0)) is not None:
+            self.refuse(request, NOTHING_IS_ASKED)
+
+    def take(self, seconds: float | None) -> Request | None:
+        """Wait for the next request; `None` if there is none in time."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while True:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0)
+            try:
+                request = self._requests.get(timeout=left) if left != 0 else self._requests.get_nowait()
+            except queue.Empty:
+                return None
+            if request.response.set_running_or_notify_cancel():
+                return request
+
+    def respond(self, request: Request) -> None:
+        """Respond with the state as it is now."""
+        request.response.set_result((200, self.state()))
+
+    def refuse(self, request: Request, error: str, status: int = 409) -> None:
+        """Respond that nothing was recorded, and with the state."""
+        state = {"state": self.state()} if status == 409 else {}
+        request.response.set_result((status, {"error": error, **state}))
+
+    def stop(self) -> None:
+        """Have the loop take a request that ends it, behind all others. A handler of signals may call this."""
+        self._requests.put(Request(STOP, {}))
+
+    # -- any thread ------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of the page."""
+        with self._lock:
+            state = {**self._state, "version": self._version, "server": self._server}
+            if self.is_left and state["phase"] == "waiting":
+                state["message"] += ". You leave when that has ended; all answers are saved"
+            return state
+
+    def submit(self, request: Request) -> "Future[Response]":
+        """Hand a request to the loop; it is refused at once where nothing is asked."""
+        with self._lock:
+            if self._is_open:
+                self._requests.put(request)
+                return request.response
+            leaves = request.action == "leave" and self._state["phase"] == "waiting"
+            if leaves:
+                self.is_left = True
+                self._version += 1
+        if leaves:
+            self.respond(request)
+        else:
+            self.refuse(request, NOTHING_IS_ASKED)
+        return request.response
+
+    async def newer(self, version: int | None, seconds: float) -> dict[str, Any]:
+        """Return the state as soon as it has another version, or after so many seconds."""
+        self._asked = time.monotonic()
+        deadline = self._asked + seconds
+        while True:
+            with self._lock:
+                is_newer, changed = self._version != version, self._changed
+            left = deadline - time.monotonic()
+            if is_newer or left <= 0:
+                state = self.state()
+                self._asked = time.monotonic()
+                if state["phase"] == "ended":
+                    self._is_heard.set()
+                return state
+            await asyncio.wait([asyncio.wrap_future(changed)], timeout=left)

@@ -1,0 +1,60 @@
+// What stands beside the text, or on a small screen in a sheet: guidelines, progress, the learning curve.
+
+import { drawCurve } from "./curve.js";
+
+const at = (id) => document.getElementById(id);
+const wideScreen = matchMedia("(min-width: 1100px)");
+let isOpen = true;
+
+/** A count with its noun, which is given in the plural. */
+export function plural(count, noun) {
+  return `${count.toLocaleString("en")} ${count === 1 ? noun.replace(/s$/, "") : noun}`;
+}
+
+/** Show a state. */
+export function renderSide(state) {
+  const { progress, guidelines } = state;
+  const box = at("guidelines");
+  if (box.dataset.shown !== (guidelines ?? "")) {
+    box.dataset.shown = guidelines ?? "";
+    box.innerHTML = guidelines ?? ""; // sanitized by the server, and the only markup that is taken from there
+    for (const link of box.querySelectorAll("a")) {
+      link.target = "_blank";
+      link.rel = "noopener noreferrer";
+    }
+  }
+  box.hidden = !guidelines;
+  at("side-name").textContent = guidelines ? "Guidelines" : "Progress";
+  if (progress) {
+    const { title, answered, size, bought, budget, unit } = progress;
+    at("progress-query").textContent = size ? `${title ? `${title}: ` : ""}${answered} of ${size} answered` : title;
+    at("progress-budget").textContent =
+      budget == null ? `${plural(bought, unit)} so far` : `${bought.toLocaleString("en")} of ${plural(budget, unit)} of the budget`;
+  }
+  at("curve").replaceChildren(drawCurve(state.curve, progress?.unit ?? "labels") ?? "");
+  at("progress-who").textContent = `${state.annotator} labels ${state.run}`;
+  place();
+}
+
+function place() {
+  const content = at("side-content"), side = at("side"), dialog = at("sheet-dialog");
+  const wide = wideScreen.matches;
+  const home = wide ? side : dialog;
+  if (content.parentElement !== home) {
+    home.append(content);
+    content.hidden = false;
+    if (wide && dialog.open) dialog.close();
+  }
+  side.hidden = !(wide && isOpen);
+  at("side-toggle").setAttribute("aria-expanded", String(wide ? isOpen : dialog.open));
+}
+
+/** Hide or show it. */
+export function toggleSide() {
+  if (wideScreen.matches) isOpen = !isOpen;
+  else at("sheet-dialog").showModal();
+  place();
+}
+
+at("sheet-dialog").addEventListener("close", place);
+wideScreen.addEventListener("change", place);

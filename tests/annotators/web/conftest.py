@@ -1,0 +1,34 @@
+"""Runs with texts to ask about, and a person before the page."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hfal.store.store import Store
+from support.label_queries import LABELS
+from support.web_page import Labeling
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "my run")
+    store.set_meta("label_names", LABELS)
+    store.set_meta("plan", {"budget": 500, "rounds": 10})
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def label_on_page(store: Store) -> Iterator[Callable[..., Labeling]]:
+    """A function that serves the page for the open queries of this store."""
+    begun: list[Labeling] = []
+
+    def label(**options: Any) -> Labeling:
+        begun.append(Labeling(store, **options))
+        return begun[-1]
+
+    yield label
+    for labeling in begun:
+        labeling.stands_up()
