@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
-from selenium.common.exceptions import ElementNotInteractableException
+from selenium.common.exceptions import ElementNotInteractableException, WebDriverException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
@@ -105,9 +105,17 @@ class Page:
     def state(self) -> str | None:
         return self.find("body").get_attribute("data-state")
 
-    def comes_to(self, *states: str) -> "Page":
+    def is_there(self) -> bool:
+        """Load the page; whether there is a server."""
+        try:
+            self.driver.get(self.address)
+        except WebDriverException:
+            return False
+        return bool(self.all("#labels"))
+
+    def comes_to(self, *states: str, patience: float = 20) -> "Page":
         """Wait until the page is in one of these states."""
-        self.until(lambda: self.state in states)
+        self.until(lambda: self.state in states, patience)
         return self
 
     def sees(self, *texts: str, where: str = "body") -> "Page":

@@ -1,6 +1,7 @@
 """People answer on the page: real requests to a real server, and the log on the disk."""
 
 import concurrent.futures
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from hfal.annotators.asking import ask, open_query
+from hfal.annotators.file.annotator import FileAnnotator
 from hfal.annotators.web.annotator import WebAnnotator
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError, HfalError
 from hfal.store.store import Store
 from support import entity_queries
 from support.entity_queries import EU, PETER, TYPES
 from support.label_queries import add_query, labels, log
+from support.person import ESC, LEFT, Person
 from support.web_page import Client, Labeling
 
 
@@ -318,6 +321,45 @@ def test_who_leaves_while_a_round_trains_is_asked_nothing_more(store: Store) -> 
     annotator.note("nobody is there")  # and nothing happens
     with pytest.raises(OSError, match="refused"):
         page.state()
+
+
+def test_one_goes_on_from_files_to_the_page_to_the_terminal_and_back(
+    store: Store, label_on_page: LabelOnPage, sit_down: Callable[..., Person]
+) -> None:
+    add_query(store, [*TEXTS, "not for me"])
+    with pytest.raises(AnswersPending):
+        ask(store, FileAnnotator("jsonl"))
+    file = store.run_dir / "query-001.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps({**row, "label": {"a": "positive"}.get(row["id"])}) + "\n" for row in rows))
+    page = label_on_page()
+    state = page.waits_for("asking")
+    assert (state["shown"]["example"], state["turn"], state["progress"]["answered"]) == ("b", 0, 1)
+    page.answers(state, "negative", comment="said on the page")
+    page.post("leave")
+    page.ends()
+    person = sit_down()
+    person.sees("2/4 answered", "it has its moments")
+    person.press(LEFT)
+    person.sees("Your answer 1/1: negative", "Comment: said on the page")
+    person.press(ESC)
+    person.sees("it has its moments", without="Your answer")
+    person.press("2")
+    person.sees("3/4 answered")
+    person.press("q")
+    assert person.leaves() == 75
+    again = label_on_page()
+    state = again.waits_for("asking")
+    assert (state["shown"]["example"], state["turn"], state["shown"]["back"]) == ("d", 2, 2)
+    state = again.does("undo", state)
+    assert (state["shown"]["example"], state["notice"]) == ("c", "Taken back: positive")
+    said = [(a.example_id, a.action, a.label, a.annotator) for a in store.answers()]
+    assert said == [
+        ("a", "label", "positive", "file"),
+        ("b", "label", "negative", "ann"),
+        ("c", "label", "positive", "ann"),
+        ("c", "undo", None, "ann"),
+    ]
 
 
 def test_texts_are_data_and_never_markup(store: Store, label_on_page: LabelOnPage) -> None:

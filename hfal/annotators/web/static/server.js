@@ -1,6 +1,7 @@
 // Talks to the server: waits for new states, and sends until there is a response.
 
 const MOST_WAIT = 10_000; // milliseconds between two attempts
+const MOST_ATTEMPTS = 100; // while a command that was started again says that nothing is asked
 const POST_LIMIT = 20_000, POLL_LIMIT = 40_000;
 const ABSENT = new Set([502, 503, 504]); // a proxy says that the server is not there
 const ENCODED = { "Content-Type": "application/json" };
@@ -33,7 +34,7 @@ export class Server {
    * each time, so that the server can tell that it has it already.
    */
   async post(path, body) {
-    const text = JSON.stringify(body);
+    const text = JSON.stringify(body), start = this.start;
     this.sending = true;
     try {
       for (let attempt = 0; ; attempt++) {
@@ -43,8 +44,14 @@ export class Server {
           if (ABSENT.has(response.status)) throw new TypeError("no server");
           data = await response.json();
         } catch (error) {
-          if (error instanceof SyntaxError) return { error: `The server responded with ${response.status}, and not in JSON.` };
+          // A response that broke off comes again; a proxy's page of errors does so for ever.
+          if (error instanceof SyntaxError && attempt > 2) return { error: `The server responded with ${response.status}, and not in JSON.` };
           await this.#pause(attempt);
+          continue;
+        }
+        const holder = response.status === 409 ? data.state : null;
+        if (attempt < MOST_ATTEMPTS && holder?.phase === "waiting" && holder.server !== start) {
+          await this.#pause(0); // the command was started again, and has not opened its query yet
           continue;
         }
         this.onConnection(null);

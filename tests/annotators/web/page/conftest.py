@@ -1,6 +1,7 @@
 """The page in real browsers, which are started once; nothing here runs without `pytest -m browser`."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,12 @@ def sets(store: Store) -> Store:
     store.set_meta("task", "multi_label_classification")
     store.set_meta("label_names", ["sports", "law", "money"])
     return store
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
