@@ -28,6 +28,7 @@ from hfal.utils.visible_text import one_line
 
 
 _NEEDED = ("starlette", "uvicorn", "markdown_it", "nh3")
+_LONGEST_IDLE = 1_000_000  # minutes; a lock cannot be waited for much longer than some centuries
 _LEFT = "You have left."
 _STOPPED = "The command that serves this page was stopped."
 
@@ -79,8 +80,11 @@ class WebAnnotator:
         missing = [module for module in _NEEDED if importlib.util.find_spec(module) is None]
         if missing:
             raise ArgumentError(f'the page needs {", ".join(missing)}: pip install "hfal[web]"')
-        if idle_minutes is not None and not idle_minutes > 0:
-            raise ArgumentError(f"idle_minutes={idle_minutes}, expected a number above 0, or None to wait for ever")
+        if idle_minutes is not None and not 0 < idle_minutes <= _LONGEST_IDLE:
+            raise ArgumentError(
+                f"idle_minutes={idle_minutes}, expected a number above 0 and up to {_LONGEST_IDLE:,}, or None to wait "
+                "for ever"
+            )
         if not 0 <= port < 2**16:
             raise ArgumentError(f"port={port}, expected one from 1 to 65535, or 0 for one that is free")
         self.name = login_name("web") if name is None else check_person_name(name, "name")

@@ -396,8 +396,9 @@ def test_a_failure_to_record_ends_the_command_and_tells_the_page(store: Store, l
 
 
 def test_arguments_are_checked() -> None:
-    with pytest.raises(ArgumentError, match="idle_minutes=0, expected a number above 0"):
-        WebAnnotator("ann", idle_minutes=0)
+    for minutes in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ArgumentError, match=f"idle_minutes={minutes}, expected a number above 0"):
+            WebAnnotator("ann", idle_minutes=minutes)
     with pytest.raises(ArgumentError, match=r"guidelines='nowhere.md' cannot be read \(No such file"):
         WebAnnotator("ann", guidelines="nowhere.md")
     with pytest.raises(ArgumentError, match="'simulated' means that no person labels"):
