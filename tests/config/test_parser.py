@@ -120,7 +120,7 @@ def test_missing_file_is_named_in_full(tmp_path: Path, monkeypatch: pytest.Monke
         (NEEDED + f"labels: {'[' * 3000}{']' * 3000}\n", [], r"config\.yaml has hundreds of brackets in each other"),
         (NEEDED, ["--retrain", "sometimes"], "--retrain"),
         (NEEDED, ["--annotator", "xlsx"], "--annotator.*xlsx.*terminal"),
-        (NEEDED + "annotator: xlsx\n", [], "--annotator is 'xlsx', expected one of terminal, jsonl"),
+        (NEEDED + "annotator: xlsx\n", [], "--annotator is 'xlsx', expected one of terminal, web, jsonl"),
         (NEEDED, ["--labels", "negative", "--budget"], "--budget.*expected one argument"),
         (NEEDED, ["reviews.csv"], "'reviews.csv' belongs to no option"),
         (NEEDED, ["--load_best_model_at_end", "--eval_strategy", "epoch"], "the save and eval strategy to match"),

@@ -28,6 +28,8 @@ from hfal.utils.visible_text import one_line
 
 
 _NEEDED = ("starlette", "uvicorn", "markdown_it", "nh3")
+_LEFT = "You have left."
+_STOPPED = "The command that serves this page was stopped."
 
 
 class WebAnnotator:
@@ -193,14 +195,16 @@ class WebAnnotator:
             raise HfalError("the page is not served: call annotate within `with annotator.serve(store):`")
         self._announce()
         if self._exchange.is_left:
-            self._leave("You have left.")
+            self._leave(_LEFT)
             return
         self._exchange.open()
         try:
             with _ctrl_c_calls(self._exchange.stop):
                 yield from self._converse(make_session(query, self.name, self.show_suggestions), self._store)
         finally:
-            self._exchange.close()
+            is_stopped = self._exchange.close()
+        if is_stopped:
+            self._leave(_STOPPED)
 
     def _converse(self, session: Session, store: Store) -> Iterator[Answer]:
         """Carry out the requests of the page, one after the other, and respond when what they say is on the disk."""
@@ -215,8 +219,7 @@ class WebAnnotator:
             if request is None:
                 return
             if request.action in ("leave", STOP):
-                is_page = request.action == "leave"
-                self._leave("You have left." if is_page else "The command that serves this page was stopped.")
+                self._leave(_STOPPED if request.action == STOP else _LEFT)
                 self._exchange.respond(request)
                 return
             try:

@@ -93,12 +93,15 @@ class Exchange:
         with self._lock:
             self._is_open = True
 
-    def close(self) -> None:
-        """Take no more requests, and refuse those that nobody has looked at."""
+    def close(self) -> bool:
+        """Take no more requests, and refuse those that nobody has looked at; return whether `STOP` was among them."""
         with self._lock:
             self._is_open = False
+        is_stopped = False
         while (request := self.take(0)) is not None:
+            is_stopped = is_stopped or request.action == STOP
             self.refuse(request, NOTHING_IS_ASKED)
+        return is_stopped
 
     def take(self, seconds: float | None) -> Request | None:
         """Wait for the next request; `None` if there is none in time."""

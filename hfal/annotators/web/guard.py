@@ -45,7 +45,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers(scope["path"]))
-                if message["status"] >= 400 and message["status"] not in (404, 409):
+                if message["status"] >= 400 and message["status"] != 409:
                     headers["Connection"] = "close"  # what is left of the body is not waited for
             await send(message)
 

@@ -40,7 +40,10 @@ def test_what_nobody_has_looked_at_is_refused_when_it_closes() -> None:
     waiting, given_up = Request("answer", {}), Request("answer", {})
     exchange.submit(waiting)
     exchange.submit(given_up).cancel()
-    exchange.close()
+    assert not exchange.close()
+    exchange.open()
+    exchange.stop()
+    assert exchange.close()  # Ctrl-C in the last instant
     late = Request("answer", {})
     assert exchange.submit(late).result(0)[0] == waiting.response.result(0)[0] == 409
     assert given_up.response.cancelled()

@@ -243,6 +243,14 @@ def test_ten_slow_connections_hold_nobody_up_and_are_closed(
     assert len(log(store)) == 2
 
 
+@pytest.mark.parametrize("path", ["/api/nothing", "/", "/static/page.js"])
+def test_a_body_that_nobody_reads_is_not_waited_for(path: str, page: Labeling) -> None:
+    begin = time.monotonic()
+    found = raw(page, head(page, "Content-Length: 1000").replace(b"/api/answer", path.encode(), 1) + b"{")
+    assert re.match(rb"HTTP/1.1 40[45] ", found)
+    assert time.monotonic() - begin < 5  # it is closed
+
+
 def test_bytes_that_drip_in_are_not_waited_for(page: Labeling, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.PatientProtocol, "longest_head", 0.5)
     begin = time.monotonic()
