@@ -258,6 +258,7 @@ function renderDesk(isNew) {
   const { shown, screen } = state;
   keys = keysOf(state.labels, screen, state.guidelines !== null);
   names = new Map([...keys].map(([name, key]) => [key, name]));
+  at("side-toggle").querySelector("kbd").hidden = names.has("g");
   labels.show(state.labels, keys, screen === "entities" ? "Types" : "Labels");
   if (isNew) {
     labels.clear();

@@ -197,6 +197,15 @@ def test_a_rating_has_its_own_key(store, sit_down):
     assert labels(store) == {"a": "0", "b": "none", "c": "2"}
 
 
+def test_g_is_the_key_of_a_label_where_there_are_no_guidelines(store, sit_down):
+    store.set_meta("label_names", [f"class {number}" for number in range(20)])
+    add_query(store, TEXTS)
+    page = sit_down().sees("class 14 g")
+    assert page.says("#side-toggle") == "Progress"
+    page.press("g").sees("Two lost hours.")
+    assert labels(store) == {"a": "class 14"}
+
+
 def test_guidelines_are_shown_and_hidden(store, sit_down, tmp_path):
     guide = tmp_path / "guide.md"
     guide.write_text("# Films\n\n**Irony** counts.\n\n[more](https://example.org) <script>window.x = 1</script>\n")
