@@ -225,7 +225,7 @@ def finish(places: Places, mode: Mode, head: int) -> None:
         pytest.param(PROBE, PROBES, id="probe-from_scratch"),
         pytest.param(PROBE_CONTINUE, PROBES, id="probe-continue", marks=pytest.mark.slow),
         pytest.param(WORDS_PROBE, PROBES, id="words-probe", marks=pytest.mark.slow),
-        pytest.param(HEAD, HEADS, id="head"),
+        pytest.param(HEAD, HEADS, id="head", marks=pytest.mark.slow),
         pytest.param(HEAD, MORE_HEADS, id="head-more", marks=pytest.mark.slow),
         pytest.param(HEAD_CONTINUE, HEADS, id="head-continue", marks=pytest.mark.slow),
         pytest.param(WORDS_HEAD, MORE_HEADS, id="words-head", marks=pytest.mark.slow),

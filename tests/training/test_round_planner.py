@@ -171,6 +171,7 @@ def test_criteria_and_targets_see_trained_rounds_alone(make_headed, make_trainer
     assert len(stopped.run(make_trainer([stopped]), rounds=5)) == 2
 
 
+@pytest.mark.slow
 def test_a_finished_run_of_a_head_goes_on_as_a_longer_one(make_headed, make_trainer):
     long = make_headed()
     long.run(make_trainer([long]), rounds=2)
@@ -203,6 +204,7 @@ class Leaves:
         return f"{len(query.questions)} texts wait"
 
 
+@pytest.mark.slow
 def test_who_leaves_within_a_query_of_a_head_is_asked_the_rest_and_then_the_same_as_others(make_headed, make_trainer):
     whole = make_headed()
     whole.run(make_trainer([whole]), rounds=2)
