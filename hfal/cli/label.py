@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from hfal.config.option_fields import type_name
 from hfal.config.page_options import PageOptions
 from hfal.errors import AnswersPending, HfalError, UsageError
 from hfal.utils.output import say, show_log
@@ -45,12 +46,12 @@ def _add_page_options(group: Any) -> None:
     for option in dataclasses.fields(PageOptions):
         spellings = list(dict.fromkeys([f"--{option.name}", f"--{option.name.replace('_', '-')}"]))
         about: dict[str, Any] = {"help": option.metadata["help"], "default": None, "dest": option.name}
-        if option.type is bool:
+        if type_name(option) == "bool":
             about["action"] = "store_true"
         elif option.default_factory is not dataclasses.MISSING:
             about.update(action="append", metavar=option.metadata["metavar"])
         else:
-            kind = {"port": int, "idle_minutes": float}.get(option.name, str)
+            kind = {"int": int, "float": float}.get(type_name(option), str)
             about.update(type=kind, metavar=option.metadata.get("metavar", "N"))
         group.add_argument(*spellings, **about)
 

@@ -196,9 +196,14 @@ def add_embeddings(
     check_free(dataset, EMBEDDING)
     file = on_main(lambda: embeddings_file(dataset, text_columns, model, folder, progress=len(dataset) > _MANY))
     rows = np.load(file, mmap_mode="r", allow_pickle=False)
-    column = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])  # mapped, not copied
-    feature = datasets.List(datasets.Value("float32"), length=rows.shape[1])
+    column, feature = embedding_column(rows)
     return dataset.add_column(EMBEDDING, column, feature=feature).with_format("numpy")
+
+
+def embedding_column(rows: np.ndarray) -> tuple[pa.FixedSizeListArray, datasets.List]:
+    """Return embeddings, float32[N, D], as a column of a data set, mapped and not copied, and its type."""
+    column = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])
+    return column, datasets.List(datasets.Value("float32"), length=rows.shape[1])
 
 
 def embeddings_of(dataset: datasets.Dataset) -> np.ndarray:

@@ -28,13 +28,13 @@ from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
 from hfal.store.records import HEAD, Query
 from hfal.store.run_directory import embeddings_folder
-from hfal.store.store import Store
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.tokenization import NO_WORD, tokenize_words
 from hfal.training.frozen_encoder import (
     FrozenEncoderConfig,
     FrozenEncoderForSequenceClassification,
     FrozenEncoderForTokenClassification,
+    embedding_column,
     pad_states,
     stack_rows,
 )
@@ -193,7 +193,7 @@ class HeadQueries:
             The query, on every process; `None` if the budget is spent or nothing is left to ask.
         """
         store = self.head.pool.store
-        seen, sequence = on_main(lambda: (store.last_answer(), 1 + queries_of_head(store, round_number)))
+        seen, sequence = on_main(lambda: (store.last_answer(), 1 + store.count_queries(round_number, HEAD)))
         head = on_main(lambda: self.head.fit(seen))
         head.config.name_or_path = self._encoder
         args = copy.copy(args)  # the user's are for the data of their own model
@@ -201,16 +201,6 @@ class HeadQueries:
         of_query = {"sequence": sequence, "answers_seen": seen}
         with _one_thread():
             return self.acquisition.propose(head, self.head.collate_fn, round_number, args, of_head=of_query)
-
-
-def queries_of_head(store: Store, round_number: int) -> int:
-    """Return how many queries a head has made since a round ended.
-
-    Args:
-        store: The store.
-        round_number: The round; 0 before the first.
-    """
-    return store.count_queries(round_number, HEAD)
 
 
 def check_encoder_of_head(pool: Pool, encoder: Any) -> None:
@@ -233,9 +223,7 @@ def check_encoder_of_head(pool: Pool, encoder: Any) -> None:
 
 def _embedding_rows(embeddings: np.ndarray) -> datasets.Dataset:
     """Return a data set of embeddings, which are mapped, not copied."""
-    flat = np.ascontiguousarray(embeddings, np.float32).reshape(-1)
-    column = pa.FixedSizeListArray.from_arrays(pa.array(flat), embeddings.shape[1])
-    feature = datasets.List(datasets.Value("float32"), length=embeddings.shape[1])
+    column, feature = embedding_column(np.ascontiguousarray(embeddings, np.float32))
     info = datasets.DatasetInfo(features=datasets.Features({EMBEDDING: feature}))
     return datasets.Dataset(InMemoryTable(pa.table({EMBEDDING: column})), info).with_format("numpy")
 

@@ -13,12 +13,12 @@ from hfal.annotators.asking import ask
 from hfal.annotators.base import Annotator
 from hfal.errors import HfalError, RunDirectoryError
 from hfal.stopping.criteria import metric_value
-from hfal.store.records import RoundRecord
+from hfal.store.records import HEAD, RoundRecord
 from hfal.store.run_directory import model_folder, round_folder, rounds_folder
 from hfal.store.run_info import Ended
 from hfal.store.store import Store
 from hfal.training.damage import weights_damage
-from hfal.training.frozen_head import HeadQueries, queries_of_head
+from hfal.training.frozen_head import HeadQueries
 from hfal.training.options import LoopOptions
 from hfal.training.weights import fits, last_whole_checkpoint, stopped_early_at
 from hfal.utils.output import get_logger
@@ -128,7 +128,7 @@ class RoundPlanner:
         """Return whether the model of a finished round has its query to make; one of a frozen head stands for it."""
         if self.head is not None or self._store.query_of_round(number) is not None:
             return False
-        return not queries_of_head(self._store, number) and len(self.acquisition.budget.affordable()) > 0
+        return not self._store.count_queries(number, HEAD) and len(self.acquisition.budget.affordable()) > 0
 
     def _head_is_to_query(self, number: int) -> bool:
         """Return whether the frozen head has a query to make before a round begins.
@@ -138,7 +138,7 @@ class RoundPlanner:
         if self.head is None or self._store.round(number) is not None:
             return False
         made = 1 if number == 1 or self._store.query_of_round(number - 1) is not None else 0
-        made += queries_of_head(self._store, number - 1)
+        made += self._store.count_queries(number - 1, HEAD)
         return made < self.acquisition.options.queries_per_round and len(self.acquisition.budget.affordable()) > 0
 
     def _begin(self, record: RoundRecord) -> Step:

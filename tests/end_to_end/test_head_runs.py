@@ -13,8 +13,8 @@ from datasets import Dataset
 from hfal.store.records import HEAD, Query
 from hfal.store.store import Store
 from support.command import Result, error_line
-from support.models import NAMES, save_tiny_encoder, tiny_model
-from support.texts import load_reviews, load_sentences, load_tokenizer
+from support.models import save_tiny_encoder, tiny_model
+from support.texts import load_tokenizer, save_small_files
 
 
 ROOT = Path(__file__).parents[2]
@@ -25,12 +25,7 @@ TEXTS = ["--data", "reviews.jsonl", "--text", "text", "--model", "model", "--emb
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    rows = load_reviews(90)
-    topics = [[name for name, every in (("even", 2), ("third", 3)) if n % every == 0] for n in range(90)]
-    labels = [NAMES[n] for n in rows["label"]]
-    Dataset.from_dict({"text": rows["text"][:], "label": labels}).to_json(tmp_path / "reviews.jsonl")
-    Dataset.from_dict({"text": rows["text"][:], "topics": topics}).to_json(tmp_path / "topics.jsonl")
-    load_sentences(60).select_columns(["tokens", "ner_tags"]).to_json(tmp_path / "news.jsonl")
+    save_small_files(tmp_path)
     save_tiny_encoder(tmp_path / "encoder", "mean", normalize=True)
     tiny_model().save_pretrained(tmp_path / "model")
     load_tokenizer().save_pretrained(tmp_path / "model")

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from datasets import Dataset
 from transformers import AutoModelForSequenceClassification
 
 from hfal.store.store import Store
 from support.command import Result
-from support.models import MINILM, NAMES, save_tiny_encoder
-from support.texts import load_reviews, load_sentences
+from support.models import MINILM, save_tiny_encoder
+from support.texts import save_small_files
 
 
 ROOT = Path(__file__).parents[2]
@@ -24,12 +23,7 @@ QUICK = ["--start_from_probe", "--query_size", "8", "--use_cpu", "--max_steps", 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    rows = load_reviews(90)
-    topics = [[name for name, every in (("even", 2), ("third", 3)) if n % every == 0] for n in range(90)]
-    labels = [NAMES[n] for n in rows["label"]]
-    Dataset.from_dict({"text": rows["text"][:], "label": labels}).to_json(tmp_path / "reviews.jsonl")
-    Dataset.from_dict({"text": rows["text"][:], "topics": topics}).to_json(tmp_path / "topics.jsonl")
-    load_sentences(60).select_columns(["tokens", "ner_tags"]).to_json(tmp_path / "news.jsonl")
+    save_small_files(tmp_path)
     save_tiny_encoder(tmp_path / "encoder", "mean", normalize=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")

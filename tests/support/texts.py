@@ -4,6 +4,7 @@ import copy
 import csv
 from functools import cache
 from itertools import islice
+from pathlib import Path
 
 import tokenizers
 from datasets import ClassLabel, Dataset
@@ -71,3 +72,13 @@ def load_sentences(n: int, skip: int = 0) -> Dataset:
 def _load_sentences(n: int, skip: int) -> Dataset:
     rows = list(islice(read_file(resolve_path(f"{CONLL}/train.txt")), skip, skip + n))
     return Dataset.from_list(rows).map(tokenize_words, batched=True, fn_kwargs={"tokenizer": load_tokenizer()})
+
+
+def save_small_files(folder: Path) -> None:
+    """Save a file for each task: 90 reviews with a label and with topics, and 60 tagged sentences."""
+    rows = load_reviews(90)
+    topics = [[name for name, every in (("even", 2), ("third", 3)) if n % every == 0] for n in range(90)]
+    labels = [NAMES[n] for n in rows["label"]]
+    Dataset.from_dict({"text": rows["text"][:], "label": labels}).to_json(folder / "reviews.jsonl")
+    Dataset.from_dict({"text": rows["text"][:], "topics": topics}).to_json(folder / "topics.jsonl")
+    load_sentences(60).select_columns(["tokens", "ner_tags"]).to_json(folder / "news.jsonl")

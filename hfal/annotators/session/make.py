@@ -1,6 +1,7 @@
-"""Make the session of a query, for a person whose name is known or guessed."""
+"""What the terminal and the page share around a session: making it, who answers, and what is left in the end."""
 
 import getpass
+import shlex
 
 from hfal.annotators.base import OpenQuery
 from hfal.annotators.session.entity_session import EntitySession
@@ -9,7 +10,8 @@ from hfal.annotators.session.session import LabelSession, Session
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.annotator_names import check_person_name
 from hfal.tasks.tags import OUTSIDE
-from hfal.utils.spelling import joined_names
+from hfal.utils.spelling import counted, joined_names
+from hfal.utils.visible_text import one_line
 
 
 _SESSIONS: dict[str, type[Session]] = {
@@ -54,6 +56,27 @@ def check_screen(query: OpenQuery, where: str) -> None:
             f"{where} only entities can be marked: take the file annotator (`--annotator jsonl`; in code "
             'FileAnnotator("jsonl"))'
         )
+
+
+def what_is_left(query: OpenQuery, has_left: bool, options: str = "", where: str = "") -> str | None:
+    """Return how many texts of a query are left, and how to go on; `None` if there are none.
+
+    Args:
+        query: The query, with the questions that are still open.
+        has_left: Whether the person wanted to leave, and was not only out of reach.
+        options: What follows `hfal label RUN_DIR`: `" --web"`.
+        where: Where that command is to be given: `" in a terminal"`.
+    """
+    if not query.questions:
+        return None
+    left, command = len(query.questions), f"`hfal label {one_line(shlex.quote(str(query.run_dir)))}{options}`"
+    if has_left:
+        return (
+            f"{left} of {counted(query.size, 'text is', 'texts are')} left; all answers are saved.\n"
+            f"    Go on with {command}, or start the run again."
+        )
+    waiting = counted(left, "text waits", "texts wait")
+    return f"{waiting} to be labeled: {command}{where}, then start the run again."
 
 
 def login_name(otherwise: str) -> str:

@@ -5,7 +5,6 @@ said; and a `Screen`, which draws it and reads keys. The latter two exist for la
 entities.
 """
 
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,14 +12,12 @@ from typing import Any
 from prompt_toolkit.utils import is_dumb_terminal
 
 from hfal.annotators.base import OpenQuery
-from hfal.annotators.session.make import check_screen, login_name, make_session
+from hfal.annotators.session.make import check_screen, login_name, make_session, what_is_left
 from hfal.annotators.terminal.entity_screen import EntityScreen
 from hfal.annotators.terminal.label_screen import LabelScreen
 from hfal.annotators.terminal.label_set_screen import LabelSetScreen
 from hfal.store.annotator_names import check_person_name
 from hfal.store.records import Answer
-from hfal.utils.spelling import counted
-from hfal.utils.visible_text import one_line
 
 
 _SCREENS: dict[str, Callable[..., Any]] = {
@@ -90,16 +87,7 @@ class TerminalAnnotator:
 
     def waiting_for(self, query: OpenQuery) -> str | None:
         """How many texts are left, and how to go on."""
-        if not query.questions:
-            return None
-        left, command = len(query.questions), f"`hfal label {one_line(shlex.quote(str(query.run_dir)))}`"
-        if self.has_left:
-            return (
-                f"{left} of {counted(query.size, 'text is', 'texts are')} left; all answers are saved.\n"
-                f"    Go on with {command}, or start the run again."
-            )
-        waiting = counted(left, "text waits", "texts wait")
-        return f"{waiting} to be labeled: {command} in a terminal, then start the run again."
+        return what_is_left(query, self.has_left, where=" in a terminal")
 
 
 def _is_terminal() -> bool:

@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hfal.annotators.base import OpenQuery
-from hfal.annotators.session.make import check_screen, login_name, make_session
+from hfal.annotators.session.make import check_screen, login_name, make_session, what_is_left
 from hfal.annotators.session.session import Session
 from hfal.annotators.web.access import in_address, listen, make_access, name_to_visit
 from hfal.annotators.web.exchange import STOP, Exchange, Request
@@ -23,8 +22,6 @@ from hfal.store.annotator_names import check_person_name
 from hfal.store.records import Answer
 from hfal.store.store import Store
 from hfal.utils.output import say
-from hfal.utils.spelling import counted
-from hfal.utils.visible_text import one_line
 
 
 _NEEDED = ("starlette", "uvicorn", "markdown_it", "nh3")
@@ -263,16 +260,7 @@ class WebAnnotator:
 
     def waiting_for(self, query: OpenQuery) -> str | None:
         """How many texts are left, and how to go on."""
-        if not query.questions:
-            return None
-        left, command = len(query.questions), f"`hfal label {one_line(shlex.quote(str(query.run_dir)))} --web`"
-        if self.has_left:
-            return (
-                f"{left} of {counted(query.size, 'text is', 'texts are')} left; all answers are saved.\n"
-                f"    Go on with {command}, or start the run again."
-            )
-        waiting = counted(left, "text waits", "texts wait")
-        return f"{waiting} to be labeled: {command}, then start the run again."
+        return what_is_left(query, self.has_left, " --web")
 
 
 @contextlib.contextmanager

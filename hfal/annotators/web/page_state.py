@@ -14,7 +14,7 @@ from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import Kind
 from hfal.tasks.tags import Entity, entities, entity_types, write_tags
-from hfal.tasks.words import Texts, word_offsets, words_of
+from hfal.tasks.words import Texts, plain_text, word_offsets, words_of
 
 
 def waiting_state(store: Store, annotator: str, message: str) -> dict[str, Any]:
@@ -136,14 +136,18 @@ def _texts(texts: Texts, in_words: bool) -> list[dict[str, Any]]:
     if not in_words:
         return [{"name": name, "text": text} for name, text in texts.items()]
     ((name, text),) = texts.items()
-    if isinstance(text, str):
-        return [{"name": name, "text": text, "words": _in_utf_16(text, word_offsets(text))}]
+    plain = plain_text(text)
+    offsets = word_offsets(text) if isinstance(text, str) else _offsets_of_joined(text)
+    return [{"name": name, "text": plain, "words": _in_utf_16(plain, offsets)}]
+
+
+def _offsets_of_joined(words: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where words begin and end in what `plain_text` makes of them."""
     offsets, start = [], 0
-    for word in text:
+    for word in words:
         offsets.append((start, start + len(word)))
         start += len(word) + 1
-    joined = " ".join(text)
-    return [{"name": name, "text": joined, "words": _in_utf_16(joined, offsets)}]
+    return offsets
 
 
 def _in_utf_16(text: str, offsets: Sequence[tuple[int, int]]) -> list[list[int]]:
