@@ -36,6 +36,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from filelock import FileLock, Timeout
+from torch import set_float32_matmul_precision
 from transformers import DefaultFlowCallback, Trainer
 
 from hfal.data.references import load_split
@@ -132,11 +133,13 @@ class Study(NamedTuple):
         folder: Of the runs.
         results: The file with the lines.
         sizes: The labels at which scores are compared.
+        code: What is written into the lines as what ran.
     """
 
     folder: Path
     results: Path
     sizes: list[int]
+    code: str
 
     def run_missing(self, sets: Sequence[str], arms: Sequence[str], seeds: Sequence[int]) -> int:
         """Make the runs of which a line is missing, all of one seed before those of the next.
@@ -172,7 +175,7 @@ class Study(NamedTuple):
         Returns:
             The run directory.
         """
-        run_dir, at, code = self._run_dir(name, arm, seed), trained_at(name, arm, self.sizes), commit()
+        run_dir, at = self._run_dir(name, arm, seed), trained_at(name, arm, self.sizes)
         words = ["--data", str(self._data(name)), *OPTIONS, "--output_dir", str(run_dir), "--seed", str(seed)]
         words += ["--embeddings_dir", str(self.folder / "embeddings")]
         words += ["--label", "label"] if name in TEXTS else ["--label", "ner_tags", "--text", "tokens"]
@@ -189,7 +192,7 @@ class Study(NamedTuple):
         for end, (record, value) in enumerate(zip(records, timed, strict=True), start=1):
             score = (record.metrics or {})["eval_f1_macro" if name in TEXTS else "eval_f1"]
             path = " ".join(map(str, at[:end]))
-            line = Line(name, arm, seed, path, bought(record), round(score, 4), value, code)
+            line = Line(name, arm, seed, path, bought(record), round(score, 4), value, self.code)
             if line.key not in known:
                 append_line(line, self.results)
         shutil.rmtree(rounds_folder(run_dir), ignore_errors=True)  # 90 MB of weights that nobody needs any more
@@ -246,6 +249,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[75, 150], help=f"in labels, multiples of {QUERY}")
     parser.add_argument("--against", nargs="+", default=["random, fine-tuned"], help="arms to compare the others with")
     parser.add_argument("--tables", action="store_true", help="make no runs")
+    parser.add_argument("--bf16", action="store_true", help="multiply matrices in bfloat16, on processors with AMX")
     parser.add_argument("--write_labels", type=Path, help="write random labels into this folder, and run nothing else")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
     options = parser.parse_args()
@@ -255,7 +259,9 @@ def main() -> None:
     sizes = sorted(set(options.sizes))
     if sizes[0] < QUERY or any(size % QUERY for size in sizes):
         parser.error(f"--sizes is {sizes}: expected multiples of {QUERY}")
-    study = Study(options.folder, options.results, sizes)
+    if options.bf16:
+        set_float32_matmul_precision("medium")
+    study = Study(options.folder, options.results, sizes, commit() + (" bf16" if options.bf16 else ""))
     if not options.results.exists():
         options.results.write_text(",".join(Line._fields) + "\n")
     if options.write_labels:

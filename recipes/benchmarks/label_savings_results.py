@@ -35,7 +35,7 @@ class Line(NamedTuple):
         labels: What had been bought.
         score: The metric.
         seconds: Seconds of CPU of the training; empty if not known.
-        commit: What ran; with a + where files had been changed.
+        commit: What ran; with a + where files had been changed, and "bf16" where matrices were multiplied in bfloat16.
     """
 
     set: str
