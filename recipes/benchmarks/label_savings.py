@@ -13,6 +13,8 @@ An arm says who picks and what is trained, as in "head, probe":
     (nobody named)  the model that is trained picks: 25 labels at first, then as many as the next size needs
     head            a head on the frozen encoder picks 25 at a time, and the model is trained at the sizes alone
     random          random labels
+    mean, ranks     the model that is trained and a head together, by `both_models.py`: the mean of both models'
+                    probabilities, or of the ranks; with the model's labels otherwise (texts alone)
     TRAININGS has what is trained. "frozen" by itself picks 25 at a time and is trained as often.
 
 Each set, arm and seed is a run of the recipe, and each of its trainings a line in `label_savings.csv`, which is in the
@@ -42,6 +44,7 @@ from transformers import DefaultFlowCallback, Trainer
 from hfal.data.references import load_split
 from hfal.errors import RunDirectoryError
 from hfal.recipes import run_recipe
+from hfal.recipes.benchmarks.both_models import SCORES
 from hfal.recipes.benchmarks.few_labels import METHODS, MODEL
 from hfal.recipes.benchmarks.label_savings_results import (
     QUERY,
@@ -61,6 +64,7 @@ from hfal.store.learning_curve import bought
 from hfal.store.records import RoundRecord
 from hfal.store.run_directory import rounds_folder
 from hfal.store.store import Store
+from hfal.strategies.registry import FAMILIES
 
 
 SETS = ["trec", "sms", "reviews", "newsgroups", "conll"]
@@ -79,6 +83,8 @@ TRAININGS = {
     "probe, 50 steps": [*PROBE, "--max_steps", "50"],
     "probe, 200 steps": [*PROBE, "--min_steps", "200"],
 }
+STRATEGIES = {"random": ["--strategy", "random"]}
+STRATEGIES |= {picker: ["--strategy", f"{picker}+kmeans", "--embeddings", MODEL] for picker in SCORES}
 ARMS = ["fine-tuned", "frozen", "head, fine-tuned", "head, probe"]
 ARMS += ["random, fine-tuned", "random, probe", "random, Trainer's defaults"]
 
@@ -98,7 +104,7 @@ def calls(arm: str, at: Sequence[int], query: int) -> Iterator[tuple[int, list[s
         words = [*words, "--select_with", "head", "--queries_per_round", str(at[0] // query)]
         yield len(at), [*words, "--seed_size", str(query), "--query_size", str(query), "--rounds", str(len(at))]
         return
-    words = [*words, "--seed_size", str(at[0]), *(["--strategy", "random"] if picker == "random" else [])]
+    words = [*words, "--seed_size", str(at[0]), *STRATEGIES.get(picker, [])]
     rounds = 1
     for size, group in itertools.groupby(b - a for a, b in itertools.pairwise(at)):
         rounds += len(list(group))
@@ -181,19 +187,20 @@ class Study(NamedTuple):
         words += ["--label", "label"] if name in TEXTS else ["--label", "ner_tags", "--text", "tokens"]
         words += [] if name in TEXTS else ["--unit", "words"]
         done = len(finished_rounds(run_dir))
-        with seconds_of_training() as seconds, contextlib.redirect_stdout(sys.stderr):
+        known = mock.patch.dict(FAMILIES["classes"].scores, SCORES)
+        with seconds_of_training() as seconds, contextlib.redirect_stdout(sys.stderr), known:
             for rounds, more in calls(arm, at, amount(name, QUERY)):
                 if rounds > done:
                     run_recipe([*words, *more], "text_classification" if name in TEXTS else "token_classification")
         records = finished_rounds(run_dir)
         assert len(records) == len(at), f"{run_dir} has {len(records)} rounds, expected {len(at)}"
-        known = read_lines(self.results)
+        lines = read_lines(self.results)
         timed = [None] * (len(at) - len(seconds)) + [round(value, 1) for value in seconds]
         for end, (record, value) in enumerate(zip(records, timed, strict=True), start=1):
             score = (record.metrics or {})["eval_f1_macro" if name in TEXTS else "eval_f1"]
             path = " ".join(map(str, at[:end]))
             line = Line(name, arm, seed, path, bought(record), round(score, 4), value, self.code)
-            if line.key not in known:
+            if line.key not in lines:
                 append_line(line, self.results)
         shutil.rmtree(rounds_folder(run_dir), ignore_errors=True)  # 90 MB of weights that nobody needs any more
         return run_dir

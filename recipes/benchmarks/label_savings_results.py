@@ -18,7 +18,7 @@ RESULTS = Path(__file__).with_name("label_savings.csv")
 CONLL = "conll"
 QUERY = 25
 WORDS = 360  # of 25 sentences of CoNLL-2003
-PICKERS = ["head", "random"]
+PICKERS = ["head", "random", "mean", "ranks"]
 
 Key = tuple[str, str, int, str]
 """Set, arm, seed, and when it was trained."""
