@@ -14,7 +14,7 @@ from hfal.export.curves import rounds_table
 from hfal.stopping.criteria import Target
 from hfal.stopping.expressions import NEVER, parse_stop
 from hfal.store.learning_curve import about_estimates
-from hfal.store.records import DATASET, Query, RoundRecord
+from hfal.store.records import DATASET, HEAD, Query, RoundRecord
 from hfal.store.run_directory import config_file
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
@@ -125,13 +125,16 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
 
 
 def _setup(store: Store, plan: RunPlan | None) -> list[str]:
-    starts = [query.strategy for query in store.queries() if query.purpose == "seed"]
+    queries = store.queries()
+    starts = [query.strategy for query in queries if query.purpose == "seed"]
     strategy, stop = [], []
     if plan is not None:
         size = counted(plan.query_size, "word" if plan.unit == "words" else "text")
         strategy = [f"Strategy {plan.strategy}, {size} a query"]
         if plan.queries_per_round > 1:
             strategy[0] += f", {plan.queries_per_round} queries a round"
+        if queries and queries[-1].purpose == HEAD:
+            strategy[0] += ", picked by a head on a frozen encoder"
         stop = [f"Stops at {plan.stop}"] if plan.stop else []
     start = [f"Start: {starts[0]}"] if starts else []
     names = joined_names(store.info.label_names)

@@ -14,7 +14,7 @@ from hfal.config.yaml_file import load_yaml
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.stopping.criteria import is_loss
 from hfal.store.learning_curve import bought
-from hfal.store.records import DATASET, RoundRecord, seconds_between
+from hfal.store.records import DATASET, HEAD, RoundRecord, seconds_between
 from hfal.store.run_directory import COMPARE_NAME, has_comparison, has_run
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
@@ -243,7 +243,7 @@ def _problem(records: Sequence[RoundRecord], metric: str) -> str | None:
 def _rounds(store: Store, records: Sequence[RoundRecord], metric: str) -> tuple[RoundResult, ...]:
     queries = store.queries()
     words = {e.example_id: sum(len(words_of(t)) for t in e.texts.values()) for q in queries for e in q.examples}
-    asked = {query.round: query.time for query in queries if query.purpose == "round"}
+    asked = {query.round: query.time for query in queries if query.purpose in ("round", HEAD)}
     results = []
     for record in records:
         answers = store.current_answers(record.answers_seen)

@@ -7,6 +7,7 @@ import pytest
 
 from hfal.comparison.results import read_results
 from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.store.records import HEAD
 from support.made_grid import OPTIONS, make_run, write_options
 
 
@@ -21,6 +22,12 @@ def test_rounds_are_read_as_the_run_left_them(grid: Path) -> None:
     assert results.versions == {"hfal": "0.1.0"}
     assert run.began == "2026-01-02T03:04:10+00:00"
     assert [r.state for r in results.runs] == ["finished"] * 7
+
+
+def test_the_queries_of_a_head_are_scoring_too(tmp_path: Path) -> None:
+    write_options(tmp_path, {**OPTIONS, "strategies": ["random"], "seeds": 1, "full_runs": 0, "comparison": None})
+    make_run(tmp_path / "runs" / "random" / "random" / "seed-7", [0.5, 0.6], asked_by=HEAD)
+    assert [(r.training, r.scoring) for r in read_results(tmp_path).runs[0].rounds] == [(10, 2), (10, 0)]
 
 
 def test_a_run_without_the_metric_has_failed(changed: Path) -> None:

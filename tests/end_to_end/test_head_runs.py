@@ -60,7 +60,8 @@ def test_a_head_on_an_encoder_picks_for_another_model_and_a_model_goes_on(
     encoder = str(folder / "encoder")
     assert {query.settings["embeddings"] for query in queries} == {encoder}
     assert {query.model for query in queries[1:]} == {f"FrozenEncoderForSequenceClassification from {encoder}"}
-    assert "Strategy margin+kmeans, 8 texts a query, 2 queries a round\n" in hfal("status", run_dir).stdout
+    setup = "Strategy margin+kmeans, 8 texts a query, 2 queries a round, picked by a head on a frozen encoder\n"
+    assert setup in hfal("status", run_dir).stdout
     kept = yaml.safe_load((run_dir / "config.yaml").read_text())
     assert (kept["select_with"], kept["queries_per_round"], kept["embeddings"]) == ("head", 2, encoder)
 

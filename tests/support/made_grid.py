@@ -38,6 +38,7 @@ def make_run(
     metric: str = "eval_accuracy",
     ended: bool = True,
     unfinished_rounds: int = 0,
+    asked_by: str = "round",
 ) -> None:
     """A run of texts of three words, whose rounds train 10 seconds, if nothing else is said, and score 2.
 
@@ -50,6 +51,7 @@ def make_run(
         metric: The metric's name.
         ended: Whether the run is over.
         unfinished_rounds: How many of the last rounds have begun, and no more.
+        asked_by: The purpose of all queries but the first.
     """
     queries, answers, rounds = [], [], []
     time, bought = BEGAN, 0
@@ -61,7 +63,7 @@ def make_run(
 
     for number, (cost, value) in enumerate(zip(costs, values, strict=False), start=1):
         examples = tuple(Queried(f"x{i}", "content", {"text": f"review {i} here"}) for i in range(bought, cost))
-        purpose, strategy = ("seed", "random") if number == 1 else ("round", "margin")
+        purpose, strategy = ("seed", "random") if number == 1 else (asked_by, "margin")
         queries.append(
             Query(number - 1, purpose, strategy, 1, examples, versions={"hfal": "0.1.0"}, number=number, time=now())
         )
