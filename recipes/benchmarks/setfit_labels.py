@@ -28,6 +28,7 @@ from typing import Any
 from datasets import Dataset
 from setfit import SetFitModel, Trainer, TrainingArguments  # type: ignore[import-not-found]
 from sklearn.metrics import f1_score
+from torch import set_float32_matmul_precision
 
 from hfal.data.references import resolve_model
 from hfal.recipes.benchmarks.label_savings_results import RESULTS, Line, append_line, commit, keys_of, read_lines
@@ -61,7 +62,11 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--sizes", nargs="+", type=int, default=[75, 150])
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--bf16", action="store_true", help="as for label_savings.py, whose seconds it is to have")
     options = parser.parse_args()
+    if options.bf16:
+        set_float32_matmul_precision("medium")
+    code = commit() + (" bf16" if options.bf16 else "")
     sizes = sorted(set(options.sizes))
     for seed, name, arm in itertools.product(options.seeds, options.sets, options.arms):
         held_out = json.loads((options.labels / f"{name}-held-out.json").read_text("utf-8"))
@@ -81,7 +86,7 @@ def main() -> None:
             model, seconds = train(labeled, seed, **words)
             predicted = [str(label) for label in model.predict(held_out["texts"])]
             score = f1_score(held_out["labels"], predicted, average="macro", zero_division=0)
-            line = Line(*key, len(labeled["texts"]), round(float(score), 4), round(seconds, 1), commit())
+            line = Line(*key, len(labeled["texts"]), round(float(score), 4), round(seconds, 1), code)
             append_line(line, options.results)
             print(line, flush=True)
 
