@@ -79,8 +79,9 @@ def test_permuting_permutes():
     assert other == pytest.approx(ask_again_scores(opinions, probabilities)[rows], abs=1e-9)
 
 
-def test_an_annotator_without_opinions_changes_nothing():
-    opinions, probabilities = drawn(8, 3)
+@pytest.mark.parametrize("seed", range(5))
+def test_an_annotator_without_opinions_changes_nothing(seed):
+    opinions, probabilities = drawn(seed, 3)
     more = np.insert(opinions, 2, -1, axis=1)
     assert (ask_again_scores(more, probabilities) == ask_again_scores(opinions, probabilities)).all()
 
