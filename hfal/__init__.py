@@ -48,6 +48,15 @@ if TYPE_CHECKING:
         TokenScore,
         needs,
     )
+    from hfal.tasks.aggregation import Aggregate, dawid_skene, majority_vote
+    from hfal.tasks.agreement import (
+        agreement_with_others,
+        count_opinions,
+        krippendorff_alpha,
+        label_confusion,
+        pairwise_kappa,
+    )
+    from hfal.tasks.asking_again import ask_again_scores
     from hfal.tasks.metrics import (
         F1,
         Accuracy,
@@ -68,6 +77,7 @@ __all__ = [
     "F1",
     "Accuracy",
     "ActiveLearningCallback",
+    "Aggregate",
     "Annotator",
     "Answer",
     "AnswersPending",
@@ -103,11 +113,19 @@ __all__ = [
     "TokenScore",
     "Uncertainty",
     "WebAnnotator",
+    "agreement_with_others",
+    "ask_again_scores",
     "classification_metrics",
+    "count_opinions",
+    "dawid_skene",
     "entity_metrics",
     "export_labels",
+    "krippendorff_alpha",
+    "label_confusion",
     "label_set_metrics",
+    "majority_vote",
     "needs",
+    "pairwise_kappa",
     "plot_learning_curve",
     "probe_init",
     "push_to_hub",
@@ -151,6 +169,15 @@ _MODULES = {
         "TokenScore",
         "needs",
     ],
+    "hfal.tasks.aggregation": ["Aggregate", "dawid_skene", "majority_vote"],
+    "hfal.tasks.agreement": [
+        "agreement_with_others",
+        "count_opinions",
+        "krippendorff_alpha",
+        "label_confusion",
+        "pairwise_kappa",
+    ],
+    "hfal.tasks.asking_again": ["ask_again_scores"],
     "hfal.tasks.metrics": [
         "Accuracy",
         "EntityF1",

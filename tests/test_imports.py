@@ -51,6 +51,7 @@ def loaded_by(code: str, folder: Path) -> set[str]:
         pytest.param(WALK.format("hfal.annotators"), id="hfal.annotators"),
         pytest.param(WALK.format("hfal.stopping"), id="hfal.stopping"),
         pytest.param(WALK.format("hfal.export"), id="hfal.export"),
+        pytest.param("from hfal import Aggregate, ask_again_scores, krippendorff_alpha", id="several opinions"),
         pytest.param(HELP, id="hfal --help"),
         pytest.param(COMMAND.format(["status", "run"], 0), id="hfal status"),
         pytest.param(COMMAND.format(["label", "run"], 0), id="hfal label"),
