@@ -69,9 +69,8 @@ def krippendorff_alpha(opinions: np.ndarray) -> float:
     counts = counts[counts.sum(axis=1) >= 2]
     of_examples, of_classes = counts.sum(axis=1), counts.sum(axis=0)
     total = int(of_classes.sum())
-    by_chance = total**2 - int(
-        (of_classes**2).sum()
-    )  # n(n - 1) times the disagreement of two opinions drawn at random
+    # n (n - 1) times the disagreement of two opinions drawn at random
+    by_chance = total**2 - int((of_classes**2).sum())
     if not by_chance:
         return float("nan")
     disagreeing = ((of_examples**2 - (counts**2).sum(axis=1)) / (of_examples - 1)).sum()
