@@ -76,10 +76,13 @@ def test_label_serves_a_page_until_all_is_answered(serve: Callable[..., Serving]
     store.close()
 
 
-def test_ctrl_c_ends_with_75_and_the_next_start_goes_on(serve: Callable[..., Serving], run_dir: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_ends_with_75_and_the_next_start_goes_on(
+    number: signal.Signals, serve: Callable[..., Serving], run_dir: Path
+) -> None:
     page = serve("label", "runs/small", "--web", "--no_browser", "--annotator_name", "ben")
     state = page.answers(page.waits_for("asking"), "positive")
-    page.process.send_signal(signal.SIGINT)
+    page.process.send_signal(number)
     state = page.state(after=state["version"])
     stopped = "The command that serves this page was stopped. All answers are saved."
     assert (state["phase"], state["message"]) == ("ended", stopped)
@@ -91,7 +94,7 @@ def test_ctrl_c_ends_with_75_and_the_next_start_goes_on(serve: Callable[..., Ser
     state = again.waits_for("asking")
     assert (state["turn"], state["shown"]["example"]) == (1, "b")
     state = again.answers(state, "negative")
-    again.process.send_signal(signal.SIGINT)
+    again.process.send_signal(number)
     with contextlib.suppress(OSError, http.client.HTTPException):  # an answer that is on its way
         again.post("answer", {"turn": 2, "example": "c", "action": "label", "label": "positive"})
     assert again.ends().code == (75 if unanswered(run_dir) else 0)

@@ -222,7 +222,7 @@ class WebAnnotator:
             return
         self._exchange.open()
         try:
-            with _ctrl_c_calls(self._exchange.stop):
+            with _stop_signals_call(self._exchange.stop):
                 yield from self._converse(make_session(query, self.name, self.show_suggestions), self._store)
         finally:
             is_stopped = self._exchange.close()
@@ -286,26 +286,26 @@ class WebAnnotator:
 
 
 @contextlib.contextmanager
-def _ctrl_c_calls(act: Callable[[], None]) -> Iterator[None]:
-    """Have Ctrl-C call a function in the place of an exception, which may come at any instant; the second time raise.
+def _stop_signals_call(act: Callable[[], None]) -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM call a function in the place of ending all at any instant; the second time they do that.
 
-    Only the main thread may, and where Ctrl-C is ignored it stays so.
+    Only the main thread may, and a signal that is ignored stays so.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGINT) if is_main else None
-    if before is None or before == signal.SIG_IGN:
-        yield
-        return
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if is_main}
+    before = {number: handler for number, handler in found.items() if handler not in (None, signal.SIG_IGN)}
 
     def handle(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[signal.Signals(number)])
         act()
 
-    signal.signal(signal.SIGINT, handle)
+    for number in before:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _has_display() -> bool:
