@@ -119,6 +119,30 @@ def test_the_network_takes_the_link_that_is_printed(serve: Callable[..., Serving
     assert page.path.removeprefix("/open/") not in done.stdout + done.stderr
 
 
+def test_status_reads_beside_an_open_page(
+    serve: Callable[..., Serving], hfal: Callable[..., Result], run_dir: Path
+) -> None:
+    page = serve("label", "runs/small", "--web", "--no_browser")
+    state = page.waits_for("asking")
+    for answered, label in enumerate(["positive", "negative", "positive"]):
+        status = hfal("status", "runs/small")
+        assert (status.code, status.stderr) == (0, "")
+        assert f"Query 1: {3 - answered} of 3 answers are missing\n" in status.stdout
+        state = page.answers(state, label)
+    assert state["turn"] == 3
+    page.does("close", state)
+    assert page.ends().code == 0
+
+
+def test_several_names_are_given_at_once_or_one_by_one(serve: Callable[..., Serving], run_dir: Path) -> None:
+    names = ["--allow_host", "a.example.org, b.example.org", "--allow_host", "c.example.org"]
+    page = serve("label", "--web", "--no_browser", *names, "runs/small")
+    page.cookie = page.request("GET", page.path)[1]["set-cookie"].partition(";")[0]
+    for name in "abc":
+        assert page.request("GET", "/api/state", headers={"Host": f"{name}.example.org"})[0] == 200
+    assert page.request("GET", "/api/state", headers={"Host": "d.example.org"})[0] == 403
+
+
 def test_what_cannot_be_is_said_in_one_line(hfal: Callable[..., Result], run_dir: Path) -> None:
     label = ["label", str(run_dir)]
     assert "--port is for the page: add --web" in error_line(hfal(*label, "--port", "8000"))
