@@ -90,8 +90,10 @@ def test_keys_while_an_answer_is_on_its_way_are_dropped(store, sit_down):
     page.press_now("2")
     page.comes_to("busy")
     page.type("1111n")
+    page.until(lambda: page.all("body.late"))  # one sees that it takes long
     page.run("window.go()")
     page.sees("Two lost hours.")
+    assert page.all("body.late") == []
     assert labels(store) == {"a": "positive"}
 
 
