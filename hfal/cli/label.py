@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hfal.config.option_fields import type_name
+from hfal.config.option_fields import split_words, type_name
 from hfal.config.page_options import PageOptions
 from hfal.errors import AnswersPending, HfalError, UsageError
 from hfal.utils.output import say, show_log
@@ -108,6 +108,8 @@ def _annotator(
     """Make the annotator for the terminal or the page; of the page's options, what is not given is as it was kept."""
     names = [option.name for option in dataclasses.fields(PageOptions)]
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    # `hfal run` takes A,B; here an option may be given twice, too, since RUN_DIR behind it would be one of its values.
+    given |= {name: split_words(name, *value) for name, value in given.items() if isinstance(value, list)}
     if not arguments.web:
         if given:
             raise UsageError(f"--{next(iter(given))} is for the page: add --web")

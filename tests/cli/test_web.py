@@ -76,10 +76,13 @@ def test_label_serves_a_page_until_all_is_answered(serve: Callable[..., Serving]
     store.close()
 
 
-def test_ctrl_c_ends_with_75_and_the_next_start_goes_on(serve: Callable[..., Serving], run_dir: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_ends_with_75_and_the_next_start_goes_on(
+    number: signal.Signals, serve: Callable[..., Serving], run_dir: Path
+) -> None:
     page = serve("label", "runs/small", "--web", "--no_browser", "--annotator_name", "ben")
     state = page.answers(page.waits_for("asking"), "positive")
-    page.process.send_signal(signal.SIGINT)
+    page.process.send_signal(number)
     state = page.state(after=state["version"])
     stopped = "The command that serves this page was stopped. All answers are saved."
     assert (state["phase"], state["message"]) == ("ended", stopped)
@@ -91,7 +94,7 @@ def test_ctrl_c_ends_with_75_and_the_next_start_goes_on(serve: Callable[..., Ser
     state = again.waits_for("asking")
     assert (state["turn"], state["shown"]["example"]) == (1, "b")
     state = again.answers(state, "negative")
-    again.process.send_signal(signal.SIGINT)
+    again.process.send_signal(number)
     with contextlib.suppress(OSError, http.client.HTTPException):  # an answer that is on its way
         again.post("answer", {"turn": 2, "example": "c", "action": "label", "label": "positive"})
     assert again.ends().code == (75 if unanswered(run_dir) else 0)
@@ -114,6 +117,30 @@ def test_the_network_takes_the_link_that_is_printed(serve: Callable[..., Serving
     page.post("leave")
     done = page.ends()
     assert page.path.removeprefix("/open/") not in done.stdout + done.stderr
+
+
+def test_status_reads_beside_an_open_page(
+    serve: Callable[..., Serving], hfal: Callable[..., Result], run_dir: Path
+) -> None:
+    page = serve("label", "runs/small", "--web", "--no_browser")
+    state = page.waits_for("asking")
+    for answered, label in enumerate(["positive", "negative", "positive"]):
+        status = hfal("status", "runs/small")
+        assert (status.code, status.stderr) == (0, "")
+        assert f"Query 1: {3 - answered} of 3 answers are missing\n" in status.stdout
+        state = page.answers(state, label)
+    assert state["turn"] == 3
+    page.does("close", state)
+    assert page.ends().code == 0
+
+
+def test_several_names_are_given_at_once_or_one_by_one(serve: Callable[..., Serving], run_dir: Path) -> None:
+    names = ["--allow_host", "a.example.org, b.example.org", "--allow_host", "c.example.org"]
+    page = serve("label", "--web", "--no_browser", *names, "runs/small")
+    page.cookie = page.request("GET", page.path)[1]["set-cookie"].partition(";")[0]
+    for name in "abc":
+        assert page.request("GET", "/api/state", headers={"Host": f"{name}.example.org"})[0] == 200
+    assert page.request("GET", "/api/state", headers={"Host": "d.example.org"})[0] == 403
 
 
 def test_what_cannot_be_is_said_in_one_line(hfal: Callable[..., Result], run_dir: Path) -> None:

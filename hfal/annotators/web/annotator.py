@@ -8,13 +8,21 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from hfal.annotators.base import OpenQuery
 from hfal.annotators.session.make import check_screen, login_name, make_session, what_is_left
 from hfal.annotators.session.session import Session
 from hfal.annotators.web.access import in_address, listen, make_access, name_to_visit
 from hfal.annotators.web.exchange import STOP, Exchange, Request
+from hfal.annotators.web.notebook import (
+    FRAMES_OF_NOTEBOOKS,
+    is_in_notebook,
+    show_in_frame,
+    sign_of_another_machine,
+)
 from hfal.annotators.web.page_requests import StaleRequestError, carry_out
 from hfal.annotators.web.page_state import asking_state, waiting_state
 from hfal.errors import ArgumentError, HfalError
@@ -48,7 +56,8 @@ class WebAnnotator:
         port: The port; 0 for one that is free.
         show_suggestions: Whether to show, at first, what the model would say.
         guidelines: A file in Markdown that is shown beside the texts.
-        open_browser: Whether to open the page in a browser; by default where there is a terminal and a display.
+        open_browser: Whether to open the page in a browser; by default where there is a terminal and a display. In a
+            notebook the page stands by default in a frame below the cell.
         idle_minutes: How long to wait for somebody to do anything on the page, before the run ends as if they had
             left; `None` for ever.
         allow_host: Other names by which the page is reached, such as that of a proxy.
@@ -95,6 +104,11 @@ class WebAnnotator:
         """Where the page is, while it is served; where a token is needed, it is in it."""
         self._opens_browser = _has_display() if open_browser is None else open_browser
         self._access = make_access(host, allow_host, embed)
+        self._in_notebook = open_browser is None and is_in_notebook()
+        # With a token the frame would have no cookie: a notebook at `localhost` is another site than 127.0.0.1.
+        self._is_framed = self._in_notebook and self._access.token is None and sign_of_another_machine() is None
+        if self._is_framed:
+            self._access = replace(self._access, embed=(*self._access.embed, *FRAMES_OF_NOTEBOOKS))
         self._guidelines = None
         if guidelines is not None:
             from hfal.annotators.web.guidelines import read_guidelines
@@ -155,13 +169,21 @@ class WebAnnotator:
             self._publish_waiting(message)
 
     def _announce(self) -> None:
-        """Print the address, once, and open it in a browser."""
-        if self._is_announced:
+        """Print the address, once, and open it in a browser, or in a frame of the notebook."""
+        if self._is_announced or self.address is None:
             return
         self._is_announced = True
         say(f"Label in the browser: {self.address}")
         if self._opens_browser:
             threading.Thread(target=webbrowser.open, args=(self.address,), daemon=True).start()
+        elif self._is_framed:
+            show_in_frame(self.address)
+        elif self._in_notebook and self._access.token is None:
+            port = urlsplit(self.address).port
+            say(
+                f"This notebook seems to run on another machine ({sign_of_another_machine()} is set): forward port "
+                f"{port} to yours, such as by `ssh -L {port}:127.0.0.1:{port} HOST`, and open that address there."
+            )
 
     def _publish_waiting(self, message: str) -> None:
         assert self._store is not None
@@ -200,7 +222,7 @@ class WebAnnotator:
             return
         self._exchange.open()
         try:
-            with _ctrl_c_calls(self._exchange.stop):
+            with _stop_signals_call(self._exchange.stop):
                 yield from self._converse(make_session(query, self.name, self.show_suggestions), self._store)
         finally:
             is_stopped = self._exchange.close()
@@ -264,26 +286,26 @@ class WebAnnotator:
 
 
 @contextlib.contextmanager
-def _ctrl_c_calls(act: Callable[[], None]) -> Iterator[None]:
-    """Have Ctrl-C call a function in the place of an exception, which may come at any instant; the second time raise.
+def _stop_signals_call(act: Callable[[], None]) -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM call a function in the place of ending all at any instant; the second time they do that.
 
-    Only the main thread may, and where Ctrl-C is ignored it stays so.
+    Only the main thread may, and a signal that is ignored stays so.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGINT) if is_main else None
-    if before is None or before == signal.SIG_IGN:
-        yield
-        return
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if is_main}
+    before = {number: handler for number, handler in found.items() if handler not in (None, signal.SIG_IGN)}
 
     def handle(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[signal.Signals(number)])
         act()
 
-    signal.signal(signal.SIGINT, handle)
+    for number in before:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _has_display() -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from hfal.store.store import Store
 from support.label_queries import LABELS
+from support.notebook import Kernel
 from support.web_page import Labeling
 
 
@@ -32,3 +33,18 @@ def label_on_page(store: Store) -> Iterator[Callable[..., Labeling]]:
     yield label
     for labeling in begun:
         labeling.stands_up()
+
+
+@pytest.fixture
+def start_kernel(tmp_path: Path) -> Iterator[Callable[..., Kernel]]:
+    """A function that starts a notebook's kernel beside the run, with these variables in its environment."""
+    pytest.importorskip("ipykernel", reason="it comes with the extra dev")
+    started: list[Kernel] = []
+
+    def start(**environment: str) -> Kernel:
+        started.append(Kernel(tmp_path, environment))
+        return started[-1]
+
+    yield start
+    for kernel in started:
+        kernel.shut_down()

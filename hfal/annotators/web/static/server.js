@@ -2,6 +2,7 @@
 
 const MOST_WAIT = 10_000; // milliseconds between two attempts
 const MOST_ATTEMPTS = 100; // while a command that was started again says that nothing is asked
+const LATE = 400; // milliseconds until a request is seen to be on its way
 const POST_LIMIT = 20_000, POLL_LIMIT = 40_000;
 const ABSENT = new Set([502, 503, 504]); // a proxy says that the server is not there
 const ENCODED = { "Content-Type": "application/json" };
@@ -36,6 +37,8 @@ export class Server {
   async post(path, body) {
     const text = JSON.stringify(body), start = this.start;
     this.sending = true;
+    // A style with a delay would do, but hold up the frame with the next text: the browser draws while it runs.
+    const late = setTimeout(() => document.body.classList.add("late"), LATE);
     try {
       for (let attempt = 0; ; attempt++) {
         let response, data;
@@ -61,6 +64,8 @@ export class Server {
         return { state: data.state ? this.#take(data.state) : null, error };
       }
     } finally {
+      clearTimeout(late);
+      document.body.classList.remove("late");
       this.sending = false;
     }
   }

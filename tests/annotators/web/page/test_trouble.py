@@ -1,5 +1,6 @@
 """What goes wrong on the page: held keys, double clicks, lost responses, hostile texts, two tabs."""
 
+import concurrent.futures
 import threading
 import time
 
@@ -89,8 +90,10 @@ def test_keys_while_an_answer_is_on_its_way_are_dropped(store, sit_down):
     page.press_now("2")
     page.comes_to("busy")
     page.type("1111n")
+    page.until(lambda: page.all("body.late"))  # one sees that it takes long
     page.run("window.go()")
     page.sees("Two lost hours.")
+    assert page.all("body.late") == []
     assert labels(store) == {"a": "positive"}
 
 
@@ -168,6 +171,33 @@ def test_a_stale_tab_answers_nothing_and_shows_what_holds(store, sit_down):
         page.driver.close()
         page.driver.switch_to.window(first)
     assert log(store) == [("a", "label", "positive"), ("b", "label", "negative")]
+
+
+def test_two_windows_of_one_person_take_turns_and_answer_at_once(store, sit_down, browsers):
+    texts = [f"text {number}" for number in range(16)]
+    add_query(store, texts)
+    page = sit_down()
+    windows = [page, Page(browsers(True), page.address).open()]
+    for number in range(4):  # in turns: each sees what the other has done
+        windows[number % 2].press("12"[number % 2])
+        for each in windows:
+            each.comes_to("ready").sees(f"text {number + 1}", where="#texts")
+
+    def answer_all(one: Page, key: str) -> None:
+        while one.state != "answered":
+            one.press(key)
+
+    with concurrent.futures.ThreadPoolExecutor(2) as people:  # and at once
+        for done in [people.submit(answer_all, one, key) for one, key in zip(windows, "12", strict=True)]:
+            done.result(120)
+    windows[1].press(Keys.ENTER).comes_to("ended")
+    page.comes_to("ended")
+    asked = [example.example_id for example in store.queries()[0].examples]
+    assert [(example, action) for example, action, _ in log(store)] == [(example, "label") for example in asked]
+    assert list(labels(store).values())[:4] == ["negative", "positive", "negative", "positive"]
+    assert set(list(labels(store).values())[4:]) == {"negative", "positive"}  # each has answered some
+    assert windows[1].errors() == []
+    windows[1].driver.get("about:blank")
 
 
 HOSTILE = [
