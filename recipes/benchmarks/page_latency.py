@@ -161,7 +161,8 @@ def serve_hfal(folder: Path, texts: Sequence[str], port: int, training: Training
     store.set_meta("label_names", ["negative", "positive"])
     asked = (Queried(str(n), str(n), {"text": text}, 0.5, "positive", 0.75) for n, text in enumerate(texts))
     store.add_query(Query(1, "round", "margin", 0, tuple(asked)))
-    ask(store, WebAnnotator("somebody", port=port, open_browser=False))
+    with store.own():  # as hfal run and hfal label do
+        ask(store, WebAnnotator("somebody", port=port, open_browser=False))
 
 
 class Person:
@@ -274,6 +275,7 @@ def main() -> None:
     parser.add_argument("--window", type=float, default=24, help="seconds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where the answers are written; default: one for temporary files")
+    parser.add_argument("--without_training", action="store_true", help="compare the page with the bare one alone")
     parser.add_argument("--quick", action="store_true", help="few texts, answers and windows")
     args = parser.parse_args()
     if args.quick:
@@ -308,6 +310,8 @@ def main() -> None:
         blocks = args.answers // BLOCK
         idle = {"hfal's page": lambda: block(ours), "a bare page": lambda: block(bare)}
         report(interleaved(idle, blocks, chance))
+        if args.without_training:
+            return
         beside = {
             "hfal's page beside a training in its process": lambda: block(ours, here),
             "hfal's page beside the same training in another process": lambda: block(ours, elsewhere),

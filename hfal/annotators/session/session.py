@@ -81,10 +81,12 @@ class Session(ABC):
     @property
     def answered(self) -> int:
         """How many of the query's examples have an answer."""
-        return self.query.size - sum(map(self._is_of_query, self.open))
+        return self.query.size - len(self.open) + sum(map(self._is_of_another_query, self._query_of))
 
-    def _is_of_query(self, example_id: str) -> bool:
-        return example_id in self._questions or self._query_of.get(example_id) == self.query.number
+    def _is_of_another_query(self, taken_back: str) -> bool:
+        """Return whether an example is asked again that is not of this query."""
+        is_of_this = taken_back in self._questions or self._query_of[taken_back] == self.query.number
+        return not is_of_this and taken_back in self.open
 
     @property
     def bought(self) -> int:

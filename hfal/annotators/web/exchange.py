@@ -22,6 +22,7 @@ Response = tuple[int, dict[str, Any]]
 
 _LONGEST_SILENCE = 30.0  # seconds; an open page asks for the state every 20
 _PATIENCE = 2.0  # seconds for a page to ask once more
+_HEAD_START = 0.1  # seconds in which the page whose request was the change gets its response, and draws it, alone
 
 NOTHING_IS_ASKED = "nothing is asked now"
 
@@ -169,3 +170,5 @@ class Exchange:
                     self._is_heard.set()
                 return state
             await asyncio.wait([asyncio.wrap_future(changed)], timeout=left)
+            if changed.done():
+                await asyncio.sleep(_HEAD_START)

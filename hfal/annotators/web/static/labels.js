@@ -72,6 +72,7 @@ export class Labels {
   }
 
   clear() {
+    if (this.input.value === "" && this.picked === null) return;
     this.input.value = "";
     this.#filter();
   }

@@ -30,7 +30,7 @@ let shownKey = null; // which text that is
 let keys = new Map(); // the key of each label
 let names = new Map(); // and the label of each key
 let suggestionsShown = null; // as the person has them; null: as the run has them
-let lastKey = ["", 0];
+let lastKey = ["", 0], scrolled = 0;
 const remembered = new Map(); // what this page has said of each example, to go on with if it is taken back
 
 // -- the state ----------------------------------------------------------------------------------------------------
@@ -198,9 +198,7 @@ function walk(step) {
   send("api/show", { step });
 }
 
-function returnToOpen() {
-  if (state?.shown?.answer != null) send("api/show", { open: true });
-}
+const returnToOpen = () => { if (state?.shown?.answer != null) send("api/show", { open: true }); };
 
 function close() {
   if (state?.phase === "asking" && state.shown === null) send("api/close", { turn: state.turn });
@@ -263,7 +261,7 @@ function renderDesk(isNew) {
   if (isNew) {
     labels.clear();
     renderTexts();
-    at("pane").scrollTop = 0;
+    if (scrolled) at("pane").scrollTop = scrolled = 0; // which lays out the page, so not without need
   }
   const drafted = isDrafted() ? draft() : [];
   const model = suggestion() ?? [];
@@ -496,5 +494,6 @@ for (const [id, act] of Object.entries({ "side-help": showHelp, "side-leave": le
   });
 }
 at("retry").addEventListener("click", () => server.retryNow());
+at("pane").addEventListener("scroll", () => { scrolled = 1; });
 setMode();
 server.listen();

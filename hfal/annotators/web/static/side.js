@@ -5,6 +5,7 @@ import { drawCurve } from "./curve.js";
 const at = (id) => document.getElementById(id);
 const wideScreen = matchMedia("(min-width: 1100px)");
 let isOpen = true;
+let drawn = null; // the curve that is shown
 
 /** A count with its noun, which is given in the plural. */
 export function plural(count, noun) {
@@ -31,7 +32,9 @@ export function renderSide(state) {
     at("progress-budget").textContent =
       budget == null ? `${plural(bought, unit)} so far` : `${bought.toLocaleString("en")} of ${plural(budget, unit)} of the budget`;
   }
-  at("curve").replaceChildren(drawCurve(state.curve, progress?.unit ?? "labels") ?? "");
+  const unit = progress?.unit ?? "labels", curve = JSON.stringify([state.curve, unit]);
+  if (curve !== drawn) at("curve").replaceChildren(drawCurve(state.curve, unit) ?? "");
+  drawn = curve;
   at("progress-who").textContent = `${state.annotator} labels ${state.run}`;
   place();
 }

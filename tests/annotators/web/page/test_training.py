@@ -27,6 +27,7 @@ def folder(tmp_path, tokenizer):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_page_goes_on_after_the_command_was_ended_while_it_trained(folder, browsers, free_port, number):
     started = []
