@@ -1,6 +1,6 @@
 // The learning curve so far, drawn small.
 
-const WIDTH = 288, HEIGHT = 132, LEFT = 44, RIGHT = 10, TOP = 12, BOTTOM = 28;
+const WIDTH = 288, HEIGHT = 132, LEFT = 56, RIGHT = 10, TOP = 12, BOTTOM = 28;
 
 function draw(name, attributes, text = "") {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);

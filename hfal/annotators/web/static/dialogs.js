@@ -87,9 +87,12 @@ at("help-dialog").addEventListener("keydown", (event) => {
   if (event.key === "?" && !event.repeat) at("help-dialog").close();
 });
 
-/** Ask whether to leave; `leave` is called if so. */
-export function askToLeave(leave) {
+/** Ask whether to leave, and say what is `unsaved` and whether the command is busy; `leave` is called if so. */
+export function askToLeave(unsaved, isBusy, leave) {
   const dialog = at("leave-dialog");
+  const saved = unsaved ? `What you have put together for this text is not saved: ${unsaved}. All answers before it are.` : "Everything that you answered is saved.";
+  const ends = isBusy ? "The command that serves this page ends when it has done what it does now" : "The command that serves this page ends";
+  at("leave-more").textContent = `${saved} ${ends}; start it again to go on.`;
   dialog.returnValue = "";
   dialog.onclose = () => dialog.returnValue === "leave" && leave();
   dialog.showModal();

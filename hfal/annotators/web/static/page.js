@@ -200,9 +200,7 @@ function walk(step) {
 
 const returnToOpen = () => { if (state?.shown?.answer != null) send("api/show", { open: true }); };
 
-function close() {
-  if (state?.phase === "asking" && state.shown === null) send("api/close", { turn: state.turn });
-}
+const close = () => { if (state?.phase === "asking" && state.shown === null) send("api/close", { turn: state.turn }); };
 
 function toggleSuggestions() {
   if (state === null) return;
@@ -245,7 +243,7 @@ function renderRest() {
   at("rest-more").textContent = {
     asking: "They are saved. As long as you do not go on, you can still undo and look back.",
     waiting: "This page goes on by itself.",
-    ended: "Everything is saved. You may close this page.",
+    ended: "You may close this page.",
   }[phase];
   at("rest-buttons").hidden = !asking;
   at("rest-curve").replaceChildren(drawCurve(state.curve, progress?.unit ?? "labels") ?? "");
@@ -466,8 +464,10 @@ function editComment() {
 const showHelp = () => singleKeys.show(state.screen, state.guidelines !== null);
 
 function leave() {
-  if (busy || state === null || state.phase === "ended") return;
-  askToLeave(() => send("api/leave", {}));
+  const { shown, phase } = state ?? {};
+  if (busy || state === null || phase === "ended") return;
+  const isDraft = shown !== null && drafts.get("answer", shown.example) !== undefined && !isSaid();
+  askToLeave(isDraft ? described(draft()) : "", phase === "waiting", () => send("api/leave", {}));
 }
 
 for (const [id, act] of Object.entries({

@@ -101,6 +101,13 @@ def test_tab_goes_from_mark_to_mark_and_backspace_removes_one(entities, sit_down
     assert page.run("return document.activeElement !== document.body")
 
 
+def test_whoever_leaves_hears_of_marks_that_are_not_saved(entities, sit_down):
+    add_query(entities, [EU, PETER], [SUGGESTED])
+    page = sit_down().press("q").sees("Everything that you answered is saved.").press(Keys.ESCAPE)
+    page.press(Keys.END, "4", "q").sees("is not saved: 3 entities").press(Keys.ENTER).comes_to("ended")
+    assert said(entities) == {}
+
+
 def test_hidden_suggestions_are_not_marked(entities, sit_down):
     add_query(entities, [EU], [SUGGESTED])
     page = sit_down(show_suggestions=False).sees("Save: no entity")
