@@ -539,7 +539,7 @@ def compiled_graphs() -> int:
     "backend",
     ["eager", pytest.param("inductor", marks=pytest.mark.slow)],  # which calls a C++ compiler
 )
-@pytest.mark.parametrize("how", ["torch_compile", "model.compile"])
+@pytest.mark.parametrize("how", ["torch_compile", pytest.param("model.compile", marks=pytest.mark.slow)])
 def test_a_compiled_model_scores_uncompiled_with_embeddings(make_active, make_trainer, tokenizer, how, backend):
     """Scoring has a batch shape of its own for almost every batch: no graph is to be compiled for any."""
     torch.compiler.reset()

@@ -205,6 +205,7 @@ def test_a_run_of_two_processes_ends_with_equal_labels_each_asked_once_by_the_ma
         assert tags == {words: hidden[words] for words in tags}
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_while_scoring_stops_the_others_and_the_run_goes_on(whole_run, fresh):
     """Without a launcher that would stop them: they have to notice by themselves."""
     processes = fork(2, "run", fresh, PAUSE="scoring")

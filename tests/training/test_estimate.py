@@ -194,7 +194,7 @@ def test_sets_of_labels_are_counted_from_their_thresholds_on(tmp_path: Path, rev
     )
 
 
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("frozen", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_entities_are_whole_and_of_sentences_that_no_head_has_seen(
     tmp_path: Path, tagged: Dataset, frozen: bool
 ) -> None:
