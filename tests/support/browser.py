@@ -28,13 +28,14 @@ _PHONE = {"deviceMetrics": {"width": 360, "height": 640, "pixelRatio": 2, "touch
 _GLANCE = 0.36  # seconds; what is clicked sooner was meant for the text before
 
 # Stands before the page's own scripts. `lose` responses of POST never come, though the server has had the request;
-# `late` is a promise for which responses with a state wait.
+# `late` is a promise for which responses with a state wait; `came` counts those that have come so far.
 _WIRE = """
-window.wire = {lose: 0, sent: 0, late: Promise.resolve()};
+window.wire = {lose: 0, sent: 0, came: 0, late: Promise.resolve()};
 const real = window.fetch;
 window.fetch = async (path, options = {}) => {
   if (options.method === "POST") wire.sent += 1;
   const response = await real(path, options);
+  wire.came += 1;
   await wire.late;
   if (options.method === "POST" && wire.lose > 0) {
     wire.lose -= 1;
