@@ -231,7 +231,7 @@ def finish(places: Places, mode: Mode, head: int) -> None:
         pytest.param(WORDS_HEAD, MORE_HEADS, id="words-head", marks=pytest.mark.slow),
         pytest.param(STOPPING, STOP_SETS, id="stopping", marks=pytest.mark.slow),
         pytest.param(SELF_TRAINING, PREDICTIONS, id="self-training", marks=pytest.mark.slow),
-        pytest.param(OF_WORDS, ANNOTATING + SCORING, id="words-annotating-scoring"),
+        pytest.param(OF_WORDS, ANNOTATING + SCORING, id="words-annotating-scoring", marks=pytest.mark.slow),
         pytest.param(WORDS_CONTINUE, WEIGHTS, id="words-continue", marks=pytest.mark.slow),
     ],
 )
