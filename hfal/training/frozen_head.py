@@ -114,12 +114,12 @@ class FrozenHead:
         if len(rows) == 0:
             return np.empty((0, self._size)), np.empty(0, np.int64), np.empty(0, np.int64)
         if not self.pool.task.kind.of_words:
-            return self._scaled(np.stack(rows[EMBEDDING][:])), np.array(rows[labels][:]), np.arange(len(rows))
+            return head_inputs(np.stack(rows[EMBEDDING][:])), np.array(rows[labels][:]), np.arange(len(rows))
         tags = [np.array(row) for row in rows[labels][:]]
         is_word = np.concatenate(tags) != NO_WORD
         states = np.concatenate([np.asarray(row).reshape(-1, self._size) for row in rows[STATES][:]])
         return (
-            self._scaled(states[is_word]),
+            head_inputs(states[is_word]),
             np.concatenate(tags)[is_word],
             np.repeat(np.arange(len(rows)), list(map(len, tags)))[is_word],
         )
@@ -142,12 +142,6 @@ class FrozenHead:
                 head.classifier.weight.copy_(torch.from_numpy(weight))
                 head.classifier.bias.copy_(torch.from_numpy(bias))
         return head
-
-    def _scaled(self, vectors: np.ndarray) -> np.ndarray:
-        """Return vectors as `_Frozen` of `frozen_encoder` gives them to the head's layer."""
-        vectors = vectors.astype(np.float64)
-        lengths = np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-        return vectors / lengths * self._size**0.5
 
 
 class HeadQueries:
@@ -201,6 +195,17 @@ class HeadQueries:
         of_query = {"sequence": sequence, "answers_seen": seen}
         with _one_thread():
             return self.acquisition.propose(head, self.head.collate_fn, round_number, args, of_head=of_query)
+
+
+def head_inputs(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors as `_Frozen` of `frozen_encoder` gives them to the head's layer, float64[..., D].
+
+    Args:
+        vectors: What the encoder gave, float[..., D].
+    """
+    vectors = vectors.astype(np.float64)
+    lengths = np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return vectors / lengths * vectors.shape[-1] ** 0.5
 
 
 def check_encoder_of_head(pool: Pool, encoder: Any) -> None:

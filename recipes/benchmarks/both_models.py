@@ -7,11 +7,13 @@ encoder's (`--embeddings`).
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from scipy.special import softmax
 from scipy.stats import rankdata
 
 from hfal.strategies.selection import Signals, needs
-from hfal.strategies.vectors import unit_length
+from hfal.strategies.uncertainty import margin
+from hfal.training.frozen_head import head_inputs
 from hfal.training.probe import fit_head
 
 
@@ -21,32 +23,25 @@ def probabilities_of_head(signals: Signals) -> np.ndarray:
     assert signals.probabilities is not None
     assert signals.labels is not None
     assert signals.labeled_embeddings is not None
-    size = signals.embeddings.shape[1]
-    both = (signals.labeled_embeddings, signals.embeddings)
-    labeled, candidates = (unit_length(vectors).astype(np.float64) * size**0.5 for vectors in both)
-    weight, bias = fit_head(labeled, signals.labels, signals.probabilities.shape[1])
-    return softmax(candidates @ weight.T + bias, axis=1)
-
-
-def margins(probabilities: np.ndarray) -> np.ndarray:
-    """One minus the difference of the two likeliest classes, float[N]."""
-    best = np.sort(probabilities, axis=1)
-    return 1 - best[:, -1] + best[:, -2]
+    labeled, classes = head_inputs(signals.labeled_embeddings), signals.probabilities.shape[1]
+    weight, bias = fit_head(labeled, signals.labels, classes)
+    return softmax(head_inputs(signals.embeddings) @ weight.T + bias, axis=1)
 
 
 @needs("probabilities", "embeddings", "labels", "labeled_embeddings")
 def margin_of_mean(signals: Signals) -> np.ndarray:
     """The margin of the mean of both models' probabilities, float[N]."""
     assert signals.probabilities is not None
-    return margins((signals.probabilities + probabilities_of_head(signals)) / 2)
+    mean = (signals.probabilities + probabilities_of_head(signals)) / 2
+    return margin(torch.from_numpy(mean)).numpy()
 
 
 @needs("probabilities", "embeddings", "labels", "labeled_embeddings")
 def mean_rank_of_margins(signals: Signals) -> np.ndarray:
     """The mean of the ranks by both models' margins, from 0 (certain) to 1, float[N]."""
     assert signals.probabilities is not None
-    both = [margins(signals.probabilities), margins(probabilities_of_head(signals))]
-    return sum(rankdata(one) for one in both) / (2 * signals.size)
+    both = (signals.probabilities, probabilities_of_head(signals))
+    return sum(rankdata(margin(torch.from_numpy(one)).numpy()) for one in both) / (2 * signals.size)
 
 
 SCORES: dict[str, Callable[[Signals], np.ndarray]] = {"mean": margin_of_mean, "ranks": mean_rank_of_margins}

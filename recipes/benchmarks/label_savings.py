@@ -268,7 +268,7 @@ def main() -> None:
         parser.error(f"--sizes is {sizes}: expected multiples of {QUERY}")
     if options.bf16:
         set_float32_matmul_precision("medium")
-    study = Study(options.folder, options.results, sizes, commit() + (" bf16" if options.bf16 else ""))
+    study = Study(options.folder, options.results, sizes, commit(options.bf16))
     if not options.results.exists():
         options.results.write_text(",".join(Line._fields) + "\n")
     if options.write_labels:

@@ -73,15 +73,15 @@ def append_line(line: Line, path: Path) -> None:
         file.write(text.getvalue().encode())
 
 
-def commit() -> str:
-    """The commit of the code, with a + where files have been changed since."""
+def commit(bf16: bool) -> str:
+    """The commit of the code, with a + where files have been changed since, and whether it runs in bfloat16."""
 
     def git(*words: str) -> str:
         command = ["git", "--no-optional-locks", *words]
         return subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=True).stdout.strip()
 
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(exclude){RESULTS.name}")
-    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "") + (" bf16" if bf16 else "")
 
 
 # -- when an arm is trained -------------------------------------------------------------------------------------------

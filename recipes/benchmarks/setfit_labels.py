@@ -66,7 +66,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.bf16:
         set_float32_matmul_precision("medium")
-    code = commit() + (" bf16" if options.bf16 else "")
+    code = commit(options.bf16)
     sizes = sorted(set(options.sizes))
     for seed, name, arm in itertools.product(options.seeds, options.sets, options.arms):
         held_out = json.loads((options.labels / f"{name}-held-out.json").read_text("utf-8"))

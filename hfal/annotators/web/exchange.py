@@ -156,7 +156,7 @@ class Exchange:
         return request.response
 
     async def newer(self, version: int | None, seconds: float) -> dict[str, Any]:
-        """Return the state as soon as it has another version, or after so many seconds."""
+        """Return the state when it has another version, after a head start, or after so many seconds."""
         self._asked = time.monotonic()
         deadline = self._asked + seconds
         while True:
