@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hfal.store.records import Answer
 from hfal.tasks.kinds import Kind, SingleLabel, kind_of
@@ -105,6 +105,20 @@ class OpenQuery:
         return kind_of(self.task)
 
 
+class Steps(NamedTuple):
+    """How far a training is.
+
+    Attributes:
+        done: Its steps so far.
+        total: All its steps.
+        seconds_left: How long the others take, if that can be told.
+    """
+
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+
 class Annotator(Protocol):
     """Answer queries.
 
@@ -114,7 +128,8 @@ class Annotator(Protocol):
     is asked, and the run ends, though all may be answered.
 
     An annotator may have a method `serve(store)`, a context manager in which the whole loop runs, or whatever else
-    asks; and `note(message)`, which is told in one sentence what happens while nothing is asked.
+    asks; and `note(message, steps)`, which is told in one sentence what happens while nothing is asked, and as `Steps`
+    how far a training is.
     """
 
     name: str

@@ -18,6 +18,7 @@ from hfal.store.records import DATASET, HEAD, Query, RoundRecord
 from hfal.store.run_directory import config_file
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
+from hfal.tasks.tags import entity_types
 from hfal.utils.spelling import counted, joined_names
 from hfal.utils.visible_text import one_line
 
@@ -111,8 +112,8 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     for query, _ in [] if plan.simulated else unanswered(store):
         for path in query_files(run_dir, query.number):
             return f"Next: fill in {path}, then {go_on}"
-        return f"Next: hfal label {name}"
-    why = _why_ended(store)
+        return f"Next: hfal label {name} (in a browser: hfal label {name} --web)"
+    why = store.why_ended()
     if why is None:
         return f"Next: {go_on}"
     ending = store.kind.export_ending
@@ -137,8 +138,9 @@ def _setup(store: Store, plan: RunPlan | None) -> list[str]:
             strategy[0] += ", picked by a head on a frozen encoder"
         stop = [f"Stops at {plan.stop}"] if plan.stop else []
     start = [f"Start: {starts[0]}"] if starts else []
-    names = joined_names(store.info.label_names)
-    return [*strategy, *start, *stop, *([f"Labels: {names}"] if store.kind.needs_names else [])]
+    names = store.info.label_names
+    shown = joined_names(entity_types(names) if store.kind.screen == "entities" else names)
+    return [*strategy, *start, *stop, *([f"Labels: {shown}"] if store.kind.needs_names else [])]
 
 
 def _answers(store: Store) -> str:
@@ -180,9 +182,3 @@ def _ended_by_stop(plan: RunPlan, records: list[RoundRecord], why: str) -> bool:
     except ArgumentError:  # a criterion of the user's own
         return False
     return stop is not None and not isinstance(stop, Target) and stop.reason(records) == why
-
-
-def _why_ended(store: Store) -> str | None:
-    """Return why the run ended; `None` if it has not, or if an answer was given since."""
-    ended = store.ended
-    return None if ended is None or ended.answer != store.last_answer() else ended.reason

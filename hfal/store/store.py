@@ -219,6 +219,11 @@ class Store(StoreFile):
         number: int = self._db.read("SELECT coalesce(max(answer), 0) FROM answers")[0][0]
         return number
 
+    def why_ended(self) -> str | None:
+        """Return why the run ended; `None` if it has not, or if an answer was given since."""
+        ended = self.ended
+        return None if ended is None or ended.answer != self.last_answer() else ended.reason
+
     def entries_of(self, annotator: str) -> int:
         """Return how many entries of the log are of one annotator, with what was taken back since."""
         number: int = self._db.read("SELECT count(*) FROM answers WHERE annotator = ?", annotator)[0][0]

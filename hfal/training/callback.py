@@ -345,6 +345,13 @@ class ActiveLearningCallback(TrainerCallback):
 
             signal.signal(signal.SIGTERM, note)  # which the Trainer itself takes away when training ends
 
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Tell how far the training is."""
+        if self._training is not None:
+            self._training.progress.step(state.global_step, state.max_steps)
+
     def on_train_end(
         self,
         args: TrainingArguments,

@@ -25,7 +25,7 @@ from transformers import Trainer, TrainingArguments, set_seed
 from hfal.acquisition.queries import Acquisition
 from hfal.acquisition.self_training import forget_predictions
 from hfal.annotators.asking import ask, collect, served
-from hfal.annotators.base import Annotator
+from hfal.annotators.base import Annotator, Steps
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
 from hfal.store.records import RoundRecord
@@ -39,6 +39,7 @@ from hfal.training.options import LoopOptions
 from hfal.training.preflight import preflight
 from hfal.training.repetitions import without_repetitions
 from hfal.training.round_planner import RoundPlanner, Step, forget_training
+from hfal.training.round_progress import RoundProgress
 from hfal.training.trainer_state import (
     all_evaluated,
     begin_tracked_run,
@@ -87,6 +88,7 @@ class RoundTraining:
         loop: The loop.
         number: The round.
         checkpoint: Where the training goes on, if it does.
+        progress: Is told each step.
 
     Attributes:
         begun: The training has begun.
@@ -94,10 +96,11 @@ class RoundTraining:
         ended: The training is over, the model saved and the query recorded.
     """
 
-    def __init__(self, loop: "Loop", number: int, checkpoint: str | None):
+    def __init__(self, loop: "Loop", number: int, checkpoint: str | None, progress: RoundProgress):
         self.loop = loop
         self.number = number
         self.checkpoint = checkpoint
+        self.progress = progress
         self.begun = False
         self.interrupted = False
         self.ended = False
@@ -118,6 +121,8 @@ class RoundTraining:
             collate_fn: The Trainer's collator.
             args: The Trainer's arguments.
         """
+        last = self.number == self.loop.rounds
+        self.loop.note(f"Round {self.number} is trained, and {'is evaluated' if last else 'picks the next texts'}")
         self.loop.save_model(self.number)
         self.loop.query(self.number, model, collate_fn, args)
         self.ended = True
@@ -207,10 +212,10 @@ class Loop:
             else:
                 yield from self._round(step, step.record)
 
-    def _note(self, message: str) -> None:
-        """Tell an annotator who shows it what happens while nothing is asked."""
+    def note(self, message: str, steps: Steps | None = None) -> None:
+        """Tell an annotator who shows it what happens while nothing is asked, and how far a training is."""
         if self.trainer.args.world_size == 1 and hasattr(self.annotator, "note"):
-            self.annotator.note(message)
+            self.annotator.note(message, steps)
 
     def _propose_first_queries(self) -> None:
         """Record the holdout and the seed set, where they are not recorded yet."""
@@ -219,7 +224,7 @@ class Loop:
         if self.trainer.args.world_size == 1:
             self._ask_holdout()
             if not self.acquisition.first.has_seed_set():
-                self._note("The first texts to train on are being picked")
+                self.note("The first texts to train on are being picked")
         if self.acquisition.options.select_with == "head":
             with shared_failure():
                 self.head = HeadQueries(self.acquisition)
@@ -294,8 +299,9 @@ class Loop:
     def _round(self, step: Step, record: RoundRecord) -> Iterator[Round]:
         """Take a round that has begun to its end; hand it out, unless its training is over."""
         current = Round(record.number, step.checkpoint)
-        training = RoundTraining(self, record.number, step.checkpoint)
-        self._note(f"Round {record.number} trains on {counted(record.train_size, 'labeled text')}")
+        trains = f"Round {record.number} trains on {counted(record.train_size, 'labeled text')}"
+        training = RoundTraining(self, record.number, step.checkpoint, RoundProgress(partial(self.note, trains)))
+        self.note(trains)
         self._set_data_and_folder(record)
         if record.trained or step.stopped_at:
             self._take_up_trained(record, step.stopped_at)

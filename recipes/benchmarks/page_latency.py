@@ -285,6 +285,8 @@ def main() -> None:
     print(f"{len(texts):,} texts, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before\n", flush=True)
     here, elsewhere = Training(), Training()
     with contextlib.ExitStack() as end:
+        if args.folder is not None:
+            args.folder.mkdir(parents=True, exist_ok=True)
         folder = Path(end.enter_context(tempfile.TemporaryDirectory(dir=args.folder)))
         ports = free_port(), free_port()
         for target, arguments in (

@@ -28,7 +28,7 @@ def test_status_says_what_is_there_and_what_to_do(hfal: Callable[..., Result], r
         "Pool: 20 texts, 18 without an answer; budget: 29 of 30 labels left\n"
         "Query 1: 1 of 3 answers are missing\n"
         "\nNo round has begun.\n"
-        f"\nNext: hfal label {run_dir}\n"
+        f"\nNext: hfal label {run_dir} (in a browser: hfal label {run_dir} --web)\n"
     )
     assert {path.name for path in run_dir.rglob("*")} - {path.name for path in before} <= {"run.lock"}
 

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import re
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -177,7 +178,10 @@ def test_a_whole_run_on_the_page(serve: Callable[..., Serving], folder: Path) ->
     assert (size, curve["metric"], len(curve["points"]), is_suggested) == (6, "accuracy", 1, True)
     assert curve["points"][0][0] == 10
     assert {"Round 1 trains on 6 labeled texts", "Round 2 trains on 12 labeled texts"} <= set(messages)
-    assert state["message"] == "Every text that was asked has an answer. All answers are saved."
+    assert state["message"] == "The run has ended: 2 rounds were asked for. All answers are saved."
+    assert state["then"] == "To export the labels:"
+    export = shlex.split(state["command"])
+    assert export == ["hfal", "export", str(folder / "runs" / "reviews"), "--to", "labels.csv"]
     assert [point[0] for point in state["curve"]["points"]] == [10, 16]
     store = Store(folder / "runs" / "reviews", read_only=True)
     assert len(store.answers()) == 16

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from hfal.annotators.base import OpenQuery
+from hfal.annotators.base import OpenQuery, Steps
 from hfal.annotators.session.make import check_screen, login_name, make_session, what_is_left
 from hfal.annotators.session.session import Session
 from hfal.annotators.web.access import in_address, listen, make_access, name_to_visit
@@ -115,6 +116,7 @@ class WebAnnotator:
 
             self._guidelines = read_guidelines(guidelines)
         self._store: Store | None = None
+        self._waiting: dict[str, Any] = {}  # the last state in which nothing was asked
         self._exchange = Exchange()
         self._is_announced = False
 
@@ -153,20 +155,26 @@ class WebAnnotator:
                     raise
                 if not self.has_left:
                     self._publish_waiting("")  # with the metrics of the last round
-                    self._end("Every text that was asked has an answer.")
+                    why = store.why_ended()
+                    self._end(f"The run has ended: {why}." if why else "Every text that was asked has an answer.")
         finally:
             self._store = self.address = None
             self._is_announced = False
 
-    def note(self, message: str) -> None:
+    def note(self, message: str, steps: Steps | None = None) -> None:
         """Show on the page what happens while nothing is asked.
 
         Args:
             message: A sentence without a full stop.
+            steps: How far it is, where that is known.
         """
-        if self._store is not None:
-            self._announce()
+        if self._store is None:
+            return
+        self._announce()
+        if steps is None or message != self._waiting.get("message"):
             self._publish_waiting(message)
+        if steps is not None:  # told again and again beside a training: nothing is read from the disk for it
+            self._publish({**self._waiting, "steps": steps._asdict()})
 
     def _announce(self) -> None:
         """Print the address, once, and open it in a browser, or in a frame of the notebook."""
@@ -187,14 +195,22 @@ class WebAnnotator:
 
     def _publish_waiting(self, message: str) -> None:
         assert self._store is not None
-        self._publish(waiting_state(self._store, self.name, message))
+        self._waiting = waiting_state(self._store, self.name, message)
+        self._publish(self._waiting)
 
     def _end(self, reason: str) -> None:
-        """Tell the page that nothing comes any more, unless it knows."""
-        state = self._exchange.state()
-        if state["phase"] != "ended":
-            message = f"{reason} All answers are saved."
-            self._publish({**state, "phase": "ended", "message": message, "notice": "", "shown": None})
+        """Tell the page that nothing comes any more, and how to go on, unless it knows."""
+        state, store = self._exchange.state(), self._store
+        if state["phase"] == "ended" or store is None:
+            return
+        name = shlex.quote(str(store.run_dir))
+        then, command = "Start the run again to train on them.", ""
+        if store.why_ended() is not None:
+            then, command = "To export the labels:", f"hfal export {name} --to labels.{store.kind.export_ending}"
+        elif self.has_left:
+            then, command = "To go on:", f"hfal label {name} --web"
+        ended = {"phase": "ended", "message": f"{reason} All answers are saved.", "then": then, "command": command}
+        self._publish({**state, **ended, "notice": "", "shown": None, "steps": None})
 
     def _publish(self, state: dict[str, Any]) -> None:
         about = {"guidelines": self._guidelines, "show_suggestions": self.show_suggestions}

@@ -17,6 +17,13 @@ from hfal.tasks.tags import Entity, entities, entity_types, write_tags
 from hfal.tasks.words import Texts, plain_text, word_offsets, words_of
 
 
+_ABOUT = {
+    "holdout": "Held out: to measure the model, not to train.",
+    "seed": "Seed set: the model trains on these first.",
+}
+"""What queries are for, by their purpose, where their title does not tell."""
+
+
 def waiting_state(store: Store, annotator: str, message: str) -> dict[str, Any]:
     """Return the state while nothing is asked.
 
@@ -42,10 +49,14 @@ def waiting_state(store: Store, annotator: str, message: str) -> dict[str, Any]:
             "budget": plan.budget,
             "unit": "words" if of_words else "labels",
         },
+        "about": "",
         "curve": _curve(store),
         "turn": store.entries_of(annotator),
         "notice": "",
         "shown": None,
+        "steps": None,
+        "then": "",
+        "command": "",
     }
 
 
@@ -63,6 +74,7 @@ def asking_state(waiting: Mapping[str, Any], session: Session, turn: int) -> dic
         "phase": "asking",
         "message": "",
         "progress": {**waiting["progress"], **progress, "bought": session.bought},
+        "about": _ABOUT.get(session.query.purpose, ""),
         "turn": turn,
         "notice": session.notice,
         "shown": None if session.shown is None else _shown(session, session.shown),

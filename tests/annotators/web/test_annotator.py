@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from hfal.annotators.asking import ask, open_query
+from hfal.annotators.base import Steps
 from hfal.annotators.file.annotator import FileAnnotator
 from hfal.annotators.web.annotator import WebAnnotator
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError, HfalError
@@ -314,9 +316,17 @@ def test_who_leaves_while_a_round_trains_is_asked_nothing_more(store: Store) -> 
         assert (status, left["phase"]) == (200, "waiting")
         assert left["message"].startswith("Round 1 trains on 6 labeled texts. You leave when that has ended")
         assert page.state(after=state["version"]) == left
+        annotator.note("Round 1 trains on 6 labeled texts", Steps(3, 12, 4.5))
+        left = page.state(after=left["version"])
+        assert left["steps"] == {"done": 3, "total": 12, "seconds_left": 4.5}
+        assert left["message"].startswith("Round 1 trains on 6 labeled texts. You leave when that has ended")
+        annotator.note("Round 1 is trained, and picks the next texts")
+        assert page.state(after=left["version"])["steps"] is None
         assert list(annotator.annotate(open_query(store, asked))) == []
         assert annotator.has_left
-        assert page.state()["phase"] == "ended"
+        ended = page.state()
+        assert (ended["phase"], ended["then"]) == ("ended", "To go on:")
+        assert shlex.split(ended["command"]) == ["hfal", "label", str(store.run_dir), "--web"]
     assert annotator.address is None
     annotator.note("nobody is there")  # and nothing happens
     with pytest.raises(OSError, match="refused"):

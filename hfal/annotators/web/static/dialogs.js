@@ -57,22 +57,24 @@ export class CommentDialog {
   }
 }
 
+/** Whether there is a finger, and no mouse. */
+export const byTouch = () => matchMedia("(hover: none) and (pointer: coarse)").matches;
+
 /** Whether single keys answer, and the list of them. */
 export const singleKeys = {
   on: localSetting("hfal keys") !== "off",
 
-  show(screen, hasGuidelines) {
-    const byTouch = matchMedia("(hover: none) and (pointer: coarse)").matches;
-    const rows = byTouch ? touchHelpOf(screen) : helpOf(screen, hasGuidelines);
+  show(names, screen, hasGuidelines) {
+    const rows = byTouch() ? touchHelpOf(screen) : helpOf(names, screen, hasGuidelines);
     const box = at("help-keys");
     box.replaceChildren();
     for (const [name, what] of rows) {
       const term = make("dt");
-      term.append(make(byTouch ? "strong" : "kbd", "", name));
+      term.append(make(byTouch() ? "strong" : "kbd", "", name));
       box.append(term, make("dd", "", what));
     }
-    at("help-title").textContent = byTouch ? "Help" : "Keys";
-    at("help-check").hidden = byTouch;
+    at("help-title").textContent = byTouch() ? "Help" : "Keys";
+    at("help-check").hidden = byTouch();
     at("keys-on").checked = this.on;
     at("help-dialog").showModal();
     at("help-dialog").scrollTop = 0;

@@ -1,5 +1,8 @@
 // Which key means what: the keys of the terminal, where they are free.
 
+/** From as many labels on they are no longer seen at a glance, and there is a search. */
+export const SEARCH_FROM = 10;
+
 const LETTERS = {
   label: "123456789abdefgijklmoprtvwxyz",
   label_set: "123456789abdefgijklmoptvwxyz",
@@ -34,8 +37,9 @@ export function keyName(event, isBound) {
   return place[2] && !event.shiftKey ? place[2] : key;
 }
 
-/** All keys of a screen, as pairs of keys and what they do. */
-export function helpOf(screen, hasGuidelines) {
+/** All keys of a screen with these labels, as pairs of keys and what they do. */
+export function helpOf(names, screen, hasGuidelines) {
+  const taken = new Set(keysOf(names, screen, hasGuidelines).values());
   const walking = screen === "entities" ? [", .", "Look back at your answers, and forward again"] : ["← →  or  , .", "Look back at your answers, and forward again"];
   const first = {
     label: [
@@ -59,7 +63,7 @@ export function helpOf(screen, hasGuidelines) {
   }[screen];
   return [
     ...first,
-    ["/", "Search in the names"],
+    ...(names.length < SEARCH_FROM ? [] : [["/", "Search in the names"]]),
     ["s", "Skip: it cannot be labeled; never ask again"],
     ["n", "Not sure: you cannot tell"],
     ["u", "Undo your last answer, then the one before it, back to your first"],
@@ -67,10 +71,10 @@ export function helpOf(screen, hasGuidelines) {
     ["Esc", "To the text that waits for an answer"],
     ["c", "Comment on the text"],
     ["h", "Hide or show what the model suggests"],
-    ["g", hasGuidelines ? "Guidelines and progress" : "Progress"],
+    ...(taken.has("g") ? [] : [["g", hasGuidelines ? "Guidelines and progress" : "Progress"]]),
     ["Space, Page Up, Page Down", "Move in a long text"],
     ["q", "Leave; everything is saved already"],
-  ].filter(([key]) => key !== "g" || hasGuidelines);
+  ];
 }
 
 /** What a finger does, as pairs of what is tapped and what that means. */
@@ -91,3 +95,9 @@ export function touchHelpOf(screen) {
     ["Leave", "Everything is saved already"],
   ];
 }
+
+/** How entities are marked, in one line. */
+export const MARKING = {
+  keys: "Select words with the mouse, or by arrow keys with Shift; then choose their type.",
+  touch: "Tap the first word, the last one, then a type.",
+};

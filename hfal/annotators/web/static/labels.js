@@ -1,8 +1,7 @@
 // The buttons of the labels, or of the entity types, and the search in them.
 
+import { SEARCH_FROM } from "./keys.js";
 import { clip, folded, keyBox, make } from "./text.js";
-
-const SEARCH_FROM = 10; // as many labels as are no longer seen at a glance
 
 /** The buttons in `box`; `onChoose` is called with a name and the event that chose it. */
 export class Labels {

@@ -1,11 +1,11 @@
 // The page: shows the state that the server hands out, and turns keys, clicks and taps into answers.
 
-import { drawCurve } from "./curve.js";
-import { askToLeave, CommentDialog, singleKeys } from "./dialogs.js";
+import { askToLeave, byTouch, CommentDialog, singleKeys } from "./dialogs.js";
 import { Drafts } from "./drafts.js";
 import { EntityText, isSame } from "./entities.js";
-import { keyName, keysOf } from "./keys.js";
+import { keyName, keysOf, MARKING } from "./keys.js";
 import { Labels } from "./labels.js";
+import { renderRest } from "./rest.js";
 import { Server } from "./server.js";
 import { plural, renderSide, toggleSide } from "./side.js";
 import { clip, keyBox, make, oneLine } from "./text.js";
@@ -45,7 +45,7 @@ function adopt(next) {
   shownKey = key;
   if (isNew) shownAt = Infinity;
   render(isNew);
-  notify(state.notice ?? "");
+  notify(state.notice || hint());
   setMode();
   if (isNew) requestAnimationFrame(() => setTimeout(painted));
   if (wasWaiting && state.phase === "asking" && document.hidden) document.title = `● ${document.title}`;
@@ -74,6 +74,13 @@ function draft() {
   return suggestion() ?? [];
 }
 
+/** What a newcomer needs to know, while nothing else is said. */
+function hint() {
+  if (state.phase !== "asking" || state.shown === null || state.shown.answer !== null) return "";
+  if (state.screen === "entities" && !remembered.size) return MARKING[byTouch() ? "touch" : "keys"];
+  return state.progress.answered ? "" : state.about;
+}
+
 function suggestion() {
   const held = state.shown?.suggestion ?? null;
   return held !== null && suggestionsShown ? held.label : null;
@@ -85,9 +92,8 @@ const alike = (one, other) =>
   one.every((part) => other.some((each) => (typeof part === "string" ? part === each : isSame(part, each))));
 
 function isSaid() {
-  const { answer, example } = state.shown;
-  if (answer === null) return false;
-  return answer.label == null ? drafts.get("answer", example) === undefined : alike(draft(), answer.label);
+  const { answer } = state.shown;
+  return answer?.label != null && alike(draft(), answer.label);
 }
 
 // -- what is done -------------------------------------------------------------------------------------------------
@@ -225,29 +231,21 @@ function render(isNew) {
   at("annotator").textContent = state.annotator;
   at("desk").hidden = !asking;
   at("rest").hidden = asking;
-  const round = progress?.title ?? "";
-  at("place").replaceChildren(make("span", "round", round), make("span", "count", progress?.size ? `${progress.answered} of ${progress.size}` : ""));
+  at("back").hidden = at("forward").hidden = !asking;
+  at("place").replaceChildren(make("span", "round", state.shown?.answer != null ? "" : (progress?.title ?? "")), make("span", "count", count()));
+  at("place").title = state.about;
   at("bar-done").style.width = progress?.size ? `${(100 * progress.answered) / progress.size}%` : "0";
   document.title = asking && progress ? `${progress.answered}/${progress.size} · ${state.run} · hfal` : `${state.run} · hfal`;
   renderSide(state);
   if (asking) renderDesk(isNew);
-  else renderRest();
+  else renderRest(state);
 }
 
-function renderRest() {
-  const { phase, progress, message } = state;
-  const asking = phase === "asking", size = progress?.size ?? 0;
-  const all = size === 1 ? "The only text of this query is answered" : `All ${size.toLocaleString("en")} texts of this query are answered`;
-  document.body.classList.toggle("still", phase !== "waiting");
-  at("message").textContent = asking ? all : message || (phase === "ended" ? "The session has ended" : "One moment");
-  at("rest-more").textContent = {
-    asking: "They are saved. As long as you do not go on, you can still undo and look back.",
-    waiting: "This page goes on by itself.",
-    ended: "You may close this page.",
-  }[phase];
-  at("rest-buttons").hidden = !asking;
-  at("rest-curve").replaceChildren(drawCurve(state.curve, progress?.unit ?? "labels") ?? "");
-  at("back").hidden = at("forward").hidden = true;
+/** How far one is, or which answer one looks at. */
+function count() {
+  const { shown, progress } = state;
+  if (shown?.answer != null) return `Answer ${shown.back + 1} of ${shown.back + shown.forward}`;
+  return progress?.size ? `${progress.answered} of ${progress.size}` : "";
 }
 
 function renderDesk(isNew) {
@@ -268,7 +266,6 @@ function renderDesk(isNew) {
   labels.mark(new Set(chosen), screen === "label_set", new Set(screen === "entities" ? [] : [model].flat()));
   for (const action of ["skip", "unsure"]) at(action).classList.toggle("chosen", shown.answer?.action === action);
   at("unmark").hidden = screen !== "entities";
-  at("back").hidden = at("forward").hidden = false;
   setUnusable(at("back"), !shown.back);
   setUnusable(at("forward"), !shown.forward);
   at("looking").hidden = shown.answer === null;
@@ -429,7 +426,7 @@ function press(key, event, command) {
   if (!scrolls && (busy || event.timeStamp < shownAt)) return;
   if (!scrolls && (event.repeat || (key === last && event.timeStamp - since < HELD_DOWN))) {
     lastKey = [key, event.timeStamp];
-    return notify(`Held down, “${oneLine(key)}” counts once.`);
+    return notify(`${event.repeat ? "Held down" : "Pressed twice at once"}, “${oneLine(key)}” counts once.`);
   }
   lastKey = [key, scrolls ? 0 : -Infinity];
   command();
@@ -441,6 +438,7 @@ function outside(event) {
   if (key.length === 1 && !singleKeys.on) return;
   const atEnd = { Enter: close, u: undo, ",": () => walk(-1), ArrowLeft: () => walk(-1) };
   const command = { "?": showHelp, q: leave, g: toggleSide, ...(state.phase === "asking" ? atEnd : {}) }[key];
+  if (command === undefined && key.length === 1 && state.phase === "waiting") at("rest-more").textContent = "No text is shown now; your keys answer the next one.";
   if (command === undefined || state.phase === "ended") return;
   event.preventDefault();
   if (state.phase === "asking") press(key, event, command);
@@ -461,7 +459,7 @@ function editComment() {
   if (state?.shown != null && !busy) commentDialog.open(state);
 }
 
-const showHelp = () => singleKeys.show(state.screen, state.guidelines !== null);
+const showHelp = () => singleKeys.show(state.labels, state.screen, state.guidelines !== null);
 
 function leave() {
   const { shown, phase } = state ?? {};

@@ -28,7 +28,8 @@ export function renderSide(state) {
   at("side-name").textContent = guidelines ? "Guidelines" : "Progress";
   if (progress) {
     const { title, answered, size, bought, budget, unit } = progress;
-    at("progress-query").textContent = size ? `${title ? `${title}: ` : ""}${answered} of ${size} answered` : title;
+    at("progress-query").textContent = size ? `${title ? `${title}: ` : ""}${answered.toLocaleString("en")} of ${plural(size, "texts")} answered` : title;
+    at("progress-about").textContent = state.about;
     at("progress-budget").textContent =
       budget == null ? `${plural(bought, unit)} so far` : `${bought.toLocaleString("en")} of ${plural(budget, unit)} of the budget`;
   }

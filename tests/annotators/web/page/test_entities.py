@@ -46,7 +46,7 @@ def test_a_query_by_keys(entities, sit_down):
 
 def test_a_query_by_mouse(entities, sit_down):
     add_query(entities, [PETER, EU, RAIN], [None, SUGGESTED])
-    page = sit_down().sees("Peter", "Save: no entity")
+    page = sit_down().sees("Peter", "Save: no entity", "Select words with the mouse,")
     page.drag(word(page, 1), word(page, 0))
     assert selected(page) == "Peter Blackburn"
     page.click(page.label("PER"))
@@ -177,3 +177,10 @@ def test_a_draft_outlives_a_reload(entities, sit_down):
     page = sit_down().press(Keys.ARROW_RIGHT, "2")
     page.open()
     assert page.marks() == [("Peter", "ORG", False)]
+
+
+def test_a_skipped_sentence_can_be_said_to_have_no_entity(entities, sit_down):
+    add_query(entities, [PETER, EU])
+    page = sit_down().press("s").sees("EU").press(",").sees("Peter", "Your answer: skipped", "Change to: no entity")
+    page.press(Keys.ENTER).sees("Saved: no entity")
+    assert said(entities) == {"a": []}

@@ -124,9 +124,9 @@ def test_a_set_that_is_taken_back_is_there_to_be_changed(sets, sit_down):
 def test_an_answer_is_changed_by_looking_back(store, sit_down, back):
     add_query(store, TEXTS)
     page = sit_down().press("1", "1").sees("Fine, then not.")
-    page.press(back).sees("Two lost hours.", "Your answer: negative")
+    page.press(back).sees("Two lost hours.", "Your answer: negative", "Answer 2 of 2")
     assert page.chosen() == ["negative"]
-    page.press(back).sees("A gem.").press(back).sees("This is your first answer.")
+    page.press(back).sees("A gem.", "Answer 1 of 2").press(back).sees("This is your first answer.")
     page.press("1").sees("That is the answer already: negative")
     page.press("2").sees("Saved: positive")
     page.press(Keys.ESCAPE).sees("Fine, then not.")
@@ -226,7 +226,7 @@ def test_guidelines_on_a_phone_are_a_sheet(store, sit_down, tmp_path):
     page = sit_down(on_phone=True, guidelines=guide)
     assert "Irony" not in page.says("body")
     page.tap("#side-toggle").sees(
-        "Irony counts.", "0 of 4 answered", "0 of 500 labels of the budget", "ann labels my run"
+        "Irony counts.", "0 of 4 texts answered", "0 of 500 labels of the budget", "ann labels my run"
     )
     page.tap("#sheet-dialog .close")
     assert "Irony" not in page.says("body")
@@ -235,13 +235,23 @@ def test_guidelines_on_a_phone_are_a_sheet(store, sit_down, tmp_path):
 
 def test_all_keys_are_listed_and_can_be_taken_off(store, sit_down):
     add_query(store, TEXTS)
-    page = sit_down().press("?").sees("Undo your last answer", "Skip: it cannot be labeled")
+    page = sit_down().press("?").sees("Undo your last answer", "Skip: it cannot be labeled", "g Progress")
+    assert "Search" not in page.says("#help-dialog")  # two labels are seen at a glance
     page.find("#keys-on").click()
     page.type(Keys.ESCAPE).press("2", "s")
     assert log(store) == []
     page.press(Keys.TAB).click("#help")
     page.find("#keys-on").click()
     page.type(Keys.ESCAPE).press("2").sees("Two lost hours.")
+
+
+@pytest.mark.parametrize(("purpose", "said"), [("holdout", "Held out: to measure"), ("seed", "Seed set: the")])
+def test_a_newcomer_is_told_what_the_first_queries_are_for(store, sit_down, purpose, said):
+    add_query(store, TEXTS, purpose=purpose)
+    page = sit_down().sees("A gem.")
+    assert said in page.says("#notice")
+    assert said in page.says("#progress-about")
+    page.press("1").sees("Saved: negative")
 
 
 def test_texts_of_a_pair_and_columns_beside_them(store, sit_down):
@@ -275,13 +285,13 @@ def test_progress_and_the_learning_curve_are_shown(store, sit_down):
     for number, (count, accuracy) in enumerate([(50, 0.625), (100, 0.75)], 1):
         begin_round(store, number, labels=count)
         store.finish_round(number, {"eval_accuracy": accuracy})
-    page = sit_down().sees("0 of 4 answered", "0 of 500 labels of the budget", "accuracy 0.75 with 100 labels")
+    page = sit_down().sees("0 of 4 texts answered", "0 of 500 labels of the budget", "accuracy 0.75 with 100 labels")
     curve = page.find("#curve svg")
     assert "0.625 at 50, 0.75 at 100" in str(curve.get_attribute("aria-label"))
     points = str(curve.find_element("css selector", "polyline").get_attribute("points")).split()
     (x1, y1), (x2, y2) = (map(float, point.split(",")) for point in points)
     assert (x1 < x2, y1 > y2) == (True, True)
-    page.press("2").sees("1 of 4 answered", "1 of 500 labels of the budget")
+    page.press("2").sees("1 of 4 texts answered", "1 of 500 labels of the budget")
     assert page.run("return document.getElementById('bar-done').style.width") == "25%"
 
 

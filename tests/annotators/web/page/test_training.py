@@ -52,7 +52,7 @@ def test_a_page_goes_on_after_the_command_was_ended_while_it_trained(folder, bro
         page.comes_to("ready", patience=60)
         seen = label_all()
         page.press_now(Keys.ENTER)
-        page.comes_to("waiting").sees("Round 1 trains on 6 labeled texts")
+        page.comes_to("waiting").sees("Round 1 trains on 6 labeled texts", "Step ")
         run_dir = folder / "runs" / "reviews"
         page.until(lambda: [*run_dir.glob("rounds/*/checkpoint-*/trainer_state.json")], patience=60)
         assert page.state == "waiting"  # it is in the middle of the training
@@ -64,7 +64,7 @@ def test_a_page_goes_on_after_the_command_was_ended_while_it_trained(folder, bro
         assert not page.find("#connection").is_displayed()
         seen += label_all()
         page.press_now(Keys.ENTER)
-        page.comes_to("ended", patience=240)
+        page.comes_to("ended", patience=240).sees("The run has ended: 2 rounds", "hfal export")
         assert process.wait(60) == 0, (folder / "said.txt").read_text()
         assert page.errors() == []
     finally:

@@ -1,0 +1,38 @@
+// What stands in the place of the text while none is asked: what happens meanwhile, or how the session has ended.
+
+import { drawCurve } from "./curve.js";
+
+const at = (id) => document.getElementById(id);
+const grouped = (count) => count.toLocaleString("en");
+
+/** Show a state in which no text is asked. */
+export function renderRest({ phase, progress, message, steps, then, command, curve }) {
+  const asking = phase === "asking", size = progress?.size ?? 0;
+  const all = size === 1 ? "The only text of this query is answered" : `All ${grouped(size)} texts of this query are answered`;
+  document.body.classList.toggle("still", phase !== "waiting");
+  at("message").textContent = asking ? all : message || (phase === "ended" ? "The session has ended" : "One moment");
+  at("rest-more").textContent = {
+    asking: "They are saved. As long as you do not go on, you can still undo and look back.",
+    waiting: "This page goes on by itself.",
+    ended: `You may close this page. ${then ?? ""}`,
+  }[phase];
+  at("command").hidden = !command;
+  at("command").firstElementChild.textContent = command;
+  at("rest-buttons").hidden = !asking;
+  at("rest-curve").replaceChildren(drawCurve(curve, progress?.unit ?? "labels") ?? "");
+  renderSteps(steps);
+}
+
+function renderSteps(steps) {
+  at("steps").hidden = !steps;
+  if (!steps) return;
+  at("steps-bar").max = steps.total;
+  at("steps-bar").value = steps.done;
+  at("steps-text").textContent = `Step ${grouped(steps.done)} of ${grouped(steps.total)}${timeLeft(steps)}`;
+}
+
+function timeLeft({ done, total, seconds_left: seconds }) {
+  if (seconds === null || done === total) return "";
+  const [count, unit] = seconds < 90 ? [Math.max(1, Math.round(seconds)), "second"] : [Math.round(seconds / 60), "minute"];
+  return `, about ${grouped(count)} ${unit}${count === 1 ? "" : "s"} left`;
+}
