@@ -129,7 +129,9 @@ class Annotator(Protocol):
 
     An annotator may have a method `serve(store)`, a context manager in which the whole loop runs, or whatever else
     asks; and `note(message, steps)`, which is told in one sentence what happens while nothing is asked, and as `Steps`
-    how far a training is.
+    how far a training is. It may have a method `release(stopped)`, which another thread calls to have `annotate` end
+    soon: as if the person had left, or else with a `waiting_for` of `None`. Only such a one is asked while a round
+    trains.
     """
 
     name: str

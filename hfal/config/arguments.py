@@ -14,7 +14,7 @@ from hfal.config.page_options import PageOptions
 from hfal.errors import ArgumentError
 from hfal.store.run_info import UNITS
 from hfal.tasks.kinds import ESTIMATED, KINDS, kind_of
-from hfal.training.options import CLASS_WEIGHTS, RETRAIN, LoopOptions
+from hfal.training.options import CLASS_WEIGHTS, RETRAIN, WHEN_IDLE, LoopOptions
 from hfal.utils.output import get_logger
 from hfal.utils.spelling import counted, joined_names
 
@@ -212,6 +212,21 @@ class ActiveLearningArguments(PageOptions):
     )
     queries_per_round: int = field(
         default=1, metadata={"help": "With select_with head: after how many queries the model is trained."}
+    )
+    when_idle: str = field(
+        default="wait",
+        metadata={
+            "help": "What people do on the page while a round trains: wait, or with select_with head answer the next "
+            "queries (ask).",
+            "choices": [*WHEN_IDLE],
+        },
+    )
+    train_after: int | None = field(
+        default=None,
+        metadata={
+            "help": "With when_idle ask: after how many new labels, or words, a round trains. Default: those to "
+            "queries_per_round queries."
+        },
     )
     query_size: int | None = field(
         default=None, metadata={"help": "Texts that a round asks for, or words. Default: 50 texts, or 500 words."}
@@ -455,7 +470,7 @@ GROUPS = {
     "model": "model freeze_encoder start_from_probe head_learning_rate_factor max_length embeddings embeddings_dir "
     "token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
-    "sure_outside select_with queries_per_round query_size seed_size seed_strategy holdout",
+    "sure_outside select_with queries_per_round when_idle train_after query_size seed_size seed_strategy holdout",
     "page": "host port allow_host embed guidelines no_browser idle_minutes",
     "rounds": "rounds budget unit target_metric target stop record_stability estimate retrain self_training "
     "self_training_threshold keep_models export export_license export_language",

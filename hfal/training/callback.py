@@ -27,8 +27,9 @@ from hfal.strategies.selection import SelectFunction
 from hfal.tasks.kinds import TASK_OF_FAMILY
 from hfal.training.epochs import check_steps
 from hfal.training.estimate import Estimator
-from hfal.training.loop import Loop, Round, RoundTraining, owned, without_timings
+from hfal.training.loop import Loop, Round, RoundTraining, owned
 from hfal.training.options import LoopOptions, check_estimates
+from hfal.training.round_metrics import without_timings
 from hfal.training.weights import saving_checkpoints
 from hfal.utils.distributed import gather, is_main, on_main, rank_and_size
 from hfal.utils.output import get_logger
@@ -115,6 +116,14 @@ class ActiveLearningCallback(TrainerCallback):
             With `select_with="head"`, after how many queries a round trains, the seed set being the first one of the
             first round. Where the budget ends earlier, the last round trains then. Criteria to stop, learning curves
             and `rounds` count rounds.
+        when_idle (`str`, *optional*, defaults to `"wait"`):
+            What people do while a round trains. With `"ask"` and `select_with="head"` nobody waits: queries go on
+            beside the training, and a round begins as soon as the last one has ended and `train_after` answers are in.
+            Which answers a round trains on then depends on how fast people are, and is recorded. On the page
+            (`WebAnnotator`), in one process, by `run` and `rounds`; in the last of so many rounds nothing is asked.
+        train_after (`int`, *optional*):
+            With `when_idle="ask"`, how many answers with a label are to be new for a round to begin, or words; by
+            default those to `queries_per_round` queries of `query_size`.
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
@@ -178,6 +187,8 @@ class ActiveLearningCallback(TrainerCallback):
         embeddings_dir: str | os.PathLike[str] | None = None,
         select_with: str = "model",
         queries_per_round: int = 1,
+        when_idle: str = "wait",
+        train_after: int | None = None,
         passes: int | None = None,
         committee: Committee | None = None,
         token_budget: int | None = None,
@@ -223,7 +234,14 @@ class ActiveLearningCallback(TrainerCallback):
             min_steps=min_steps,
             class_weights=class_weights,
             estimate=estimate,
+            when_idle=when_idle,
+            train_after=train_after,
         )
+        if when_idle == "ask" and select_with != "head":
+            raise ArgumentError(
+                "when_idle='ask' needs something that queries while the model is trained: pass select_with='head' and "
+                "the encoder as embeddings="
+            )
         usual = target_metric
         if usual is None and estimate and not holdout:
             usual = next(iter(pool.task.kind.estimates), None)

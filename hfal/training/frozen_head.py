@@ -98,6 +98,11 @@ class FrozenHead:
             self._size = self.embeddings.shape[1]
             self._class = FrozenEncoderForSequenceClassification
         _check_finite(pool, self.embeddings)
+        kind, names = self.pool.task.kind, self.pool.label_names
+        options: dict[str, Any] = label_options(names)
+        if not kind.one_class:
+            options["problem_type"] = "multi_label_classification"
+        self._unfitted = self._class(FrozenEncoderConfig(self._size, **options))
 
     def labeled(self, until: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return what the head is fitted to: one vector for each labeled text, or for each word of labeled sentences.
@@ -130,14 +135,11 @@ class FrozenHead:
         Args:
             until: The number of the last answer to see; `None` for all.
         """
-        kind, names = self.pool.task.kind, self.pool.label_names
-        options: dict[str, Any] = label_options(names)
-        if not kind.one_class:
-            options["problem_type"] = "multi_label_classification"
-        head = self._class(FrozenEncoderConfig(self._size, **options))
+        # A copy: a new one would draw weights from the random numbers of a model that is trained meanwhile.
+        head = copy.deepcopy(self._unfitted)
         inputs, labels, _ = self.labeled(until)
         if len(inputs):
-            weight, bias = fit_head(inputs, labels, len(names))
+            weight, bias = fit_head(inputs, labels, len(self.pool.label_names))
             with torch.no_grad():
                 head.classifier.weight.copy_(torch.from_numpy(weight))
                 head.classifier.bias.copy_(torch.from_numpy(bias))

@@ -10,8 +10,8 @@ With `select_with="head"` no model queries; the head's queries are recorded and 
 """
 
 import contextlib
-import re
-from collections.abc import Callable, Iterator, Mapping
+import copy
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,9 +28,10 @@ from hfal.annotators.asking import ask, collect, served
 from hfal.annotators.base import Annotator, Steps
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryError, RunInterrupted
-from hfal.store.records import RoundRecord
+from hfal.store.records import Query, RoundRecord
 from hfal.store.run_directory import model_folder, predictions_file, round_folder
 from hfal.store.run_info import RunPlan
+from hfal.training.asking_thread import AskingThread, check_asks_beside_training
 from hfal.training.checks import check_trainer
 from hfal.training.epochs import check_batches, epochs_of
 from hfal.training.estimate import Estimator
@@ -38,6 +39,7 @@ from hfal.training.frozen_head import HeadQueries
 from hfal.training.options import LoopOptions
 from hfal.training.preflight import preflight
 from hfal.training.repetitions import without_repetitions
+from hfal.training.round_metrics import short, without_timings
 from hfal.training.round_planner import RoundPlanner, Step, forget_training
 from hfal.training.round_progress import RoundProgress
 from hfal.training.trainer_state import (
@@ -57,12 +59,6 @@ from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
-
-# Not all that ends in `_time` or `_step`: labels may be called so, and have an F1 of their own.
-_TIMINGS = re.compile(
-    r"epoch|step|num_input_tokens_seen|(.*_)?(runtime|(samples|steps)_per_second|\w+_(preparation|compilation)_time|"
-    r"mem_(cpu|gpu)_(alloc|peaked)_delta)|before_init_mem_(cpu|gpu)"
-)
 
 
 @dataclass(frozen=True)
@@ -143,10 +139,12 @@ class Loop:
         training: The training that was handed out last, for the callback.
         weights: Gives each round the weights that it begins with; there as soon as the seed set is recorded.
         head: Makes the queries with `select_with="head"`; there from the first query on.
+        asking: Asks while rounds train, with `when_idle="ask"`.
     """
 
     weights: Weights
     head: HeadQueries | None = None
+    asking: AskingThread | None = None
 
     def __init__(
         self,
@@ -181,6 +179,8 @@ class Loop:
         """
         with shared_failure():
             check_trainer(self.trainer, self.acquisition, self.options)
+            if self.options.when_idle == "ask":
+                check_asks_beside_training(self.annotator, self.trainer.args.world_size)
         with (
             owned(self._pool),
             put_back(self.trainer),
@@ -199,18 +199,41 @@ class Loop:
     def _rounds(self) -> Iterator[Round]:
         self._propose_first_queries()
         self.weights = Weights(self.trainer, self._store.run_dir, self.options.retrain)
-        planner = RoundPlanner(self.trainer, self.acquisition, self.annotator, self.options, self.rounds, self.head)
-        while True:
-            step = on_main(planner.decide)
-            if step.ends:
-                self._give_last_model(step.last)
-                return
-            if step.record is None and self.head is not None:
-                self.head.propose(step.last, self.trainer.args)
-            elif step.record is None:
-                self._query_late(step.last)
-            else:
-                yield from self._round(step, step.record)
+        self.asking = self._asking_thread()
+        planner = RoundPlanner(
+            self.trainer, self.acquisition, self.annotator, self.options, self.rounds, self.head, self.asking
+        )
+        try:
+            while True:
+                step = on_main(planner.decide)
+                if step.ends:
+                    break
+                if step.record is None and self.head is not None:
+                    self.head.propose(step.last, self.trainer.args)
+                elif step.record is None:
+                    self._query_late(step.last)
+                else:
+                    yield from self._round(step, step.record)
+        except BaseException:
+            if self.asking is not None:
+                self.asking.stop()
+            raise
+        if self.asking is not None:
+            self.asking.end()
+        self._give_last_model(step.last)
+
+    def _asking_thread(self) -> AskingThread | None:
+        """Return what asks while rounds train, if anything does."""
+        if self.options.when_idle == "wait":
+            return None
+        assert self.head is not None
+        head, store, args = self.head, self._store, copy.copy(self.trainer.args)
+
+        def propose() -> Query | None:
+            begun = store.rounds()
+            return head.propose(begun[-1].number if begun else 0, args)
+
+        return AskingThread(store, self.annotator, propose)
 
     def note(self, message: str, steps: Steps | None = None) -> None:
         """Tell an annotator who shows it what happens while nothing is asked, and how far a training is."""
@@ -302,12 +325,16 @@ class Loop:
         trains = f"Round {record.number} trains on {counted(record.train_size, 'labeled text')}"
         training = RoundTraining(self, record.number, step.checkpoint, RoundProgress(partial(self.note, trains)))
         self.note(trains)
+        if self.asking is not None and record.number == self.rounds:
+            self.asking.end()  # no model would be trained on the answers
         self._set_data_and_folder(record)
         if record.trained or step.stopped_at:
             self._take_up_trained(record, step.stopped_at)
         else:
             self._prepare_training(record, step.checkpoint)
             self.training = training
+            if self.asking is not None and record.number != self.rounds:
+                self.asking.start()
             with class_weights(self.trainer, self.options.class_weights, len(self._pool.label_names)):
                 yield current
             if training.interrupted and not training.ended:
@@ -442,7 +469,7 @@ class Loop:
         self._remove_unneeded(record.number)
         finished = store.round(record.number)
         figures = {} if finished is None else finished.stability or {}
-        found = _short({**metrics, **figures})
+        found = short({**metrics, **figures})
         logger.info("round %d: %s bought, %s", record.number, counted(record.labels, "label"), found)
 
 
@@ -460,18 +487,8 @@ def owned(pool: Pool) -> Iterator[None]:
         yield
 
 
-def without_timings(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers among a Trainer's metrics that say something about the model: neither time nor memory."""
-    numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
-    return {name: value for name, value in numbers.items() if not _TIMINGS.fullmatch(name)}
-
-
 def _interrupted(number: int) -> RunInterrupted:
     stop = RunInterrupted(f"round {number} was interrupted; start the run again to go on from there")
     if is_main() and isinstance(stop, SystemExit):  # of which Python prints nothing
         logger.warning("%s", stop)
     return stop
-
-
-def _short(metrics: dict[str, float]) -> str:
-    return ", ".join(f"{name.removeprefix('eval_')} {value:.4f}" for name, value in metrics.items()) or "not evaluated"

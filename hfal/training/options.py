@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 RETRAIN = ("from_scratch", "continue")
 CLASS_WEIGHTS = ("balanced",)
+WHEN_IDLE = ("wait", "ask")
+"""What people do while a round trains: wait, or answer queries of the frozen head."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +41,18 @@ class LoopOptions:
     min_steps: int
     class_weights: str | None
     estimate: bool
+    when_idle: str
+    train_after: int | None
 
     def __post_init__(self) -> None:
-        check_least(self, {"keep_models": 1, "min_steps": 0})
+        check_least(self, {"keep_models": 1, "min_steps": 0, "train_after": 1})
+        if self.when_idle not in WHEN_IDLE:
+            raise ArgumentError(f"when_idle={self.when_idle!r}, expected one of {', '.join(WHEN_IDLE)}")
+        if self.train_after is not None and self.when_idle == "wait":
+            raise ArgumentError(
+                f"train_after={self.train_after} is for when_idle='ask': a round that people wait for trains after "
+                "queries_per_round queries"
+            )
         if self.retrain not in RETRAIN:
             raise ArgumentError(f"retrain={self.retrain!r}, expected one of {', '.join(RETRAIN)}")
         if self.class_weights not in (None, *CLASS_WEIGHTS):

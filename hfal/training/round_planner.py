@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from hfal.store.records import HEAD, RoundRecord
 from hfal.store.run_directory import model_folder, round_folder, rounds_folder
 from hfal.store.run_info import Ended
 from hfal.store.store import Store
+from hfal.training.asking_thread import AskingThread
 from hfal.training.damage import weights_damage
 from hfal.training.frozen_head import HeadQueries
 from hfal.training.options import LoopOptions
@@ -58,6 +60,7 @@ class RoundPlanner:
         options: How long to go on, and how rounds are trained.
         rounds: How many rounds the run has in all, or `None`.
         head: Makes the queries in the place of the Trainer's model, if it does.
+        asking: Asks while rounds train, if anybody is asked then.
     """
 
     def __init__(
@@ -68,10 +71,12 @@ class RoundPlanner:
         options: LoopOptions,
         rounds: int | None,
         head: HeadQueries | None = None,
+        asking: AskingThread | None = None,
     ):
         self.trainer = trainer
         self.acquisition = acquisition
         self.head = head
+        self.asking = asking
         self.annotator = annotator
         self.options = options
         self.rounds = rounds
@@ -81,13 +86,9 @@ class RoundPlanner:
 
     def decide(self) -> Step:
         """Have the open queries answered, and return what to do next."""
-        seen = self._store.last_answer()  # first: the reason may not count what is answered meanwhile
         last = self._last_finished()
         if last is not None:
-            reason = self._reason_to_stop(last)
-            if reason is not None:
-                logger.info("the run ends after round %d: %s", last.number, reason)
-                self._store.set_ended(Ended(reason, seen))
+            if self._ends_after(last):
                 return Step(last.number, ends=True)
             if self._model_is_to_query(last.number):
                 model = model_folder(self._store.run_dir, last.number)
@@ -101,8 +102,28 @@ class RoundPlanner:
                 last = self._last_finished()
         number = 1 if last is None else last.number + 1
         self._check_models(number)
+        if self.asking is not None and last is not None and self._store.round(number) is None:
+            self.asking.wait(partial(self._is_enough, last))
+            if self._ends_after(last):  # as nothing was left to ask
+                return Step(last.number, ends=True)
+            return self._begin(self._store.start_round(number, _training_seed(self._base_seed, number)))
         record = self._ask(number)
         return Step(number - 1) if record is None else self._begin(record)
+
+    def _is_enough(self, last: RoundRecord) -> bool:
+        """Return whether so much is labeled since a round began that the next one is to begin."""
+        of_words, query = self.acquisition.options.unit == "words", self.acquisition.options
+        new = self._store.words_bought() - (last.words or 0) if of_words else self._store.labels_bought() - last.labels
+        return new >= (self.options.train_after or query.query_size * query.queries_per_round)
+
+    def _ends_after(self, last: RoundRecord) -> bool:
+        """Return whether the run ends after its last finished round, and record why."""
+        seen = self._store.last_answer()  # first: the reason may not count what is answered meanwhile
+        reason = self._reason_to_stop(last)
+        if reason is not None:
+            logger.info("the run ends after round %d: %s", last.number, reason)
+            self._store.set_ended(Ended(reason, seen))
+        return reason is not None
 
     def _ask(self, number: int) -> RoundRecord | None:
         """Have the open queries answered, and return the round's record; `None` if the head has to query before."""

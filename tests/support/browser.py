@@ -67,11 +67,13 @@ class Page:
     Args:
         driver: The browser.
         address: Where the page is.
+        annotator: The annotator that serves it, where that is in this process.
     """
 
-    def __init__(self, driver: webdriver.Chrome, address: str):
+    def __init__(self, driver: webdriver.Chrome, address: str, annotator: Any = None):
         self.driver = driver
         self.address = address
+        self.annotator = annotator
         driver.get_log("browser")  # of the page before
 
     # -- looking ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from transformers import DataCollatorWithPadding, EarlyStoppingCallback, Trainer
 from hfal import ActiveLearningCallback, Answer, AnswersPending, FileAnnotator, HfalError, Pool, SimulatedAnnotator
 from hfal.strategies import entropy
 from hfal.tasks.metrics import classification_metrics
-from hfal.training.loop import without_timings
+from hfal.training.round_metrics import without_timings
 from support.models import NAMES, tiny_model, tiny_model_init
 from support.training import BEST_EPOCH, InterruptAt, Watch
 

@@ -4,11 +4,10 @@ import contextlib
 import importlib.util
 import os
 import shlex
-import signal
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +16,7 @@ from hfal.annotators.base import OpenQuery, Steps
 from hfal.annotators.session.make import check_screen, login_name, make_session, what_is_left
 from hfal.annotators.session.session import Session
 from hfal.annotators.web.access import in_address, listen, make_access, name_to_visit
-from hfal.annotators.web.exchange import STOP, Exchange, Request
+from hfal.annotators.web.exchange import RELEASE, STOP, Exchange, Request
 from hfal.annotators.web.notebook import (
     FRAMES_OF_NOTEBOOKS,
     is_in_notebook,
@@ -31,6 +30,7 @@ from hfal.store.annotator_names import check_person_name
 from hfal.store.records import Answer
 from hfal.store.store import Store
 from hfal.utils.output import say
+from hfal.utils.signals import stop_signals_call
 
 
 _NEEDED = ("starlette", "uvicorn", "markdown_it", "nh3")
@@ -116,7 +116,8 @@ class WebAnnotator:
 
             self._guidelines = read_guidelines(guidelines)
         self._store: Store | None = None
-        self._waiting: dict[str, Any] = {}  # the last state in which nothing was asked
+        self._noted: dict[str, Any] = {"noted": "", "steps": None}  # what happens beside what is asked
+        self._is_released = False
         self._exchange = Exchange()
         self._is_announced = False
 
@@ -159,10 +160,11 @@ class WebAnnotator:
                     self._end(f"The run has ended: {why}." if why else "Every text that was asked has an answer.")
         finally:
             self._store = self.address = None
+            self._noted = {"noted": "", "steps": None}
             self._is_announced = False
 
     def note(self, message: str, steps: Steps | None = None) -> None:
-        """Show on the page what happens while nothing is asked.
+        """Show on the page what happens while nothing is asked, or beside it.
 
         Args:
             message: A sentence without a full stop.
@@ -171,10 +173,10 @@ class WebAnnotator:
         if self._store is None:
             return
         self._announce()
-        if steps is None or message != self._waiting.get("message"):
-            self._publish_waiting(message)
-        if steps is not None:  # told again and again beside a training: nothing is read from the disk for it
-            self._publish({**self._waiting, "steps": steps._asdict()})
+        self._noted = {"noted": message, "steps": None if steps is None else steps._asdict()}
+        if steps is None:  # which are told again and again beside a training: nothing is read from the disk for them
+            self._publish(waiting_state(self._store, self.name, message), unless_open=True)
+        self._exchange.amend(**self._noted)
 
     def _announce(self) -> None:
         """Print the address, once, and open it in a browser, or in a frame of the notebook."""
@@ -195,8 +197,7 @@ class WebAnnotator:
 
     def _publish_waiting(self, message: str) -> None:
         assert self._store is not None
-        self._waiting = waiting_state(self._store, self.name, message)
-        self._publish(self._waiting)
+        self._publish(waiting_state(self._store, self.name, message))
 
     def _end(self, reason: str) -> None:
         """Tell the page that nothing comes any more, and how to go on, unless it knows."""
@@ -212,9 +213,9 @@ class WebAnnotator:
         ended = {"phase": "ended", "message": f"{reason} All answers are saved.", "then": then, "command": command}
         self._publish({**state, **ended, "notice": "", "shown": None, "steps": None})
 
-    def _publish(self, state: dict[str, Any]) -> None:
+    def _publish(self, state: dict[str, Any], unless_open: bool = False) -> None:
         about = {"guidelines": self._guidelines, "show_suggestions": self.show_suggestions}
-        self._exchange.publish({**state, **about})
+        self._exchange.publish({**self._noted, **state, **about}, unless_open)
 
     # -- answering -------------------------------------------------------------------------------------------------
 
@@ -227,7 +228,7 @@ class WebAnnotator:
         """
         if query.questions:
             check_screen(query, "on the page")
-        self.has_left = False
+        self.has_left = self._is_released = False
         if not (query.questions and query.may_wait):
             return
         if self._store is None:
@@ -238,7 +239,7 @@ class WebAnnotator:
             return
         self._exchange.open()
         try:
-            with _stop_signals_call(self._exchange.stop):
+            with stop_signals_call(self._exchange.stop):
                 yield from self._converse(make_session(query, self.name, self.show_suggestions), self._store)
         finally:
             is_stopped = self._exchange.close()
@@ -259,6 +260,11 @@ class WebAnnotator:
                 return
             if request.action in ("leave", STOP):
                 self._leave(_STOPPED if request.action == STOP else _LEFT)
+                self._exchange.respond(request)
+                return
+            if request.action == RELEASE:
+                self._is_released = True
+                self._publish_waiting(self._noted["noted"])
                 self._exchange.respond(request)
                 return
             try:
@@ -296,32 +302,23 @@ class WebAnnotator:
         self.has_left = True
         self._end(reason)
 
+    def release(self, stopped: bool = False) -> None:
+        """Have `annotate`, which another thread runs, end soon.
+
+        Args:
+            stopped: Whether that is as if the person had left; else they are asked no more, and what they were asked
+                is asked again some other time.
+        """
+        if stopped:
+            self._exchange.stop()
+        else:
+            self._exchange.release()
+
     def waiting_for(self, query: OpenQuery) -> str | None:
-        """How many texts are left, and how to go on."""
+        """How many texts are left, and how to go on; `None` for those that nobody is to answer any more."""
+        if self._is_released:
+            return None
         return what_is_left(query, self.has_left, " --web")
-
-
-@contextlib.contextmanager
-def _stop_signals_call(act: Callable[[], None]) -> Iterator[None]:
-    """Have Ctrl-C and SIGTERM call a function in the place of ending all at any instant; the second time they do that.
-
-    Only the main thread may, and a signal that is ignored stays so.
-    """
-    is_main = threading.current_thread() is threading.main_thread()
-    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if is_main}
-    before = {number: handler for number, handler in found.items() if handler not in (None, signal.SIG_IGN)}
-
-    def handle(number: int, frame: object) -> None:
-        signal.signal(number, before[signal.Signals(number)])
-        act()
-
-    for number in before:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _has_display() -> bool:

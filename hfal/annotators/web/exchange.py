@@ -27,7 +27,8 @@ _HEAD_START = 0.1  # seconds in which the page whose request was the change gets
 NOTHING_IS_ASKED = "nothing is asked now"
 
 STOP = "stop"
-"""What `Exchange.stop` asks for."""
+RELEASE = "release"
+"""What `Exchange.stop` and `Exchange.release` ask for."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Request:
     """A request of the page.
 
     Attributes:
-        action: What it asks for: `"answer"`, `"comment"`, `"undo"`, `"show"`, `"close"` or `"leave"`; `STOP` is none
-            of the page.
+        action: What it asks for: `"answer"`, `"comment"`, `"undo"`, `"show"`, `"close"` or `"leave"`; `STOP` and
+            `RELEASE` are none of the page.
         body: The JSON object that came with it.
         response: What to respond, once it is known.
     """
@@ -67,16 +68,34 @@ class Exchange:
 
     # -- the loop's thread -----------------------------------------------------------------------------------------
 
-    def publish(self, state: Mapping[str, Any]) -> None:
-        """Set the state of the page, and wake up whoever waits for a newer one."""
+    def publish(self, state: Mapping[str, Any], unless_open: bool = False) -> None:
+        """Set the state of the page, and wake up whoever waits for a newer one.
+
+        Args:
+            state: The state.
+            unless_open: Leave it as it is while requests are taken: another thread is asking.
+        """
         own = {key: value for key, value in state.items() if key not in ("version", "server")}
         with self._lock:
-            if own == self._state:
-                return
-            self._state = own
-            self._version += 1
-            changed, self._changed = self._changed, Future()
-        changed.set_result(None)
+            changed = None if unless_open and self._is_open else self._set(own)
+        if changed is not None:
+            changed.set_result(None)
+
+    def amend(self, **noted: Any) -> None:
+        """Change a part of the state, whatever the rest is, and wake up whoever waits for a newer one."""
+        with self._lock:
+            changed = self._set({**self._state, **noted})
+        if changed is not None:
+            changed.set_result(None)
+
+    def _set(self, state: dict[str, Any]) -> "Future[None] | None":
+        """Set the state, under the lock; return what others wait for, if it has changed."""
+        if state == self._state:
+            return None
+        self._state = state
+        self._version += 1
+        changed, self._changed = self._changed, Future()
+        return changed
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:
@@ -128,6 +147,10 @@ class Exchange:
     def stop(self) -> None:
         """Have the loop take a request that ends it, behind all others. A handler of signals may call this."""
         self._requests.put(Request(STOP, {}))
+
+    def release(self) -> None:
+        """Have the loop take a request that ends the query, though nobody has left."""
+        self._requests.put(Request(RELEASE, {}))
 
     # -- any thread ------------------------------------------------------------------------------------------------
 

@@ -54,7 +54,6 @@ def waiting_state(store: Store, annotator: str, message: str) -> dict[str, Any]:
         "turn": store.entries_of(annotator),
         "notice": "",
         "shown": None,
-        "steps": None,
         "then": "",
         "command": "",
     }

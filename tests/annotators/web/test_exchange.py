@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 
-from hfal.annotators.web.exchange import Exchange, Request
+from hfal.annotators.web.exchange import RELEASE, Exchange, Request
 
 
 def make_exchange() -> Exchange:
@@ -58,6 +58,25 @@ def test_versions_grow_with_changes_alone() -> None:
     assert exchange.state() == {**before, "turn": 1, "version": before["version"] + 1}
     other = make_exchange().state()
     assert other["server"] != before["server"]
+
+
+def test_what_happens_beside_a_query_changes_nothing_else() -> None:
+    exchange = make_exchange()
+    exchange.publish({"phase": "waiting", "turn": 3}, unless_open=True)
+    assert exchange.state()["phase"] == "waiting"
+    exchange.publish({"phase": "asking", "turn": 4})
+    exchange.open()
+    before = exchange.state()
+    exchange.publish({"phase": "waiting", "turn": 3}, unless_open=True)
+    assert exchange.state() == before
+    exchange.amend(noted="Round 2 trains")
+    assert exchange.state() == {**before, "noted": "Round 2 trains", "version": before["version"] + 1}
+    exchange.amend(noted="Round 2 trains")
+    assert exchange.state()["version"] == before["version"] + 1
+    exchange.release()
+    request = exchange.take(5)
+    assert request is not None
+    assert request.action == RELEASE
 
 
 def test_who_waits_is_woken_by_a_change_in_another_thread() -> None:

@@ -30,7 +30,7 @@ let shownKey = null; // which text that is
 let keys = new Map(); // the key of each label
 let names = new Map(); // and the label of each key
 let suggestionsShown = null; // as the person has them; null: as the run has them
-let lastKey = ["", 0], scrolled = 0;
+let lastKey = ["", 0], lastNotice = null, scrolled = 0;
 const remembered = new Map(); // what this page has said of each example, to go on with if it is taken back
 
 // -- the state ----------------------------------------------------------------------------------------------------
@@ -45,7 +45,8 @@ function adopt(next) {
   shownKey = key;
   if (isNew) shownAt = Infinity;
   render(isNew);
-  notify(state.notice || hint());
+  if (isNew || state.notice !== lastNotice) notify(state.notice || hint());
+  lastNotice = state.notice;
   setMode();
   if (isNew) requestAnimationFrame(() => setTimeout(painted));
   if (wasWaiting && state.phase === "asking" && document.hidden) document.title = `● ${document.title}`;

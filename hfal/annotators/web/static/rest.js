@@ -28,8 +28,11 @@ function renderSteps(steps) {
   if (!steps) return;
   at("steps-bar").max = steps.total;
   at("steps-bar").value = steps.done;
-  at("steps-text").textContent = `Step ${grouped(steps.done)} of ${grouped(steps.total)}${timeLeft(steps)}`;
+  at("steps-text").textContent = stepsText(steps);
 }
+
+/** How far a training is, in words. */
+export const stepsText = (steps) => `Step ${grouped(steps.done)} of ${grouped(steps.total)}${timeLeft(steps)}`;
 
 function timeLeft({ done, total, seconds_left: seconds }) {
   if (seconds === null || done === total) return "";

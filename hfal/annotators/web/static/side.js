@@ -1,6 +1,7 @@
 // What stands beside the text, or on a small screen in a sheet: guidelines, progress, the learning curve.
 
 import { drawCurve } from "./curve.js";
+import { stepsText } from "./rest.js";
 
 const at = (id) => document.getElementById(id);
 const wideScreen = matchMedia("(min-width: 1100px)");
@@ -33,6 +34,9 @@ export function renderSide(state) {
     at("progress-budget").textContent =
       budget == null ? `${plural(bought, unit)} so far` : `${bought.toLocaleString("en")} of ${plural(budget, unit)} of the budget`;
   }
+  const isBeside = state.phase === "asking" && state.steps;
+  at("progress-training").hidden = !isBeside;
+  if (isBeside) at("progress-training").textContent = `${state.noted}. ${stepsText(state.steps)}`;
   const unit = progress?.unit ?? "labels", curve = JSON.stringify([state.curve, unit]);
   if (curve !== drawn) at("curve").replaceChildren(drawCurve(state.curve, unit) ?? "");
   drawn = curve;

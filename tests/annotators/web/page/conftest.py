@@ -49,7 +49,7 @@ def sit_down(browsers, label_on_page) -> Iterator[Callable[..., Page]]:
 
     def sit(on_phone: bool = False, **options: Any) -> Page:
         labeling = label_on_page(**options)
-        page = Page(browsers(on_phone), labeling.annotator.address)
+        page = Page(browsers(on_phone), labeling.annotator.address, labeling.annotator)
         page.run("localStorage.clear(); sessionStorage.clear()") if pages else None
         pages.append(page.open())
         return page

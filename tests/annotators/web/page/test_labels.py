@@ -3,6 +3,7 @@
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from hfal.annotators.base import Steps
 from hfal.store.store import Store
 from support.label_queries import add_query, labels, log
 from support.stores import begin_round
@@ -243,6 +244,19 @@ def test_all_keys_are_listed_and_can_be_taken_off(store, sit_down):
     page.press(Keys.TAB).click("#help")
     page.find("#keys-on").click()
     page.type(Keys.ESCAPE).press("2").sees("Two lost hours.")
+
+
+def test_a_training_beside_the_query_is_told_and_disturbs_nothing(store, sit_down):
+    add_query(store, TEXTS)
+    page = sit_down().press("2").sees("Two lost hours.", "Saved: positive")
+    page.annotator.note("Round 1 trains on 75 labeled texts")
+    page.press("/").sees("All of them are in sight.")
+    page.annotator.note("Round 1 trains on 75 labeled texts", Steps(30, 120, 95.0))
+    page.sees("Round 1 trains on 75 labeled texts. Step 30 of 120, about 2 minutes left", "All of them are in sight.")
+    page.annotator.note("Round 1 is trained, and is evaluated")
+    page.until(lambda: "Step" not in page.says("#side"))
+    page.press("1").sees("Fine, then not.")
+    assert labels(store) == {"a": "positive", "b": "negative"}
 
 
 @pytest.mark.parametrize(("purpose", "said"), [("holdout", "Held out: to measure"), ("seed", "Seed set: the")])

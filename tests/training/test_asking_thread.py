@@ -1,0 +1,235 @@
+"""People who answer while a round trains: on the page, by real requests, beside a real training."""
+
+import contextlib
+import itertools
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from hfal import ActiveLearningCallback, FileAnnotator, SimulatedAnnotator, WebAnnotator
+from hfal.errors import AnswersPending, ArgumentError
+from hfal.store.records import HEAD
+from hfal.store.store import Store
+from hfal.training.frozen_head import HeadQueries
+from support.web_page import Client
+
+
+SIZE = 5  # of a query
+
+
+class Person(threading.Thread):
+    """Answers whatever the page asks, as fast as it can, until it ends.
+
+    Attributes:
+        seen: The examples that were answered, in this order.
+        messages: What the page said while it asked.
+        last: The state in which the page ended.
+    """
+
+    def __init__(self, annotator: WebAnnotator, leaves_after: int | None = None):
+        super().__init__(daemon=True)
+        self.annotator = annotator
+        self.leaves_after = leaves_after
+        self.seen: list[str] = []
+        self.messages: list[str] = []
+        self.last: dict[str, Any] = {}
+
+    def run(self) -> None:
+        while self.annotator.address is None:
+            time.sleep(0.005)
+        page = Client(int(urlsplit(self.annotator.address).port or 0))
+        state = page.state()
+        while state["phase"] != "ended":
+            action, body = "close", {"turn": state["turn"]}
+            if self.leaves_after == len(self.seen):
+                action = "leave"
+            elif state["phase"] == "waiting":
+                state = page.state(after=state["version"])
+                continue
+            elif state["shown"] is not None:
+                self.messages.append(f"{state['progress']['title']}; {state['noted']}")
+                answer = {"example": state["shown"]["example"], "action": "label", "label": "positive"}
+                action, body = "answer", {**body, **answer}
+            status, found = page.post(action, body)
+            if status == 200 and action == "answer":
+                self.seen.append(body["example"])
+            if status == 500:  # the answer could not be recorded
+                return
+            state = found if status == 200 else found["state"]  # the query may have been closed meanwhile
+        self.last = state
+
+
+class Slow(TrainerCallback):
+    """A training that goes on when so many more answers are in, so that it is slower than people are.
+
+    Args:
+        store: The run's store.
+        answers: How many in the rounds that are not the last one.
+        rounds: How many rounds there are.
+    """
+
+    def __init__(self, store: Store, answers: int, rounds: int):
+        self.store = store
+        self.answers = answers
+        self.rounds = rounds
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        record = self.store.rounds()[-1]
+        end = time.monotonic() + 30
+        while record.number < self.rounds and self.store.labels_bought() < record.labels + self.answers:
+            assert time.monotonic() < end, "nobody was asked while the round trained"
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def asked(make_active: Any, make_trainer: Any) -> Callable[..., Any]:
+    """A function that makes a run in which people are asked all the time, and its Trainer."""
+
+    def make(answers: int = 7, rounds: int = 3, **options: Any) -> tuple[ActiveLearningCallback, Any]:
+        own = {"select_with": "head", "embeddings": np.random.default_rng(0).normal(size=(300, 4)), **options}
+        own = {"query_size": SIZE, "when_idle": "ask", "annotator": WebAnnotator("ann", open_browser=False), **own}
+        active = make_active(**own)
+        return active, make_trainer([active, Slow(active.pool.store, answers, rounds)])
+
+    return make
+
+
+@contextlib.contextmanager
+def answering(active: ActiveLearningCallback, **options: Any) -> Iterator[Person]:
+    person = Person(active.annotator, **options)
+    person.start()
+    yield person
+    person.join(30)
+    assert not person.is_alive()
+
+
+def test_queries_go_on_while_a_round_trains_and_the_next_one_trains_on_their_answers(asked):
+    active, trainer = asked()
+    with answering(active) as person:
+        active.run(trainer, rounds=3)
+    records, store = active.history, active.pool.store
+    assert [record.number for record in records] == [1, 2, 3]
+    assert records[0].labels == SIZE
+    assert all(after.labels >= before.labels + 7 for before, after in itertools.pairwise(records))
+    assert any("Round 1 trains on 5 labeled texts" in line for line in person.messages)
+    assert any(line.startswith("Query 1 for round 2 of 3; Round 1 trains") for line in person.messages)
+    assert any(line.startswith("Query 1 for round 3 of 3; Round 2 trains") for line in person.messages)
+    assert person.last["message"] == "The run has ended: 3 rounds were asked for. All answers are saved."
+    answers = store.answers()
+    assert [answer.example_id for answer in answers] == person.seen
+    assert len(set(person.seen)) == len(person.seen)
+    assert records[-1].labels == len(person.seen)  # nobody was asked for what no round trains on
+    assert store.open_queries() == []
+    heads = [query for query in store.queries() if query.purpose == HEAD]
+    places = [(query.round, query.sequence) for query in heads]
+    assert places == sorted(set(places))
+    assert {place[0] for place in places} == {1, 2}
+    assert all(query.settings["answers_seen"] % SIZE == 0 for query in heads)
+
+
+def test_a_round_begins_when_so_many_answers_are_in(asked):
+    active, trainer = asked(answers=0, train_after=12, rounds=2)
+    with answering(active):
+        active.run(trainer, rounds=2)
+    first, second = active.history
+    assert second.labels - first.labels >= 12
+
+
+def test_the_run_ends_when_the_budget_is_spent_and_all_answers_were_trained_on(asked):
+    active, trainer = asked(answers=0, budget=23)
+    with answering(active) as person:
+        active.run(trainer)
+    assert len(person.seen) == 23
+    assert active.history[-1].labels == 23
+    assert active.pool.store.why_ended() == "the budget is spent"
+
+
+def test_who_leaves_while_a_round_trains_is_let_go_at_once_and_the_round_ends(asked):
+    active, trainer = asked(answers=2)
+    with answering(active, leaves_after=8) as person, pytest.raises(AnswersPending, match="2 of 5 texts are left"):
+        active.run(trainer, rounds=3)
+    assert person.last["message"] == "You have left. All answers are saved."
+    assert [record.finished is not None for record in active.history] == [True]
+    again, trainer = asked(rounds=2)  # another process would do the same
+    with answering(again) as other:
+        again.run(trainer, rounds=2)
+    assert [record.number for record in again.history] == [1, 2]
+    assert not set(other.seen) & set(person.seen)
+
+
+def test_ctrl_c_while_answers_are_awaited_ends_the_run_with_all_of_them(asked):
+    active, trainer = asked(answers=0, train_after=50)
+    store = active.pool.store
+
+    def interrupt() -> None:
+        while store.labels_bought() < 13 or not active.history[-1].finished:
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with answering(active) as person, pytest.raises(AnswersPending):
+        active.run(trainer, rounds=2)
+    assert person.last["message"] == "The command that serves this page was stopped. All answers are saved."
+    assert [answer.example_id for answer in store.answers()] == person.seen
+
+
+def test_an_error_in_the_thread_ends_the_run_when_the_round_has_ended(asked, monkeypatch):
+    active, trainer = asked(answers=0)
+    record = Store.record
+
+    def fail(store: Store, *arguments: Any, **options: Any) -> Any:
+        if len(active.history) and store.labels_bought() >= 7:
+            raise OSError("no space left on the device")
+        return record(store, *arguments, **options)
+
+    monkeypatch.setattr(Store, "record", fail)
+    person = Person(active.annotator)
+    person.start()
+    with pytest.raises(OSError, match="no space left"):
+        active.run(trainer, rounds=3)
+    assert len(active.pool.store.answers()) == 7
+
+
+def test_a_query_draws_no_random_numbers_that_a_training_beside_it_would_have_drawn(asked):
+    active, trainer = asked()
+    answer_all(active)
+    head = HeadQueries(active.acquisition)
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    assert head.propose(0, trainer.args) is not None
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before[1:]
+
+
+def answer_all(active: ActiveLearningCallback) -> None:
+    active.acquisition.first.propose_seed_set()
+    active.annotator = SimulatedAnnotator(active.pool)
+    active.annotate()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"annotator": FileAnnotator("csv")}, "when_idle='ask' asks while a round trains, which FileAnnotator cannot"),
+        ({"select_with": "model"}, "when_idle='ask' needs something that queries while the model is trained"),
+        ({"when_idle": "sleep"}, "when_idle='sleep', expected one of wait, ask"),
+        ({"when_idle": "wait", "train_after": 5}, "train_after=5 is for when_idle='ask'"),
+        ({"train_after": 0}, "train_after=0, expected at least 1"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anybody_is_asked(asked, options, message):
+    with pytest.raises(ArgumentError, match=message):
+        run_two_rounds(asked, options)
+
+
+def run_two_rounds(asked: Callable[..., Any], options: dict[str, Any]) -> None:
+    active, trainer = asked(**options)
+    active.run(trainer, rounds=2)
