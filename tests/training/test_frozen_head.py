@@ -18,6 +18,7 @@ from hfal.data.references import resolve_path
 from hfal.errors import ArgumentError
 from hfal.store.records import HEAD, Answer, Query
 from hfal.training.frozen_head import FrozenHead, check_encoder_of_head
+from support.head_oracle import best, margin_scores, normalized, probabilities_by
 from support.models import MINILM, save_tiny_encoder, tiny_config
 from support.texts import byte_level_tokenizer, load_reviews
 from support.training import Watch
@@ -66,18 +67,6 @@ def asked_before(pool: Pool, query: Query) -> set[str]:
     return {i for other in pool.store.queries() if other.number < query.number for i in ids(other)}
 
 
-def probabilities_by(inputs: np.ndarray, labels: Any, new: np.ndarray) -> np.ndarray:
-    """scikit-learn's, of classes that all have examples, on vectors that are centered and divided by one number."""
-    mean, scale = inputs.mean(0), np.sqrt(inputs.var(axis=0).mean())
-    regression = LogisticRegression(max_iter=1000).fit((inputs - mean) / scale, labels)
-    return regression.predict_proba((new - mean) / scale)
-
-
-def best(scores: np.ndarray, among: list[str], count: int) -> list[str]:
-    """The ids of the highest scores; none of them are equal here."""
-    return [among[row] for row in np.argsort(-scores)[:count]]
-
-
 def data_of(pool: Pool, query: Query) -> tuple[list[str], dict[str, Any], list[str]]:
     """All ids, the labels that the query may know, and the ids that it may ask about."""
     everything, taken = pool.ids.to_pylist(), asked_before(pool, query)
@@ -98,8 +87,7 @@ def test_texts_are_picked_by_the_margins_of_a_regression_on_all_answers_so_far(
     assert [(q.round, q.sequence) for q in queries] == [(0, 1), (0, 2), (1, 1), (1, 2), (1, 3)]
     assert [q.settings["answers_seen"] for q in queries] == [8, 16, 24, 32, 40]
     assert [record.labels for record in active.history] == [24, 48]
-    vectors = SentenceTransformer(encoder).encode(topics["text"][:]).astype(float)
-    vectors *= np.sqrt(vectors.shape[1]) / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = normalized(SentenceTransformer(encoder).encode(topics["text"][:]))
     for query in queries:
         everything, labels, free = data_of(pool, query)
         assert len(labels) == query.settings["answers_seen"]
@@ -108,9 +96,8 @@ def test_texts_are_picked_by_the_margins_of_a_regression_on_all_answers_so_far(
             vectors[[at[i] for i in labels]], list(labels.values()), vectors[[at[i] for i in free]]
         )
         assert found.shape[1] == 3  # so that nothing is known of a class without examples
-        second, first = np.sort(found, axis=1)[:, -2:].T
-        assert ids(query) == best(1 - first + second, free, 8)
-        expected = np.sort(1 - first + second)[::-1][:8]
+        assert ids(query) == best(margin_scores(found), free, 8)
+        expected = np.sort(margin_scores(found))[::-1][:8]
         np.testing.assert_allclose([asked.score for asked in query.examples], expected, atol=1e-5)
         names = sorted(set(labels.values()))
         guesses = dict(zip(free, found, strict=True))
