@@ -159,7 +159,8 @@ class Exchange:
         with self._lock:
             state = {**self._state, "version": self._version, "server": self._server}
             if self.is_left and state["phase"] == "waiting":
-                state["message"] += ". You leave when that has ended; all answers are saved"
+                for said in ("message", "noted"):
+                    state[said] = f"{state.get(said, '')}. You leave when that has ended; all answers are saved"
             return state
 
     def submit(self, request: Request) -> "Future[Response]":

@@ -6,11 +6,11 @@ const at = (id) => document.getElementById(id);
 const grouped = (count) => count.toLocaleString("en");
 
 /** Show a state in which no text is asked. */
-export function renderRest({ phase, progress, message, steps, then, command, curve }) {
+export function renderRest({ phase, progress, message, noted, steps, then, command, curve }) {
   const asking = phase === "asking", size = progress?.size ?? 0;
   const all = size === 1 ? "The only text of this query is answered" : `All ${grouped(size)} texts of this query are answered`;
   document.body.classList.toggle("still", phase !== "waiting");
-  at("message").textContent = asking ? all : message || (phase === "ended" ? "The session has ended" : "One moment");
+  at("message").textContent = asking ? all : (steps ? noted : message) || (phase === "ended" ? "The session has ended" : "One moment");
   at("rest-more").textContent = {
     asking: "They are saved. As long as you do not go on, you can still undo and look back.",
     waiting: "This page goes on by itself.",
