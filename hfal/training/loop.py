@@ -218,8 +218,6 @@ class Loop:
             if self.asking is not None:
                 self.asking.stop()
             raise
-        if self.asking is not None:
-            self.asking.end()
         self._give_last_model(step.last)
 
     def _asking_thread(self) -> AskingThread | None:

@@ -106,6 +106,8 @@ class RoundPlanner:
             self.asking.wait(partial(self._is_enough, last))
             if self._ends_after(last):  # as nothing was left to ask
                 return Step(last.number, ends=True)
+            if number == self.rounds:
+                self.asking.end()  # before the round begins: no model would be trained on later answers
             return self._begin(self._store.start_round(number, _training_seed(self._base_seed, number)))
         record = self._ask(number)
         return Step(number - 1) if record is None else self._begin(record)
@@ -117,10 +119,13 @@ class RoundPlanner:
         return new >= (self.options.train_after or query.query_size * query.queries_per_round)
 
     def _ends_after(self, last: RoundRecord) -> bool:
-        """Return whether the run ends after its last finished round, and record why."""
+        """Return whether the run ends after its last finished round; record why, and let nobody be asked any more."""
         seen = self._store.last_answer()  # first: the reason may not count what is answered meanwhile
         reason = self._reason_to_stop(last)
         if reason is not None:
+            if self.asking is not None:
+                self.asking.end()
+                seen = self._store.last_answer()  # which is kept, and not trained on
             logger.info("the run ends after round %d: %s", last.number, reason)
             self._store.set_ended(Ended(reason, seen))
         return reason is not None
@@ -193,9 +198,10 @@ class RoundPlanner:
             reason = stop.reason([record for record in self._store.rounds() if record.finished is not None])
             if reason is not None:
                 return reason
-        nothing_new = not self._store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
-        if nothing_new and not len(self.acquisition.budget.affordable()):
-            return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
+        with self._store.snapshot():  # else another thread might record a query in between
+            nothing_new = not self._store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
+            if nothing_new and not len(self.acquisition.budget.affordable()):
+                return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
         return None
 
     def _is_of_another_model(self, folder: str | Path | None) -> bool:

@@ -16,8 +16,10 @@ import torch
 from transformers import TrainerCallback
 
 from hfal import ActiveLearningCallback, FileAnnotator, SimulatedAnnotator, WebAnnotator
+from hfal.acquisition.label_budget import LabelBudget
 from hfal.errors import AnswersPending, ArgumentError
-from hfal.store.records import HEAD
+from hfal.stopping.criteria import Criterion
+from hfal.store.records import HEAD, Query
 from hfal.store.store import Store
 from hfal.training.frozen_head import HeadQueries
 from support.web_page import Client
@@ -142,6 +144,68 @@ def test_a_round_begins_when_so_many_answers_are_in(asked):
         active.run(trainer, rounds=2)
     first, second = active.history
     assert second.labels - first.labels >= 12
+
+
+def test_nobody_answers_between_the_start_of_the_last_round_and_its_training(asked, monkeypatch):
+    active, trainer = asked(answers=0, rounds=2)
+    start_round = Store.start_round
+
+    def start_slowly(store: Store, *arguments: Any) -> Any:
+        record = start_round(store, *arguments)
+        time.sleep(0.5 * (record.number == 2))
+        return record
+
+    monkeypatch.setattr(Store, "start_round", start_slowly)
+    with answering(active) as person:
+        active.run(trainer, rounds=2)
+    assert active.history[-1].labels == len(person.seen)
+
+
+class Enough(Criterion):
+    """Ends a run after its first round."""
+
+    def reason(self, history: Any) -> str | None:
+        return "that is enough"
+
+
+def test_no_answer_comes_after_the_end_that_a_criterion_sets(asked, monkeypatch):
+    active, trainer = asked(stop=Enough())
+    set_ended = Store.set_ended
+
+    def set_slowly(store: Store, *arguments: Any) -> None:
+        set_ended(store, *arguments)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(Store, "set_ended", set_slowly)
+    with answering(active) as person:
+        active.run(trainer)
+    assert active.pool.store.why_ended() == "that is enough"
+    assert person.last["message"] == "The run has ended: that is enough. All answers are saved."
+    assert len(active.pool.store.answers()) == len(person.seen)
+
+
+def test_the_run_does_not_end_by_a_query_that_takes_the_rest_of_the_budget(asked, monkeypatch):
+    active, trainer = asked(answers=0, budget=10)
+    affordable, begun = LabelBudget.affordable, threading.Event()
+    add_query = Store.add_query
+
+    def add_in_between(store: Store, query: Query) -> Query:
+        if query.purpose == HEAD:
+            begun.wait(30)
+        return add_query(store, query)
+
+    def wait_for_the_query(budget: LabelBudget) -> Any:
+        store = budget.pool.store
+        if threading.current_thread() is threading.main_thread() and store.rounds():
+            begun.set()
+            time.sleep(0.5)
+        return affordable(budget)
+
+    monkeypatch.setattr(Store, "add_query", add_in_between)
+    monkeypatch.setattr(LabelBudget, "affordable", wait_for_the_query)
+    with answering(active) as person:
+        active.run(trainer)
+    assert len(person.seen) == active.history[-1].labels == 10
 
 
 def test_the_run_ends_when_the_budget_is_spent_and_all_answers_were_trained_on(asked):
