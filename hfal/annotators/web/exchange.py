@@ -73,20 +73,24 @@ class Exchange:
 
         Args:
             state: The state.
-            unless_open: Leave it as it is while requests are taken: another thread is asking.
+            unless_open: Leave it as it is while requests are taken: another thread is asking; and after the end.
         """
         own = {key: value for key, value in state.items() if key not in ("version", "server")}
         with self._lock:
-            changed = None if unless_open and self._is_open else self._set(own)
+            changed = None if unless_open and (self._is_open or self._has_ended) else self._set(own)
         if changed is not None:
             changed.set_result(None)
 
     def amend(self, **noted: Any) -> None:
-        """Change a part of the state, whatever the rest is, and wake up whoever waits for a newer one."""
+        """Change a part of the state, unless it is the last one, and wake up whoever waits for a newer one."""
         with self._lock:
-            changed = self._set({**self._state, **noted})
+            changed = None if self._has_ended else self._set({**self._state, **noted})
         if changed is not None:
             changed.set_result(None)
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._state.get("phase") == "ended"
 
     def _set(self, state: dict[str, Any]) -> "Future[None] | None":
         """Set the state, under the lock; return what others wait for, if it has changed."""

@@ -327,6 +327,9 @@ def test_who_leaves_while_a_round_trains_is_asked_nothing_more(store: Store) -> 
         ended = page.state()
         assert (ended["phase"], ended["then"]) == ("ended", "To go on:")
         assert shlex.split(ended["command"]) == ["hfal", "label", str(store.run_dir), "--web"]
+        annotator.note("Round 2 trains on 8 labeled texts", Steps(3, 12, 4.5))  # as a training beside would
+        annotator.note("Round 2 is trained, and is evaluated")
+        assert page.state() == ended
     assert annotator.address is None
     annotator.note("nobody is there")  # and nothing happens
     with pytest.raises(OSError, match="refused"):
