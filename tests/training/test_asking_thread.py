@@ -65,6 +65,7 @@ class Person(threading.Thread):
             if status == 200 and action == "answer":
                 self.seen.append(body["example"])
             if status == 500:  # the answer could not be recorded
+                self.last = page.waits_for("ended")
                 return
             state = found if status == 200 else found["state"]  # the query may have been closed meanwhile
         self.last = state
@@ -261,6 +262,8 @@ def test_an_error_in_the_thread_ends_the_run_when_the_round_has_ended(asked, mon
     with pytest.raises(OSError, match="no space left"):
         active.run(trainer, rounds=3)
     assert len(active.pool.store.answers()) == 7
+    person.join(30)
+    assert person.last["message"] == "An error has ended this, which the command tells. All answers are saved."
 
 
 def test_a_query_draws_no_random_numbers_that_a_training_beside_it_would_have_drawn(asked):

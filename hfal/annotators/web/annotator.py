@@ -241,6 +241,9 @@ class WebAnnotator:
         try:
             with stop_signals_call(self._exchange.stop):
                 yield from self._converse(make_session(query, self.name, self.show_suggestions), self._store)
+        except BaseException:  # a training beside may go on for long
+            self._end("An error has ended this, which the command tells.")
+            raise
         finally:
             is_stopped = self._exchange.close()
         if is_stopped:
