@@ -36,7 +36,7 @@ const remembered = new Map(); // what this page has said of each example, to go 
 // -- the state ----------------------------------------------------------------------------------------------------
 
 function adopt(next) {
-  const wasWaiting = state !== null && state.phase !== "asking";
+  const before = state, wasWaiting = before !== null && before.phase !== "asking";
   state = next;
   drafts.open(state.run);
   if (suggestionsShown === null) suggestionsShown = state.show_suggestions;
@@ -44,7 +44,8 @@ function adopt(next) {
   const isNew = key !== shownKey;
   shownKey = key;
   if (isNew) shownAt = Infinity;
-  render(isNew);
+  const isBeside = !isNew && before?.server === state.server && JSON.stringify(before.shown) === JSON.stringify(state.shown);
+  render(isNew, isBeside);
   if (isNew || state.notice !== lastNotice) notify(state.notice || hint());
   lastNotice = state.notice;
   setMode();
@@ -225,7 +226,8 @@ function notify(text) {
   notice.title = text;
 }
 
-function render(isNew) {
+/** Draw the state; where nothing but what happens beside the text is new, a button that is pressed just now stays. */
+function render(isNew, isBeside = false) {
   const asking = state.phase === "asking" && state.shown !== null;
   const { progress } = state;
   at("run").textContent = state.run;
@@ -238,8 +240,8 @@ function render(isNew) {
   at("bar-done").style.width = progress?.size ? `${(100 * progress.answered) / progress.size}%` : "0";
   document.title = asking && progress ? `${progress.answered}/${progress.size} · ${state.run} · hfal` : `${state.run} · hfal`;
   renderSide(state);
-  if (asking) renderDesk(isNew);
-  else renderRest(state);
+  if (!asking) renderRest(state);
+  else if (!isBeside) renderDesk(isNew);
 }
 
 /** How far one is, or which answer one looks at. */

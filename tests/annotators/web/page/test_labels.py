@@ -1,6 +1,9 @@
 """Labels and sets of labels on the page: whole queries by keys, by mouse, by touch; what one can do besides."""
 
+import time
+
 import pytest
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from hfal.annotators.base import Steps
@@ -257,6 +260,20 @@ def test_a_training_beside_the_query_is_told_and_disturbs_nothing(store, sit_dow
     page.until(lambda: "Step" not in page.says("#side"))
     page.press("1").sees("Fine, then not.")
     assert labels(store) == {"a": "positive", "b": "negative"}
+
+
+def test_a_training_beside_the_query_takes_no_click_away(store, sit_down):
+    add_query(store, TEXTS, suggestion="positive")
+    page = sit_down()
+    time.sleep(0.5)  # a click sooner would have been meant for the text before
+    mouse = ActionChains(page.driver, duration=0)
+    mouse.click_and_hold(page.find("#accept .name")).perform()
+    page.annotator.note("Round 1 trains on 75 labeled texts", Steps(30, 120, 95.0))
+    page.sees("Step 30 of 120")
+    mouse.reset_actions()
+    mouse.release().perform()
+    page.sees("Two lost hours.")
+    assert labels(store) == {"a": "positive"}
 
 
 @pytest.mark.parametrize(("purpose", "said"), [("holdout", "Held out: to measure"), ("seed", "Seed set: the")])
