@@ -426,6 +426,8 @@ class ActiveLearningArguments(PageOptions):
             options["embeddings"] = self.model
         if self.min_steps is None:
             options["min_steps"] = 0 if self.given.keys() & {"num_train_epochs", "max_steps"} else _MIN_STEPS
+        if self.when_idle == "wait" and "when_idle" in self.given:
+            options["train_after"] = None  # kept of an earlier start
         return options
 
 

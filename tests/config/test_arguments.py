@@ -35,6 +35,13 @@ def test_a_head_is_on_the_encoder_of_the_model_unless_another_one_is_named(parse
         parse(headed + "freeze_encoder: true\n")
 
 
+def test_who_no_longer_asks_beside_a_training_need_not_take_back_after_how_many_labels_it_began(parse: Any) -> None:
+    asked = NEEDED + "select_with: head\ntrain_after: 8\n"
+    assert parse(asked + "when_idle: ask\n")[0].callback_options()["train_after"] == 8
+    assert parse(asked + "when_idle: wait\n")[0].callback_options()["train_after"] is None
+    assert parse(asked)[0].callback_options()["train_after"] == 8  # which is refused
+
+
 def settled(pool: Pool, evaluated: bool = False, **options: Any) -> tuple[str | None, int | None]:
     al = ActiveLearningArguments(data="reviews.csv", **options)
     al.settle(pool, evaluated)
