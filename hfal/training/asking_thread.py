@@ -1,5 +1,6 @@
 """A thread that asks one query after the other, also while a round trains, so that nobody waits for a training."""
 
+import sys
 import threading
 from collections.abc import Callable
 
@@ -101,7 +102,7 @@ class AskingThread:
         self._join(stopped=True)
 
     def _join(self, stopped: bool) -> None:
-        while self._is_alive():
+        while self._is_alive() and not sys.is_finalizing():  # from then on no thread ends any more
             self._release(stopped)  # again, should it be between two queries
             assert self._thread is not None
             self._thread.join(_LOOK_EVERY)

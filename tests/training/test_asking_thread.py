@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from hfal.errors import AnswersPending, ArgumentError
 from hfal.stopping.criteria import Criterion
 from hfal.store.records import HEAD, Query
 from hfal.store.store import Store
+from hfal.training import asking_thread
+from hfal.training.asking_thread import AskingThread
 from hfal.training.frozen_head import HeadQueries
 from support.web_page import Client
 
@@ -264,6 +267,19 @@ def test_an_error_in_the_thread_ends_the_run_when_the_round_has_ended(asked, mon
     assert len(active.pool.store.answers()) == 7
     person.join(30)
     assert person.last["message"] == "An error has ended this, which the command tells. All answers are saved."
+
+
+def test_a_thread_that_python_has_halted_at_its_exit_is_not_waited_for(asked, monkeypatch):
+    active, _ = asked()
+    halted = threading.Event()
+    monkeypatch.setattr(asking_thread, "ask", lambda *_: halted.wait())
+    asking = AskingThread(active.pool.store, active.annotator, lambda: None)
+    asking.start()
+    monkeypatch.setattr(sys, "is_finalizing", lambda: True)
+    threading.Timer(5, halted.set).start()  # or this would wait for ever
+    asking.stop()
+    assert not halted.is_set()
+    halted.set()
 
 
 def test_a_query_draws_no_random_numbers_that_a_training_beside_it_would_have_drawn(asked):
