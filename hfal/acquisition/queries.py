@@ -213,7 +213,7 @@ class Acquisition:
         key = (round_number,) if of_head is None else (round_number, of_head["sequence"])
         positions, among = self._narrowed(strategy, positions, key)
         needs = strategy.needs if among is None else strategy.needs | among.needs
-        scoring = self._scoring(model, collate_fn, args)
+        scoring = self._scoring(model, collate_fn, args, may_be_compiled=of_head is None)
         arrays = self._score(scoring, strategy, needs, positions, key, others)
         if self.self_training is not None:  # on the disk before the query, for the next round
             on_main(lambda: keep_predictions(self.pool, round_number, positions, arrays))
@@ -357,7 +357,11 @@ class Acquisition:
         }
 
     def _scoring(
-        self, model: torch.nn.Module, collate_fn: Callable[[list[Any]], Any], args: TrainingArguments
+        self,
+        model: torch.nn.Module,
+        collate_fn: Callable[[list[Any]], Any],
+        args: TrainingArguments,
+        may_be_compiled: bool = True,
     ) -> ScoringPass:
         """Prepare a model to be run over rows of the pool."""
         task, columns = self.pool.task, self.pool.columns_without_labels
@@ -375,6 +379,7 @@ class Acquisition:
             autocast=torch.bfloat16 if bf16 else torch.float16 if args.fp16 else None,
             num_workers=args.dataloader_num_workers,
             scratch_dir=self.pool.run_dir,
+            may_be_compiled=may_be_compiled,
         )
 
     def _title(self, title: str) -> str | None:

@@ -7,6 +7,7 @@ they are, either.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from os import PathLike
 from typing import Any
 
@@ -55,6 +56,7 @@ class ScoringPass:
         autocast: Run the forward pass under autocast to this type. Faster on hardware made for it; reorders near-ties.
         num_workers: Worker processes that fetch and collate.
         scratch_dir: Where results of over 256 MiB are memory-mapped; they vanish when no longer used.
+        may_be_compiled: Whether `torch.compile` may have had the model: then no thread runs compiled models meanwhile.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class ScoringPass:
         autocast: torch.dtype | None = None,
         num_workers: int = 0,
         scratch_dir: str | PathLike[str] | None = None,
+        may_be_compiled: bool = True,
     ):
         self.model = model
         self.dataset = dataset
@@ -83,6 +86,7 @@ class ScoringPass:
         self.autocast = autocast
         self.num_workers = num_workers
         self.scratch_dir = scratch_dir
+        self.may_be_compiled = may_be_compiled
 
     def run(
         self,
@@ -133,7 +137,7 @@ class ScoringPass:
             shared_failure(),
             torch.inference_mode(),
             # A compiled model would be compiled again for these shapes, and may not call a hook that it does not know.
-            torch.compiler.set_stance("force_eager"),
+            torch.compiler.set_stance("force_eager") if self.may_be_compiled else nullcontext(),
             eval_mode(self.model),
             forward.hooks(),
             tqdm(

@@ -292,6 +292,17 @@ def test_a_query_draws_no_random_numbers_that_a_training_beside_it_would_have_dr
     assert (np.random.get_state()[1].tolist(), random.getstate()) == before[1:]
 
 
+def test_a_query_does_not_take_the_compiled_model_from_a_training_beside_it(asked, monkeypatch):
+    active, trainer = asked()
+    answer_all(active)
+    stances: list[str] = []
+    monkeypatch.setattr(
+        torch.compiler, "set_stance", lambda stance: stances.append(stance) or contextlib.nullcontext()
+    )
+    assert HeadQueries(active.acquisition).propose(0, trainer.args) is not None
+    assert stances == []  # of all threads, and two that overlap leave it as the first one has set it
+
+
 def answer_all(active: ActiveLearningCallback) -> None:
     active.acquisition.first.propose_seed_set()
     active.annotator = SimulatedAnnotator(active.pool)
