@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 
 from hfal.strategies.selection import Signals, needs
 from hfal.strategies.vectors import row_blocks
+from hfal.utils.single_thread import single_thread
 
 
 TARGETS = 200
@@ -66,7 +66,7 @@ def epig(signals: Signals, rng: np.random.Generator) -> np.ndarray:
     targets = np.sort(rng.choice(n, size=min(TARGETS, n), replace=False))
     target_ratios, target_means = _ratios(draws[targets])
     total = np.empty(n)
-    with threadpool_limits(1, "blas"):
+    with single_thread("blas"):
         for rows in row_blocks(n, max(1, BLOCK_NUMBERS // (len(targets) * c * c))):
             ratios, means = _ratios(draws[rows])
             information = _information(ratios @ target_ratios.T) @ target_means
@@ -137,7 +137,7 @@ def batchbald(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
     prior = np.ones(1), np.full((1, draws.shape[1]), 1 / draws.shape[1])
     masses, posteriors = prior
     picked = np.empty(k, np.int64)
-    with threadpool_limits(1, "blas"):
+    with single_thread("blas"):
         expected = np.concatenate([_entropy(draws[rows].astype(np.float32)) for rows in row_blocks(len(draws))])
         alone = _gains(draws, expected, masses, posteriors)
         gains = alone.copy()  # of each example when it was last computed; -inf once it is picked

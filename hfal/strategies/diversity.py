@@ -14,11 +14,11 @@ from typing import ClassVar
 import numpy as np
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 from hfal.errors import ArgumentError
 from hfal.strategies.selection import Signals, needs
 from hfal.strategies.vectors import BLOCK, UnitRows, row_blocks, square_distances
+from hfal.utils.single_thread import single_thread
 
 
 TIE = 1e-6
@@ -43,7 +43,7 @@ def kcenter(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
     Returns:
         Rows, int64[k], none twice, in the order in which they were picked; ties by row.
     """
-    with threadpool_limits(1):
+    with single_thread():
         return _farthest(UnitRows(signals.embeddings), UnitRows(signals.labeled_embeddings), k)
 
 
@@ -91,7 +91,7 @@ def kmeans(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
     candidates = UnitRows(signals.embeddings)
     if k >= len(candidates):
         return np.arange(len(candidates))
-    with threadpool_limits(1):
+    with single_thread():
         centers = _centers(candidates, k, rng)
         cluster, distance = _assign(candidates, centers)
     order = np.lexsort((distance, cluster))  # stable: ties by row
@@ -167,7 +167,7 @@ def typiclust(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
     """
     candidates, labeled = UnitRows(signals.embeddings), UnitRows(signals.labeled_embeddings)
     n = min(max(k, min(len(labeled) + k, MOST_CLUSTERS)), len(candidates) + len(labeled))
-    with threadpool_limits(1):
+    with single_thread():
         centers = _centers(candidates, n, rng, labeled)
         cluster = _assign(candidates, centers)[0]
         members = np.split(np.argsort(cluster, kind="stable"), np.bincount(cluster, minlength=n).cumsum()[:-1])
@@ -246,7 +246,7 @@ class ProbCover:
         candidates, labeled = UnitRows(signals.embeddings), UnitRows(signals.labeled_embeddings)
         n = min(len(candidates), max(k, COVERED))
         chosen = np.sort(rng.choice(len(candidates), n, replace=False)) if n < len(candidates) else np.arange(n)
-        with threadpool_limits(1):
+        with single_thread():
             rows = candidates[chosen]
             delta = _pure_delta(rows, max(k, 2), rng) if self.delta is None else self.delta
             return chosen[_cover(rows, labeled, delta, k)]

@@ -13,7 +13,6 @@ import datasets
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 from transformers import AutoModel, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
@@ -31,6 +30,7 @@ from hfal.training.pooled_classifier import (
     PooledClassifierForTokenClassification,
 )
 from hfal.training.pooled_config import PooledClassifierConfig
+from hfal.utils.single_thread import single_thread
 
 
 PooledClassifier = PooledClassifierForSequenceClassification | PooledClassifierForTokenClassification
@@ -244,6 +244,6 @@ def _regression(inputs: np.ndarray, labels: np.ndarray, c: float) -> tuple[np.nd
     as one takes. The weights then do not depend on how many there are, either.
     """
     mean, scale = inputs.mean(axis=0), math.sqrt(inputs.var(axis=0).mean()) or 1.0
-    with threadpool_limits(1):
+    with single_thread():
         model = LogisticRegression(C=c, max_iter=1000).fit((inputs - mean) / scale, labels)
     return model.coef_ / scale, model.intercept_ - model.coef_ @ mean / scale
