@@ -106,6 +106,8 @@ class RoundPlanner:
             self.asking.wait(partial(self._is_enough, last))
             if self._ends_after(last):  # as nothing was left to ask
                 return Step(last.number, ends=True)
+            if not self._store.training_answers():  # all were taken back
+                raise _nothing_to_train_on()
             if number == self.rounds:
                 self.asking.end()  # before the round begins: no model would be trained on later answers
             return self._begin(self._store.start_round(number, _training_seed(self._base_seed, number)))
@@ -143,7 +145,7 @@ class RoundPlanner:
                         return None
                     return self._store.start_round(number, _training_seed(self._base_seed, number))
             if self._first.propose_seed_set() is None:
-                raise HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
+                raise _nothing_to_train_on()
             ask(self._store, self.annotator, may_wait=may_wait)
 
     @property
@@ -267,6 +269,10 @@ class RoundPlanner:
             return {}
         exported = range(1, 1 + self._store.exported_rounds)
         return {f"committee={committee} takes for round {first}": exported[max(first - committee, 0) :]}
+
+
+def _nothing_to_train_on() -> HfalError:
+    return HfalError("nothing to train on: no example was labeled, and there is nothing left to ask")
 
 
 def _training_seed(base_seed: int, number: int) -> int:

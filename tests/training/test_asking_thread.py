@@ -18,7 +18,7 @@ from transformers import TrainerCallback
 
 from hfal import ActiveLearningCallback, FileAnnotator, SimulatedAnnotator, WebAnnotator
 from hfal.acquisition.label_budget import LabelBudget
-from hfal.errors import AnswersPending, ArgumentError
+from hfal.errors import AnswersPending, ArgumentError, HfalError
 from hfal.stopping.criteria import Criterion
 from hfal.store.records import HEAD, Query
 from hfal.store.store import Store
@@ -62,8 +62,8 @@ class Person(threading.Thread):
                 continue
             elif state["shown"] is not None:
                 self.messages.append(f"{state['progress']['title']}; {state['noted']}")
-                answer = {"example": state["shown"]["example"], "action": "label", "label": "positive"}
-                action, body = "answer", {**body, **answer}
+                action, answer = self.say(state)
+                body |= {"example": state["shown"]["example"], **answer}
             status, found = page.post(action, body)
             if status == 200 and action == "answer":
                 self.seen.append(body["example"])
@@ -72,6 +72,10 @@ class Person(threading.Thread):
                 return
             state = found if status == 200 else found["state"]  # the query may have been closed meanwhile
         self.last = state
+
+    def say(self, state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """What is done about the text that is shown."""
+        return "answer", {"action": "label", "label": "positive"}
 
 
 class Slow(TrainerCallback):
@@ -101,7 +105,8 @@ def asked(make_active: Any, make_trainer: Any) -> Callable[..., Any]:
     """A function that makes a run in which people are asked all the time, and its Trainer."""
 
     def make(answers: int = 7, rounds: int = 3, **options: Any) -> tuple[ActiveLearningCallback, Any]:
-        own = {"select_with": "head", "embeddings": np.random.default_rng(0).normal(size=(300, 4)), **options}
+        vectors = np.random.default_rng(0).normal(size=(len(options.get("data", range(300))), 4))
+        own = {"select_with": "head", "embeddings": vectors, **options}
         own = {"query_size": SIZE, "when_idle": "ask", "annotator": WebAnnotator("ann", open_browser=False), **own}
         active = make_active(**own)
         return active, make_trainer([active, Slow(active.pool.store, answers, rounds)])
@@ -248,6 +253,28 @@ def test_ctrl_c_while_answers_are_awaited_ends_the_run_with_all_of_them(asked):
         active.run(trainer, rounds=2)
     assert person.last["message"] == "The command that serves this page was stopped. All answers are saved."
     assert [answer.example_id for answer in store.answers()] == person.seen
+
+
+class Regretful(Person):
+    """Takes everything back while the first round trains, and skips all."""
+
+    def __init__(self, annotator: WebAnnotator, store: Store):
+        super().__init__(annotator)
+        self.store = store
+
+    def say(self, state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if not self.store.rounds():
+            return super().say(state)
+        return ("undo", {}) if self.store.training_answers() else ("answer", {"action": "skip"})
+
+
+def test_no_round_begins_without_a_label(asked, reviews):
+    active, trainer = asked(answers=-SIZE, data=reviews.select(range(12)))
+    person = Regretful(active.annotator, active.pool.store)
+    person.start()
+    with pytest.raises(HfalError, match="nothing to train on: no example was labeled"):
+        active.run(trainer)
+    assert [record.train_size for record in active.history] == [SIZE]
 
 
 def test_an_error_in_the_thread_ends_the_run_when_the_round_has_ended(asked, monkeypatch):
