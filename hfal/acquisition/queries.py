@@ -394,6 +394,7 @@ class Acquisition:
         collate_fn: Callable[[list[Any]], Any],
         round_number: int,
         args: TrainingArguments,
+        until: int,
     ) -> None:
         """Keep what a round's model says of the unlabeled examples, where the pass for its query has not.
 
@@ -402,8 +403,9 @@ class Acquisition:
             collate_fn: The Trainer's collator.
             round_number: The round.
             args: As for `propose`.
+            until: The number of the last answer to see; what is asked since then makes no difference.
         """
-        positions = on_main(self.pool.unlabeled_positions)
+        positions = on_main(lambda: self.pool.unanswered_positions(until))
         arrays = {name: np.empty(0, np.float32) for name in PREDICTION_SIGNALS}
         if len(positions):
             scoring = self._scoring(model, collate_fn, args)

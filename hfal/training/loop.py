@@ -392,7 +392,7 @@ class Loop:
                 logger.warning("round %d has no model to predict with, so only labels are trained on", before)
                 return pool.labeled_until(record.answers_seen)
             self.weights.load_round(before)
-            self.acquisition.predict(trainer.model, trainer.data_collator, before, trainer.args)
+            self.acquisition.predict(trainer.model, trainer.data_collator, before, trainer.args, record.answers_seen)
         pseudo_labels, repeats = on_main(partial(self.acquisition.pseudo_labels, record))
         return pool.labeled_with(pseudo_labels, record.answers_seen, repeats)
 

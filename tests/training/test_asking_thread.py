@@ -17,7 +17,10 @@ import torch
 from transformers import TrainerCallback
 
 from hfal import ActiveLearningCallback, FileAnnotator, SimulatedAnnotator, WebAnnotator
+from hfal.acquisition import queries
 from hfal.acquisition.label_budget import LabelBudget
+from hfal.acquisition.queries import Acquisition
+from hfal.acquisition.self_training import keep_predictions
 from hfal.errors import AnswersPending, ArgumentError, HfalError
 from hfal.stopping.criteria import Criterion
 from hfal.store.records import HEAD, Query
@@ -275,6 +278,26 @@ def test_no_round_begins_without_a_label(asked, reviews):
     with pytest.raises(HfalError, match="nothing to train on: no example was labeled"):
         active.run(trainer)
     assert [record.train_size for record in active.history] == [SIZE]
+
+
+def test_what_is_asked_meanwhile_changes_no_pseudo_labels(asked, monkeypatch):
+    active, trainer = asked(answers=2, self_training=0.5)
+    pool, kept, predict = active.pool, [], Acquisition.predict
+
+    def predict_beside_a_query(*arguments: Any) -> None:
+        while len(active.history) == 2 and not pool.store.open_queries():
+            time.sleep(0.01)
+        predict(*arguments)
+
+    def keep(*arguments: Any) -> None:
+        kept.append(len(arguments[2]))
+        keep_predictions(*arguments)
+
+    monkeypatch.setattr(Acquisition, "predict", predict_beside_a_query)
+    monkeypatch.setattr(queries, "keep_predictions", keep)
+    with answering(active):
+        active.run(trainer, rounds=3)
+    assert kept == [len(pool.unanswered_positions(record.answers_seen)) for record in active.history[1:]]
 
 
 def test_an_error_in_the_thread_ends_the_run_when_the_round_has_ended(asked, monkeypatch):
