@@ -5,10 +5,10 @@ x H numbers is never formed: its lengths and distances follow from the factors.
 """
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from hfal.strategies.selection import Signals, needs
 from hfal.strategies.vectors import row_blocks
+from hfal.utils.single_thread import single_thread
 
 
 ROUNDING = 1e-5
@@ -44,7 +44,7 @@ def badge(signals: Signals, k: int, rng: np.random.Generator) -> np.ndarray:
     residuals[np.arange(n), residuals.argmax(axis=1)] -= 1
     squared_lengths = _products(residuals, residuals) * _products(features, features)
     # A product of a matrix and a vector waits for memory: a second thread does not help, and may add up differently.
-    with threadpool_limits(1, "blas"):
+    with single_thread("blas"):
         return _kmeans_plus_plus(residuals, features, squared_lengths, k, rng)
 
 

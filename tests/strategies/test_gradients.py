@@ -58,7 +58,7 @@ class Watched:
 @pytest.fixture
 def many_calls(monkeypatch):
     """Without looking for thread pools, which takes milliseconds."""
-    monkeypatch.setattr("hfal.strategies.gradients.threadpool_limits", lambda *_: nullcontext())
+    monkeypatch.setattr("hfal.strategies.gradients.single_thread", lambda *_: nullcontext())
 
 
 @pytest.mark.usefixtures("many_calls")
