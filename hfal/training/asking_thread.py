@@ -75,8 +75,12 @@ class AskingThread:
         """
         self.start()
         with stop_signals_call(self._stop_at_signal):
-            while self._is_alive() and (self._is_stopped or not is_enough()):
-                assert self._thread is not None
+            seen = -1
+            while self._thread is not None and self._thread.is_alive():
+                last = self._store.last_answer()  # all of them are read only when there is a new one
+                if last != seen and not self._is_stopped and is_enough():
+                    break
+                seen = last
                 self._thread.join(_LOOK_EVERY)
         if self._failure is not None:
             raise self._failure

@@ -117,8 +117,8 @@ class RoundTraining:
             collate_fn: The Trainer's collator.
             args: The Trainer's arguments.
         """
-        last = self.number == self.loop.rounds
-        self.loop.note(f"Round {self.number} is trained, and {'is evaluated' if last else 'picks the next texts'}")
+        queries = self.loop.head is None and self.number != self.loop.rounds
+        self.loop.note(f"Round {self.number} is trained, and {'picks the next texts' if queries else 'is evaluated'}")
         self.loop.save_model(self.number)
         self.loop.query(self.number, model, collate_fn, args)
         self.ended = True

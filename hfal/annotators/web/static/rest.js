@@ -20,7 +20,7 @@ export function renderRest({ phase, progress, message, noted, steps, then, comma
   at("command").firstElementChild.textContent = command;
   at("rest-buttons").hidden = !asking;
   at("rest-curve").replaceChildren(drawCurve(curve, progress?.unit ?? "labels") ?? "");
-  renderSteps(steps);
+  renderSteps(asking ? null : steps);
 }
 
 function renderSteps(steps) {
