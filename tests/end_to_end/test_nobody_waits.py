@@ -26,7 +26,7 @@ SIZE, BUDGET = 5, 60
 OPTIONS = ["--data", "reviews.jsonl", "--text", "text", "--labels", "even,odd", "--model", "model", "--use_cpu"]
 OPTIONS += ["--embeddings", "encoder", "--strategy", "margin", "--select_with", "head", "--when_idle", "ask"]
 OPTIONS += ["--query_size", str(SIZE), "--budget", str(BUDGET), "--train_after", "8", "--holdout", "0"]
-OPTIONS += ["--num_train_epochs", "20", "--annotator", "web", "--no_browser", "--annotator_name", "ann"]
+OPTIONS += ["--annotator", "web", "--no_browser", "--annotator_name", "ann"]
 
 
 class Person(threading.Thread):
@@ -93,8 +93,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("kills", "pace"), [(1, 0.05), pytest.param(30, 0.3, marks=pytest.mark.slow)])
-def test_a_killed_run_asks_the_same_given_the_same_answers(kills: int, pace: float, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("kills", "pace", "epochs"), [(1, 0.05, 20), pytest.param(30, 0.3, 150, marks=pytest.mark.slow)]
+)
+def test_a_killed_run_asks_the_same_given_the_same_answers(kills: int, pace: float, epochs: int, folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = int(taken.getsockname()[1])
     chance, run_dir = random.Random(kills), folder / "runs" / "reviews"
@@ -104,7 +106,7 @@ def test_a_killed_run_asks_the_same_given_the_same_answers(kills: int, pace: flo
     while not person.has_ended.is_set():
         with open(folder / "said.txt", "a") as said:
             process = subprocess.Popen(
-                [HFAL, "run", *OPTIONS, "--port", str(port)],
+                [HFAL, "run", *OPTIONS, "--num_train_epochs", str(epochs), "--port", str(port)],
                 cwd=folder,
                 env=environment(folder),
                 stdout=said,
