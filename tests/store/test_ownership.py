@@ -116,7 +116,7 @@ def test_every_method_that_writes_is_tried_above():
     reads = "answers answers_by_annotator check_has_begun close contents copy count_queries current_answers"
     reads += " entries_of holdout_ids"
     reads += " labels_bought last_answer meta open_queries predictions queries query_of_round round rounds snapshot"
-    reads += " stop_set texts training_answers words_bought shown shown_values columns_ever_shown"
+    reads += " stop_set texts training_answers why_ended words_bought shown shown_values columns_ever_shown"
     of_meta = {"set_plan", "set_draw", "set_published_options", "set_pool_fingerprint", "set_run_name"}
     methods = {name for name in dir(Store) if not name.startswith("_") and callable(getattr(Store, name))}
     assert methods == {*WRITES, *reads.split(), *of_meta}
