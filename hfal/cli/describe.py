@@ -18,7 +18,6 @@ from hfal.store.records import DATASET, HEAD, Query, RoundRecord
 from hfal.store.run_directory import config_file
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
-from hfal.tasks.tags import entity_types
 from hfal.utils.spelling import counted, joined_names
 from hfal.utils.visible_text import one_line
 
@@ -138,9 +137,8 @@ def _setup(store: Store, plan: RunPlan | None) -> list[str]:
             strategy[0] += ", picked by a head on a frozen encoder"
         stop = [f"Stops at {plan.stop}"] if plan.stop else []
     start = [f"Start: {starts[0]}"] if starts else []
-    names = store.info.label_names
-    shown = joined_names(entity_types(names) if store.kind.screen == "entities" else names)
-    return [*strategy, *start, *stop, *([f"Labels: {shown}"] if store.kind.needs_names else [])]
+    names = joined_names(store.kind.choices(store.info.label_names))
+    return [*strategy, *start, *stop, *([f"Labels: {names}"] if store.kind.needs_names else [])]
 
 
 def _answers(store: Store) -> str:

@@ -174,6 +174,10 @@ class Kind(ABC):
         """Count how often each name is in some answers; under `None`, where it may be, answers without any name."""
         return Counter()
 
+    def choices(self, names: Sequence[str]) -> list[str]:
+        """Return what a person chooses from: the labels, or for tags the types of entities."""
+        return list(names)
+
     # -- metrics ---------------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -399,6 +403,10 @@ class Tags(Kind):
     def count(self, labels: Iterable[Any], names: Sequence[str]) -> Counter:
         """Count the entities of each type that there are."""
         return Counter(entity.type for tags in labels for entity in entities(tags))
+
+    def choices(self, names: Sequence[str]) -> list[str]:
+        """Return the types of entities."""
+        return entity_types(names)
 
     def metrics(self, names: Sequence[str]) -> list[str]:
         """Return the names of `hfal.tasks.metrics.entity_metrics`."""

@@ -13,7 +13,7 @@ from hfal.store.learning_curve import bought, metric_names
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import Kind
-from hfal.tasks.tags import Entity, entities, entity_types, write_tags
+from hfal.tasks.tags import Entity, entities, write_tags
 from hfal.tasks.words import Texts, plain_text, word_offsets, words_of
 
 
@@ -40,7 +40,7 @@ def waiting_state(store: Store, annotator: str, message: str) -> dict[str, Any]:
         "run": store.run_dir.name,
         "annotator": annotator,
         "screen": kind.screen,
-        "labels": entity_types(info.label_names) if kind.screen == "entities" else list(info.label_names),
+        "labels": kind.choices(info.label_names),
         "progress": {
             "title": "",
             "answered": 0,
