@@ -52,15 +52,14 @@ class AskingThread:
         self._store = store
         self._annotator = annotator
         self._propose = propose
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._run, name="hfal asks", daemon=True)
         self._is_ending = False
         self._is_stopped = False
         self._failure: BaseException | None = None
 
     def start(self) -> None:
         """Begin to ask, unless it has begun."""
-        if self._thread is None and not self._is_ending:
-            self._thread = threading.Thread(target=self._run, name="hfal asks", daemon=True)
+        if self._thread.ident is None and not self._is_ending:
             self._thread.start()
 
     def wait(self, is_enough: Callable[[], bool]) -> None:
@@ -76,7 +75,7 @@ class AskingThread:
         self.start()
         with stop_signals_call(self._stop_at_signal):
             seen = -1
-            while self._thread is not None and self._thread.is_alive():
+            while self._thread.is_alive():
                 last = self._store.last_answer()  # all of them are read only when there is a new one
                 if last != seen and not self._is_stopped and is_enough():
                     break
@@ -106,13 +105,9 @@ class AskingThread:
         self._join(stopped=True)
 
     def _join(self, stopped: bool) -> None:
-        while self._is_alive() and not sys.is_finalizing():  # from then on no thread ends any more
+        while self._thread.is_alive() and not sys.is_finalizing():  # from then on no thread ends any more
             self._release(stopped)  # again, should it be between two queries
-            assert self._thread is not None
             self._thread.join(_LOOK_EVERY)
-
-    def _is_alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
 
     def _stop_at_signal(self) -> None:
         self._is_stopped = True

@@ -10,7 +10,6 @@ With `select_with="head"` no model queries; the head's queries are recorded and 
 """
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -225,11 +224,10 @@ class Loop:
         if self.options.when_idle == "wait":
             return None
         assert self.head is not None
-        head, store, args = self.head, self._store, copy.copy(self.trainer.args)
+        head, store, args = self.head, self._store, self.trainer.args
 
-        def propose() -> Query | None:
-            begun = store.rounds()
-            return head.propose(begun[-1].number if begun else 0, args)
+        def propose() -> Query | None:  # while some round trains, or the next one waits for answers
+            return head.propose(store.rounds()[-1].number, args)
 
         return AskingThread(store, self.annotator, propose)
 
