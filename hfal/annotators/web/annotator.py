@@ -35,6 +35,7 @@ from hfal.utils.signals import stop_signals_call
 
 _NEEDED = ("starlette", "uvicorn", "markdown_it", "nh3")
 _LONGEST_IDLE = 1_000_000  # minutes; a lock cannot be waited for much longer than some centuries
+_NOTHING_NOTED: dict[str, Any] = {"noted": "", "steps": None}
 _LEFT = "You have left."
 _STOPPED = "The command that serves this page was stopped."
 
@@ -116,7 +117,7 @@ class WebAnnotator:
 
             self._guidelines = read_guidelines(guidelines)
         self._store: Store | None = None
-        self._noted: dict[str, Any] = {"noted": "", "steps": None}  # what happens beside what is asked
+        self._noted = _NOTHING_NOTED  # what happens beside what is asked
         self._is_released = False
         self._exchange = Exchange()
         self._is_announced = False
@@ -160,7 +161,7 @@ class WebAnnotator:
                     self._end(f"The run has ended: {why}." if why else "Every text that was asked has an answer.")
         finally:
             self._store = self.address = None
-            self._noted = {"noted": "", "steps": None}
+            self._noted = _NOTHING_NOTED
             self._is_announced = False
 
     def note(self, message: str, steps: Steps | None = None) -> None:

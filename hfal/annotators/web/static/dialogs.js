@@ -65,16 +65,17 @@ export const singleKeys = {
   on: localSetting("hfal keys") !== "off",
 
   show(names, screen, hasGuidelines) {
-    const rows = byTouch() ? touchHelpOf(screen) : helpOf(names, screen, hasGuidelines);
+    const isTouch = byTouch();
+    const rows = isTouch ? touchHelpOf(screen) : helpOf(names, screen, hasGuidelines);
     const box = at("help-keys");
     box.replaceChildren();
     for (const [name, what] of rows) {
       const term = make("dt");
-      term.append(make(byTouch() ? "strong" : "kbd", "", name));
+      term.append(make(isTouch ? "strong" : "kbd", "", name));
       box.append(term, make("dd", "", what));
     }
-    at("help-title").textContent = byTouch() ? "Help" : "Keys";
-    at("help-check").hidden = byTouch();
+    at("help-title").textContent = isTouch ? "Help" : "Keys";
+    at("help-check").hidden = isTouch;
     at("keys-on").checked = this.on;
     at("help-dialog").showModal();
     at("help-dialog").scrollTop = 0;

@@ -7,8 +7,8 @@ import { keyName, keysOf, MARKING } from "./keys.js";
 import { Labels } from "./labels.js";
 import { renderRest } from "./rest.js";
 import { Server } from "./server.js";
-import { plural, renderSide, toggleSide } from "./side.js";
-import { clip, keyBox, make, oneLine } from "./text.js";
+import { renderSide, toggleSide } from "./side.js";
+import { clip, keyBox, make, oneLine, plural } from "./text.js";
 
 const HELD_DOWN = 100; // milliseconds; nobody reads a text faster
 const DOUBLE = 350; // a second click so soon was meant for the text before

@@ -1,6 +1,7 @@
 // What stands in the place of the text while none is asked: what happens meanwhile, or how the session has ended.
 
 import { drawCurve } from "./curve.js";
+import { plural } from "./text.js";
 
 const at = (id) => document.getElementById(id);
 const grouped = (count) => count.toLocaleString("en");
@@ -14,7 +15,7 @@ export function renderRest({ phase, progress, message, noted, steps, then, comma
   at("rest-more").textContent = {
     asking: "They are saved. As long as you do not go on, you can still undo and look back.",
     waiting: "This page goes on by itself.",
-    ended: `You may close this page. ${then ?? ""}`,
+    ended: `You may close this page. ${then}`,
   }[phase];
   at("command").hidden = !command;
   at("command").firstElementChild.textContent = command;
@@ -36,6 +37,5 @@ export const stepsText = (steps) => `Step ${grouped(steps.done)} of ${grouped(st
 
 function timeLeft({ done, total, seconds_left: seconds }) {
   if (seconds === null || done === total) return "";
-  const [count, unit] = seconds < 90 ? [Math.max(1, Math.round(seconds)), "second"] : [Math.round(seconds / 60), "minute"];
-  return `, about ${grouped(count)} ${unit}${count === 1 ? "" : "s"} left`;
+  return `, about ${seconds < 90 ? plural(Math.max(1, Math.round(seconds)), "seconds") : plural(Math.round(seconds / 60), "minutes")} left`;
 }

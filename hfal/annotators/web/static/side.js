@@ -2,16 +2,12 @@
 
 import { drawCurve } from "./curve.js";
 import { stepsText } from "./rest.js";
+import { plural } from "./text.js";
 
 const at = (id) => document.getElementById(id);
 const wideScreen = matchMedia("(min-width: 1100px)");
 let isOpen = true;
 let drawn = null; // the curve that is shown
-
-/** A count with its noun, which is given in the plural. */
-export function plural(count, noun) {
-  return `${count.toLocaleString("en")} ${count === 1 ? noun.replace(/s$/, "") : noun}`;
-}
 
 /** Show a state. */
 export function renderSide(state) {

@@ -49,6 +49,11 @@ export function clip(text, most) {
   return cut + "…";
 }
 
+/** A count with its noun, which is given in the plural. */
+export function plural(count, noun) {
+  return `${count.toLocaleString("en")} ${count === 1 ? noun.replace(/s$/, "") : noun}`;
+}
+
 /** Make an element with a class and a text. */
 export function make(name, className = "", text = "") {
   const element = document.createElement(name);
