@@ -13,8 +13,8 @@ from datasets import Dataset
 from hfal.store.records import HEAD, Query
 from hfal.store.store import Store
 from support.command import Result, error_line
-from support.models import save_tiny_encoder, tiny_model
-from support.texts import load_tokenizer, save_small_files
+from support.models import save_tiny_encoder
+from support.texts import save_small_files, save_tiny_model
 
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +27,7 @@ TEXTS = ["--data", "reviews.jsonl", "--text", "text", "--model", "model", "--emb
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save_small_files(tmp_path)
     save_tiny_encoder(tmp_path / "encoder", "mean", normalize=True)
-    tiny_model().save_pretrained(tmp_path / "model")
-    load_tokenizer().save_pretrained(tmp_path / "model")
+    save_tiny_model(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     return tmp_path

@@ -3,7 +3,6 @@
 import http.client
 import json
 import random
-import socket
 import subprocess
 import threading
 import time
@@ -17,9 +16,9 @@ from hfal.store.records import HEAD
 from hfal.store.store import Store
 from support.command import HFAL, environment
 from support.head_oracle import best, margin_scores, normalized, probabilities_by
-from support.models import save_tiny_encoder, tiny_model
-from support.texts import load_tokenizer, save_small_files
-from support.web_page import Client
+from support.models import save_tiny_encoder
+from support.texts import save_small_files, save_tiny_model
+from support.web_page import Client, free_port
 
 
 SIZE, BUDGET = 5, 60
@@ -88,8 +87,7 @@ def label_of(text: str) -> str:
 def folder(tmp_path: Path) -> Path:
     save_small_files(tmp_path)
     save_tiny_encoder(tmp_path / "encoder", "mean", normalize=True)
-    tiny_model().save_pretrained(tmp_path / "model")
-    load_tokenizer().save_pretrained(tmp_path / "model")
+    save_tiny_model(tmp_path)
     return tmp_path
 
 
@@ -97,9 +95,7 @@ def folder(tmp_path: Path) -> Path:
     ("kills", "pace", "epochs"), [(1, 0.05, 20), pytest.param(30, 0.3, 150, marks=pytest.mark.slow)]
 )
 def test_a_killed_run_asks_the_same_given_the_same_answers(kills: int, pace: float, epochs: int, folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = int(taken.getsockname()[1])
-    chance, run_dir = random.Random(kills), folder / "runs" / "reviews"
+    chance, port, run_dir = random.Random(kills), free_port(), folder / "runs" / "reviews"
     person = Person(port, pace)
     person.start()
     killed, while_training = 0, 0

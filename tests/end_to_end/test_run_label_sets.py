@@ -15,9 +15,8 @@ from hfal.store.store import Store
 from hfal.tasks.conll import read_file
 from support import forks
 from support.command import FAST, Result, environment, error_line, in_a_fork
-from support.models import tiny_model
 from support.person import ENTER, Person
-from support.texts import CONLL, load_tokenizer
+from support.texts import CONLL, save_tiny_model
 
 
 TYPES = ["LOC", "MISC", "ORG", "PER"]
@@ -28,8 +27,7 @@ SETS = ["--task", "multi_label_classification"]
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny model, and real sentences with the types of entities in them, in three kinds of files."""
     home = tmp_path_factory.mktemp("somewhere")
-    tiny_model().save_pretrained(home / "model")
-    load_tokenizer().save_pretrained(home / "model")
+    save_tiny_model(home)
     sentences = Path(resolve_path(f"{CONLL}/train.txt")).read_text("utf-8").split("\n\n")
     (home / "news.conll").write_text("\n\n".join(sentences[:91]) + "\n", "utf-8")
     rows = [(" ".join(row["tokens"]), row["ner_tags"]) for row in islice(read_file(home / "news.conll"), 90)]

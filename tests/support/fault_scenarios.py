@@ -10,8 +10,8 @@ from made_by_0_1.make import fill_in
 from support.campaign import Scenario, Step, a_command, a_script, at_a_terminal, code
 from support.command import FAST, read_csv, write_csv
 from support.crash_run import Mode
-from support.models import MINILM, NAMES, save_tiny_encoder, tiny_model
-from support.texts import load_reviews, load_sentences, load_tokenizer
+from support.models import MINILM, NAMES, save_tiny_encoder
+from support.texts import load_reviews, load_sentences, save_tiny_model
 
 
 MADE = Path(__file__).parents[1] / "made_by_0_1"
@@ -19,8 +19,7 @@ MADE = Path(__file__).parents[1] / "made_by_0_1"
 
 def write_data(folder: Path) -> None:
     """What all scenarios need: a tiny model, files of texts, and tokenized texts for scripts."""
-    tiny_model().save_pretrained(folder / "model")
-    load_tokenizer().save_pretrained(folder / "model")
+    save_tiny_model(folder)
     rows = [(row["text"], NAMES[row["label"]]) for row in load_reviews(60)]
     write_csv(folder / "labeled.csv", ["text", "label"], rows)
     write_csv(folder / "texts.csv", ["text"], [row[:1] for row in rows])

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, GPT2Tokenizer, PreTrainedTokenizerBase
 from hfal import tokenize_words
 from hfal.data.references import resolve_path
 from hfal.tasks.conll import read_file
-from support.models import NAMES
+from support.models import NAMES, tiny_model
 
 
 CONLL = "package:neuroner/data/conll2003/en"
@@ -72,6 +72,12 @@ def load_sentences(n: int, skip: int = 0) -> Dataset:
 def _load_sentences(n: int, skip: int) -> Dataset:
     rows = list(islice(read_file(resolve_path(f"{CONLL}/train.txt")), skip, skip + n))
     return Dataset.from_list(rows).map(tokenize_words, batched=True, fn_kwargs={"tokenizer": load_tokenizer()})
+
+
+def save_tiny_model(folder: Path) -> None:
+    """Save `tiny_model` and its tokenizer in the folder's `model`."""
+    tiny_model().save_pretrained(folder / "model")
+    load_tokenizer().save_pretrained(folder / "model")
 
 
 def save_small_files(folder: Path) -> None:

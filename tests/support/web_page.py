@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -12,6 +13,12 @@ from urllib.parse import urlsplit
 from hfal.annotators.asking import ask
 from hfal.annotators.web.annotator import WebAnnotator
 from hfal.store.store import Store
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 class Client:

@@ -4,7 +4,6 @@ import http.client
 import json
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,16 +16,11 @@ import pytest
 
 from hfal.store.store import Store
 from support.label_queries import LABELS, add_query
-from support.web_page import Client
+from support.web_page import Client, free_port
 
 
 TESTS = str(Path(__file__).parents[2])
 SERVE = "from support.web_server import serve_slowly; serve_slowly(*sys.argv[1:])"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 class Person(threading.Thread):

@@ -1,7 +1,6 @@
 """The page in real browsers, which are started once; nothing here runs without `pytest -m browser`."""
 
 import importlib.util
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from hfal.store.store import Store
 from hfal.tasks.tags import tag_names
+from support import web_page
 from support.entity_queries import TYPES
 
 
@@ -80,8 +80,7 @@ def sets(store: Store) -> Store:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    return web_page.free_port()
 
 
 @pytest.fixture(scope="session")
