@@ -1,7 +1,8 @@
 """The queries before a model has been trained: the holdout and the seed set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -133,7 +134,7 @@ class FirstQueries:
             return None
         positions = self.budget.affordable()
         positions = positions[~self.pool.has_text_of(self.sources.labeled_positions())[positions]]
-        unlabeled = int(self.budget.costs[self.pool.unlabeled_positions()].sum())
+        unlabeled = int(self.budget.sizes[self.pool.unlabeled_positions()].sum())
         if size >= unlabeled:
             raise ArgumentError(
                 f"holdout={size} of {unlabeled} unlabeled {self.budget.unit} leaves nothing to ask: lower it"
@@ -153,7 +154,7 @@ class FirstQueries:
         positions = self.budget.affordable()
         drawn = self._rng(8).permutation(len(positions))
         enough = np.searchsorted(np.cumsum(self.pool.lengths[positions[drawn]]), SEED_TOKENS)
-        most = max(int(enough), 2 * round(self.options.seed_size / self.budget.costs.mean()))
+        most = max(int(enough), 2 * round(self.options.seed_size / self.budget.sizes.mean()))
         return positions[np.sort(drawn[:most])]
 
     def embed(
@@ -215,9 +216,7 @@ class FirstQueries:
             settings |= {"embeddings": "model", "candidates": len(positions), "bf16_scoring": self._embedded.bf16}
         elif self.needs_embeddings:
             settings["embeddings"] = self.sources.embeddings_name
-        return record_query(
-            self.pool, "seed", 0, self.seed_strategy, chosen, seed=self.options.seed, model=model, settings=settings
-        )
+        return self._record("seed", self.seed_strategy, chosen, model, settings)
 
     def has_seed_set(self) -> bool:
         """Return whether a seed set is being asked, or there are labels to train on."""
@@ -243,7 +242,20 @@ class FirstQueries:
             return self._rng(*key).choice(len(positions), count, replace=False)
 
         chosen = positions[self.budget.fill(pick, size, positions)]
-        return record_query(self.pool, purpose, 0, "random", chosen, seed=self.options.seed)
+        return self._record(purpose, "random", chosen)
+
+    def _record(
+        self,
+        purpose: str,
+        strategy: str,
+        chosen: np.ndarray,
+        model: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Query:
+        seed, opinions = self.options.seed, self.budget.opinions[chosen]
+        return record_query(
+            self.pool, purpose, 0, strategy, chosen, seed=seed, model=model, settings=settings, opinions=opinions
+        )
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.options.seed, *key])

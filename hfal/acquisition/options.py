@@ -82,12 +82,16 @@ class QueryOptions:
     record_stability: bool
     select_with: str
     queries_per_round: int
+    overlap: int = 1
+    overlap_share: float = 1.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.passes, int):
             raise ArgumentError(f"passes={self.passes!r}, expected a whole number")
         check_least(self, {"query_size": 1, "seed_size": 1, "holdout": 0, "budget": 1, "token_budget": 1})
-        check_least(self, {"passes": 2, "committee": 2, "seed": 0, "queries_per_round": 1})
+        check_least(self, {"passes": 2, "committee": 2, "seed": 0, "queries_per_round": 1, "overlap": 1})
+        if not 0 < self.overlap_share <= 1:
+            raise ArgumentError(f"overlap_share={self.overlap_share}, expected a share above 0 and up to 1")
         if self.select_with not in SELECT_WITH:
             raise ArgumentError(f"select_with={self.select_with!r}, expected one of {', '.join(SELECT_WITH)}")
         if self.select_with == "head":

@@ -37,6 +37,7 @@ def record_query(
     suggested: Sequence[tuple[Any, float]] | None = None,
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    opinions: np.ndarray | None = None,
 ) -> Query:
     """Record a query with its provenance. Called by the main process.
 
@@ -51,6 +52,7 @@ def record_query(
         suggested: What the model says of each, and how sure it is.
         model: What `model_name` says of it.
         settings: Of the strategy and of the pass.
+        opinions: How many people are to label each, int[k]; one by default.
     """
     examples = tuple(
         Queried(
@@ -66,6 +68,10 @@ def record_query(
             zip(chosen, pool.texts(chosen), pool.shown(chosen), strict=True)
         )
     )
+    settings = dict(settings or {})
+    if opinions is not None and (opinions > 1).any():
+        each = {example.example_id: int(number) for example, number in zip(examples, opinions, strict=True)}
+        settings["opinions"] = int(opinions[0]) if (opinions == opinions[0]).all() else each
     query = Query(
         round=round_number,
         purpose=purpose,
@@ -73,7 +79,7 @@ def record_query(
         seed=seed,
         examples=examples,
         model=model,
-        settings=settings or {},
+        settings=settings,
         versions=_versions(),
     )
     return pool.store.add_query(query)

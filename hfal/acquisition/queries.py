@@ -12,7 +12,7 @@ from transformers import TrainingArguments
 from hfal.acquisition.draws import Draw, Members, check_committee, committee, mc_dropout
 from hfal.acquisition.first_queries import FirstQueries
 from hfal.acquisition.forward import forward_columns
-from hfal.acquisition.label_budget import LabelBudget
+from hfal.acquisition.label_budget import LabelBudget, opinions_wanted
 from hfal.acquisition.options import QueryOptions
 from hfal.acquisition.provenance import model_name, record_query
 from hfal.acquisition.scoring import NonFiniteOutputError, ScoringPass
@@ -61,7 +61,7 @@ class Acquisition:
         self.strategies = strategies
         self.options = options
         self.sources = SignalSources(pool, options.embeddings, options.embeddings_dir)
-        self.budget = LabelBudget(pool, options.unit, options.budget)
+        self.budget = LabelBudget(pool, options.unit, options.budget, opinions_wanted(pool, options))
         self.first = FirstQueries(pool, self.budget, self.sources, options, strategies[1])
         if options.self_training is not None and not pool.task.kind.self_training:
             raise ArgumentError(
@@ -77,7 +77,7 @@ class Acquisition:
             logger.warning("committee= is not used: the strategy takes no draws of the model's parameters")
         for strategy in strategies.values():
             among = strategy.among
-            if among is not None and among.size * self.budget.costs.mean() < options.query_size:
+            if among is not None and among.size * self.budget.sizes.mean() < options.query_size:
                 raise ArgumentError(
                     f"a Subset of {among.size} candidates is smaller than query_size={options.query_size} "
                     f"{options.unit}: raise its size"
@@ -232,6 +232,7 @@ class Acquisition:
                 suggested=suggested,
                 model=model_name(model),
                 settings={**self._settings(strategy, others), **(of_head or {})},
+                opinions=self.budget.opinions[chosen],
             )
         )
 

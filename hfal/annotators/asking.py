@@ -10,28 +10,29 @@ from pathlib import Path
 from hfal.annotators.base import Annotator, OpenQuery, Question
 from hfal.annotators.file.annotator import FileAnnotator
 from hfal.annotators.file.file_log import FileLog, files_in, log_read, misnamed_in, number_of
-from hfal.errors import AnnotationError, AnswersPending
-from hfal.store.annotator_names import check_annotator_name
+from hfal.errors import AnnotationError, AnswersPending, ArgumentError
+from hfal.store.annotator_names import ANYBODY, check_annotator_name
 from hfal.store.records import DATASET, HEAD, Answer, Queried, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
 from hfal.utils.output import get_logger, shown_line
-from hfal.utils.spelling import shown
+from hfal.utils.spelling import joined_names, shown
 
 
 logger = get_logger(__name__)
 
 
 def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
-    """A query as annotators see it: what nobody has answered yet."""
-    answered = store.current_answers()
+    """A query as annotators see it: what nobody has answered yet, or not as many as are to answer."""
+    left = store.opinions_left(query)
     plan, info = store.plan or RunPlan(), store.info
     shown = store.shown_values()
 
     def question(asked: Queried) -> Question:
         beside = shown.get(asked.example_id, {})
-        return Question(asked.example_id, asked.texts, asked.suggestion, asked.confidence, beside)
+        opinions = left.get(asked.example_id, 0)
+        return Question(asked.example_id, asked.texts, asked.suggestion, asked.confidence, beside, opinions)
 
     @cache  # only who looks back at answers needs it
     def asked_last() -> dict[str, Queried]:
@@ -46,7 +47,7 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
         purpose=query.purpose,
         round=query.round,
         size=len(query.examples),
-        questions=tuple(question(asked) for asked in query.examples if asked.example_id not in answered),
+        questions=tuple(question(asked) for asked in query.examples if asked.example_id in left),
         label_names=info.label_names,
         run_dir=store.run_dir,
         texts_of=store.texts,
@@ -74,6 +75,22 @@ def check_annotator(annotator: Annotator) -> None:
         ArgumentError: They cannot.
     """
     check_annotator_name(getattr(annotator, "name", None), f"the name of the annotator ({type(annotator).__name__})")
+
+
+def check_team(annotator: Annotator, overlap: int) -> None:
+    """Check that there are as many people as are to label a text.
+
+    Args:
+        annotator: Who is asked.
+        overlap: How many people label a text.
+
+    Raises:
+        ArgumentError: There are fewer.
+    """
+    people = list(getattr(annotator, "annotators", ()))
+    if overlap > max(len(people), 1) and people != [ANYBODY]:
+        who = f"annotators has {joined_names(people)}" if people else "there is one annotator"
+        raise ArgumentError(f"overlap={overlap} has so many people label a text, but {who}: name more, or lower it")
 
 
 def served(annotator: Annotator, store: Store) -> AbstractContextManager[None]:
@@ -143,8 +160,7 @@ def take_in_files(store: Store, annotator: Annotator | None = None, name: str = 
             for answer in unread[path]:
                 store.record(replace(answer, annotator=names[path]))
             log.note(path, names[path], answers)
-    answered = store.current_answers()
-    left = {one.number: sum(e.example_id not in answered for e in one.examples) for one in queries if not one.closed}
+    left = {one.number: len(store.opinions_left(one)) for one in queries if not one.closed}
     for path, new in unread.items():
         if path not in own:
             log_read(path, len(new), left.get(number_of(path), 0))

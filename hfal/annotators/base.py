@@ -21,7 +21,7 @@ class Question:
     Where a text may have several labels the suggestion is a list of them. Where words are tagged there is one text, as
     a string or in words (`hfal.tasks.words.words_of` has the words of either), and the suggestion is a list with a tag
     for each. Beside the texts there may be values of other columns, `shown`, by column and as text: what the run's
-    user asked to be shown, and the example has.
+    user asked to be shown, and the example has. So many more people are to answer it, `opinions`, each of them once.
     """
 
     example_id: str
@@ -29,6 +29,7 @@ class Question:
     suggestion: str | Sequence[str] | None = None
     confidence: float | None = None
     shown: Mapping[str, str] = field(default_factory=dict)
+    opinions: int = 1
 
 
 def _nothing_shown(example_id: str) -> dict[str, str]:
@@ -43,7 +44,7 @@ def _no_question(example_id: str) -> Question | None:
 
 @dataclass(frozen=True)
 class OpenQuery:
-    """A query as annotators see it: the questions that nobody has answered yet.
+    """A query as annotators see it: the questions that nobody has answered yet, or not as many as are to answer.
 
     Attributes:
         number: The query's number in its run.
@@ -51,7 +52,7 @@ class OpenQuery:
         round: The round whose model made it; 0 for the holdout and the seed set. Of a frozen head the round that had
             ended before, 0 if there was none.
         size: How many examples the query has, answered or not.
-        questions: Those without an answer, in the order in which to ask.
+        questions: Those without an answer, or with fewer than are asked for, in the order in which to ask.
         label_names: What may be answered; where words are tagged, the names of all tags.
         run_dir: The run's folder.
         texts_of: The texts of any example that was ever asked about, by its id; a `KeyError` for another one.
@@ -126,6 +127,9 @@ class Annotator(Protocol):
     Then held-out examples, which need no embeddings, are asked before a seed set is picked by embeddings. It may have
     an attribute `has_left`, which is true when the person wanted to leave while they were asked: then no other query
     is asked, and the run ends, though all may be answered.
+
+    An annotator that several people are has an attribute `annotators`, the list of their names; `("anybody",)` where
+    they are not known beforehand. Each of them is asked about a text at most once.
 
     An annotator may have a method `serve(store)`, a context manager in which the whole loop runs, or whatever else
     asks; and `note(message, steps)`, which is told in one sentence what happens while nothing is asked, and as `Steps`

@@ -4,7 +4,7 @@ A new one is its file, and here its line with what makes it. Importing this modu
 needs is not wanted where a file is filled in, and the names are wanted where nobody is asked at all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,14 +22,20 @@ class AnnotatorOptions:
     Attributes:
         pool: The run's pool, for one that knows the labels.
         name: Recorded with each answer; `None` leaves it to the annotator.
+        annotators: Who answers, where that is more than one person.
         show_suggestions: Whether to show, at first, what the model would say.
         page: The keyword arguments of `WebAnnotator` that are for a page alone.
+        error_rate: The share of wrong answers, for a simulation.
+        seed: What is random in a simulation.
     """
 
     pool: "HiddenLabels"
     name: str | None = None
+    annotators: Sequence[str] = ()
     show_suggestions: bool = True
     page: Mapping[str, Any] = field(default_factory=dict)
+    error_rate: float = 0.0
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,9 @@ def _file(format: str, options: AnnotatorOptions) -> "Annotator":
 def _simulated(options: AnnotatorOptions) -> "Annotator":
     from hfal.annotators.simulated import SimulatedAnnotator
 
-    return SimulatedAnnotator(options.pool)
+    return SimulatedAnnotator(
+        options.pool, annotators=options.annotators, error_rate=options.error_rate, seed=options.seed
+    )
 
 
 PERSON = "terminal"

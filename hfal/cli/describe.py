@@ -75,8 +75,7 @@ def describe_comparison(out: str | os.PathLike[str]) -> str:
 
 def unanswered(store: Store) -> list[tuple[Query, int]]:
     """Return the open queries, each with how many of its questions have no answer yet."""
-    answers = store.current_answers()
-    counts = [(query, sum(e.example_id not in answers for e in query.examples)) for query in store.open_queries()]
+    counts = [(query, len(store.opinions_left(query))) for query in store.open_queries()]
     return [(query, count) for query, count in counts if count]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hfal.acquisition.options import SEED_STRATEGIES, SELECT_WITH, QueryOptions
 from hfal.annotators.registry import ANNOTATORS, PERSON, SIMULATION
 from hfal.config.page_options import PageOptions
+from hfal.config.team_options import TeamOptions
 from hfal.errors import ArgumentError
 from hfal.store.run_info import UNITS
 from hfal.tasks.kinds import ESTIMATED, KINDS, kind_of
@@ -30,7 +31,7 @@ _HOLDOUT = {"examples": 50, "words": 1000}
 
 
 @dataclass
-class ActiveLearningArguments(PageOptions):
+class ActiveLearningArguments(PageOptions, TeamOptions):
     """Options of a recipe beside the `TrainingArguments`, whose `output_dir` is the run directory.
 
     A list is written `--labels negative,positive` or `--labels negative positive` on the command line, and as either
@@ -473,6 +474,7 @@ GROUPS = {
     "token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside select_with queries_per_round when_idle train_after query_size seed_size seed_strategy holdout",
+    "several people": "annotators overlap overlap_share aggregate_labels error_rate",
     "page": "host port allow_host embed guidelines no_browser idle_minutes",
     "rounds": "rounds budget unit target_metric target stop record_stability estimate retrain self_training "
     "self_training_threshold keep_models export export_license export_language",

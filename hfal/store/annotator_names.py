@@ -1,5 +1,6 @@
 """Names of annotators: which may be recorded with an answer, and which of these a person may have."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,9 @@ from hfal.utils.visible_text import one_line
 
 SIMULATED = "simulated"
 """The name of the annotator who reveals labels of the data, by which exports know that no person has answered."""
+
+ANYBODY = "anybody"
+"""Stands in a list of annotators for all who come and give a name."""
 
 _OF_MODELS = "model:"
 
@@ -47,6 +51,23 @@ def check_person_name(name: Any, argument: str = "annotator_name") -> str:
         )
         raise ArgumentError(f"{argument} is {shown(name)}, {kept}: take another name")
     return str(name)
+
+
+def check_team_names(names: Sequence[str], argument: str = "annotators") -> list[str]:
+    """Return the names of several people, or `["anybody"]`.
+
+    Raises:
+        ArgumentError: A person may not have one of them, two are the same but for capitals, or there are names beside
+            `"anybody"`.
+    """
+    names = [check_annotator_name(name, argument) for name in names]
+    folded = [name.casefold() for name in names]
+    for name in names:
+        if folded.count(name.casefold()) > 1:
+            raise ArgumentError(f"{argument} has {shown(name)} twice, or in other capitals: give each person a name")
+    if ANYBODY in folded and len(names) > 1:
+        raise ArgumentError(f"{argument} has {ANYBODY!r} beside names: leave one or the other out")
+    return [check_person_name(name, argument) for name in names]
 
 
 def name_problem(name: Any) -> str | None:

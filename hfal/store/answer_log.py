@@ -9,7 +9,10 @@ from hfal.store.records import DATASET, Answer
 from hfal.utils.spelling import shown
 
 
-WITH_LABEL = ("label", "correct")
+SETTLE = "settle"
+"""The action of an answer that holds whatever others have said."""
+
+WITH_LABEL = ("label", "correct", SETTLE)
 WITHOUT_LABEL = ("skip", "unsure", "undo")
 ACTIONS = (*WITH_LABEL, *WITHOUT_LABEL)
 
@@ -69,18 +72,23 @@ def entry_for(answer: Answer, said: Answer | None) -> Answer | None:
         raise AnnotationError(f"there is no answer of {answer.annotator!r} to {answer.example_id!r} to undo")
     action = answer.action
     if said is not None and action != "undo":
+        if answer.label is not None and action != SETTLE:
+            action = SETTLE if said.action == SETTLE else "correct"
         same_kind = action == said.action or {action, said.action} <= {"label", "correct"}
         about = (answer.label, answer.comment, answer.probability)
         if same_kind and (said.label, said.comment, said.probability) == about:
             return None
-        if answer.label is not None:
-            action = "correct"
     comment = answer.comment and answer.comment.encode("utf-8", "replace").decode()  # no half surrogate pairs
     return replace(answer, action=action, comment=comment)
 
 
-def by_annotator(answers: Iterable[Answer]) -> dict[tuple[str, str], Answer]:
-    """Return what each annotator now says: `(example_id, annotator)` to the last answer that was not undone."""
+def by_annotator(answers: Iterable[Answer], settled: bool = True) -> dict[tuple[str, str], Answer]:
+    """Return what each annotator now says: `(example_id, annotator)` to the last answer that was not undone.
+
+    Args:
+        answers: The log, oldest first.
+        settled: Whether what an annotator has settled stands for what they had said before.
+    """
     said: dict[tuple[str, str], list[Answer]] = {}
     for answer in answers:
         history = said.setdefault((answer.example_id, str(answer.annotator)), [])
@@ -88,14 +96,20 @@ def by_annotator(answers: Iterable[Answer]) -> dict[tuple[str, str], Answer]:
             history.append(answer)
         elif history:
             history.pop()
+    if not settled:
+        said = {key: [one for one in history if one.action != SETTLE] for key, history in said.items()}
     return {key: history[-1] for key, history in said.items() if history}
 
 
 def latest(said: Mapping[tuple[str, str], Answer]) -> dict[str, Answer]:
-    """Return the latest answer to each example, of those that `by_annotator` gives."""
+    """Return the answer to each example that holds, of those that `by_annotator` gives: settled, or said last."""
     current: dict[str, Answer] = {}
     for (example_id, _), answer in said.items():
         held = current.get(example_id)
-        if held is None or (answer.number or 0) > (held.number or 0):
+        if held is None or _place(answer) > _place(held):
             current[example_id] = answer
     return current
+
+
+def _place(answer: Answer) -> tuple[bool, int]:
+    return answer.action == SETTLE, answer.number or 0

@@ -28,8 +28,9 @@ class Answer:
         label: The label's name; of multi-label classification a list of names, of token classification a list with
             the name of a tag for each word. `None` for `"skip"`, `"unsure"` and `"undo"`.
         action: `"label"`, `"skip"` (it cannot be labeled, do not ask again), `"unsure"` (the annotator cannot tell; it
-            is not trained on, nor asked again by itself), `"correct"` (another label than this annotator gave before)
-            or `"undo"` (take this annotator's last answer to this example back).
+            is not trained on, nor asked again by itself), `"correct"` (another label than this annotator gave before),
+            `"settle"` (the label that holds, whatever others have said; it is no opinion of its own) or `"undo"` (take
+            this annotator's last answer to this example back).
         annotator: Who says it; the annotator object's `name` where this is `None`.
         query: The number of the query it answers, if any.
         time: UTC time in ISO 8601, set when it is recorded.
@@ -112,6 +113,11 @@ class Query:
     def sequence(self) -> int:
         """Which query of the frozen head it is, of those since the same round, counted from 1; 0 of other queries."""
         return int(self.settings.get("sequence", 0)) if self.purpose == HEAD else 0
+
+    def opinions_on(self, example_id: str) -> int:
+        """Return how many people are to label an example in all, with those who had before this query."""
+        wanted = self.settings.get("opinions", 1)
+        return int(wanted.get(example_id, 1) if isinstance(wanted, Mapping) else wanted)
 
 
 @dataclass(frozen=True)

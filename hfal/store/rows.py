@@ -98,6 +98,18 @@ def read_queries(db: Database, condition: str, *values: Any) -> list[Query]:
         ]
 
 
+def read_opinions_wanted(db: Database) -> dict[str, int]:
+    """Read how many people were to label an example, by id, where queries asked for more than one."""
+    wanted: dict[str, int] = {}
+    with db.decoding():
+        for row in db.read("SELECT query, settings FROM queries WHERE settings LIKE '%\"opinions\":%'"):
+            asked = db.read("SELECT example_id FROM queried WHERE query = ?", row["query"])
+            query = Query(0, "", "", 0, (), settings=json.loads(row["settings"]))
+            for example_id in (one["example_id"] for one in asked):
+                wanted[example_id] = max(wanted.get(example_id, 1), query.opinions_on(example_id))
+    return wanted
+
+
 def insert_answer(db: Database, answer: Answer, content: str) -> int | None:
     """Append an answer to the log, under the next number if it has none.
 

@@ -9,6 +9,9 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 UNITS = ("examples", "words")
 """The units in which sizes of queries, and budgets, may be counted."""
 
+AGGREGATIONS = ("latest", "majority", "one_coin", "dawid_skene")
+"""How one label may be made of several people's: the one that was given last, or by `hfal.tasks.aggregation`."""
+
 T = TypeVar("T")
 
 
@@ -41,6 +44,8 @@ class RunPlan:
         query_size: How much a query asks about, in `unit`.
         unit: What sizes and budget count: `"examples"` or `"words"`.
         queries_per_round: How many queries are answered before a round trains.
+        aggregate_labels: How one label is made of several people's, one of `AGGREGATIONS`.
+        annotators: Who labels, where that is more than one person; `"anybody"` for all who come to the page.
         target_metric: The metric for `target`.
         target: The value of it that ends the run.
         stop: The stopping criterion as text.
@@ -59,6 +64,8 @@ class RunPlan:
     simulated: bool = False
     pool_size: int = 0
     queries_per_round: int = 1
+    aggregate_labels: str = "latest"
+    annotators: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

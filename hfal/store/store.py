@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from hfal.errors import AnnotationError, ArgumentError, NoRunError, RunDirectoryError
-from hfal.store.answer_log import by_annotator, check_answer, check_given_by_annotator, entry_for, latest
+from hfal.store.answer_log import SETTLE, by_annotator, check_answer, check_given_by_annotator, entry_for, latest
 from hfal.store.records import DATASET, Answer, Query, RoundRecord, utc_now
 from hfal.store.rows import (
     insert_answer,
@@ -24,13 +24,14 @@ from hfal.store.rows import (
     load,
     read_answers,
     read_contents,
+    read_opinions_wanted,
     read_predictions,
     read_queries,
     read_rounds,
     read_shown,
     update_shown,
 )
-from hfal.store.run_info import RunInfo
+from hfal.store.run_info import RunInfo, RunPlan
 from hfal.store.store_file import StoreFile
 from hfal.tasks.words import Texts
 
@@ -235,29 +236,83 @@ class Store(StoreFile):
         """Return each annotator's valid answers: `(example_id, annotator)` to the last answer that was not undone."""
         return by_annotator(self.answers(until, example_id))
 
+    def opinions(self, until: int | None = None) -> dict[str, dict[str, Answer]]:
+        """Return what each person says of each example, by example and by annotator, both in the order of the log.
+
+        What was settled is no opinion, and what came with the data is not a person's.
+        """
+        found: dict[str, dict[str, Answer]] = {}
+        for (example_id, annotator), answer in by_annotator(self.answers(until), settled=False).items():
+            if annotator != DATASET:
+                found.setdefault(example_id, {})[annotator] = answer
+        return found
+
     def current_answers(self, until: int | None = None) -> dict[str, Answer]:
         """Return example id to valid answer (a label, skip or unsure), in the order of the first answers.
 
-        Where several annotators answered one example, the latest answer holds.
+        Where several annotators answered one example, what was settled holds; else what `RunPlan.aggregate_labels`
+        makes of their labels, with its probability; else the latest answer.
         """
-        return latest(self.answers_by_annotator(until))
+        held = latest(self.answers_by_annotator(until))
+        method = (self.plan or RunPlan()).aggregate_labels
+        if method == "latest":
+            return held
+        from hfal.store.label_aggregation import aggregated  # which loads NumPy
+
+        return aggregated(held, self.opinions(until), self.kind, self.info.label_names, method)
 
     def training_answers(self, until: int | None = None) -> dict[str, Answer]:
         """Return example id to answer of the examples to train on: what is labeled and not held out."""
         holdout = self.holdout_ids()
         return {i: a for i, a in self.current_answers(until).items() if a.label is not None and i not in holdout}
 
+    def opinions_left(self, query: Query) -> dict[str, int]:
+        """Return how many people are still to answer each example of a query, without those that nobody has to."""
+        return self._left(query, self.current_answers(), self.opinions())
+
+    def _left(
+        self, query: Query, held: Mapping[str, Answer], opinions: Mapping[str, Mapping[str, Answer]]
+    ) -> dict[str, int]:
+        left = {}
+        for asked in query.examples:
+            wanted = query.opinions_on(asked.example_id)
+            if asked.example_id in held and held[asked.example_id].action == SETTLE:
+                continue
+            given = len(opinions.get(asked.example_id, {})) if wanted > 1 else int(asked.example_id in held)
+            if given < wanted:
+                left[asked.example_id] = wanted - given
+        return left
+
+    def opinions_asked(self) -> dict[str, int]:
+        """Return the number of opinions that open queries still ask for, by example: what of a budget is taken."""
+        held, opinions = self.current_answers(), self.opinions()
+        asked: dict[str, int] = {}
+        for query in self.open_queries():
+            for example_id, left in self._left(query, held, opinions).items():
+                asked[example_id] = max(asked.get(example_id, 0), left)
+        return asked
+
     def labels_bought(self, until: int | None = None) -> int:
-        """Return the number of labels bought from annotators, held-out ones included, without those of the data."""
-        return sum(a.label is not None and a.annotator != DATASET for a in self.current_answers(until).values())
+        """Return the number of labels bought from annotators, held-out ones included, without those of the data.
+
+        Where an example was asked of several people, the label of each of them counts.
+        """
+        return len(self._bought(until))
 
     def words_bought(self, until: int | None = None) -> int:
         """Return the number of words in the sentences that annotators tagged, held-out ones included."""
         kind = self.kind
-        if not kind.of_words:
-            return 0
-        answers = self.current_answers(until).values()
-        return sum(kind.words(a.label) for a in answers if a.annotator != DATASET)
+        return sum(kind.words(label) for label in self._bought(until)) if kind.of_words else 0
+
+    def _bought(self, until: int | None) -> list[Any]:
+        """Return the labels that were paid for."""
+        labels = []
+        wanted = read_opinions_wanted(self._db)
+        opinions = self.opinions(until) if wanted else {}
+        for example_id, answer in self.current_answers(until).items():
+            given = opinions.get(example_id, {}) if wanted.get(example_id, 1) > 1 else {example_id: answer}
+            labels += [one.label for one in given.values() if one.label is not None and one.annotator != DATASET]
+        return labels
 
     def restore(
         self,

@@ -13,7 +13,7 @@ from hfal.errors import ArgumentError
 from hfal.tasks.label_names import look_alike_hint
 from hfal.tasks.label_set import check_label_set, join_label_set, separators, split_label_set, word_for_none
 from hfal.tasks.spans import spans_in, tags_from_spans
-from hfal.tasks.tags import check_tags, entities, entity_types
+from hfal.tasks.tags import check_tags, entities, entity_types, scheme_of, write_tags
 from hfal.tasks.words import Texts, words_of
 from hfal.utils.spelling import joined_names, meant, shown
 
@@ -40,6 +40,7 @@ class Kind(ABC):
         lists: Whether an answer is a list of names, and not one string.
         of_words: Whether an answer is about the words of one text, and may be paid for by the word.
         one_class: Whether one name is right, and all others are wrong, for each text or word.
+        is_table_for_each_name: Whether opinions are compared for each name by itself; see `hfal.tasks.opinions`.
         self_training: Whether predictions can stand for labels in training.
         has_thresholds: Whether names are suggested from a probability on.
         options: The options of the command line that are for this kind, and not for all.
@@ -65,6 +66,7 @@ class Kind(ABC):
     lists: ClassVar[bool] = False
     of_words: ClassVar[bool] = False
     one_class: ClassVar[bool] = False
+    is_table_for_each_name: ClassVar[bool] = False
     self_training: ClassVar[bool] = False
     has_thresholds: ClassVar[bool] = False
     options: ClassVar[tuple[str, ...]] = ()
@@ -118,6 +120,21 @@ class Kind(ABC):
             names: The names of the labels.
         """
         return names[place % len(names)] if names else "made up"
+
+    # -- several opinions ------------------------------------------------------------------------------------------
+
+    def to_classes(self, label: Any, names: Sequence[str]) -> list[int]:
+        """Return an answer as whole numbers, each of which somebody else may agree with or not.
+
+        Args:
+            label: The answer.
+            names: The names of the labels; what is not among them is none of the numbers.
+        """
+        return [names.index(label)]
+
+    def from_classes(self, classes: Sequence[int], names: Sequence[str]) -> Label:
+        """Return the answer that these numbers stand for."""
+        return names[classes[0]]
 
     # -- files that people fill in ---------------------------------------------------------------------------------
 
@@ -264,14 +281,28 @@ class SingleLabel(Kind):
         return read_labels(source)
 
 
-class LabelSet(Kind):
+class _ListOfNames(Kind):
+    """What answers that are lists of names have in common."""
+
+    lists = True
+
+    def feature(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return a list of `ClassLabel`."""
+        return {"feature": {"names": list(names), "_type": "ClassLabel"}, "_type": "List"}
+
+    def from_feature(self, value: Any, names: Sequence[str]) -> list[str] | None:
+        """Return the names of a list of classes."""
+        return None if value is None else [names[one] for one in value]
+
+
+class LabelSet(_ListOfNames):
     """A set of labels for each text, or pair of texts, which may be empty."""
 
     task = "multi_label_classification"
     family = "labels"
     answers = "sets of labels"
     least_names = 1
-    lists = True
+    is_table_for_each_name = True
     has_thresholds = True
     options = ("aggregate", "thresholds")
     usual_metric = "f1_micro"
@@ -288,6 +319,14 @@ class LabelSet(Kind):
     def made_up(self, place: int, words: int, names: Sequence[str]) -> list[str]:
         """Return a set of one label."""
         return [names[place % len(names)]]
+
+    def to_classes(self, label: Any, names: Sequence[str]) -> list[int]:
+        """Return 1 for each label that is in the set, and 0 for the others."""
+        return [int(name in label) for name in names]
+
+    def from_classes(self, classes: Sequence[int], names: Sequence[str]) -> list[str]:
+        """Return the set."""
+        return [name for name, is_in in zip(names, classes, strict=True) if is_in]
 
     def from_cell(self, found: Any, texts: Texts, names: Sequence[str], scheme: str) -> list[str]:
         """Return the set that a list means, or a cell as `hfal.tasks.label_set` has it."""
@@ -313,14 +352,6 @@ class LabelSet(Kind):
             how = f"a list of any of: {joined_names(names)}; [] is none of them"
         return f"{how} ({_either(instead)})" if instead else how
 
-    def feature(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return a list of `ClassLabel`."""
-        return {"feature": {"names": list(names), "_type": "ClassLabel"}, "_type": "List"}
-
-    def from_feature(self, value: Any, names: Sequence[str]) -> list[str] | None:
-        """Return the names of a list of classes."""
-        return None if value is None else [names[one] for one in value]
-
     def count(self, labels: Iterable[Any], names: Sequence[str]) -> Counter:
         """Count the answers that have each name, 0 included, and under `None` the empty ones."""
         labels = list(labels)
@@ -340,14 +371,13 @@ class LabelSet(Kind):
         return read_sets(source)
 
 
-class Tags(Kind):
+class Tags(_ListOfNames):
     """A tag for each word of a sentence, by which entities are marked."""
 
     task = "token_classification"
     family = "words"
     things = "sentences"
     answers = "entities"
-    lists = True
     of_words = True
     one_class = True
     options = ("aggregate", "top_words", "sure_outside")
@@ -368,6 +398,16 @@ class Tags(Kind):
     def made_up(self, place: int, words: int, names: Sequence[str]) -> list[str]:
         """Return a tag for each word, one after the other."""
         return [names[(place + word) % len(names)] for word in range(words)]
+
+    def to_classes(self, label: Any, names: Sequence[str]) -> list[int]:
+        """Return the number of each word's tag."""
+        return [names.index(tag) for tag in label]
+
+    def from_classes(self, classes: Sequence[int], names: Sequence[str]) -> list[str]:
+        """Return the tags; an entity of which people disagree where it begins begins with its first word."""
+        tags = [names[one] for one in classes]
+        whole = write_tags(entities(tags), len(tags), scheme_of(names))
+        return whole if {*whole} <= {*names} else tags
 
     def words(self, label: Any) -> int:
         """Return how many tags there are."""
@@ -391,14 +431,6 @@ class Tags(Kind):
         if is_raw:
             how += '; or a list of spans: [{"start": 0, "end": 5, "label": ...}], where [] is no entity'
         return how
-
-    def feature(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return a list of `ClassLabel`."""
-        return {"feature": {"names": list(names), "_type": "ClassLabel"}, "_type": "List"}
-
-    def from_feature(self, value: Any, names: Sequence[str]) -> list[str] | None:
-        """Return the names of a list of classes."""
-        return None if value is None else [names[one] for one in value]
 
     def count(self, labels: Iterable[Any], names: Sequence[str]) -> Counter:
         """Count the entities of each type that there are."""

@@ -15,7 +15,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from hfal.acquisition.draws import Committee
 from hfal.acquisition.options import QUERY_SIZES, QueryOptions
 from hfal.acquisition.queries import COMMITTEE_OF_ROUNDS, Acquisition
-from hfal.annotators.asking import ask, check_annotator, collect
+from hfal.annotators.asking import ask, check_annotator, check_team, collect
 from hfal.annotators.base import Annotator
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
@@ -124,6 +124,15 @@ class ActiveLearningCallback(TrainerCallback):
         train_after (`int`, *optional*):
             With `when_idle="ask"`, how many answers with a label are to be new for a round to begin, or words; by
             default those to `queries_per_round` queries of `query_size`.
+        overlap (`int`, *optional*, defaults to 1):
+            How many people label a text. `query_size` counts texts, the budget each person's label. The annotator has
+            to have so many: `WebAnnotator(annotators=["anna", "ben"])`.
+        overlap_share (`float`, *optional*, defaults to 1.0):
+            Which share of the texts, drawn by their ids, has so many labels; the others are labeled by one person.
+        aggregate_labels (`str`, *optional*):
+            How one label is made of several people's: `"latest"`, `"majority"`, or by how reliable each person is
+            found to be, with one number for each (`"one_coin"`) or a matrix (`"dawid_skene"`); see
+            `hfal.tasks.aggregation`. By default `"one_coin"` with `overlap`, else `"latest"`.
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
@@ -189,6 +198,9 @@ class ActiveLearningCallback(TrainerCallback):
         queries_per_round: int = 1,
         when_idle: str = "wait",
         train_after: int | None = None,
+        overlap: int = 1,
+        overlap_share: float = 1.0,
+        aggregate_labels: str | None = None,
         passes: int | None = None,
         committee: Committee | None = None,
         token_budget: int | None = None,
@@ -222,6 +234,8 @@ class ActiveLearningCallback(TrainerCallback):
             record_stability=record_stability,
             select_with=select_with,
             queries_per_round=queries_per_round,
+            overlap=overlap,
+            overlap_share=overlap_share,
         )
         if passes is not None and committee is not None:
             logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
@@ -236,6 +250,7 @@ class ActiveLearningCallback(TrainerCallback):
             estimate=estimate,
             when_idle=when_idle,
             train_after=train_after,
+            aggregate_labels=aggregate_labels or ("one_coin" if overlap > 1 else "latest"),
         )
         if when_idle == "ask" and select_with != "head":
             raise ArgumentError(
@@ -334,6 +349,7 @@ class ActiveLearningCallback(TrainerCallback):
                 "annotator is missing: pass ActiveLearningCallback(annotator=...), who answers the queries"
             )
         check_annotator(self.annotator)
+        check_team(self.annotator, self.acquisition.options.overlap)
         return self.annotator
 
     @property

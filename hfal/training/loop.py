@@ -283,6 +283,8 @@ class Loop:
             query_size=query.query_size,
             unit=query.unit,
             queries_per_round=query.queries_per_round,
+            aggregate_labels=self.options.aggregate_labels,
+            annotators=list(getattr(self.annotator, "annotators", ())),
             target_metric=self.options.target_metric,
             target=self.options.target,
             stop=None if stop is None else str(stop),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hfal.acquisition.options import check_least
 from hfal.errors import ArgumentError
+from hfal.store.run_info import AGGREGATIONS
 from hfal.tasks.kinds import ESTIMATED
 from hfal.utils.spelling import joined_names
 
@@ -43,6 +44,7 @@ class LoopOptions:
     estimate: bool
     when_idle: str
     train_after: int | None
+    aggregate_labels: str = "latest"
 
     def __post_init__(self) -> None:
         check_least(self, {"keep_models": 1, "min_steps": 0, "train_after": 1})
@@ -53,6 +55,9 @@ class LoopOptions:
                 f"train_after={self.train_after} is for when_idle='ask': a round that people wait for trains after "
                 "queries_per_round queries"
             )
+        if self.aggregate_labels not in AGGREGATIONS:
+            names = ", ".join(AGGREGATIONS)
+            raise ArgumentError(f"aggregate_labels={self.aggregate_labels!r}, expected one of {names}")
         if self.retrain not in RETRAIN:
             raise ArgumentError(f"retrain={self.retrain!r}, expected one of {', '.join(RETRAIN)}")
         if self.class_weights not in (None, *CLASS_WEIGHTS):

@@ -114,7 +114,7 @@ def test_nobody_writes_beside_a_living_owner(tmp_path, owner, deleted):
 
 def test_every_method_that_writes_is_tried_above():
     reads = "answers answers_by_annotator check_has_begun close contents copy count_queries current_answers"
-    reads += " entries_of holdout_ids"
+    reads += " entries_of holdout_ids opinions opinions_asked opinions_left"
     reads += " labels_bought last_answer meta open_queries predictions queries query_of_round round rounds snapshot"
     reads += " stop_set texts training_answers why_ended words_bought shown shown_values columns_ever_shown"
     of_meta = {"set_plan", "set_draw", "set_published_options", "set_pool_fingerprint", "set_run_name"}

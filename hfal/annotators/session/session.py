@@ -29,13 +29,15 @@ class Session(ABC):
         self.suggestions_shown = suggestions_shown
         self.notice = ""
         self._questions = {question.example_id: question for question in query.questions}
-        self.open = list(self._questions)  # to ask, in this order; first those whose answer was taken back
         self.held = self._read()
+        self.open = [i for i in self._questions if i not in self.held]  # to ask, in this order; first what was undone
         self.trail = list(self.held)  # the answered examples in the order in which one walks back through them
         self._worth_before = self._worth_held()
         self._comments: dict[str, str | None] = {}  # typed before the answer
         self._query_of: dict[str, int | None] = {}  # of examples whose answer was taken back
-        self.shown: str | None = self.open[0]  # the example on the screen; None when all are answered
+        self.shown: str | None = (
+            self.open[0] if self.open else None
+        )  # the example on the screen; None when all are answered
 
     def _read(self) -> dict[str, Answer]:
         """My answers by example, in the order in which they were said."""

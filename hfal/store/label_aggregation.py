@@ -1,0 +1,45 @@
+"""The answer that holds where several people have labeled the same example."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from hfal.store.answer_log import SETTLE
+from hfal.store.records import Answer
+from hfal.tasks.kinds import Kind
+from hfal.tasks.opinions import combine
+
+
+def aggregated(
+    held: Mapping[str, Answer],
+    opinions: Mapping[str, Mapping[str, Answer]],
+    kind: Kind,
+    names: Sequence[str],
+    method: str,
+) -> dict[str, Answer]:
+    """Return the answers that hold, with one label made of several.
+
+    An example that somebody has settled, or that nobody has given a label, keeps its answer. The others have the label
+    that is made of all, with its probability; time, comment and annotator are those of the last who gave just that
+    label, or else of the last who gave any.
+
+    Args:
+        held: The latest answer to each example, or what was settled.
+        opinions: What each person says of each example, by annotator.
+        kind: The kind of the labels.
+        names: Their names.
+        method: One of `hfal.store.run_info.AGGREGATIONS`, but for `"latest"`.
+    """
+    labeled = {
+        example_id: {name: answer for name, answer in of.items() if answer.label is not None}
+        for example_id, of in opinions.items()
+        if example_id in held and held[example_id].action != SETTLE
+    }
+    labeled = {example_id: of for example_id, of in labeled.items() if of}
+    labels = [{name: answer.label for name, answer in of.items()} for of in labeled.values()]
+    answers = dict(held)
+    for (example_id, of), made in zip(labeled.items(), combine(kind, names, labels, method), strict=True):
+        if made is not None:
+            label, probability = made
+            by_time = sorted(of.values(), key=lambda answer: (answer.label == label, answer.number or 0))
+            answers[example_id] = replace(by_time[-1], label=label, probability=probability)
+    return answers

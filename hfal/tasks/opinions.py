@@ -1,0 +1,116 @@
+"""What several people have said of the same examples, as tables of whole numbers, and one label made of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hfal.tasks.aggregation import Aggregate, dawid_skene, majority_vote
+from hfal.tasks.kinds import Kind, Label
+
+
+Opinions = Mapping[str, Any]
+"""The labels that annotators give to one example, by their names."""
+
+
+class OpinionTable(NamedTuple):
+    """Opinions in the form of `hfal.tasks.agreement`.
+
+    Attributes:
+        name: The label that it is about, where a text may have several; else `None`.
+        opinions: int64[N, A], -1 for no opinion.
+        example: int64[N], the place of each row's example: a sentence has a row for each word.
+        classes: The number of classes.
+    """
+
+    name: str | None
+    opinions: np.ndarray
+    example: np.ndarray
+    classes: int
+
+
+def annotators_of(opinions: Sequence[Opinions]) -> list[str]:
+    """Return who has an opinion, in alphabetical order."""
+    return sorted({name for of in opinions for name in of})
+
+
+def opinion_tables(
+    kind: Kind, names: Sequence[str], opinions: Sequence[Opinions], annotators: Sequence[str] | None = None
+) -> list[OpinionTable]:
+    """Bring opinions to the form of `hfal.tasks.agreement`.
+
+    One label for a text makes one table with a row for each text; sets make a table for each label, of whether it is
+    in them; tags make one table with a row for each word. Of a sentence that has changed since only those opinions
+    count that have as many words as the last one.
+
+    Args:
+        kind: The kind of the labels.
+        names: The names of the labels.
+        opinions: The labels of each example, by annotator; of an annotator who has none there is no entry.
+        annotators: The columns; by default `annotators_of` the opinions.
+    """
+    annotators = annotators_of(opinions) if annotators is None else annotators
+    column = {name: place for place, name in enumerate(annotators)}
+    blocks, example = [], []
+    for place, of in enumerate(opinions):
+        rows = {name: kind.to_classes(label, names) for name, label in of.items()}
+        height = len(rows[next(reversed(rows))]) if rows else 0
+        block = np.full((height, len(annotators)), -1, np.int64)
+        for name, classes in rows.items():
+            if len(classes) == height:
+                block[:, column[name]] = classes
+        blocks.append(block)
+        example += [place] * height
+    table = np.concatenate(blocks) if blocks else np.empty((0, len(annotators)), np.int64)
+    of_example = np.array(example, np.int64)
+    if not kind.is_table_for_each_name:
+        return [OpinionTable(None, table, of_example, len(names))]
+    return [
+        OpinionTable(name, table[place :: len(names)], of_example[place :: len(names)], 2)
+        for place, name in enumerate(names)
+    ]
+
+
+def combine(
+    kind: Kind, names: Sequence[str], opinions: Sequence[Opinions], method: str
+) -> list[tuple[Label, float] | None]:
+    """Make one label of the opinions on each example.
+
+    Where there is one opinion it stays as it is, whatever a method finds of who gave it: by the methods that weigh
+    annotators a rare label that one person gives would often become the frequent one. Of ties one is drawn, always the
+    same. What is made of tags is brought to a whole number of entities.
+
+    Args:
+        kind: The kind of the labels.
+        names: The names of the labels.
+        opinions: The labels of each example, by annotator.
+        method: `"majority"`, `"one_coin"` or `"dawid_skene"`, as `hfal.tasks.aggregation` has them.
+
+    Returns:
+        For each example its label, and its probability by the method: of a set the geometric mean over the labels, of
+        tags over the words. `None` for an example without opinions.
+    """
+    tables = opinion_tables(kind, names, opinions)
+    found = [_aggregate(table, method) for table in tables]
+    classes: list[list[int]] = [[] for _ in opinions]
+    logs: list[list[float]] = [[] for _ in opinions]
+    with np.errstate(divide="ignore"):
+        for table, made in zip(tables, found, strict=True):
+            sure = np.log(made.posterior.max(axis=1))
+            for place, label, log in zip(table.example, made.labels, sure, strict=True):
+                classes[place].append(int(label))
+                logs[place].append(float(log))
+    combined: list[tuple[Label, float] | None] = []
+    for of, label, log in zip(opinions, classes, logs, strict=True):
+        if not of:
+            combined.append(None)
+            continue
+        one = next(iter(of.values())) if len(of) == 1 else kind.from_classes(label, names)
+        combined.append((one, float(np.exp(np.mean(log))) if log else 1.0))
+    return combined
+
+
+def _aggregate(table: OpinionTable, method: str) -> Aggregate:
+    if method == "majority":
+        return majority_vote(table.opinions, table.classes)
+    return dawid_skene(table.opinions, table.classes, one_coin=method == "one_coin")
