@@ -10,6 +10,7 @@ import logging
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,14 @@ import pytest
 import torch
 import transformers
 from datasets import Dataset
-from transformers import DataCollatorForTokenClassification, PreTrainedTokenizerBase, Trainer, TrainingArguments
+from transformers import PreTrainedTokenizerBase, Trainer
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.store.store import Store
 from support.command import Result
-from support.models import tiny_model_init, tiny_tagger_init
 from support.person import Person, at_the_terminal
 from support.texts import byte_level_tokenizer, load_reviews, load_sentences, load_tokenizer
+from support.trainers import make_a_trainer
 
 
 def pytest_configure() -> None:
@@ -72,44 +73,10 @@ def eval_reviews() -> Dataset:
 
 
 @pytest.fixture
-def make_trainer(tmp_path: Path, tokenizer: PreTrainedTokenizerBase):
+def make_trainer(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> Callable[..., Trainer]:
     """A function that makes an ordinary Trainer; other keywords than the Trainer's own go to TrainingArguments."""
 
-    def make(callbacks=None, **options) -> Trainer:
-        own = {name: options.pop(name) for name in list(options) if name in _TRAINER_OPTIONS}
-        if options.pop("of_words", False):
-            own.setdefault("data_collator", DataCollatorForTokenClassification(tokenizer))
-            if "model" not in own:
-                own.setdefault("model_init", tiny_tagger_init)
-        if "model" not in own:
-            own.setdefault("model_init", tiny_model_init)
-        arguments = {
-            "output_dir": str(tmp_path / "trainer"),
-            "num_train_epochs": 1,
-            "per_device_train_batch_size": 8,
-            "learning_rate": 1e-3,
-            "save_strategy": "no",
-            "report_to": "none",
-            "disable_tqdm": True,
-            "use_cpu": True,
-            "dataloader_pin_memory": False,
-        }
-        args = TrainingArguments(**{**arguments, **options})
-        return Trainer(args=args, processing_class=tokenizer, callbacks=callbacks, **own)
-
-    return make
-
-
-_TRAINER_OPTIONS = (
-    "model",
-    "model_init",
-    "train_dataset",
-    "eval_dataset",
-    "compute_metrics",
-    "preprocess_logits_for_metrics",
-    "optimizers",
-    "data_collator",
-)
+    return partial(make_a_trainer, tmp_path, tokenizer)
 
 
 @pytest.fixture

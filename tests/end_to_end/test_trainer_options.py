@@ -1,21 +1,26 @@
 """Whole runs with what people set on their Trainer: of two rounds, and resumed; with the metrics of the last model."""
 
+import multiprocessing
 import os
 import signal
 import warnings
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from transformers import DataCollatorWithPadding, EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback
+from transformers import DataCollatorWithPadding, EarlyStoppingCallback, EvalPrediction, TrainerCallback
 
-from hfal import ActiveLearningCallback, Answer
+from hfal import ActiveLearningCallback, Answer, Pool, SimulatedAnnotator
 from hfal.tasks.metrics import classification_metrics
+from support.forks import FORKS
 from support.models import opinionated_model_init
+from support.texts import load_reviews, load_tokenizer
+from support.trainers import make_a_trainer
 
 
 EVALUATED = {"eval_strategy": "steps", "eval_steps": 1}
@@ -132,32 +137,68 @@ def _deterministic_as_before() -> Any:
         os.environ.pop(name, None)
 
 
-@pytest.fixture
-def run(make_active: Callable, make_trainer: Callable, eval_reviews: Dataset, tokenizer: Any, tmp_path: Path):
-    """A function that makes a run of two rounds in a folder with some options, or goes on with it."""
+class Outcome(NamedTuple):
+    """What a run has come to: by its records, by its store, and of its last model, evaluated by hand."""
 
-    def run(folder: str, stop: str | None, options: dict[str, Any]) -> tuple[ActiveLearningCallback, Trainer, list]:
-        options = dict(options)
-        callbacks = options.pop("callbacks", list)()
-        active = make_active(tmp_path / folder)
-        stops = [] if stop is None else [StopAt(stop)]
-        metrics = options.pop("compute_metrics", lambda: classification_metrics)()
-        if "data_collator" in options:
-            options["data_collator"] = options["data_collator"](tokenizer)
-        given = {"per_device_train_batch_size": 4, "learning_rate": 5e-3, "model_init": opinionated_model_init}
-        options = {**given, **options}
-        trainer = make_trainer(
-            [active, *callbacks, *stops], eval_dataset=eval_reviews, compute_metrics=metrics, **options
-        )
-        return active, trainer, active.run(trainer, rounds=2)
-
-    return run
+    labels: list[int]
+    metrics: list[Any]
+    decided: list[Any]
+    accuracy: float
+    loss: float
+    words: int
 
 
-def decided(active: ActiveLearningCallback) -> list[Any]:
-    """All that was asked and answered."""
-    asked = [(q.round, q.strategy, [e.example_id for e in q.examples]) for q in active.pool.store.queries()]
-    return [asked, active.pool.labels()]
+def run(folder: Path, stop: str | None, name: str) -> Outcome:
+    """Make a run of two rounds in a folder with some options, or go on with it."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    tokenizer, eval_reviews = load_tokenizer(), load_reviews(60, skip=300)
+    options = dict(OPTIONS[name])
+    callbacks = options.pop("callbacks", list)()
+    pool = Pool(load_reviews(300), folder, "text", "label")
+    active = ActiveLearningCallback(pool, strategy="margin", query_size=10, annotator=SimulatedAnnotator(pool))
+    stops = [] if stop is None else [StopAt(stop)]
+    metrics = options.pop("compute_metrics", lambda: classification_metrics)()
+    if "data_collator" in options:
+        options["data_collator"] = options["data_collator"](tokenizer)
+    given = {"per_device_train_batch_size": 4, "learning_rate": 5e-3, "model_init": opinionated_model_init}
+    trainer = make_a_trainer(
+        folder.parent,
+        tokenizer,
+        [active, *callbacks, *stops],
+        eval_dataset=eval_reviews,
+        compute_metrics=metrics,
+        **{**given, **options},
+    )
+    records = active.run(trainer, rounds=2)
+    asked = [(q.round, q.strategy, [e.example_id for e in q.examples]) for q in pool.store.queries()]
+    by_hand = evaluate_by_hand(trainer.model, eval_reviews, tokenizer)
+    words = sum(map(len, eval_reviews["input_ids"]))
+    labels, found = [record.labels for record in records], [record.metrics for record in records]
+    return Outcome(labels, found, [asked, pool.labels()], *by_hand, words)
+
+
+def in_a_child(folder: Path, stop: str | None, name: str) -> Outcome | None:
+    """Run in a process of its own, which may kill itself: none forked from this one, in which others have threads."""
+    here, there = FORKS.Pipe(duplex=False)
+    process = FORKS.Process(target=_send, args=(there, folder, stop, name), daemon=False)  # it has workers
+    process.start()
+    there.close()
+    try:
+        assert here.poll(200), "it hangs"
+        return here.recv()
+    except EOFError:
+        return None
+    finally:
+        process.join(10)
+        process.kill()
+        process.join()
+        assert process.exitcode == (-signal.SIGKILL if stop == "kill" else 0)
+
+
+def _send(there: Connection, folder: Path, stop: str | None, name: str) -> None:
+    multiprocessing.set_start_method("fork", force=True)  # of workers, as by default in a user's script
+    there.send(run(folder, stop, name))
 
 
 KILLED = ["early stopping", "workers", "checkpoints"]
@@ -170,44 +211,29 @@ names = [name if name in (*KILLED, *QUICK) else pytest.param(name, marks=pytest.
 
 
 @pytest.mark.parametrize("name", names)
-def test_two_rounds_end_well_and_a_run_that_was_stopped_is_the_same(
-    run: Callable, eval_reviews: Dataset, tokenizer: Any, name: str
-) -> None:
+def test_two_rounds_end_well_and_a_run_that_was_stopped_is_the_same(tmp_path: Path, name: str) -> None:
     options = OPTIONS[name]
+    do = in_a_child if name in KILLED else run
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        active, trainer, records = run("whole", None, options)
+        whole = do(tmp_path / "whole", None, name)
         if name in KILLED:
-            _in_a_child(lambda: run("stopped", "kill", options))
+            assert in_a_child(tmp_path / "stopped", "kill", name) is None
         else:
             with pytest.raises(KeyboardInterrupt):
-                run("stopped", "ctrl-c", options)
-        again, _, resumed = run("stopped", None, options)
-    assert [record.labels for record in records] == [10, 20]
-    assert [record.labels for record in resumed] == [10, 20]
+                run(tmp_path / "stopped", "ctrl-c", name)
+        resumed = do(tmp_path / "stopped", None, name)
+    assert whole.labels == resumed.labels == [10, 20]
     if "ignore_data_skip" not in options:  # then what was trained on before is trained on again
-        assert [record.metrics for record in resumed] == [record.metrics for record in records]
-        assert decided(again) == decided(active)
-    assert {*records[-1].metrics} <= {f"eval_{name}" for name in METRICS}
-
-    accuracy, loss = evaluate_by_hand(trainer.model, eval_reviews, tokenizer)
-    assert records[-1].metrics["eval_accuracy"] == pytest.approx(accuracy)
-    assert records[-1].metrics["eval_loss"] == pytest.approx(loss, rel=1e-4)
+        assert resumed.metrics == whole.metrics
+        assert resumed.decided == whole.decided
+    last = whole.metrics[-1]
+    assert {*last} <= {f"eval_{name}" for name in METRICS}
+    assert last["eval_accuracy"] == pytest.approx(whole.accuracy)
+    assert last["eval_loss"] == pytest.approx(whole.loss, rel=1e-4)
     if "metrics of inputs" in name:
-        assert records[-1].metrics["eval_words"] == sum(map(len, eval_reviews["input_ids"]))
+        assert last["eval_words"] == whole.words
     if "in batches" in name:
-        assert records[-1].metrics["eval_count"] == len(eval_reviews)
-
-
-def _in_a_child(die: Callable[[], Any]) -> None:
-    """Do something in a process that it kills."""
-    child = os.fork()
-    if child == 0:
-        try:
-            die()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        assert last["eval_count"] == 60
 
 
 def test_workers_that_stay_do_not_evaluate_the_holdout_of_an_earlier_round(
