@@ -84,6 +84,8 @@ class QueryOptions:
     queries_per_round: int
     overlap: int = 1
     overlap_share: float = 1.0
+    asks_ahead: bool = False
+    """Whether people are asked on by the ranking of a round's model while the next round trains."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.passes, int):

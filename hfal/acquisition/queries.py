@@ -1,8 +1,10 @@
 """The queries of a run: score with a model, select by the strategy, record in the store."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ from hfal.acquisition.first_queries import FirstQueries
 from hfal.acquisition.forward import forward_columns
 from hfal.acquisition.label_budget import LabelBudget, opinions_wanted
 from hfal.acquisition.options import QueryOptions
-from hfal.acquisition.provenance import model_name, record_query
+from hfal.acquisition.provenance import model_name
+from hfal.acquisition.ranking import QUERIES_AHEAD, Made, pick_in_turn, propose_ahead, record_with_ranking
 from hfal.acquisition.scoring import NonFiniteOutputError, ScoringPass
 from hfal.acquisition.self_training import PREDICTION_SIGNALS, SelfTraining, keep_predictions, pseudo_labels
 from hfal.acquisition.signals import SignalSources
@@ -50,6 +53,7 @@ class Acquisition:
         first: Makes the queries before a model has been trained.
         sources: Where the signals of the strategies come from.
         budget: What may be bought.
+        recording: Held while a query is picked and recorded, so that another thread picks none of the same examples.
         self_training: How confident predictions join the training set, if they do.
     """
 
@@ -58,6 +62,7 @@ class Acquisition:
         if options.self_training is not None:
             self.self_training = SelfTraining(options.self_training, options.self_training_threshold)
         self.pool = pool
+        self.recording = threading.RLock()
         self.strategies = strategies
         self.options = options
         self.sources = SignalSources(pool, options.embeddings, options.embeddings_dir)
@@ -217,24 +222,34 @@ class Acquisition:
         arrays = self._score(scoring, strategy, needs, positions, key, others)
         if self.self_training is not None:  # on the disk before the query, for the next round
             on_main(lambda: keep_predictions(self.pool, round_number, positions, arrays))
-        chosen, scores = on_main(lambda: self._select(strategy, among, needs, positions, arrays, key))
-        suggestions = self._run(scoring, strategy, chosen, self.pool.task.suggestion_signals, round_number)
-        suggested = self.pool.task.suggestions(suggestions, chosen)
-        return on_main(
-            lambda: record_query(
-                self.pool,
+        with self.recording:
+            taken = on_main(lambda: ~np.isin(positions, self.budget.affordable()))
+            if taken.all():
+                return None
+            select = partial(self._select, strategy, among, needs)
+            queries = 1 + QUERIES_AHEAD * self.options.asks_ahead
+            picked = on_main(lambda: pick_in_turn(select, positions, arrays, key, taken, queries))
+            chosen = np.concatenate([rows for rows, _ in picked])
+            suggestions = self._run(scoring, strategy, chosen, self.pool.task.suggestion_signals, round_number)
+            suggested = self.pool.task.suggestions(suggestions, chosen)
+            made = Made(
                 "round" if of_head is None else HEAD,
                 round_number,
                 strategy.name,
-                chosen,
-                seed=self.options.seed,
-                scores=scores,
-                suggested=suggested,
-                model=model_name(model),
-                settings={**self._settings(strategy, others), **(of_head or {})},
-                opinions=self.budget.opinions[chosen],
+                model_name(model),
+                {**self._settings(strategy, others), **(of_head or {})},
+                self.options.seed,
             )
-        )
+            return on_main(lambda: record_with_ranking(self.budget, made, picked, suggested))
+
+    def propose_ahead(self) -> Query | None:
+        """Record the next query that goes on with the ranking of the last model; another thread may call this.
+
+        Returns:
+            The query; `None` if there is no ranking, nothing of it is left, or the budget is spent.
+        """
+        with self.recording:
+            return propose_ahead(self.budget)
 
     def _candidates(self) -> np.ndarray:
         """Return the examples that may be asked about, by position, and say where they are few."""

@@ -12,7 +12,7 @@ from hfal.annotators.file.annotator import FileAnnotator
 from hfal.annotators.file.file_log import FileLog, files_in, log_read, misnamed_in, number_of
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError
 from hfal.store.annotator_names import ANYBODY, check_annotator_name
-from hfal.store.records import DATASET, HEAD, Answer, Queried, Query
+from hfal.store.records import AHEAD, DATASET, HEAD, Answer, Queried, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
@@ -245,4 +245,6 @@ def _said(store: Store) -> list[Answer]:
 def _purpose(query: Query) -> str:
     if query.purpose == HEAD:
         return f"number {query.sequence} for round {query.round + 1}"
+    if query.purpose == AHEAD:
+        return f"more of round {query.round}"
     return {"holdout": "held-out examples", "seed": "seed set"}.get(query.purpose, f"of round {query.round}")

@@ -74,7 +74,8 @@ class OpenQuery:
         shown_of: The values of these of any example that was ever asked about, by its id; those that it has.
         question_of: The question of an example that was ever asked about, by its id, as the last query that has it
             asks it; `None` for another one. It is there for answered examples too.
-        sequence: Which query of the frozen head it is since that round, counted from 1; 0 of other queries.
+        sequence: Which query it is of those of a frozen head, or ahead, since that round, counted from 1; 0 of other
+            queries.
     """
 
     number: int

@@ -21,7 +21,7 @@ from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.export.files import ANSWERS, SPLITS, dataset_configs
 from hfal.export.history import OWN_NAMES, published_model, run_id
 from hfal.store.learning_curve import about_estimates, is_estimate, metric_names
-from hfal.store.records import DATASET, HEAD, Query, RoundRecord
+from hfal.store.records import AHEAD, DATASET, HEAD, Query, RoundRecord
 from hfal.store.run_info import RunPlan
 from hfal.store.shown_columns import names_in_files
 from hfal.store.store import Store
@@ -282,7 +282,7 @@ def _answered(store: Store, given: int) -> str:
 
 
 def _query_table(queries: Sequence[Query], answered: set[str]) -> str:
-    purposes = {"holdout": "held out", "seed": "first", "round": "round", HEAD: "frozen head"}
+    purposes = {"holdout": "held out", "seed": "first", "round": "round", HEAD: "frozen head", AHEAD: "ahead"}
     header = ["query", "round", "purpose", "strategy", "asked", "answered", "seed", "model", "day"]
     return table(
         header,

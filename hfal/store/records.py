@@ -12,7 +12,10 @@ from hfal.tasks.words import Texts
 HEAD = "head"
 """The purpose of a query that a frozen head has made, after a round or before the first one."""
 
-PURPOSES = ("holdout", "seed", "round", HEAD)
+AHEAD = "ahead"
+"""The purpose of a query that goes on with the ranking of a round's model while the next round trains."""
+
+PURPOSES = ("holdout", "seed", "round", HEAD, AHEAD)
 """The purposes of queries."""
 
 DATASET = "dataset"
@@ -111,8 +114,8 @@ class Query:
 
     @property
     def sequence(self) -> int:
-        """Which query of the frozen head it is, of those since the same round, counted from 1; 0 of other queries."""
-        return int(self.settings.get("sequence", 0)) if self.purpose == HEAD else 0
+        """Which query it is of those of a head, or ahead, with the same round, counted from 1; 0 of other queries."""
+        return int(self.settings.get("sequence", 0)) if self.purpose in (HEAD, AHEAD) else 0
 
     def opinions_on(self, example_id: str) -> int:
         """Return how many people are to label an example in all, with those who had before this query."""

@@ -45,22 +45,30 @@ class AskingThread:
     Args:
         store: The run's store.
         annotator: Who is asked; it has a method `release`.
-        propose: Makes the next query and records it; returns `None` if nothing is left to ask.
+        propose: Makes the next query and records it; returns `None` if nothing is left to ask for now.
     """
 
     def __init__(self, store: Store, annotator: Annotator, propose: Callable[[], Query | None]):
         self._store = store
         self._annotator = annotator
         self._propose = propose
-        self._thread = threading.Thread(target=self._run, name="hfal asks", daemon=True)
+        self._thread: threading.Thread | None = None
         self._is_ending = False
         self._is_stopped = False
         self._failure: BaseException | None = None
 
     def start(self) -> None:
-        """Begin to ask, unless it has begun."""
-        if self._thread.ident is None and not self._is_ending:
+        """Begin to ask, or go on when there is more to ask; unless it asks already, or is to ask nothing more."""
+        if not self._is_alive() and not self._is_ending and self._failure is None:
+            self._thread = threading.Thread(target=self._run, name="hfal asks", daemon=True)
             self._thread.start()
+
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _join_shortly(self) -> None:
+        assert self._thread is not None
+        self._thread.join(_LOOK_EVERY)
 
     def wait(self, is_enough: Callable[[], bool]) -> None:
         """Wait for answers, in the main thread; Ctrl-C and SIGTERM end the asking.
@@ -75,12 +83,12 @@ class AskingThread:
         self.start()
         with stop_signals_call(self._stop_at_signal):
             seen = -1
-            while self._thread.is_alive():
+            while self._is_alive():
                 last = self._store.last_answer()  # all of them are read only when there is a new one
                 if last != seen and not self._is_stopped and is_enough():
                     break
                 seen = last
-                self._thread.join(_LOOK_EVERY)
+                self._join_shortly()
         if self._failure is not None:
             raise self._failure
         if self._is_stopped:
@@ -105,9 +113,9 @@ class AskingThread:
         self._join(stopped=True)
 
     def _join(self, stopped: bool) -> None:
-        while self._thread.is_alive() and not sys.is_finalizing():  # from then on no thread ends any more
+        while self._is_alive() and not sys.is_finalizing():  # from then on no thread ends any more
             self._release(stopped)  # again, should it be between two queries
-            self._thread.join(_LOOK_EVERY)
+            self._join_shortly()
 
     def _stop_at_signal(self) -> None:
         self._is_stopped = True

@@ -117,8 +117,10 @@ class ActiveLearningCallback(TrainerCallback):
             first round. Where the budget ends earlier, the last round trains then. Criteria to stop, learning curves
             and `rounds` count rounds.
         when_idle (`str`, *optional*, defaults to `"wait"`):
-            What people do while a round trains. With `"ask"` and `select_with="head"` nobody waits: queries go on
-            beside the training, and a round begins as soon as the last one has ended and `train_after` answers are in.
+            What people do while a round trains. With `"ask"` queries go on beside the training, and a round begins as
+            soon as the last one has ended and `train_after` answers are in. With `select_with="head"` the head makes
+            them, and nobody waits; with the model that is trained they go on with the ranking of the last round's, at
+            most five queries, and people wait for the first round.
             Which answers a round trains on then depends on how fast people are, and is recorded. On the page
             (`WebAnnotator`), in one process, by `run` and `rounds`; in the last of so many rounds nothing is asked.
         train_after (`int`, *optional*):
@@ -236,6 +238,7 @@ class ActiveLearningCallback(TrainerCallback):
             queries_per_round=queries_per_round,
             overlap=overlap,
             overlap_share=overlap_share,
+            asks_ahead=when_idle == "ask" and select_with == "model",
         )
         if passes is not None and committee is not None:
             logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
@@ -252,11 +255,6 @@ class ActiveLearningCallback(TrainerCallback):
             train_after=train_after,
             aggregate_labels=aggregate_labels or ("one_coin" if overlap > 1 else "latest"),
         )
-        if when_idle == "ask" and select_with != "head":
-            raise ArgumentError(
-                "when_idle='ask' needs something that queries while the model is trained: pass select_with='head' and "
-                "the encoder as embeddings="
-            )
         usual = target_metric
         if usual is None and estimate and not holdout:
             usual = next(iter(pool.task.kind.estimates), None)

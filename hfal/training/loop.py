@@ -223,10 +223,11 @@ class Loop:
         """Return what asks while rounds train, if anything does."""
         if self.options.when_idle == "wait":
             return None
-        assert self.head is not None
         head, store, args = self.head, self._store, self.trainer.args
 
         def propose() -> Query | None:  # while some round trains, or the next one waits for answers
+            if head is None:
+                return self.acquisition.propose_ahead()
             return head.propose(store.rounds()[-1].number, args)
 
         return AskingThread(store, self.annotator, propose)
@@ -331,8 +332,8 @@ class Loop:
         else:
             self._prepare_training(record, step.checkpoint)
             self.training = training
-            if self.asking is not None and record.number != self.rounds:
-                self.asking.start()
+            if self.asking is not None and record.number != self.rounds and (self.head or record.number > 1):
+                self.asking.start()  # but without a head: no model has ranked anything yet
             with class_weights(self.trainer, self.options.class_weights, len(self._pool.label_names)):
                 yield current
             if training.interrupted and not training.ended:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import torch
-from transformers import TrainerCallback
+from transformers import AutoModelForSequenceClassification, TrainerCallback
 
 from hfal import ActiveLearningCallback, FileAnnotator, SimulatedAnnotator, WebAnnotator
 from hfal.acquisition import queries
@@ -23,7 +23,7 @@ from hfal.acquisition.queries import Acquisition
 from hfal.acquisition.self_training import keep_predictions
 from hfal.errors import AnswersPending, ArgumentError, HfalError
 from hfal.stopping.criteria import Criterion
-from hfal.store.records import HEAD, Query
+from hfal.store.records import AHEAD, HEAD, Query
 from hfal.store.store import Store
 from hfal.training import asking_thread
 from hfal.training.asking_thread import AskingThread
@@ -88,17 +88,19 @@ class Slow(TrainerCallback):
         store: The run's store.
         answers: How many in the rounds that are not the last one.
         rounds: How many rounds there are.
+        first: The first of them in which people answer.
     """
 
-    def __init__(self, store: Store, answers: int, rounds: int):
+    def __init__(self, store: Store, answers: int, rounds: int, first: int = 1):
         self.store = store
+        self.first = first
         self.answers = answers
         self.rounds = rounds
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         record = self.store.rounds()[-1]
         end = time.monotonic() + 30
-        while record.number < self.rounds and self.store.labels_bought() < record.labels + self.answers:
+        while self.first <= record.number < self.rounds and self.store.labels_bought() < record.labels + self.answers:
             assert time.monotonic() < end, "nobody was asked while the round trained"
             time.sleep(0.01)
 
@@ -107,12 +109,12 @@ class Slow(TrainerCallback):
 def asked(make_active: Any, make_trainer: Any) -> Callable[..., Any]:
     """A function that makes a run in which people are asked all the time, and its Trainer."""
 
-    def make(answers: int = 7, rounds: int = 3, **options: Any) -> tuple[ActiveLearningCallback, Any]:
+    def make(answers: int = 7, rounds: int = 3, first: int = 1, **options: Any) -> tuple[ActiveLearningCallback, Any]:
         vectors = np.random.default_rng(0).normal(size=(len(options.get("data", range(300))), 4))
         own = {"select_with": "head", "embeddings": vectors, **options}
         own = {"query_size": SIZE, "when_idle": "ask", "annotator": WebAnnotator("ann", open_browser=False), **own}
         active = make_active(**own)
-        return active, make_trainer([active, Slow(active.pool.store, answers, rounds)])
+        return active, make_trainer([active, Slow(active.pool.store, answers, rounds, first)])
 
     return make
 
@@ -148,6 +150,75 @@ def test_queries_go_on_while_a_round_trains_and_the_next_one_trains_on_their_ans
     assert places == sorted(set(places))
     assert {place[0] for place in places} == {1, 2}
     assert all(query.settings["answers_seen"] % SIZE == 0 for query in heads)
+
+
+def by_the_model_of_a_round(active: ActiveLearningCallback, number: int, among: set[str]) -> list[str]:
+    """Ids by the margin between the two likeliest labels, the smallest first, of a model read from the disk."""
+    folder = active.pool.run_dir / "rounds" / f"{number:03d}" / "model"
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    margins = []
+    for example_id, row in zip(active.pool.ids, active.pool.dataset, strict=True):
+        if str(example_id) in among:
+            inputs = {name: torch.tensor([row[name]]) for name in ("input_ids", "attention_mask", "token_type_ids")}
+            with torch.inference_mode():
+                best, second = model(**inputs).logits.softmax(-1)[0].topk(2).values.tolist()
+            margins.append((best - second, str(example_id)))
+    return [example_id for _, example_id in sorted(margins)]
+
+
+def test_without_a_head_the_ranking_of_the_last_rounds_model_goes_on(asked):
+    active, trainer = asked(first=2, select_with="model", embeddings="model", keep_models=None)
+    with answering(active) as person:
+        active.run(trainer, rounds=3)
+    store, queries = active.pool.store, active.pool.store.queries()
+    assert [query.round for query in queries if query.purpose == "round"] == [1, 2]
+    ahead = [query for query in queries if query.purpose == AHEAD]
+    assert len(ahead) >= 2
+    assert any(line.startswith("More of round 1 of 3; Round 2 trains on") for line in person.messages)
+    asked_by_first = [query for query in queries if query.round == 1]
+    ids = [example.example_id for query in asked_by_first for example in query.examples]
+    unlabeled = {str(example_id) for example_id in active.pool.ids} - {e.example_id for e in queries[0].examples}
+    assert ids == by_the_model_of_a_round(active, 1, unlabeled)[: len(ids)]
+    assert [query.sequence for query in asked_by_first] == [0, *range(1, len(asked_by_first))]
+    everything = [example.example_id for query in queries for example in query.examples]
+    assert len(everything) == len(set(everything))  # also of what was asked while the model of round 2 scored
+    assert all(example.suggestion and example.score is not None for query in ahead for example in query.examples)
+    assert active.history[-1].labels == len(person.seen) == len(store.answers())
+
+
+def test_a_query_leaves_out_what_was_asked_while_the_model_scored(asked, monkeypatch):
+    active, trainer = asked(answers=0, first=2, select_with="model", embeddings="model")
+    score, store = Acquisition._score, active.pool.store
+
+    def score_slowly(acquisition: Acquisition, *arguments: Any) -> Any:
+        found = score(acquisition, *arguments)
+        if len(store.rounds()) == 2:  # until the next one of the ranking of round 1 is being asked
+            made = len(store.queries())
+            while len(store.queries()) == made:
+                time.sleep(0.01)
+        return found
+
+    monkeypatch.setattr(Acquisition, "_score", score_slowly)
+    with answering(active):
+        active.run(trainer, rounds=3)
+    everything = [example.example_id for query in store.queries() for example in query.examples]
+    assert len(everything) == len(set(everything))
+
+
+def test_a_ranking_goes_on_where_it_was_and_ends(asked, make_active):
+    active, trainer = asked(answers=0, first=2, rounds=2, select_with="model", embeddings="model")
+    with answering(active):
+        active.run(trainer, rounds=2)
+    made = [query.sequence for query in active.pool.store.queries() if query.purpose == AHEAD]
+    for number in range(1 + len(made), 6):  # each time as another process would
+        again = make_active(query_size=SIZE, when_idle="ask", annotator=active.annotator)
+        with again.pool.store.own():
+            query = again.acquisition.propose_ahead()
+        assert query is not None and query.sequence == number
+        assert len(query.examples) == SIZE
+    again = make_active(query_size=SIZE, when_idle="ask", annotator=active.annotator)
+    with again.pool.store.own():
+        assert again.acquisition.propose_ahead() is None
 
 
 def test_a_round_begins_when_so_many_answers_are_in(asked):
@@ -363,7 +434,6 @@ def answer_all(active: ActiveLearningCallback) -> None:
     ("options", "message"),
     [
         ({"annotator": FileAnnotator("csv")}, "when_idle='ask' asks while a round trains, which FileAnnotator cannot"),
-        ({"select_with": "model"}, "when_idle='ask' needs something that queries while the model is trained"),
         ({"when_idle": "sleep"}, "when_idle='sleep', expected one of wait, ask"),
         ({"when_idle": "wait", "train_after": 5}, "train_after=5 is for when_idle='ask'"),
         ({"train_after": 0}, "train_after=0, expected at least 1"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from hfal.annotators.base import OpenQuery, Question
-from hfal.store.records import HEAD, Answer
+from hfal.store.records import AHEAD, HEAD, Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import one_line
 
@@ -72,6 +72,7 @@ class Session(ABC):
         return {
             "holdout": "Held-out examples",
             "seed": "Seed set",
+            AHEAD: f"More of round {query.round}{rounds}",
             HEAD: f"Query {query.sequence} for round {query.round + 1}{rounds}",
         }.get(query.purpose, f"Round {query.round}{rounds}")
 
