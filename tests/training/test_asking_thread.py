@@ -214,7 +214,8 @@ def test_a_ranking_goes_on_where_it_was_and_ends(asked, make_active):
         again = make_active(query_size=SIZE, when_idle="ask", annotator=active.annotator)
         with again.pool.store.own():
             query = again.acquisition.propose_ahead()
-        assert query is not None and query.sequence == number
+        assert query is not None
+        assert query.sequence == number
         assert len(query.examples) == SIZE
     again = make_active(query_size=SIZE, when_idle="ask", annotator=active.annotator)
     with again.pool.store.own():
