@@ -217,7 +217,7 @@ class ActiveLearningArguments(PageOptions, TeamOptions):
     when_idle: str = field(
         default="wait",
         metadata={
-            "help": "What people do on the page while a round trains: wait, or answer more (ask): what a head picks with "
+            "help": "What people do on the page while a round trains: wait, or answer more (ask), a head's picks with "
             "select_with head, else what the last model would have asked next.",
             "choices": [*WHEN_IDLE],
         },
