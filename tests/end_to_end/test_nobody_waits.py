@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from hfal.store.records import HEAD
+from hfal.store.records import AHEAD, HEAD
 from hfal.store.store import Store
 from support.command import HFAL, environment
 from support.head_oracle import best, margin_scores, normalized, probabilities_by
@@ -23,9 +25,14 @@ from support.web_page import Client, free_port
 
 SIZE, BUDGET = 5, 60
 OPTIONS = ["--data", "reviews.jsonl", "--text", "text", "--labels", "even,odd", "--model", "model", "--use_cpu"]
-OPTIONS += ["--embeddings", "encoder", "--strategy", "margin", "--select_with", "head", "--when_idle", "ask"]
+OPTIONS += ["--strategy", "margin", "--when_idle", "ask"]
 OPTIONS += ["--query_size", str(SIZE), "--budget", str(BUDGET), "--train_after", "8", "--holdout", "0"]
 OPTIONS += ["--annotator", "web", "--no_browser", "--annotator_name", "ann"]
+WAYS = {
+    "head": ["--select_with", "head", "--embeddings", "encoder"],
+    "model": ["--keep_models", "100"],
+}
+"""What picks the queries that are asked while a round trains: a head, or the ranking of the last round's model."""
 
 
 class Person(threading.Thread):
@@ -91,10 +98,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("kills", "pace", "epochs"), [(1, 0.05, 20), pytest.param(30, 0.3, 150, marks=pytest.mark.slow)]
 )
-def test_a_killed_run_asks_the_same_given_the_same_answers(kills: int, pace: float, epochs: int, folder: Path) -> None:
+def test_a_killed_run_asks_the_same_given_the_same_answers(
+    kills: int, pace: float, epochs: int, way: str, folder: Path
+) -> None:
     chance, port, run_dir = random.Random(kills), free_port(), folder / "runs" / "reviews"
     person = Person(port, pace)
     person.start()
@@ -102,7 +112,7 @@ def test_a_killed_run_asks_the_same_given_the_same_answers(kills: int, pace: flo
     while not person.has_ended.is_set():
         with open(folder / "said.txt", "a") as said:
             process = subprocess.Popen(
-                [HFAL, "run", *OPTIONS, "--num_train_epochs", str(epochs), "--port", str(port)],
+                [HFAL, "run", *OPTIONS, *WAYS[way], "--num_train_epochs", str(epochs), "--port", str(port)],
                 cwd=folder,
                 env=environment(folder),
                 stdout=said,
@@ -126,7 +136,8 @@ def test_a_killed_run_asks_the_same_given_the_same_answers(kills: int, pace: flo
     if person.problem is not None:
         raise person.problem
     assert killed == kills
-    check_run(run_dir, person.recorded, folder)
+    check_run(run_dir, person.recorded)
+    (check_heads if way == "head" else check_rankings)(run_dir, folder)
     print(f"{while_training} of {killed} kills while a round trained")
 
 
@@ -138,14 +149,15 @@ def trains(run_dir: Path) -> bool:
         store.close()
 
 
-def check_run(run_dir: Path, recorded: set[str], folder: Path) -> None:
-    """See that nothing is lost or doubled, and that each query is what scikit-learn picks by the answers before it."""
+def check_run(run_dir: Path, recorded: set[str]) -> None:
+    """See that nothing is lost, doubled or asked twice."""
     store = Store(run_dir, read_only=True)
     queries, answers, records = store.queries(), store.answers(), store.rounds()
-    labels = {n: {i: str(a.label) for i, a in store.training_answers(n).items()} for n in range(len(answers) + 1)}
     texts = {e.example_id: str(e.texts["text"]) for query in queries for e in query.examples}
     why = store.why_ended()
     store.close()
+    asked = [e.example_id for query in queries for e in query.examples]
+    assert len(asked) == len(set(asked))
     ids = [answer.example_id for answer in answers]
     assert len(set(ids)) == len(ids) == BUDGET
     assert recorded <= set(ids)
@@ -153,10 +165,23 @@ def check_run(run_dir: Path, recorded: set[str], folder: Path) -> None:
     assert why == "the budget is spent"
     assert records[-1].labels == BUDGET
     assert all(record.finished for record in records)
+
+
+def texts_of(folder: Path) -> list[str]:
+    return [json.loads(line)["text"] for line in (folder / "reviews.jsonl").read_text().splitlines()]
+
+
+def check_heads(run_dir: Path, folder: Path) -> None:
+    """See that each query is what scikit-learn picks by the answers before it."""
+    store = Store(run_dir, read_only=True)
+    queries = store.queries()
+    labels = {n: {i: str(a.label) for i, a in store.training_answers(n).items()} for n in range(BUDGET + 1)}
+    texts = {e.example_id: str(e.texts["text"]) for query in queries for e in query.examples}
+    store.close()
     heads = [query for query in queries if query.purpose == HEAD]
     places = [(query.round, query.sequence) for query in heads]
     assert places == sorted(set(places))
-    pool = [json.loads(line)["text"] for line in (folder / "reviews.jsonl").read_text().splitlines()]
+    pool = texts_of(folder)
     vectors = normalized(SentenceTransformer(str(folder / "encoder")).encode(pool))
     row_of = {text: row for row, text in enumerate(pool)}
     for query in heads:
@@ -167,3 +192,32 @@ def check_run(run_dir: Path, recorded: set[str], folder: Path) -> None:
         found = probabilities_by(vectors[rows], list(known.values()), vectors[[row_of[text] for text in free]])
         asked = [texts[e.example_id] for e in query.examples]
         assert asked == best(margin_scores(found), free, len(asked))
+
+
+def check_rankings(run_dir: Path, folder: Path) -> None:
+    """See that the queries of a round are the ranking of its model, read from the disk, first its own, then ahead."""
+    store = Store(run_dir, read_only=True)
+    queries = store.queries()
+    store.close()
+    assert any(query.purpose == AHEAD for query in queries)
+    for own in (query for query in queries if query.purpose == "round"):
+        before = {e.texts["text"] for query in queries if query.number < own.number for e in query.examples}
+        free = [text for text in texts_of(folder) if text not in before]
+        model = run_dir / "rounds" / f"{own.round:03d}" / "model"
+        margins = dict(zip(free, margins_by(model, free), strict=True))
+        ahead = [query for query in queries if (query.purpose, query.round) == (AHEAD, own.round)]
+        assert [query.sequence for query in ahead] == [*range(1, len(ahead) + 1)]
+        asked = [str(e.texts["text"]) for query in (own, *ahead) for e in query.examples]
+        assert [margins[text] for text in asked] == pytest.approx(sorted(margins.values())[: len(asked)], abs=1e-5)
+
+
+def margins_by(folder: Path, texts: list[str]) -> list[float]:
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    found = []
+    with torch.inference_mode():
+        for text in texts:
+            logits = model(**tokenizer(text, truncation=True, max_length=128, return_tensors="pt")).logits
+            best, second = logits.softmax(-1)[0].topk(2).values.tolist()
+            found.append(best - second)
+    return found
