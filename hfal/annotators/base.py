@@ -75,6 +75,7 @@ class OpenQuery:
         question_of: The question of an example that was ever asked about, by its id, as the last query that has it
             asks it; `None` for another one. It is there for answered examples too.
         sequence: Which query of the frozen head it is since that round, counted from 1; 0 of other queries.
+        annotators: Who labels, where that is more than one person; see `hfal.store.run_info.RunPlan`.
     """
 
     number: int
@@ -99,6 +100,7 @@ class OpenQuery:
     shown_of: Callable[[str], Mapping[str, str]] = _nothing_shown
     question_of: Callable[[str], Question | None] = _no_question
     sequence: int = 0
+    annotators: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
