@@ -308,10 +308,16 @@ class Store(StoreFile):
         """Return the labels that were paid for."""
         labels = []
         wanted = read_opinions_wanted(self._db)
-        opinions = self.opinions(until) if wanted else {}
-        for example_id, answer in self.current_answers(until).items():
-            given = opinions.get(example_id, {}) if wanted.get(example_id, 1) > 1 else {example_id: answer}
-            labels += [one.label for one in given.values() if one.label is not None and one.annotator != DATASET]
+        aggregates = (self.plan or RunPlan()).aggregate_labels != "latest"
+        opinions = self.opinions(until) if wanted or aggregates else {}
+        for example_id, answer in latest(self.answers_by_annotator(until)).items():
+            of_people = [one for one in opinions.get(example_id, {}).values() if one.label is not None]
+            if wanted.get(example_id, 1) > 1:
+                labels += [one.label for one in of_people]
+                continue
+            # What is made of several has as many words, and is a label where anybody has given one: no need to make it.
+            held = of_people[-1] if aggregates and answer.label is None and of_people else answer
+            labels += [held.label] * (held.label is not None and held.annotator != DATASET)
         return labels
 
     def restore(
