@@ -315,7 +315,7 @@ class Store(StoreFile):
             if wanted.get(example_id, 1) > 1:
                 labels += [one.label for one in of_people]
                 continue
-            # What is made of several has as many words, and is a label where anybody has given one: no need to make it.
+            # What is made of several has as many words, and is a label where anybody has given one: that will do.
             held = of_people[-1] if aggregates and answer.label is None and of_people else answer
             labels += [held.label] * (held.label is not None and held.annotator != DATASET)
         return labels

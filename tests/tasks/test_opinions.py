@@ -1,4 +1,4 @@
-"""One label from several people's: the tables that are made of labels, sets and tags, against crowd-kit and by hand."""
+"""One label from several people's: of labels, sets and tags, against crowd-kit and by hand."""
 
 from functools import partial
 

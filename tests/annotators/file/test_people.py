@@ -329,8 +329,9 @@ def test_one_person_without_a_list_has_the_file_as_ever(pool: Pool) -> None:
 # -- names ---------------------------------------------------------------------------------------------------------
 
 NAMES = [
-    "anna", "Anna", "anna b", "anna-b", "anna_b", "anna.b", "anna/b", "anna\\b", "..", ".", "a" * 300, "a" * 301, "-",
-    "_", "--", "?", "*", "con", "anna:b", "anna.2", "2", "Zoë", "Zoe\u0308", "王芳", "می‌خواهم", "😀", "😁", "~", "anna part", "'; rm -rf /", "$(x)", "ß", "ss", "anna%20b", "data.csv", "1a2b3c4d5e",
+    "anna", "Anna", "anna b", "anna-b", "anna_b", "anna.b", "anna/b", "anna\\b", "anna:b", "anna.2", "anna%20b", "..",
+    ".", "-", "_", "--", "?", "*", "~", "con", "2", "Zoë", "Zoe\u0308", "王芳", "می‌خواهم", "😀", "😁", "ß", "ss",
+    "'; rm -rf /", "$(x)", "data.csv", "1a2b3c4d5e", "a" * 300, "a" * 301,
 ]  # fmt: skip
 
 

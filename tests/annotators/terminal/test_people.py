@@ -118,7 +118,8 @@ def test_who_quits_goes_on_later_and_who_is_done_goes_on_with_the_next_query(sto
         (TEAM, [1, 1], {}, "2 texts wait to be labeled: 2 for one of anna, ben, carl."),
         (TEAM, [3, 3], {}, "2 texts wait to be labeled: 2 for anna, ben and carl."),
         (TEAM, [3, 1], {0: "anna"}, "2 texts wait to be labeled: 1 for ben and carl, 1 for one of anna, ben, carl."),
-        (TEAM, [2, 2], {0: "anna", 1: "ben"}, "2 texts wait to be labeled: 1 for one of ben, carl, 1 for one of anna, carl."),
+        (TEAM, [2, 2], {0: "anna", 1: "ben"}, "2 texts wait to be labeled: 1 for one of ben, carl, "
+         "1 for one of anna, carl."),
         (TEAM, [2, 2], {}, "2 texts wait to be labeled: 2 for 2 of anna, ben, carl."),
         (["anybody"], [2, 2], {0: "anna"}, "2 texts wait to be labeled: 2 for anybody who has not labeled them."),
     ],
