@@ -10,6 +10,7 @@ from pathlib import Path
 from hfal.annotators.base import Annotator, OpenQuery, Question
 from hfal.annotators.file.annotator import FileAnnotator
 from hfal.annotators.file.file_log import FileLog, files_in, log_read, misnamed_in, number_of
+from hfal.annotators.file.parts import file_name_of, files_of_people, is_of_a_person
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError
 from hfal.store.annotator_names import ANYBODY, check_annotator_name
 from hfal.store.records import AHEAD, DATASET, HEAD, Answer, Queried, Query
@@ -65,6 +66,7 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
         shown_of=lambda example_id: shown.get(example_id, {}),
         question_of=question_of,
         sequence=query.sequence,
+        annotators=tuple(plan.annotators),
     )
 
 
@@ -138,11 +140,16 @@ def take_in_files(store: Store, annotator: Annotator | None = None, name: str = 
     query = replace(open_query(store, queries[-1], may_wait=False), questions=())
     log = FileLog(store)
     numbers = {one.number for one in queries}
+    own = annotator.files_with_names(store.run_dir) if isinstance(annotator, FileAnnotator) else {}
+    people = [*query.annotators, *(annotator.annotators if isinstance(annotator, FileAnnotator) else [])]
+    of_people = files_of_people(store.run_dir, store.kind.formats, people)
+    names = {**dict.fromkeys(files_in(store.run_dir, store.kind.formats), name), **of_people, **log.files()}
     for path in misnamed_in(store.run_dir, store.kind.formats):
-        logger.warning("%s is not read: files with answers are called query-001.csv, query-002.csv, ...", path.name)
-    names = {**dict.fromkeys(files_in(store.run_dir, store.kind.formats), name), **log.files()}
-    own = annotator.files(store.run_dir) if isinstance(annotator, FileAnnotator) else []
-    files = [path for path in dict.fromkeys([*names, *own]) if number_of(path) in numbers and path.is_file()]
+        if path not in names:
+            called = [f"query-{number:03d}{f'.{file_name_of(people[0])}' if people else ''}.csv" for number in (1, 2)]
+            logger.warning("%s is not read: files with answers are called %s, ...", path.name, ", ".join(called))
+    names |= own
+    files = [path for path in names if number_of(path) in numbers and path.is_file()]
     found, errors = {}, []
     for path in sorted(files, key=number_of):
         try:
@@ -151,8 +158,9 @@ def take_in_files(store: Store, annotator: Annotator | None = None, name: str = 
             errors.append(str(error))
     if errors:
         raise AnnotationError("\n".join(errors))
-    unread = {path: log.unread(path, answers) for path, answers in found.items()}
-    _check_agreement(unread)
+    person = {path: names[path] if is_of_a_person(path) else None for path in found}
+    unread = {path: log.unread(path, answers, person[path]) for path, answers in found.items()}
+    _check_agreement(unread, person)
     with store.at_once():
         for path, answers in found.items():
             if path in own:
@@ -163,15 +171,20 @@ def take_in_files(store: Store, annotator: Annotator | None = None, name: str = 
     left = {one.number: len(store.opinions_left(one)) for one in queries if not one.closed}
     for path, new in unread.items():
         if path not in own:
-            log_read(path, len(new), left.get(number_of(path), 0))
+            log_read(path, len(new), left.get(number_of(path), 0) if person[path] is None else 0)
 
 
-def _check_agreement(unread: Mapping[Path, Sequence[Answer]]) -> None:
-    """Check that no two files of a query have different answers to one example, of which neither was read before."""
-    said: dict[tuple[str, int | None], tuple[Path, Answer]] = {}
+def _check_agreement(unread: Mapping[Path, Sequence[Answer]], person: Mapping[Path, str | None]) -> None:
+    """Check that no two files of a query have different answers to one example, of which neither was read before.
+
+    Args:
+        unread: The answers of each file that were not read before.
+        person: Whose it is, of a file that is of one person of several, who may have other answers than others.
+    """
+    said: dict[tuple[str, int | None, str | None], tuple[Path, Answer]] = {}
     for path, answers in unread.items():
         for answer in answers:
-            other, its = said.setdefault((answer.example_id, answer.query), (path, answer))
+            other, its = said.setdefault((answer.example_id, answer.query, person[path]), (path, answer))
             if (its.action, its.label) != (answer.action, answer.label):
                 raise AnnotationError(
                     f"{other} and {path} have different labels for {shown(answer.example_id)}; nothing of them was "

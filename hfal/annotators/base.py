@@ -76,6 +76,7 @@ class OpenQuery:
             asks it; `None` for another one. It is there for answered examples too.
         sequence: Which query it is of those of a frozen head, or ahead, since that round, counted from 1; 0 of other
             queries.
+        annotators: Who labels, where that is more than one person; see `hfal.store.run_info.RunPlan`.
     """
 
     number: int
@@ -100,6 +101,7 @@ class OpenQuery:
     shown_of: Callable[[str], Mapping[str, str]] = _nothing_shown
     question_of: Callable[[str], Question | None] = _no_question
     sequence: int = 0
+    annotators: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:

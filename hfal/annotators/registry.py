@@ -54,7 +54,7 @@ class RegisteredAnnotator:
 def _terminal(options: AnnotatorOptions) -> "Annotator":
     from hfal.annotators.terminal.annotator import TerminalAnnotator
 
-    return TerminalAnnotator(options.name, show_suggestions=options.show_suggestions)
+    return TerminalAnnotator(options.name, show_suggestions=options.show_suggestions, annotators=options.annotators)
 
 
 def _web(options: AnnotatorOptions) -> "Annotator":
@@ -66,7 +66,7 @@ def _web(options: AnnotatorOptions) -> "Annotator":
 def _file(format: str, options: AnnotatorOptions) -> "Annotator":
     from hfal.annotators.file.annotator import FileAnnotator
 
-    return FileAnnotator(format, name="file" if options.name is None else options.name)
+    return FileAnnotator(format, name="file" if options.name is None else options.name, annotators=options.annotators)
 
 
 def _simulated(options: AnnotatorOptions) -> "Annotator":

@@ -8,7 +8,7 @@ import numpy as np
 
 from hfal.annotators.base import OpenQuery
 from hfal.errors import AnnotationError, ArgumentError
-from hfal.store.annotator_names import SIMULATED, check_annotator_name
+from hfal.store.annotator_names import ANYBODY, SIMULATED, check_annotator_name, check_team_names
 from hfal.store.records import Answer
 
 
@@ -62,7 +62,9 @@ class SimulatedAnnotator:
             raise ArgumentError("a SimulatedAnnotator needs a pool with a label_column, whose labels it can reveal")
         self.pool = pool
         self.name = check_annotator_name(name, "name")
-        self.annotators = [check_annotator_name(one, "annotators") for one in annotators]
+        self.annotators = check_team_names(annotators)
+        if self.annotators == [ANYBODY]:
+            raise ArgumentError(f"annotators is {ANYBODY!r}, which is for people: name those who are simulated")
         if not 0 <= error_rate < 1:
             raise ArgumentError(f"error_rate={error_rate}, expected a share from 0 up to 1")
         self.error_rate = error_rate

@@ -5,14 +5,18 @@ import shlex
 from pathlib import Path
 
 from hfal.annotators.asking import open_query
+from hfal.annotators.base import OpenQuery
 from hfal.annotators.file.annotator import FileAnnotator, query_files
 from hfal.annotators.file.file_log import FileLog, number_of
+from hfal.annotators.file.parts import files_of_people, is_of_a_person, questions_of
+from hfal.annotators.session.make import people_asked
 from hfal.comparison.plan import failures, grid, is_finished, rounds_of
 from hfal.comparison.results import read_options
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.export.curves import rounds_table
 from hfal.stopping.criteria import Target
 from hfal.stopping.expressions import NEVER, parse_stop
+from hfal.store.annotator_names import ANYBODY
 from hfal.store.learning_curve import about_estimates
 from hfal.store.records import DATASET, HEAD, Query, RoundRecord
 from hfal.store.run_directory import config_file
@@ -32,10 +36,12 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
     try:
         store.check_has_begun()
         plan = store.plan
-        lines = [f"Run in {store.run_dir}", *_setup(store, plan), _answers(store), *_left(store, plan)]
-        for query, missing in unanswered(store):
-            of_answers = counted(len(query.examples), "answer is", "answers are")
-            lines.append(f"Query {query.number}: {missing} of {of_answers} missing")
+        lines = [f"Run in {store.run_dir}", *_setup(store, plan), _answers(store), *_people(store, plan)]
+        lines += _left(store, plan)
+        for query, _ in unanswered(store):
+            missing = sum(store.opinions_left(query).values())
+            wanted = sum(query.opinions_on(asked.example_id) for asked in query.examples)
+            lines.append(f"Query {query.number}: {missing} of {counted(wanted, 'answer is', 'answers are')} missing")
             lines += _not_read(store, query)
         records = store.rounds()
         table = rounds_table(records).split("\n") if records else ["No round has begun."]
@@ -82,12 +88,14 @@ def unanswered(store: Store) -> list[tuple[Query, int]]:
 def _not_read(store: Store, query: Query) -> list[str]:
     """Return what the files of an open query have that the run has not read: answers, or errors."""
     log, lines = FileLog(store), []
-    files = dict.fromkeys([*query_files(store.run_dir, query.number), *log.files()])
     asked = open_query(store, query)
+    of_people = files_of_people(store.run_dir, store.kind.formats, asked.annotators)
+    files = dict.fromkeys([*query_files(store.run_dir, query.number), *of_people, *log.files()])
     for file in files:
         if number_of(file) == query.number and file.is_file():
+            name = log.files().get(file, of_people.get(file)) if is_of_a_person(file) else None
             try:
-                new = len(log.unread(file, FileAnnotator(file.suffix.removeprefix(".")).read(file, asked)))
+                new = len(log.unread(file, FileAnnotator(file.suffix.removeprefix(".")).read(file, asked), name))
             except AnnotationError as error:
                 lines += str(error).split("\n")
             else:
@@ -108,9 +116,15 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     go_on = f"hfal run {name}" if by_command else "start the script of this run again"
     plan, records = store.plan or RunPlan(), store.rounds()
     for query, _ in [] if plan.simulated else unanswered(store):
-        for path in query_files(run_dir, query.number):
-            return f"Next: fill in {path}, then {go_on}"
-        return f"Next: hfal label {name} (in a browser: hfal label {name} --web)"
+        asked = open_query(store, query)
+        if files := _to_fill_in(store, asked, run_dir) or query_files(run_dir, query.number)[:1]:
+            return f"Next: fill in {' and '.join(map(str, files))}, then {go_on}"
+        if people := people_asked(asked):
+            who = next(iter(people))
+            who = "NAME" if who == ANYBODY else shlex.quote(who)
+            return f"Next: hfal label {name} --annotator_name {who} (in a browser: hfal label {name} --web)"
+        if not plan.annotators:
+            return f"Next: hfal label {name} (in a browser: hfal label {name} --web)"
     why = store.why_ended()
     if why is None:
         return f"Next: {go_on}"
@@ -121,6 +135,18 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     elif by_command and plan.rounds:
         more = f"; more rounds: hfal run {name} --rounds {len(records) + 5}"
     return f"Finished, {why}. The labels: hfal export {name} --to labels.{ending}{more}"
+
+
+def _to_fill_in(store: Store, query: OpenQuery, run_dir: str | os.PathLike[str]) -> list[Path]:
+    """Return the files that several people have to fill in, each of them one, for a query that is open."""
+    log, files = FileLog(store), []
+    parts = questions_of(query, log.parts(query.number), query.annotators)
+    for part in (part for part, questions in parts if questions):
+        named = [part.path(Path(run_dir), query.number, format) for format in query.kind.formats]
+        names = {path.name for path in named}
+        elsewhere = [path for path in log.files() if path.name in names and path.parent != store.run_dir]
+        files += [path for path in [*named, *elsewhere] if path.is_file()][:1]
+    return files
 
 
 def _setup(store: Store, plan: RunPlan | None) -> list[str]:
@@ -154,6 +180,19 @@ def _answers(store: Store) -> str:
         *([f"{given} came with the data"] if given else []),
     ]
     return ", ".join(counts)
+
+
+def _people(store: Store, plan: RunPlan | None) -> list[str]:
+    """Return how many labels each of several people has given, and how many opinions are missing."""
+    if plan is None or not plan.annotators:
+        return []
+    count = {name: 0 for name in plan.annotators if name != ANYBODY}
+    for of in store.opinions().values():
+        for name, answer in of.items():
+            count[name] = count.get(name, 0) + (answer.label is not None)
+    missing = sum(store.opinions_asked().values())
+    each = joined_names(f"{name} {number:,}" for name, number in count.items())
+    return [f"Labels by {each}; {counted(missing, 'opinion is', 'opinions are')} missing"] if each else []
 
 
 def _left(store: Store, plan: RunPlan | None) -> list[str]:

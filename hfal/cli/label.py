@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hfal.config.option_fields import split_words, type_name
@@ -27,7 +27,8 @@ def add_parser(commands: Any) -> None:
         "--annotator_name",
         "--annotator-name",
         metavar="NAME",
-        help="who you are; by default the name that the run was started with, else the login name",
+        help="who you are; by default the name that the run was started with, else the login name; where several "
+        "people label, the login name alone",
     )
     parser.add_argument(
         "--hide_suggestions",
@@ -64,21 +65,30 @@ def execute(arguments: argparse.Namespace) -> int:
         HfalError: There is no run, another process works on it, or it is a simulation.
     """
     from hfal.annotators.asking import ask, take_in_files
+    from hfal.annotators.session.make import name_at_terminal
     from hfal.cli.describe import next_step, unanswered
     from hfal.config.kept_config import kept_options
     from hfal.store.annotator_names import check_person_name
+    from hfal.store.run_info import RunPlan
     from hfal.store.store import Store
 
     show_log(logging.WARNING)
     run_dir = arguments.run_dir
     with contextlib.closing(Store(run_dir, read_only=True)) as store:  # which makes nothing where there is no run
         store.check_has_begun()
+        plan = store.plan or RunPlan()
     kept = kept_options(run_dir)
-    name = kept.get("annotator_name") if arguments.annotator_name is None else arguments.annotator_name
+    people = [] if plan.simulated else list(plan.annotators)
+    is_one_of_team = bool(people) and not arguments.web
+    name = arguments.annotator_name
+    if name is None and not is_one_of_team:
+        name = kept.get("annotator_name")
     if name is not None:
         check_person_name(name, "--annotator_name")
+    if is_one_of_team:
+        name = name_at_terminal(name, people, "--annotator_name")
     show_suggestions = not (arguments.hide_suggestions or kept.get("hide_suggestions"))
-    annotator = _annotator(arguments, kept, name, show_suggestions)
+    annotator = _annotator(arguments, kept, name, show_suggestions, people)
     store = Store(run_dir)
     try:
         with store.own():
@@ -103,7 +113,11 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _annotator(
-    arguments: argparse.Namespace, kept: Mapping[str, Any], name: str | None, show_suggestions: bool
+    arguments: argparse.Namespace,
+    kept: Mapping[str, Any],
+    name: str | None,
+    show_suggestions: bool,
+    people: Sequence[str],
 ) -> "Annotator":
     """Make the annotator for the terminal or the page; of the page's options, what is not given is as it was kept."""
     names = [option.name for option in dataclasses.fields(PageOptions)]
@@ -115,7 +129,7 @@ def _annotator(
             raise UsageError(f"--{next(iter(given))} is for the page: add --web")
         from hfal.annotators.terminal.annotator import TerminalAnnotator
 
-        return TerminalAnnotator(name, show_suggestions)
+        return TerminalAnnotator(name, show_suggestions, people)
     from hfal.annotators.web.annotator import WebAnnotator
 
     options = {option: kept[option] for option in names if kept.get(option) is not None} | given

@@ -23,7 +23,7 @@ from hfal.data.shown_columns import check_shown_columns
 from hfal.errors import ArgumentError, NoRunError
 from hfal.export.hub import hub_name
 from hfal.export.labels import check_export_target
-from hfal.store.annotator_names import check_person_name
+from hfal.store.annotator_names import ANYBODY, check_person_name, check_team_names
 from hfal.store.run_directory import check_no_comparison
 from hfal.store.run_info import PoolDraw
 from hfal.store.store import Store
@@ -120,6 +120,13 @@ def _check_options(al: ActiveLearningArguments) -> None:
             raise ArgumentError(f"--{name} is {value}, expected {'at least 1' if value < 1 else 'less than 2**63'}")
     if al.annotator_name is not None:
         check_person_name(al.annotator_name, "--annotator_name")
+    people = check_team_names(al.annotators, "--annotators")
+    if al.overlap > max(len(people), 1) and people != [ANYBODY]:
+        names = f"--annotators has {counted(len(people), 'name')}: name more" if people else "there is one annotator"
+        raise ArgumentError(
+            f"--overlap is {al.overlap}, but {names}{'' if people else ': name as many with --annotators A,B'}, or "
+            "lower it"
+        )
     empty = [option.name for option in dataclasses.fields(al) if getattr(al, option.name) == ""]
     if empty:
         raise ArgumentError(f"--{empty[0]} is empty: give it a value, or leave it out")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hfal.annotators.asking import check_team
 from hfal.annotators.base import Annotator
-from hfal.annotators.registry import ANNOTATORS, AnnotatorOptions
+from hfal.annotators.registry import ANNOTATORS, SIMULATION, AnnotatorOptions
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, HfalError
@@ -33,10 +34,35 @@ def start_logging() -> None:
     show_errors()
 
 
-def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
-    """Make the annotator who answers the queries, as `--annotator` names it."""
-    options = AnnotatorOptions(pool, al.annotator_name, al.annotators, not al.hide_suggestions, al.page_arguments())
-    return ANNOTATORS[str(al.annotator)].make(options)
+def make_annotator(al: ActiveLearningArguments, pool: Pool, seed: int = 0) -> Annotator:
+    """Make the annotator who answers the queries, as `--annotator` names it.
+
+    Args:
+        al: The options.
+        pool: The run's pool.
+        seed: What is random in a simulation.
+
+    Raises:
+        ArgumentError: An option does not go with this annotator.
+    """
+    registered = ANNOTATORS[str(al.annotator)]
+    if al.error_rate and not registered.is_simulation:
+        raise ArgumentError(
+            f"--error_rate is {al.error_rate}, which is for --annotator {SIMULATION}: leave it out, or have "
+            f"{SIMULATION} annotators label in the place of {al.annotator}"
+        )
+    options = AnnotatorOptions(
+        pool,
+        al.annotator_name,
+        al.annotators,
+        not al.hide_suggestions,
+        al.page_arguments(),
+        error_rate=al.error_rate,
+        seed=seed,
+    )
+    annotator = registered.make(options)
+    check_team(annotator, al.overlap)
+    return annotator
 
 
 def make_strategy(al: ActiveLearningArguments, task: str) -> Any:

@@ -338,7 +338,7 @@ def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, 
         )
     if format not in (None, FORMAT_OF_ENDING[ending]):
         raise ArgumentError(f"to={text!r} contradicts format={format!r}: leave the format out, or name a folder")
-    if re.fullmatch(r"query-\d+", path.stem):  # in a run directory it would be read as answers
+    if re.fullmatch(r"query-\d+(\..+)?", path.stem):  # in a run directory it would be read as answers
         raise ArgumentError(f"to={text!r} is called as the files of queries are, whose answers are read: rename it")
     return path, FORMAT_OF_ENDING[ending], False
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hfal.errors import ArgumentError
 from hfal.store.records import DATASET
-from hfal.utils.spelling import shown
+from hfal.utils.spelling import did_you_mean, joined_names, shown
 from hfal.utils.visible_text import one_line
 
 
@@ -67,7 +67,29 @@ def check_team_names(names: Sequence[str], argument: str = "annotators") -> list
             raise ArgumentError(f"{argument} has {shown(name)} twice, or in other capitals: give each person a name")
     if ANYBODY in folded and len(names) > 1:
         raise ArgumentError(f"{argument} has {ANYBODY!r} beside names: leave one or the other out")
+    if folded == [ANYBODY]:
+        return [ANYBODY]
     return [check_person_name(name, argument) for name in names]
+
+
+def check_is_of_team(name: str | None, names: Sequence[str], argument: str = "annotator_name") -> None:
+    """Check that somebody is one of several people who label a run.
+
+    Args:
+        name: Who it is; `None` where that was not said.
+        names: The names of these people; any name is right if there are none, or of `"anybody"`.
+        argument: What the user calls the name, for messages.
+
+    Raises:
+        ArgumentError: It is none of them.
+    """
+    if not names or ANYBODY in names or name in names:
+        return
+    if name is None:
+        raise ArgumentError(f"{argument} is missing: say who you are, one of: {joined_names(names)}")
+    raise ArgumentError(
+        f"{argument} is {shown(name)}, but the people who label are: {joined_names(names)}.{did_you_mean(name, names)}"
+    )
 
 
 def name_problem(name: Any) -> str | None:

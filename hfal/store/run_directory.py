@@ -80,9 +80,9 @@ def config_file(run_dir: str | os.PathLike[str]) -> Path:
     return Path(run_dir, CONFIG_NAME)
 
 
-def query_file(folder: Path, number: int, format: str) -> Path:
-    """The file in which a query is answered, in the run directory or the `FileAnnotator`'s folder."""
-    return folder / f"query-{number:03d}.{format}"
+def query_file(folder: Path, number: int, format: str, part: str = "") -> Path:
+    """The file in which a query is answered, or a part of it, in the run directory or the `FileAnnotator`'s folder."""
+    return folder / f"query-{number:03d}{part}.{format}"
 
 
 def imported_data(run_dir: Path) -> Path:

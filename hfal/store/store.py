@@ -245,7 +245,7 @@ class Store(StoreFile):
         for (example_id, annotator), answer in by_annotator(self.answers(until), settled=False).items():
             if annotator != DATASET:
                 found.setdefault(example_id, {})[annotator] = answer
-        return found
+        return {i: dict(sorted(of.items(), key=lambda one: one[1].number or 0)) for i, of in found.items()}
 
     def current_answers(self, until: int | None = None) -> dict[str, Answer]:
         """Return example id to valid answer (a label, skip or unsure), in the order of the first answers.
@@ -268,7 +268,7 @@ class Store(StoreFile):
 
     def opinions_left(self, query: Query) -> dict[str, int]:
         """Return how many people are still to answer each example of a query, without those that nobody has to."""
-        return self._left(query, self.current_answers(), self.opinions())
+        return self._left(query, latest(self.answers_by_annotator()), self.opinions())
 
     def _left(
         self, query: Query, held: Mapping[str, Answer], opinions: Mapping[str, Mapping[str, Answer]]
@@ -285,7 +285,7 @@ class Store(StoreFile):
 
     def opinions_asked(self) -> dict[str, int]:
         """Return the number of opinions that open queries still ask for, by example: what of a budget is taken."""
-        held, opinions = self.current_answers(), self.opinions()
+        held, opinions = latest(self.answers_by_annotator()), self.opinions()
         asked: dict[str, int] = {}
         for query in self.open_queries():
             for example_id, left in self._left(query, held, opinions).items():
@@ -308,10 +308,16 @@ class Store(StoreFile):
         """Return the labels that were paid for."""
         labels = []
         wanted = read_opinions_wanted(self._db)
-        opinions = self.opinions(until) if wanted else {}
-        for example_id, answer in self.current_answers(until).items():
-            given = opinions.get(example_id, {}) if wanted.get(example_id, 1) > 1 else {example_id: answer}
-            labels += [one.label for one in given.values() if one.label is not None and one.annotator != DATASET]
+        aggregates = (self.plan or RunPlan()).aggregate_labels != "latest"
+        opinions = self.opinions(until) if wanted or aggregates else {}
+        for example_id, answer in latest(self.answers_by_annotator(until)).items():
+            of_people = [one for one in opinions.get(example_id, {}).values() if one.label is not None]
+            if wanted.get(example_id, 1) > 1:
+                labels += [one.label for one in of_people]
+                continue
+            # What is made of several has as many words, and is a label where anybody has given one: that will do.
+            held = of_people[-1] if aggregates and answer.label is None and of_people else answer
+            labels += [held.label] * (held.label is not None and held.annotator != DATASET)
         return labels
 
     def restore(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
-from hfal.annotators.asking import ask, collect, open_query, take_in_files
+from hfal.annotators.asking import ask, check_team, collect, open_query, take_in_files
 from hfal.annotators.base import OpenQuery
 from hfal.annotators.file.annotator import FileAnnotator
 from hfal.annotators.simulated import SimulatedAnnotator
@@ -351,3 +351,29 @@ def test_an_annotator_of_ones_own_sees_other_columns_if_it_wants(tmp_path, texts
     assert [query.shown_of(i) for i in ids] == [{"n": "1"}, {}]
     assert query.shown_of("nobody") == {}
     assert pool.labels() == dict.fromkeys(ids, "positive")
+
+
+# -- several people ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("people", "overlap", "fits"),
+    [
+        (None, 1, True),
+        (None, 2, False),
+        ([], 2, False),
+        (["anna"], 2, False),
+        (["anna", "ben"], 2, True),
+        (["anna", "ben"], 3, False),
+        (["anybody"], 9, True),
+    ],
+)
+def test_a_team_has_as_many_people_as_are_to_label_a_text(people: Any, overlap: int, fits: bool) -> None:
+    annotator = Scripted(positive)
+    if people is not None:
+        annotator.annotators = people  # type: ignore[attr-defined]
+    if fits:
+        check_team(annotator, overlap)
+        return
+    with pytest.raises(ArgumentError, match=rf"^overlap={overlap} .*: name more, or lower it$"):
+        check_team(annotator, overlap)

@@ -10,7 +10,9 @@ from hfal.config.arguments import ActiveLearningArguments
 
 def test_what_is_registered_is_made_by_its_name(tmp_path, reviews):
     pool = Pool(reviews, tmp_path / "run", "text", "label")
-    made = {name: entry.make(AnnotatorOptions(pool, "ann", False)) for name, entry in ANNOTATORS.items()}
+    made = {
+        name: entry.make(AnnotatorOptions(pool, "ann", show_suggestions=False)) for name, entry in ANNOTATORS.items()
+    }
     names = {name: annotator.name for name, annotator in made.items()}
     people = {"terminal": "ann", "web": "ann", "jsonl": "ann", "csv": "ann", "conll": "ann"}
     assert names == {**people, "simulated": "simulated"}

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from hfal.store.records import HEAD, Answer, Queried, Query
+from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from support import forks
 from support.command import HFAL, Result, answer, error_line, write_csv
@@ -103,3 +105,46 @@ def test_label_refuses_a_name_that_no_person_may_have(hfal: Callable[..., Result
     store = Store(run_dir, read_only=True)
     assert [(a.example_id, a.annotator) for a in store.answers()] == [("a", "file")]
     store.close()
+
+
+def make_team(run_dir: Path, *people: str, opinions: int = 2) -> None:
+    """Have each text of the run be labeled by so many of these people."""
+    store = Store(run_dir)
+    store.set_plan(replace(store.plan or RunPlan(), annotators=list(people)))
+    store.close_query(1)
+    asked = tuple(Queried(name, f"hash {name}", {"text": f"text {name}"}) for name in "abc")
+    store.add_query(Query(1, "round", "margin", 0, asked, settings={"opinions": opinions}))
+    store.close()
+
+
+def test_people_label_in_turn_under_their_names(hfal: Callable[..., Result], run_dir: Path, folder: Path) -> None:
+    make_team(run_dir, "anna", "ben")
+    answer(run_dir, *(Answer(name, "positive", annotator="anna", query=2) for name in "abc"))
+    waits = hfal("label", "runs/small", "--annotator_name", "anna")
+    assert waits.code == 75
+    assert "Query 2 (of round 1): 3 texts wait to be labeled: 3 for ben.\n" in waits.stderr
+    ben = Person(forks.hfal, "label", "runs/small", "--annotator_name", "ben", cwd=folder)
+    for text, key in zip("abc", "12s", strict=True):
+        ben.sees(f"text {text}")
+        ben.press(key)
+    ben.sees("You have answered all that this query has for you.")
+    ben.press(ENTER)
+    assert ben.leaves() == 0
+    assert "Every text that was asked has an answer.\nNext: hfal run runs/small" in ben.screen
+    store = Store(run_dir, read_only=True)
+    assert {i: {name: a.label for name, a in of.items()} for i, of in store.opinions().items()} == {
+        "a": {"anna": "positive", "ben": "negative"},
+        "b": {"anna": "positive", "ben": "positive"},
+        "c": {"anna": "positive", "ben": None},
+    }
+    store.close()
+
+
+def test_who_is_none_of_the_people_is_refused(hfal: Callable[..., Result], run_dir: Path) -> None:
+    make_team(run_dir, "anna", "ben")
+    (run_dir / "config.yaml").write_text("data: reviews.csv\nannotator_name: anna\n")  # who began it is not who it is
+    names = "the people who label are: anna, ben"
+    refused = error_line(hfal("label", run_dir, "--annotator_name", "bem"))
+    assert refused == f"hfal: error: --annotator_name is 'bem', but {names}. Did you mean 'ben'?"
+    missing = error_line(hfal("label", run_dir))
+    assert missing == "hfal: error: --annotator_name is missing: say who you are, one of: anna, ben"

@@ -6,7 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from hfal.store.records import Answer
+import pytest
+
+from hfal.annotators.asking import ask
+from hfal.annotators.file.annotator import FileAnnotator
+from hfal.errors import AnswersPending
+from hfal.store.records import Answer, Queried, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from support.command import Result, answer, error_line, write_csv
@@ -105,3 +110,64 @@ os.kill(os.getpid(), signal.SIGKILL)
     status = hfal("status", "run")
     assert status.code == 0, status.stderr
     assert "Labels: negative, positive" in status.stdout
+
+
+def team_query(run_dir: Path, opinions: dict[str, int], people: list[str]) -> None:
+    """Have a query ask for so many opinions of these people, in the place of the first."""
+    store = Store(run_dir)
+    store.set_plan(replace(store.plan or RunPlan(), annotators=people))
+    store.close_query(1)
+    asked = tuple(Queried(name, f"hash {name}", {"text": f"text {name}"}) for name in opinions)
+    store.add_query(Query(1, "round", "margin", 0, asked, settings={"opinions": opinions}))
+    store.close()
+
+
+def test_status_says_who_of_several_people_has_given_how_many_labels(
+    hfal: Callable[..., Result], run_dir: Path
+) -> None:
+    team_query(run_dir, {"a": 2, "b": 2, "c": 1}, ["anna", "ben", "carl"])
+    answer(
+        run_dir,
+        Answer("a", "positive", annotator="anna"),
+        Answer("a", "negative", annotator="dora"),  # who was one of them earlier
+        Answer("b", "positive", annotator="anna"),
+        Answer("b", action="skip", annotator="ben"),
+    )
+    status = hfal("status", run_dir).stdout
+    assert "\nLabels by anna 2, ben 0, carl 0, dora 1; 1 opinion is missing\nPool: 20 texts" in status
+    assert "budget: 27 of 30 labels left\nQuery 2: 1 of 5 answers are missing\n" in status
+    label = f"hfal label {run_dir}"
+    assert f"\nNext: {label} --annotator_name anna (in a browser: {label} --web)\n" in status
+    answer(run_dir, Answer("c", "positive", annotator="anna"))
+    status = hfal("status", run_dir).stdout
+    assert "Labels by anna 3, ben 0, carl 0, dora 1; 0 opinions are missing\n" in status
+    assert f"\nNext: hfal run {run_dir}\n" in status
+
+
+def test_status_names_the_files_of_several_people_in_which_something_is_left(
+    hfal: Callable[..., Result], run_dir: Path
+) -> None:
+    team_query(run_dir, {"a": 2, "b": 2, "c": 1}, ["anna", "ben"])
+    store = Store(run_dir)
+    with pytest.raises(AnswersPending):
+        ask(store, FileAnnotator("csv", annotators=["anna", "ben"]))
+    store.close()
+    anna, ben = (run_dir / f"query-002.{name}.csv" for name in ("anna", "ben"))
+    assert f"\nNext: fill in {anna} and {ben}, then hfal run {run_dir}\n" in hfal("status", run_dir).stdout
+    rows = [(name, f"text {name}", "positive") for name in "ab"]
+    write_csv(anna, ["id", "text", "label"], rows)
+    write_csv(ben, ["id", "text", "label"], [("a", "text a", "perhaps")])
+    status = hfal("status", run_dir).stdout
+    assert "Query 2: 5 of 5 answers are missing\nquery-002.anna.csv has 2 answers that are not read yet\n" in status
+    assert f"{ben} has 1 error (row 1 names the columns)" in status
+    answer(run_dir, *(Answer(name, "positive", annotator="ben") for name in "abc"))
+    assert f"\nNext: fill in {anna}, then hfal run {run_dir}\n" in hfal("status", run_dir).stdout
+
+
+def test_status_of_whoever_comes_names_nobody_who_has_not_labeled(hfal: Callable[..., Result], run_dir: Path) -> None:
+    team_query(run_dir, {"a": 2}, ["anybody"])
+    status = hfal("status", run_dir).stdout
+    assert "Labels by" not in status
+    assert f"Next: hfal label {run_dir} --annotator_name NAME (in a browser" in status
+    answer(run_dir, Answer("a", "positive", annotator="zoe"))
+    assert "\nLabels by zoe 1; 1 opinion is missing\n" in hfal("status", run_dir).stdout

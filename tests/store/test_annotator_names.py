@@ -3,7 +3,7 @@
 import pytest
 
 from hfal.errors import AnnotationError, ArgumentError
-from hfal.store.annotator_names import check_annotator_name, check_person_name
+from hfal.store.annotator_names import check_annotator_name, check_is_of_team, check_person_name, check_team_names
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.store import Store
 
@@ -33,3 +33,27 @@ def test_what_is_recorded_in_the_name_of_the_data_is_no_label(tmp_path) -> None:
     store.record(Answer("a", action="undo", annotator="dataset"))  # which `Pool.record` offers
     assert store.current_answers() == {}
     store.close()
+
+
+def test_names_of_several_people() -> None:
+    assert check_team_names([]) == []
+    assert check_team_names(("anna", "Ben B.", "王芳")) == ["anna", "Ben B.", "王芳"]
+    assert check_team_names(["Anybody"]) == ["anybody"]
+    for names, complaint in (
+        (["anna", "ANNA"], "has 'anna' twice, or in other capitals: give each person a name"),
+        (["anna", "anybody"], "has 'anybody' beside names: leave one or the other out"),
+        (["anna", "simulated"], "is 'simulated', 'simulated' means that no person labels: take another name"),
+        (["anna", " ben"], "is ' ben', which begins or ends with a blank: leave it out"),
+    ):
+        with pytest.raises(ArgumentError) as error:
+            check_team_names(names, "--annotators")
+        assert str(error.value) == f"--annotators {complaint}"
+
+
+def test_who_is_one_of_several_people() -> None:
+    for name, names in (("zoe", []), ("zoe", ["anybody"]), (None, ["anybody"]), ("anna", ["ben", "anna"])):
+        check_is_of_team(name, names)
+    with pytest.raises(ArgumentError, match=r"^annotator_name is 'bne', but the .*: anna, ben. Did you mean 'ben'\?$"):
+        check_is_of_team("bne", ["anna", "ben"])
+    with pytest.raises(ArgumentError, match=r"^annotator_name is missing: say who you are, one of: anna, ben$"):
+        check_is_of_team(None, ["anna", "ben"])

@@ -142,7 +142,7 @@ def test_a_round_begins_on_the_answers_of_one_instant(tmp_path):
         records = []
         for number in range(1, 60):
             records.append(store.start_round(number, seed=number))
-            while number % 8 == 0 and store.last_answer() == records[-1].answers_seen:
+            while number % 8 == 0 and store.last_answer() == records[-1].answers_seen and not answering.done():
                 pass  # the other thread gets its turn, however fast this one is
         done.set()
         answering.result(timeout=60)

@@ -4,15 +4,17 @@ import csv
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from hfal.annotators.base import OpenQuery
+from hfal.annotators.base import OpenQuery, Question
 from hfal.annotators.file.file_log import files_in, log_read, number_of
 from hfal.annotators.file.meaning import answer_meant, difference, words_instead
+from hfal.annotators.file.parts import files_of_people, further_parts, questions_of
 from hfal.errors import AnnotationError, ArgumentError
-from hfal.store.annotator_names import check_person_name
+from hfal.store.annotator_names import ANYBODY, check_person_name, check_team_names
 from hfal.store.records import Answer
 from hfal.store.run_directory import query_file
 from hfal.store.shown_columns import names_in_files
@@ -30,6 +32,15 @@ _OURS = ("id", "suggestion", "confidence", "label", "comment")
 _FORMATS = ("jsonl", "csv", "conll")
 _UNFIT = {"csv": "has no place for", "conll": "is for"}
 _NO_TAG = "_"
+
+
+class _Asked(NamedTuple):
+    """What one person is asked in one file: the questions of it that are still open, of so many in all."""
+
+    path: Path
+    name: str
+    questions: tuple[Question, ...]
+    size: int
 
 
 class FileAnnotator:
@@ -62,30 +73,46 @@ class FileAnnotator:
       changed the texts, remove their column.
     - The columns that are shown beside the texts are never read: what is changed in them has no effect. One that is
       called nearly as a column of hfal's has `shown_` in front.
+    - Several people have a file each, `query-003.anna.csv`, with the texts that they are to label: as many people get
+      a text as are to label it, nobody gets one twice, and all get about as many. Their answers are recorded under
+      their names. The run goes on when something is filled in in each of these files.
 
     Args:
         format: `"jsonl"`, or `"csv"` for a spreadsheet (not where words are tagged), or `"conll"` for columns (only
             there).
         folder: Where the files are; the run directory by default.
         name: Recorded with each answer: who fills in the file.
+        annotators: The names of several people, each of whom has a file of their own; `name` is not used then.
 
     Raises:
         ArgumentError: There is no such format, or no person may have this name; see `hfal.store.annotator_names`.
     """
 
-    def __init__(self, format: str = "jsonl", folder: str | os.PathLike[str] | None = None, name: str = "file"):
+    def __init__(
+        self,
+        format: str = "jsonl",
+        folder: str | os.PathLike[str] | None = None,
+        name: str = "file",
+        annotators: Sequence[str] = (),
+    ):
         if format not in _FORMATS:
             raise ArgumentError(
                 f"format={format!r}, expected 'jsonl', 'csv' or 'conll'; for a spreadsheet take 'csv', which every "
                 "one of them opens and saves"
             )
         self.name = check_person_name(name, "name")
+        self.annotators = check_team_names(annotators)
+        if self.annotators == [ANYBODY]:
+            raise ArgumentError(
+                f"annotators is {ANYBODY!r}, but in files everybody has one of their own: name the people "
+                "(--annotators anna,ben), or have whoever comes label on the page (--annotator web)"
+            )
         self.format = format
         self.folder = None if folder is None else Path(folder)
-        self._filled_in = 0  # rows of the query that was read last
+        self._filled_in: dict[Path, int] = {}  # rows of the files of the query that was read last
 
     def path(self, query: OpenQuery) -> Path:
-        """The file of a query."""
+        """The file of a query, where one person answers."""
         return query_file(self.folder or query.run_dir, query.number, self.format)
 
     def annotate(self, query: OpenQuery) -> Iterator[Answer]:
@@ -96,19 +123,22 @@ class FileAnnotator:
             ArgumentError: The answers to this query cannot be given in this format.
         """
         self._check_format(query)
-        path, log = self.path(query), query.file_log
-        if query.questions and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            content = self._content(query)
-            with atomic_write(path, sync=True) as part:
-                part.write_bytes(content)
-            if log is not None:
-                log.note(path, self.name, [])
-        elif query.questions and not _decode(path).strip():
-            raise _is_empty(path)
+        log = query.file_log
+        asked = {one.path: one for one in self._asked(query)}
+        for path, name, questions, _ in asked.values():
+            if questions and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                content = self._content(replace(query, questions=questions))
+                with atomic_write(path, sync=True) as part:
+                    part.write_bytes(content)
+                if log is not None:
+                    log.note(path, name, [])
+            elif questions and not _decode(path).strip():
+                raise _is_empty(path)
         found: dict[Path, list[Answer]] = {}
         errors: list[str] = []
-        for file in self.files(query.run_dir):
+        names = self.files_with_names(query.run_dir)
+        for file in names:
             try:
                 answers = self.read(file, query)
             except AnnotationError as error:
@@ -118,25 +148,49 @@ class FileAnnotator:
                 found[file] = answers
         if errors:
             raise AnnotationError("\n".join(errors))
-        self._filled_in = len(found.get(path, []))
-        latest = {answer.example_id: file for file, answers in found.items() for answer in answers}
+        self._filled_in = {path: len(found.get(path, [])) for path in asked}
+        latest = {(a.example_id, names[file]): file for file, answers in found.items() for a in answers}
         for file, answers in found.items():
+            name = names[file]
             # What was read before is not said again: somebody may have corrected it since in another way.
             unread = answers if log is None or not log.knows(file) else log.unread(file, answers)
-            said = [answer for answer in unread if latest[answer.example_id] == file]
+            said = [replace(answer, annotator=name) for answer in unread if latest[answer.example_id, name] == file]
             yield from said
             if log is not None:
-                log.note(file, self.name, answers)
-            asked = query.questions if file == path else ()
-            log_read(file, len(said), sum(latest.get(question.example_id) is None for question in asked))
+                log.note(file, name, answers)
+            left = asked[file].questions if file in asked else ()
+            log_read(file, len(said), sum((question.example_id, name) not in latest for question in left))
 
     def files(self, run_dir: Path) -> list[Path]:
         """The files that are there, of the first query to the last."""
-        return files_in(self.folder or run_dir, [self.format])
+        return list(self.files_with_names(run_dir))
+
+    def files_with_names(self, run_dir: Path) -> dict[Path, str]:
+        """The files that are there, of the first query to the last, each with who fills it in."""
+        folder = self.folder or run_dir
+        if self.annotators:
+            return files_of_people(folder, [self.format], self.annotators)
+        return dict.fromkeys(files_in(folder, [self.format]), self.name)
+
+    def _asked(self, query: OpenQuery) -> list[_Asked]:
+        """Return what is asked in which file; texts that nobody was given yet are given to people, and that noted."""
+        if not self.annotators:
+            return [_Asked(self.path(query), self.name, query.questions, query.size)]
+        log, folder = query.file_log, self.folder or query.run_dir
+        parts = [] if log is None else log.parts(query.number)
+        _check_capitals(self.annotators, [] if log is None else log.people())
+        further = further_parts(query, self.annotators, parts)
+        if further and log is not None:
+            log.note_parts(query.number, [*parts, *further])
+        return [
+            _Asked(part.path(folder, query.number, self.format), part.name, questions, len(part.example_ids))
+            for part, questions in questions_of(query, [*parts, *further], self.annotators)
+        ]
 
     def waiting_for(self, query: OpenQuery) -> str | None:
-        """Nothing once some rows of the query's file are filled in; before that, the file."""
-        if self._filled_in:
+        """Nothing once some rows of each file of the query are filled in; before that, the files."""
+        asked = self._asked(query)
+        if all(self._filled_in.get(one.path) for one in asked if one.questions):
             return None
         names = joined_names(query.label_names)
         rows = "rows"
@@ -149,10 +203,22 @@ class FileAnnotator:
             instead = words_instead(query)
             answer = query.kind.how_to_fill_in(query.label_names, instead, self.format == "csv", is_raw)
             how = f"Fill in the column 'label' with {answer}"
+        if not self.annotators:
+            return (
+                f"{counted(len(query.questions), 'text waits', 'texts wait')} in {one_line(str(self.path(query)))}\n"
+                f"    {one_line(how)}; {rows} may stay empty.\n"
+                "    Leave the file there and start the run again."
+            )
+        files = [
+            f"    {one_line(f'{one.path} ({one.name})')}: {len(one.questions)} of {one.size} left"
+            for one in asked
+            if one.questions
+        ]
         return (
-            f"{counted(len(query.questions), 'text waits', 'texts wait')} in {one_line(str(self.path(query)))}\n"
-            f"    {one_line(how)}; {rows} may stay empty.\n"
-            "    Leave the file there and start the run again."
+            f"{counted(len(query.questions), 'text waits', 'texts wait')} in these files:\n"
+            + "\n".join(files)
+            + f"\n    {one_line(how)}; {rows} may stay empty.\n"
+            "    Leave the files there, and start the run again when something is filled in in each."
         )
 
     def _check_format(self, query: OpenQuery) -> None:
@@ -400,6 +466,15 @@ def _misspelt(columns: Iterable[str], texts: Collection[str]) -> str | None:
 def query_files(folder: str | os.PathLike[str], number: int) -> list[Path]:
     """The files of a query that are in a folder, one for each format at most."""
     return [path for path in (query_file(Path(folder), number, format) for format in _FORMATS) if path.is_file()]
+
+
+def _check_capitals(names: Iterable[str], before: Iterable[str]) -> None:
+    """Check that nobody has another name than before but for capitals: some file systems take both for one file."""
+    spelled = {name.casefold(): name for name in before}
+    for name in names:
+        known = spelled.get(name.casefold(), name)
+        if known != name:
+            raise ArgumentError(f"annotators has {shown(name)}, but there are files of {shown(known)}: write it so")
 
 
 def _is_empty(file: Path) -> AnnotationError:

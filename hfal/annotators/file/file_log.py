@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from hfal.annotators.file.parts import Part, is_of_a_person
 from hfal.store.records import Answer
 from hfal.store.store import Store
 from hfal.utils.output import get_logger
@@ -14,6 +15,7 @@ from hfal.utils.spelling import counted
 
 logger = get_logger(__name__)
 _FILES = "query_files"
+_PARTS = "query_parts"
 
 
 def files_in(folder: Path, formats: Iterable[str]) -> list[Path]:
@@ -39,8 +41,8 @@ def _is_named_by_us(path: Path) -> bool:
 
 
 def number_of(file: Path) -> int:
-    """Return the number of the query of a file."""
-    return int(file.stem.removeprefix("query-"))
+    """Return the number of the query of a file, `query-003.csv` or, of one person of several, `query-003.anna.csv`."""
+    return int(file.stem.removeprefix("query-").partition(".")[0])
 
 
 def log_read(file: Path, answers: int, left: int) -> None:
@@ -67,17 +69,26 @@ class FileLog:
         names: dict[str, str] = self._store.meta(_FILES) or {}
         return {self._store.run_dir / key: name for key, name in names.items()}
 
+    def people(self) -> set[str]:
+        """Return who of several people has a file of their own."""
+        return {name for file, name in self.files().items() if is_of_a_person(file)}
+
     def knows(self, file: Path) -> bool:
         """Whether a file was written or read before; an older hfal did not note that."""
         return self._key(file) in (self._store.meta(_FILES) or {})
 
-    def unread(self, file: Path, answers: Sequence[Answer]) -> list[Answer]:
+    def unread(self, file: Path, answers: Sequence[Answer], name: str | None = None) -> list[Answer]:
         """Return those of a file's answers that it did not have when it was last read.
 
-        Of a file that is not known, those that nobody has given so far.
+        Of a file that is not known, those that have not been given so far, by whomever, or by the one who fills it in.
+
+        Args:
+            file: The file.
+            answers: What it says now.
+            name: Who fills it in, where others may say the same of a text.
         """
         if not self.knows(file):
-            given = {(a.example_id, _mark(a)) for a in self._store.answers()}
+            given = {(a.example_id, _mark(a)) for a in self._store.answers() if name in (None, a.annotator)}
             return [a for a in answers if (a.example_id, _mark(a)) not in given]
         read = self._store.meta(self._rows_key(file)) or {}
         return [a for a in answers if read.get(a.example_id) != _mark(a)]
@@ -96,6 +107,14 @@ class FileLog:
         names = self._store.meta(_FILES) or {}  # last: killed before, the file is unknown, not unread
         if names.get(self._key(file)) != name:
             self._store.set_meta(_FILES, {**names, self._key(file): name})
+
+    def parts(self, query: int) -> list[Part]:
+        """Return the parts of a query that people were given so far, whether their files were written or not."""
+        return [Part(*kept) for kept in self._store.meta(f"{_PARTS}/{query}") or []]
+
+    def note_parts(self, query: int, parts: Sequence[Part]) -> None:
+        """Note the parts of a query, all of them, before files are written: killed meanwhile, they stay the same."""
+        self._store.set_meta(f"{_PARTS}/{query}", parts)
 
     def _key(self, file: Path) -> str:
         """Return a path as it is kept: one in the run directory stays true where that is moved."""

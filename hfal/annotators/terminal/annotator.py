@@ -6,17 +6,17 @@ entities.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from prompt_toolkit.utils import is_dumb_terminal
 
 from hfal.annotators.base import OpenQuery
-from hfal.annotators.session.make import check_screen, login_name, make_session, what_is_left
+from hfal.annotators.session.make import check_screen, make_session, name_at_terminal, what_is_left
 from hfal.annotators.terminal.entity_screen import EntityScreen
 from hfal.annotators.terminal.label_screen import LabelScreen
 from hfal.annotators.terminal.label_set_screen import LabelSetScreen
-from hfal.store.annotator_names import check_person_name
+from hfal.store.annotator_names import check_person_name, check_team_names
 from hfal.store.records import Answer
 
 
@@ -51,13 +51,17 @@ class TerminalAnnotator:
     Args:
         name: Recorded with each answer; by default the login name. Answers given under another name cannot be undone.
         show_suggestions: Whether to show, at first, what the model would say.
+        annotators: The names of several people, who label one after the other, here or elsewhere; `name` is the one
+            at this terminal, who is asked what they have not answered. What others are to answer waits for them.
 
     Raises:
-        ArgumentError: No person may have this name; see `hfal.store.annotator_names`.
+        ArgumentError: No person may have this name, see `hfal.store.annotator_names`; or it is none of `annotators`.
     """
 
-    def __init__(self, name: str | None = None, show_suggestions: bool = True):
-        self.name = login_name("terminal") if name is None else check_person_name(name, "name")
+    def __init__(self, name: str | None = None, show_suggestions: bool = True, annotators: Sequence[str] = ()):
+        self.annotators = check_team_names(annotators)
+        name = None if name is None else check_person_name(name, "name")
+        self.name = name_at_terminal(name, self.annotators, "name (--annotator_name)")
         self.show_suggestions = show_suggestions
         self.has_left = False
         """Whether the person quit; see `hfal.annotators.base.Annotator`."""
@@ -78,7 +82,10 @@ class TerminalAnnotator:
         self.has_left = False
         if not (query.questions and query.may_wait and _is_terminal()):
             return
-        screen = _SCREENS[str(query.kind.screen)](make_session(query, self.name, self.show_suggestions))
+        session = make_session(query, self.name, self.show_suggestions)
+        if not session.open:  # all that is left is for others
+            return
+        screen = _SCREENS[str(query.kind.screen)](session)
         try:
             yield from screen.answers()
         finally:
@@ -86,8 +93,8 @@ class TerminalAnnotator:
             self.has_left = screen.left or screen.session.answered < query.size
 
     def waiting_for(self, query: OpenQuery) -> str | None:
-        """How many texts are left, and how to go on."""
-        return what_is_left(query, self.has_left, where=" in a terminal")
+        """How many texts are left, for whom, and how to go on; `None` for those that nobody can answer any more."""
+        return what_is_left(query, self.has_left, where=" in a terminal", name=self.name)
 
 
 def _is_terminal() -> bool:

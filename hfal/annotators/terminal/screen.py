@@ -413,6 +413,8 @@ class Screen(ABC):
             return {"help": self._help()}
         if self.session.shown is not None:
             return self.session.texts()
+        if self.session.query.annotators:
+            return {"end": "You have answered all that this query has for you.\n\n[Enter] goes on. [q] quits."}
         size = self.session.query.size
         end = "The only text of this query is" if size == 1 else f"All {counted(size, 'text')} of this query are"
         return {"end": f"{end} answered.\n\n[Enter] closes the query, and the run goes on. [q] quits the run."}
@@ -448,7 +450,7 @@ class Screen(ABC):
         chips = [Chip("help", "?"), Chip("quit", "q")]
         if session.shown is None:
             return [
-                Chip("close the query", "Enter"),
+                Chip("go on" if session.query.annotators else "close the query", "Enter"),
                 Chip("help", "?"),
                 Chip("quit", "q"),
                 Chip("undo", "u"),
