@@ -1,12 +1,26 @@
 """The answer that holds where several people have labeled the same example."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from hfal.store.answer_log import SETTLE
+from hfal.store.answer_log import SETTLE, by_annotator, latest, opinions_in
 from hfal.store.records import Answer
 from hfal.tasks.kinds import Kind
 from hfal.tasks.opinions import combine
+
+
+def answers_that_hold(log: Iterable[Answer], kind: Kind, names: Sequence[str], method: str) -> dict[str, Answer]:
+    """Return example id to the answer that holds, in the order of the first answers.
+
+    Args:
+        log: All answers, oldest first.
+        kind: The kind of the labels.
+        names: Their names.
+        method: One of `hfal.store.run_info.AGGREGATIONS`.
+    """
+    log = list(log)
+    held = latest(by_annotator(log))
+    return held if method == "latest" else aggregated(held, opinions_in(log), kind, names, method)
 
 
 def aggregated(
