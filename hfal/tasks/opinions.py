@@ -109,6 +109,19 @@ def combine(
     return combined
 
 
+def class_posteriors(kind: Kind, names: Sequence[str], opinions: Sequence[Opinions], method: str) -> np.ndarray:
+    """Return the probability of each class, float64[N, C], where each text has one label.
+
+    Args:
+        kind: The kind of the labels.
+        names: The names of the classes.
+        opinions: The labels of each example, by annotator; at least one.
+        method: As `combine` takes it.
+    """
+    (table,) = opinion_tables(kind, names, opinions)
+    return _aggregate(table, method).posterior
+
+
 def _aggregate(table: OpinionTable, method: str) -> Aggregate:
     if method == "majority":
         return majority_vote(table.opinions, table.classes)
