@@ -76,6 +76,7 @@ def import_run(
             names = {"labels": history.label_names} if history.label_names else {}
             about = {"data": data, "task": history.task, "text": history.text_columns, **names, "id": "id"}
             about |= {"show": list(history.shown_columns)} if history.shown_columns else {}
+            about |= {"aggregate_labels": history.aggregate_labels} if history.plan else {}
             write_options(config_file(folder), about, IMPORTED)
             with contextlib.closing(Store(folder)) as store:
                 keep_published_options(store)

@@ -19,7 +19,7 @@ _OF_NO_USE = (  # to run it again
     "export_language",
     *(option.name for option in fields(PageOptions)),
 )
-_NEVER_PUBLISHED = (*_OF_NO_USE, "data_filter")
+_NEVER_PUBLISHED = (*_OF_NO_USE, "data_filter", "annotators")
 _NEVER_PATHS = ("labels", "thresholds", "text", "label", "id", "show", "stop", "strategy")  # whatever they look like
 
 

@@ -34,3 +34,9 @@ class TeamOptions:
             "choices": [*AGGREGATIONS],
         },
     )
+    soft_labels: bool = field(
+        default=False,
+        metadata={
+            "help": "Text classification: train on the probability of each label where it is made of several people's."
+        },
+    )

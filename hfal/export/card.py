@@ -20,6 +20,7 @@ from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.export.files import ANSWERS, SPLITS, dataset_configs
 from hfal.export.history import OWN_NAMES, published_model, run_id
+from hfal.export.team import about_team, opinions_in_words
 from hfal.store.learning_curve import about_estimates, is_estimate, metric_names
 from hfal.store.records import AHEAD, DATASET, HEAD, Query, RoundRecord
 from hfal.store.run_info import RunPlan
@@ -56,15 +57,19 @@ _COLUMNS = {
     "al_annotator": f"Who gave the label; `{DATASET}` where it came with the data",
     "al_comment": "What the annotator had to say about it",
     "al_labeled_at": "Since when the label holds (UTC)",
+    "al_opinions": "How many people have given it a label",
+    "al_probability": "The probability of the label, where it is made of the labels of several people",
+    "al_settled": "Whether somebody has settled which label holds",
 }
 _SHOWN = "No text to be labeled: a column of the data that was shown beside it, as text"
 _ANSWER_COLUMNS = {
     "answer": "Its number, in the order in which the answers were given",
     "id": "The example",
     "annotator": f"Who gave it; `{DATASET}` where it came with the data",
-    "action": "`label`, `correct` (another label than the annotator had given), `skip` (it cannot be labeled), "
-    "`unsure` (the annotator cannot tell) or `undo` (the annotator takes the last answer back)",
-    "label": "The label, a list of them, or a tag for each word; empty but for `label` and `correct`",
+    "action": "`label`, `correct` (another label than the annotator had given), `settle` (the label that holds, "
+    "whatever others have said), `skip` (it cannot be labeled), `unsure` (the annotator cannot tell) or `undo` (the "
+    "annotator takes the last answer back)",
+    "label": "The label, a list of them, or a tag for each word; empty but for `label`, `correct` and `settle`",
     "comment": "What the annotator had to say about it",
     "time": "When it was given (UTC)",
     "query": "The number of the query that had asked; empty where none had",
@@ -236,6 +241,7 @@ def _of_run(store: Store) -> dict[str, Any]:
         "by_strategy": any(q.strategy != "random" for q in queries if q.purpose != "holdout"),
         "holdout": "random" if holdouts == {"random"} else "otherwise" if holdouts else "",
         "answered": _answered(store, given),
+        "team": about_team(store),
         "queries": _query_table(queries, set(current)),
         "settings": _grouped("Settings of", queries, [_shared_settings(query) for query in queries]),
         "versions": _versions(queries),
@@ -251,7 +257,8 @@ def _of_run(store: Store) -> dict[str, Any]:
 
 def _shared_settings(query: Query) -> dict[str, Any]:
     """Return the settings of a query without what numbers it among others."""
-    return {k: v for k, v in without_paths(query.settings).items() if k not in ("sequence", "answers_seen")}
+    settings = {k: v for k, v in without_paths(query.settings).items() if k not in ("sequence", "answers_seen")}
+    return settings | ({"opinions": opinions_in_words(settings["opinions"])} if "opinions" in settings else {})
 
 
 def _as_yaml(options: Mapping[str, Any]) -> str:
@@ -270,7 +277,7 @@ def _headline(records: Sequence[RoundRecord], plan: RunPlan) -> str | None:
 def _answered(store: Store, given: int) -> str:
     current = store.current_answers().values()
     people = {answer.annotator for answer in store.answers()}.difference(OWN_NAMES)
-    bought = sum(a.label is not None and a.annotator != DATASET for a in current)
+    bought = store.labels_bought()
     skipped, things = sum(a.action == "skip" for a in current), store.kind.things
     counts = [
         counted(bought, "label was bought", "labels were bought"),

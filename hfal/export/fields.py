@@ -9,6 +9,7 @@ from typing import Any
 from hfal.errors import ArgumentError
 from hfal.store.answer_log import ACTIONS
 from hfal.store.records import PURPOSES
+from hfal.store.run_info import AGGREGATIONS, UNITS
 from hfal.tasks.kinds import KINDS
 from hfal.tasks.tags import SCHEMES
 from hfal.utils.spelling import shown
@@ -99,7 +100,18 @@ HISTORY_FIELDS = {
     "pool_size": _or_null(_WHOLE),
     "queries": Field("a list", lambda v: isinstance(v, list)),
     "rounds": Field("a list", lambda v: isinstance(v, list)),
+    "plan": Field("an object", lambda v: isinstance(v, dict), optional=True),
     "contents": Field("hashes of texts by id", lambda v: _is_table_of(v, _NAME.fits)),
+}
+PLAN_FIELDS = {
+    "strategy": _TEXT,
+    "query_size": _WHOLE,
+    "unit": Field(f"one of {', '.join(UNITS)}", lambda v: v in UNITS),
+    "budget": _or_null(_COUNTED),
+    "pool_size": _WHOLE,
+    "queries_per_round": _COUNTED,
+    "aggregate_labels": Field(f"one of {', '.join(AGGREGATIONS)}", lambda v: v in AGGREGATIONS),
+    "annotators": Field("a list of different names", lambda v: _is_list_of(v, _NAME.fits)),
 }
 QUERY_FIELDS = {
     "number": _COUNTED,

@@ -9,8 +9,9 @@ from typing import Any
 
 from hfal.data.references import is_local, without_paths
 from hfal.export.files import HISTORY_VERSION
-from hfal.store.annotator_names import SIMULATED
+from hfal.store.annotator_names import ANYBODY, SIMULATED
 from hfal.store.records import DATASET, HEAD, Answer, Queried, Query, RoundRecord
+from hfal.store.run_info import RunPlan, from_json
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
 from hfal.tasks.words import Texts
@@ -34,6 +35,16 @@ ANSWER_COLUMNS = {
 
 _OF_QUERIES = ("number", "round", "purpose", "strategy", "seed", "model", "settings", "versions", "time", "closed")
 _OF_ROUNDS = tuple(field.name for field in fields(RoundRecord))
+_OF_PLANS = (
+    "strategy",
+    "query_size",
+    "unit",
+    "budget",
+    "pool_size",
+    "queries_per_round",
+    "aggregate_labels",
+    "annotators",
+)
 _OF_EXAMPLES = ("score", "suggestion", "confidence")
 
 
@@ -52,6 +63,7 @@ class History:
         answers: The log.
         pool_size: How many examples the pool has; `None` if the export does not have all of them.
         shown_columns: The columns that are shown beside the texts, as they are called in the export.
+        plan: What is to be known of the run's plan where several people label; else `None`.
     """
 
     task: str
@@ -64,13 +76,24 @@ class History:
     answers: list[Answer]
     pool_size: int | None
     shown_columns: Sequence[str] = ()
+    plan: RunPlan | None = None
+
+    @property
+    def aggregate_labels(self) -> str:
+        """How one label is made of several people's, one of `hfal.store.run_info.AGGREGATIONS`."""
+        return (self.plan or RunPlan()).aggregate_labels
 
 
-def pseudonyms(answers: Iterable[Answer]) -> dict[str, str]:
-    """Return the annotators' pseudonyms: `annotator-1` is who answered first."""
+def pseudonyms(answers: Iterable[Answer], team: Iterable[str] = ()) -> dict[str, str]:
+    """Return the annotators' pseudonyms: `annotator-1` is who answered first.
+
+    Args:
+        answers: The log.
+        team: Who is to label, whether they have answered yet or not; those who have not come last.
+    """
     names: dict[str, str] = {name: name for name in OWN_NAMES}
-    for answer in answers:
-        names.setdefault(str(answer.annotator), f"annotator-{len(names) - len(OWN_NAMES) + 1}")
+    for name in (*(str(answer.annotator) for answer in answers), *(name for name in team if name != ANYBODY)):
+        names.setdefault(name, f"annotator-{len(names) - len(OWN_NAMES) + 1}")
     return names
 
 
@@ -102,7 +125,11 @@ def answer_rows(answers: Iterable[Answer]) -> list[dict[str, Any]]:
 
 
 def history_of(
-    store: Store, text_columns: Iterable[str], shown_columns: Iterable[str], pool_size: int | None
+    store: Store,
+    text_columns: Iterable[str],
+    shown_columns: Iterable[str],
+    pool_size: int | None,
+    names: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return everything about a run but its answers, as JSON has it.
 
@@ -113,6 +140,7 @@ def history_of(
         text_columns: How the export calls the columns with texts.
         shown_columns: How it calls those that are shown beside them.
         pool_size: How many examples the export has, if it has all of the pool.
+        names: The annotators' names in the export, by their own; whoever is not in it keeps its own.
     """
     queries = []
     for query in store.queries():
@@ -132,7 +160,16 @@ def history_of(
         "queries": queries,
         "rounds": [asdict(record) for record in store.rounds()],
         "contents": store.contents(),
+        **_team_plan(store.plan, names),
     }
+
+
+def _team_plan(plan: RunPlan | None, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is to be known of a plan by which several people label; nothing of another one."""
+    if plan is None or (not plan.annotators and plan.aggregate_labels == RunPlan().aggregate_labels):
+        return {}
+    about = {name: getattr(plan, name) for name in _OF_PLANS}
+    return {"plan": about | {"annotators": [names.get(name, name) for name in plan.annotators]}}
 
 
 def published_model(query: Query) -> str | None:
@@ -175,6 +212,7 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
     ]
     about = {name: written[name] for name in ("task", "scheme", "label_names", "text_columns", "pool_size")}
     about["shown_columns"] = written.get("shown_columns", [])  # which an older hfal did not write
+    about["plan"] = from_json(RunPlan, written.get("plan"))  # which is there where several people label
     rounds = [
         RoundRecord(
             **{name: record[name] for name in _OF_ROUNDS if name in record}

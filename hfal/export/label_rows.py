@@ -6,6 +6,7 @@ from typing import Protocol
 
 from hfal.errors import ArgumentError, RunDirectoryError
 from hfal.export.files import SHOWN, SPLITS, WORDS, Feature, Row, list_of, value
+from hfal.store.answer_log import SETTLE
 from hfal.store.records import DATASET, Answer, Queried, Query
 from hfal.store.shown_columns import names_in_files
 from hfal.store.store import Store
@@ -31,7 +32,10 @@ PROVENANCE = {  # columns and their types
     "al_comment": "string",
     "al_labeled_at": "timestamp[us, tz=UTC]",
 }
-_OURS = ("id", "label", *PROVENANCE)
+OF_SEVERAL = {"al_opinions": "int32", "al_probability": "float64", "al_settled": "bool"}
+"""Columns that there are beside `PROVENANCE` where several people have labeled one example, or settled its label."""
+
+_OURS = ("id", "label", *PROVENANCE, *OF_SEVERAL)
 
 _OF_RAW_TEXT = ("tokens", "spans")
 
@@ -76,6 +80,8 @@ def read_rows(
     labeled = {answer.example_id: answer for answer in renamed(current, names)}
     if not labeled:
         raise RunDirectoryError(f"no labels in {store.run_dir} yet: answer a query, then export them")
+    opinions = {i: sum(one.label is not None for one in of.values()) for i, of in store.opinions().items()}
+    of_several = any(opinions.get(i, 0) > 1 or answer.action == SETTLE for i, answer in labeled.items())
     asked: dict[str, list[tuple[int, Query, Queried]]] = {}
     for query in store.queries():
         for rank, example in enumerate(query.examples):
@@ -104,6 +110,9 @@ def read_rows(
         row.update(al_annotator=answer.annotator, al_comment=answer.comment)
         if answer.annotator != DATASET:
             row["al_labeled_at"] = answer.time
+            if of_several:
+                row.update(al_opinions=opinions.get(example_id, 0), al_probability=answer.probability)
+                row["al_settled"] = answer.action == SETTLE
         rows.append(row)
     shown_columns = names_in_files(store.shown_columns, text_columns.values())
     shown = store.shown_values()
@@ -122,7 +131,8 @@ def read_rows(
             logger.warning("the column %r is called %r in the export, to tell it from one of hfal's", name, column)
     features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
     features["label"] = store.kind.feature(store.info.label_names)
-    features |= {column: value(dtype) for column, dtype in PROVENANCE.items()}
+    provenance = PROVENANCE | (OF_SEVERAL if of_several else {})
+    features |= {column: value(dtype) for column, dtype in provenance.items()}
     if store.kind.lists:
         features["al_suggestion"] = WORDS
     return features, rows, text_columns, shown_columns

@@ -33,7 +33,8 @@ from hfal.export.files import (
     write_files,
 )
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
-from hfal.export.label_rows import PROVENANCE, HasExamples, read_rows, renamed
+from hfal.export.label_rows import OF_SEVERAL, PROVENANCE, HasExamples, read_rows, renamed
+from hfal.store.run_info import RunPlan
 from hfal.store.shown_columns import names_in_files
 from hfal.store.store import Store, reading
 from hfal.tasks.kinds import Kind
@@ -71,6 +72,9 @@ def export_labels(
     - `al_annotator`, `al_comment`, `al_labeled_at`: whose answer holds, with which comment, since when (UTC); a label
       that came with the data has the annotator `"dataset"` and no time. People are `annotator-1`, `annotator-2`, in
       the order of their first answers, which stays the same in later exports, unless their names are asked for.
+    - `al_opinions`, `al_probability`, `al_settled`, only where several people labeled an example, or settled one: how
+      many people have given it a label, the probability of the one that is made of them by `aggregate_labels`, and
+      whether somebody has settled it. Annotator, comment and time are then of the last who gave the label that holds.
 
     Where a text may have several labels, `label` and `al_suggestion` are lists of them, which are empty for none.
 
@@ -210,14 +214,14 @@ def prepare_export(
     _check_place(to, format, is_folder, unlabeled is not None, answers)
     _check_kind(store, format, to)
     everything = store.answers()
-    names = {} if annotator_names else pseudonyms(everything)
+    names = {} if annotator_names else pseudonyms(everything, (store.plan or RunPlan()).annotators)
     columns, rows, text_columns, shown_columns = read_rows(store, names, unlabeled)
     known = {*store.contents(), *(row["id"] for row in rows)}
     log, history = [], {}
     if answers:
         log = answer_rows(renamed(everything, names))
         pool_size = len(rows) if unlabeled is not None else None
-        history = history_of(store, text_columns.values(), shown_columns.values(), pool_size)
+        history = history_of(store, text_columns.values(), shown_columns.values(), pool_size, names)
     if not comments:
         rows, log = _without(rows, "al_comment"), _without(log, "comment")
     all_columns = [name for name, feature in columns.items() if feature is not SHOWN]
@@ -302,7 +306,7 @@ def _write(file: IO[bytes], content: bytes) -> None:
 
 
 def _is_left_out(column: str, provenance: bool, comments: bool) -> bool:
-    return (column in PROVENANCE and not provenance) or (column == "al_comment" and not comments)
+    return (column in (*PROVENANCE, *OF_SEVERAL) and not provenance) or (column == "al_comment" and not comments)
 
 
 def _possible_columns(columns: Sequence[str], is_ours: bool) -> list[list[str]]:
@@ -312,7 +316,9 @@ def _possible_columns(columns: Sequence[str], is_ours: bool) -> list[list[str]]:
     """
     choices = [(provenance, comments) for provenance in (True, False) for comments in (True, False)]
     known = [choice for choice in choices if choice[0] or is_ours]
-    return [[name for name in columns if not _is_left_out(name, *choice)] for choice in known]
+    one = [name for name in columns if name not in OF_SEVERAL]  # while one person had labeled each example
+    several = [*one, *OF_SEVERAL]
+    return [[name for name in of if not _is_left_out(name, *choice)] for choice in known for of in (one, several)]
 
 
 def _without(rows: Iterable[Row], column: str) -> list[Row]:

@@ -18,7 +18,7 @@ from hfal.export.files import ANSWERS, HISTORY, SPLITS, part_path
 from hfal.export.history import History, history_without_models, read_history
 from hfal.export.hub_errors import hub_error_messages
 from hfal.export.schema import check_labels, check_tables, read_examples, read_log, read_written
-from hfal.store.answer_log import by_annotator, latest
+from hfal.store.label_aggregation import answers_that_hold
 from hfal.store.records import Answer
 from hfal.store.run_directory import has_run
 from hfal.store.run_info import RunInfo
@@ -63,8 +63,8 @@ def load_export(
         rows = _load_rows(files, written["text_columns"], written.get("shown_columns", []))
         check_labels(written, log, texts)
         history = read_history(written, log)
-        held = latest(by_annotator(history.answers)).values()
-        check_tables(files, written, {answer.example_id: answer.label for answer in held})
+        held = answers_that_hold(history.answers, kind_of(history.task), history.label_names, history.aggregate_labels)
+        check_tables(files, written, {example_id: answer.label for example_id, answer in held.items()})
         _check_contents(history, rows, texts)
     except ArgumentError as error:
         raise ArgumentError(f"source={shown(os.fspath(source))}: {error}") from None
@@ -197,5 +197,6 @@ def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
         history.rounds,
         [(a, history.contents[a.example_id], texts[a.example_id]) for a in history.answers],
         exported_rounds=sum(record.finished is not None for record in history.rounds),
+        plan=history.plan,
     )
     store.set_shown(history.shown_columns, shown)

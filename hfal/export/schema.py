@@ -16,6 +16,7 @@ from hfal.export.fields import (
     ANSWER_FIELDS,
     EXAMPLE_FIELDS,
     HISTORY_FIELDS,
+    PLAN_FIELDS,
     QUERY_FIELDS,
     ROUND_FIELDS,
     check_fields,
@@ -24,7 +25,7 @@ from hfal.export.fields import (
 )
 from hfal.export.files import ANSWERS, HISTORY, HISTORY_VERSION
 from hfal.export.parquet_tables import are_lists_of, are_texts, fits_feature, read_table
-from hfal.store.annotator_names import name_problem
+from hfal.store.annotator_names import check_team_names, name_problem
 from hfal.store.answer_log import WITHOUT_LABEL
 from hfal.store.records import DATASET, HEAD
 from hfal.tasks.kinds import Kind, kind_of
@@ -74,6 +75,10 @@ def read_written(file: Path) -> dict[str, Any]:
             raise wrong(HISTORY, "shown_columns", column, "other names than id, label and those of text_columns")
     if kind.of_words and len(written["text_columns"]) != 1:
         raise wrong(HISTORY, "text_columns", written["text_columns"], "one column with sentences")
+    if "plan" in written:
+        place = f"{HISTORY}, plan"
+        check_fields(place, written["plan"], PLAN_FIELDS)
+        check_team_names(written["plan"]["annotators"], f"{place}: annotators")
     _check_rounds(written["rounds"])
     _check_queries(written["queries"], len(written["rounds"]), written["contents"])
     return written
@@ -100,6 +105,7 @@ def _check_queries(queries: Sequence[Any], rounds: int, contents: Mapping[str, s
             if not is_whole(query["settings"].get("sequence"), least=1):
                 expected = "which of the round's queries it is, counted from 1"
                 raise wrong(place, "sequence", query["settings"].get("sequence"), expected)
+        _check_opinions(place, query["settings"].get("opinions", 1))
         if query["purpose"] == "round":
             if not 1 <= query["round"] <= rounds:
                 raise wrong(place, "round", query["round"], f"one of the {rounds} rounds that there are")
@@ -115,6 +121,13 @@ def _check_queries(queries: Sequence[Any], rounds: int, contents: Mapping[str, s
             if example["id"] not in contents:
                 raise wrong(of_example, "id", example["id"], "one of contents")
             seen.add(example["id"])
+
+
+def _check_opinions(place: str, wanted: Any) -> None:
+    """Check how many people a query says are to label its examples: a number for all, or by id."""
+    for number in wanted.values() if isinstance(wanted, dict) else [wanted]:
+        if not is_whole(number, least=1):
+            raise wrong(place, "opinions", number, "how many people label an example, a whole number from 1 on")
 
 
 # -- the log -------------------------------------------------------------------------------------------------------

@@ -101,6 +101,21 @@ def by_annotator(answers: Iterable[Answer], settled: bool = True) -> dict[tuple[
     return {key: history[-1] for key, history in said.items() if history}
 
 
+def opinions_in(answers: Iterable[Answer]) -> dict[str, dict[str, Answer]]:
+    """Return what each person says of each example, by example and by annotator, both in the order of the log.
+
+    What was settled is no opinion, and what came with the data is not a person's.
+
+    Args:
+        answers: The log, oldest first.
+    """
+    found: dict[str, dict[str, Answer]] = {}
+    for (example_id, annotator), answer in by_annotator(answers, settled=False).items():
+        if annotator != DATASET:
+            found.setdefault(example_id, {})[annotator] = answer
+    return {i: dict(sorted(of.items(), key=lambda one: one[1].number or 0)) for i, of in found.items()}
+
+
 def latest(said: Mapping[tuple[str, str], Answer]) -> dict[str, Answer]:
     """Return the answer to each example that holds, of those that `by_annotator` gives: settled, or said last."""
     current: dict[str, Answer] = {}

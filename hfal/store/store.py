@@ -12,7 +12,15 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from hfal.errors import AnnotationError, ArgumentError, NoRunError, RunDirectoryError
-from hfal.store.answer_log import SETTLE, by_annotator, check_answer, check_given_by_annotator, entry_for, latest
+from hfal.store.answer_log import (
+    SETTLE,
+    by_annotator,
+    check_answer,
+    check_given_by_annotator,
+    entry_for,
+    latest,
+    opinions_in,
+)
 from hfal.store.records import DATASET, Answer, Query, RoundRecord, utc_now
 from hfal.store.rows import (
     insert_answer,
@@ -241,11 +249,7 @@ class Store(StoreFile):
 
         What was settled is no opinion, and what came with the data is not a person's.
         """
-        found: dict[str, dict[str, Answer]] = {}
-        for (example_id, annotator), answer in by_annotator(self.answers(until), settled=False).items():
-            if annotator != DATASET:
-                found.setdefault(example_id, {})[annotator] = answer
-        return {i: dict(sorted(of.items(), key=lambda one: one[1].number or 0)) for i, of in found.items()}
+        return opinions_in(self.answers(until))
 
     def current_answers(self, until: int | None = None) -> dict[str, Answer]:
         """Return example id to valid answer (a label, skip or unsure), in the order of the first answers.
@@ -253,13 +257,12 @@ class Store(StoreFile):
         Where several annotators answered one example, what was settled holds; else what `RunPlan.aggregate_labels`
         makes of their labels, with its probability; else the latest answer.
         """
-        held = latest(self.answers_by_annotator(until))
-        method = (self.plan or RunPlan()).aggregate_labels
+        log, method = self.answers(until), (self.plan or RunPlan()).aggregate_labels
         if method == "latest":
-            return held
-        from hfal.store.label_aggregation import aggregated  # which loads NumPy
+            return latest(by_annotator(log))
+        from hfal.store.label_aggregation import answers_that_hold  # which loads NumPy
 
-        return aggregated(held, self.opinions(until), self.kind, self.info.label_names, method)
+        return answers_that_hold(log, self.kind, self.info.label_names, method)
 
     def training_answers(self, until: int | None = None) -> dict[str, Answer]:
         """Return example id to answer of the examples to train on: what is labeled and not held out."""
@@ -327,6 +330,7 @@ class Store(StoreFile):
         rounds: Iterable[RoundRecord],
         answers: Iterable[tuple[Answer, str, Texts]],
         exported_rounds: int = 0,
+        plan: RunPlan | None = None,
     ) -> None:
         """Fill an empty store with what another one had, numbers and times included: all of it or nothing.
 
@@ -336,6 +340,7 @@ class Store(StoreFile):
             rounds: As `rounds` gives them.
             answers: The log, as `(answer, content, texts)`.
             exported_rounds: How many of the first rounds have no models.
+            plan: What is known of its plan, such as how one label is made of several.
 
         Raises:
             RunDirectoryError: The store is not empty.
@@ -347,6 +352,8 @@ class Store(StoreFile):
                 raise RunDirectoryError(f"{self.path} has a run already")
             for key, value in {**asdict(info), "exported_rounds": exported_rounds}.items():
                 insert_meta(self._db, key, value)
+            if plan is not None:
+                insert_meta(self._db, "plan", asdict(plan))
             for query in queries:
                 insert_query(self._db, query, query.time, query.number, query.closed)
             for record in rounds:

@@ -90,24 +90,36 @@ def combine(
         For each example its label, and its probability by the method: of a set the geometric mean over the labels, of
         tags over the words. `None` for an example without opinions.
     """
-    tables = opinion_tables(kind, names, opinions)
-    found = [_aggregate(table, method) for table in tables]
     classes: list[list[int]] = [[] for _ in opinions]
-    logs: list[list[float]] = [[] for _ in opinions]
-    with np.errstate(divide="ignore"):
-        for table, made in zip(tables, found, strict=True):
-            sure = np.log(made.posterior.max(axis=1))
-            for place, label, log in zip(table.example, made.labels, sure, strict=True):
-                classes[place].append(int(label))
-                logs[place].append(float(log))
+    posteriors: list[list[np.ndarray]] = [[] for _ in opinions]
+    for table in opinion_tables(kind, names, opinions):
+        made = _aggregate(table, method)
+        for place, label, posterior in zip(table.example, made.labels, made.posterior, strict=True):
+            classes[place].append(int(label))
+            posteriors[place].append(posterior)
     combined: list[tuple[Label, float] | None] = []
-    for of, label, log in zip(opinions, classes, logs, strict=True):
+    for of, found, each in zip(opinions, classes, posteriors, strict=True):
         if not of:
             combined.append(None)
             continue
-        one = next(iter(of.values())) if len(of) == 1 else kind.from_classes(label, names)
-        combined.append((one, float(np.exp(np.mean(log))) if log else 1.0))
+        label = next(iter(of.values())) if len(of) == 1 else kind.from_classes(found, names)
+        chosen = [posterior[one] for posterior, one in zip(each, kind.to_classes(label, names), strict=True)]
+        with np.errstate(divide="ignore"):
+            combined.append((label, float(np.exp(np.mean(np.log(chosen)))) if chosen else 1.0))
     return combined
+
+
+def class_posteriors(kind: Kind, names: Sequence[str], opinions: Sequence[Opinions], method: str) -> np.ndarray:
+    """Return the probability of each class, float64[N, C], where each text has one label.
+
+    Args:
+        kind: The kind of the labels.
+        names: The names of the classes.
+        opinions: The labels of each example, by annotator; at least one.
+        method: As `combine` takes it.
+    """
+    (table,) = opinion_tables(kind, names, opinions)
+    return _aggregate(table, method).posterior
 
 
 def _aggregate(table: OpinionTable, method: str) -> Aggregate:

@@ -135,6 +135,9 @@ class ActiveLearningCallback(TrainerCallback):
             How one label is made of several people's: `"latest"`, `"majority"`, or by how reliable each person is
             found to be, with one number for each (`"one_coin"`) or a matrix (`"dawid_skene"`); see
             `hfal.tasks.aggregation`. By default `"one_coin"` with `overlap`, else `"latest"`.
+        soft_labels (`bool`, *optional*, defaults to `False`):
+            Train on the probability of each class where a label is made of several people's, by soft cross-entropy.
+            For text classification, in `run` and `rounds`; not with `class_weights` or `self_training`.
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
@@ -203,6 +206,7 @@ class ActiveLearningCallback(TrainerCallback):
         overlap: int = 1,
         overlap_share: float = 1.0,
         aggregate_labels: str | None = None,
+        soft_labels: bool = False,
         passes: int | None = None,
         committee: Committee | None = None,
         token_budget: int | None = None,
@@ -254,6 +258,7 @@ class ActiveLearningCallback(TrainerCallback):
             when_idle=when_idle,
             train_after=train_after,
             aggregate_labels=aggregate_labels or ("one_coin" if overlap > 1 else "latest"),
+            soft_labels=soft_labels,
         )
         usual = target_metric
         if usual is None and estimate and not holdout:
@@ -290,7 +295,7 @@ class ActiveLearningCallback(TrainerCallback):
             trainer: The Trainer that has this callback. What is set for each round is put back at the end:
                 `train_dataset`, `eval_dataset` (unless it is `pool.holdout`), `model_init`, of its arguments
                 `output_dir`, `run_name`, `seed` and, with `min_steps`, `num_train_epochs`; with `class_weights`
-                `compute_loss_func`.
+                or `soft_labels` `compute_loss_func`.
             rounds: How many rounds the run has in all, earlier sessions' included; `None` for as many as it takes to
                 spend the budget, reach the target, meet `stop`, or label everything.
 
@@ -421,8 +426,8 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(
                 "select_with='head' makes its queries between the trainings of run() and rounds(): call these"
             )
-        for name, value in (("class_weights", self.options.class_weights), ("min_steps", self.options.min_steps)):
-            if value:
+        for name in ("class_weights", "soft_labels", "min_steps"):
+            if getattr(self.options, name):
                 raise ArgumentError(
                     f"{name}= is for the rounds that run() and rounds() train: call these, or leave it out"
                 )

@@ -84,10 +84,19 @@ def check_trainer(
         estimates = joined_names(pool.task.kind.estimates)
         hint = f"; without either, estimate=True gives {estimates}" if estimates else ""
         raise ArgumentError(f"{metric_wanted} needs an eval_dataset in the Trainer, or holdout={hint}")
-    if class_weights is not None:
+    if options.soft_labels:
+        if not pool.task.kind.one_class or pool.task.kind.of_words:
+            raise ArgumentError(
+                f"soft_labels=True is for text classification, one label for each text, and the pool is one of "
+                f"{pool.task.name}: leave it out"
+            )
+        if acquisition.options.self_training is not None:
+            raise ArgumentError("soft_labels=True does not go with self_training: leave one of them out")
+    own_loss = "soft_labels=True" if options.soft_labels else f"class_weights={class_weights!r}"
+    if options.soft_labels or class_weights is not None:
         if args.n_gpu > 1:
             raise ArgumentError(
-                f"class_weights={class_weights!r} would weigh the loss of {args.n_gpu} GPUs in one process wrongly: "
+                f"{own_loss} would weigh the loss of {args.n_gpu} GPUs in one process wrongly: "
                 "start one process for each with torchrun, or leave it out"
             )
         if not pool.task.kind.one_class:
@@ -96,7 +105,7 @@ def check_trainer(
             )
         if trainer.compute_loss_func is not None or type(trainer).compute_loss is not Trainer.compute_loss:
             raise ArgumentError(
-                f"class_weights={class_weights!r} is a loss, but the Trainer has its own (compute_loss_func "
+                f"{own_loss} is a loss, but the Trainer has its own (compute_loss_func "
                 "or compute_loss): leave one of them out"
             )
     model_class = type(without_adapters(trainer.model)).__name__

@@ -44,9 +44,9 @@ from hfal.training.round_progress import RoundProgress
 from hfal.training.trainer_state import (
     all_evaluated,
     begin_tracked_run,
-    class_weights,
     forget_evaluation_loaders,
     one_run_for_trackers,
+    own_loss,
     put_back,
     rearm_sigterm,
     token_in_environment,
@@ -334,7 +334,7 @@ class Loop:
             self.training = training
             if self.asking is not None and record.number != self.rounds and (self.head or record.number > 1):
                 self.asking.start()  # but without a head: no model has ranked anything yet
-            with class_weights(self.trainer, self.options.class_weights, len(self._pool.label_names)):
+            with own_loss(self.trainer, self.options, self._pool, record.answers_seen):
                 yield current
             if training.interrupted and not training.ended:
                 raise _interrupted(record.number)

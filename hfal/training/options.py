@@ -45,6 +45,7 @@ class LoopOptions:
     when_idle: str
     train_after: int | None
     aggregate_labels: str = "latest"
+    soft_labels: bool = False
 
     def __post_init__(self) -> None:
         check_least(self, {"keep_models": 1, "min_steps": 0, "train_after": 1})
@@ -58,6 +59,15 @@ class LoopOptions:
         if self.aggregate_labels not in AGGREGATIONS:
             names = ", ".join(AGGREGATIONS)
             raise ArgumentError(f"aggregate_labels={self.aggregate_labels!r}, expected one of {names}")
+        if self.soft_labels and self.aggregate_labels == "latest":
+            raise ArgumentError(
+                "soft_labels=True trains on the probabilities that aggregate_labels gives, and 'latest' gives none: "
+                f"pass one of {', '.join(AGGREGATIONS[1:])}"
+            )
+        if self.soft_labels and self.class_weights is not None:
+            raise ArgumentError(
+                f"soft_labels=True and class_weights={self.class_weights!r} are two losses: leave one of them out"
+            )
         if self.retrain not in RETRAIN:
             raise ArgumentError(f"retrain={self.retrain!r}, expected one of {', '.join(RETRAIN)}")
         if self.class_weights not in (None, *CLASS_WEIGHTS):

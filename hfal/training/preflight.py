@@ -32,7 +32,7 @@ from hfal.training.argument_values import check_argument_values, check_combinati
 from hfal.training.epochs import epochs_of
 from hfal.training.option_errors import called, kind_and_message, plain, refusing
 from hfal.training.options import LoopOptions
-from hfal.training.trainer_state import check_trackers, class_weights
+from hfal.training.trainer_state import check_trackers, own_loss
 from hfal.training.trial_evaluation import Samples, try_evaluation
 from hfal.training.trial_optimizer import try_optimizer
 from hfal.training.untouched import trial_attributes, untouched
@@ -116,7 +116,7 @@ def _try_training(trainer: Trainer, pool: Pool, rows: int, options: LoopOptions)
     """Take a batch forward and backward through the model itself, by the Trainer's own step."""
     args = trainer.args
     trainer.train_dataset = _made_up(pool, rows * max(1, args.n_gpu) * args.world_size)
-    with class_weights(trainer, options.class_weights, len(pool.label_names)):
+    with own_loss(trainer, options, pool):
         with refusing(args, f"data_collator={called(trainer.data_collator)} makes no training batch"):
             batches = list(trainer.get_train_dataloader())
         if not batches:

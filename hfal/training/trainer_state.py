@@ -13,11 +13,14 @@ from transformers import Trainer
 from transformers.integrations import MLflowCallback, TensorBoardCallback, WandbCallback
 from transformers.trainer_jit_checkpoint import JITCheckpointCallback
 
+from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
 from hfal.store.run_directory import tensorboard_folder
 from hfal.store.store import Store
 from hfal.training.checks import is_holdout
 from hfal.training.class_weights import WeightedLoss, balanced_weights, labels_of
+from hfal.training.options import LoopOptions
+from hfal.training.soft_labels import SoftLoss, soft_labels
 from hfal.training.untouched import same_randomness
 from hfal.utils.distributed import is_main, on_main
 from hfal.utils.spelling import message_of
@@ -92,13 +95,25 @@ def token_in_environment(trainer: Trainer) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def class_weights(trainer: Trainer, setting: str | None, classes: int) -> Iterator[None]:
-    """Train with a weight for each class, where that is asked for; the final evaluation is without."""
-    if setting is None:
+def own_loss(trainer: Trainer, options: LoopOptions, pool: Pool, until: int | None = None) -> Iterator[None]:
+    """Train with a weight for each class, or on soft labels, where that is asked for; the final evaluation is without.
+
+    Args:
+        trainer: The Trainer; on soft labels its `train_dataset` becomes another one.
+        options: How rounds are trained.
+        pool: The pool.
+        until: The number of the last answer that is trained on; `None` for made-up labels.
+    """
+    smoothing = trainer.args.label_smoothing_factor
+    if options.soft_labels:
+        trainer.train_dataset = soft_labels(pool, trainer.train_dataset, until)
+        trainer.compute_loss_func = SoftLoss(smoothing)
+    elif options.class_weights is not None:
+        weights = balanced_weights(labels_of(trainer.train_dataset), len(pool.label_names))
+        trainer.compute_loss_func = WeightedLoss(weights, smoothing)
+    else:
         yield
         return
-    weights = balanced_weights(labels_of(trainer.train_dataset), classes)
-    trainer.compute_loss_func = WeightedLoss(weights, trainer.args.label_smoothing_factor)
     try:
         yield
     finally:

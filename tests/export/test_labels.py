@@ -100,6 +100,8 @@ def expected_rows(times: dict[str, str]) -> list[Row]:
         row["text"] = f"text of {row['id']}"
         row.setdefault("al_annotator", "annotator-1")
         row["al_labeled_at"] = times.get(row["id"])
+        if row["al_annotator"] != "dataset":  # as one example was labeled by two
+            row |= {"al_opinions": 1 + (row["id"] == "by two"), "al_settled": False}
     return rows
 
 
@@ -108,9 +110,10 @@ def test_file_has_every_label_in_force_with_its_text_and_history(story: dict[str
     splits = story["loaded"][story["folder"] / f"labels.{format}"]
     assert list(splits) == ["train"]  # one file is one split, whose column says what is held out
     found = [without_blanks(row) for row in splits["train"]]
-    numbers = {"al_query", "al_round", "al_rank", "al_score", "al_confidence"}
+    numbers = {"al_query", "al_round", "al_rank", "al_score", "al_confidence", "al_opinions"}
     if format == "csv":  # with keep_default_na=False a column of numbers with gaps is one of texts
-        found = [{n: float(v) if n in numbers else v for n, v in row.items()} for row in found]
+        read = dict.fromkeys(numbers, float) | {"al_settled": lambda text: {"True": True, "False": False}[text]}
+        found = [{n: read.get(n, str)(v) for n, v in row.items()} for row in found]
     assert found == [without_blanks(row) for row in expected_rows(story["times"])]
 
 
@@ -126,7 +129,7 @@ def test_folder_has_the_splits_train_and_test(story: dict[str, Any], format: str
 
 def test_columns_are_in_one_order_in_all_formats(story: dict[str, Any]) -> None:
     columns = "id text label al_split al_query al_round al_rank al_score al_strategy al_suggestion al_confidence"
-    columns += " al_annotator al_comment al_labeled_at"
+    columns += " al_annotator al_comment al_labeled_at al_opinions al_probability al_settled"
     for format in FORMATS:
         for row in story["loaded"][story["folder"] / f"labels.{format}"]["train"]:
             assert list(row) == columns.split()
@@ -146,6 +149,7 @@ def test_parquet_has_the_types_of_datasets(story: dict[str, Any]) -> None:
     types |= {"al_query": "int32", "al_round": "int32", "al_rank": "int32", "al_score": "float64"}
     types |= {"al_strategy": "string", "al_suggestion": "string", "al_confidence": "float64"}
     types |= {"al_annotator": "string", "al_comment": "string", "al_labeled_at": "timestamp[us, tz=UTC]"}
+    types |= {"al_opinions": "int32", "al_probability": "float64", "al_settled": "bool"}
     features = Features({name: Value(dtype) for name, dtype in types.items()} | {"label": ClassLabel(names=NAMES)})
     for path in (story["folder"] / "labels.parquet", story["folder"] / "parquet" / "test.parquet"):
         schema = pq.read_schema(path)

@@ -314,7 +314,11 @@ HOSTILE: list[tuple[str, Edit, str]] = [
         cell(2, "annotator", "dataset"),
         LOG_ROW + "query is 1, expected null, since 'dataset' is kept for lab",
     ),
-    ("reviews", cell(2, "action", "guess"), LOG_ROW + "action is 'guess', expected one of label, correct, skip"),
+    (
+        "reviews",
+        cell(2, "action", "guess"),
+        LOG_ROW + "action is 'guess', expected one of label, correct, settle, skip",
+    ),
     # what would mean something else than when it was exported, or be passed over
     ("reviews", history("label_names", to=lambda names: names[::-1]), r"hfal\.json: label_names is \['positive', "),
     ("reviews", history("label_names", to=lambda names: [*names, "z"]), r"as answers\.parquet has them: their order"),

@@ -40,12 +40,8 @@ def test_what_is_recorded_lies_on_the_disk_under_the_keys_of_0_1(tmp_path):
         True,
     ]
     store.set_plan(RunPlan(**PLAN))
-    assert list(store.meta("plan").items()) == [
-        *PLAN.items(),  # and what 0.1 had not
-        ("queries_per_round", 1),
-        ("aggregate_labels", "latest"),
-        ("annotators", []),
-    ]
+    later = {"queries_per_round": 1, "aggregate_labels": "latest", "annotators": []}  # which 0.1 had not
+    assert list(store.meta("plan").items()) == [*PLAN.items(), *later.items()]
     store.set_ended(Ended("the budget is spent", 30))
     assert store.meta("ended") == {"reason": "the budget is spent", "answer": 30}
     store.set_ended(None)
