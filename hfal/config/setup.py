@@ -35,7 +35,9 @@ def start_logging() -> None:
 
 def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
     """Make the annotator who answers the queries, as `--annotator` names it."""
-    options = AnnotatorOptions(pool, al.annotator_name, al.annotators, not al.hide_suggestions, al.page_arguments())
+    options = AnnotatorOptions(
+        pool, al.annotator_name, al.annotators, not al.hide_suggestions, al.page_arguments(), al.error_rate
+    )
     return ANNOTATORS[str(al.annotator)].make(options)
 
 

@@ -414,6 +414,8 @@ class Screen(ABC):
         if self.session.shown is not None:
             return self.session.texts()
         size = self.session.query.size
+        if self.session.query.settles:
+            return {"end": f"{counted(size, 'text is', 'texts are')} settled.\n\n[Enter] or [q] ends."}
         end = "The only text of this query is" if size == 1 else f"All {counted(size, 'text')} of this query are"
         return {"end": f"{end} answered.\n\n[Enter] closes the query, and the run goes on. [q] quits the run."}
 
