@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfal.cli.label import add_page_options, page_options, page_options_given
-from hfal.errors import UsageError
+from hfal.errors import ArgumentError, UsageError
 from hfal.utils.output import say, show_log
 
 
@@ -75,6 +75,10 @@ def _report(arguments: argparse.Namespace) -> None:
     from hfal.utils.files import atomic_write
 
     run_dir, most = arguments.run_dir, _MOST if arguments.most is None else arguments.most
+    for option in ("json", "html"):
+        path = getattr(arguments, option)
+        if path is not None and not Path(path).parent.is_dir():
+            raise ArgumentError(f"--{option} {path!r}: there is no folder {str(Path(path).parent)!r}; make it first")
     with reading(run_dir) as store:
         agreement = measure_agreement(store)
     say(*agreement_lines(agreement, run_dir, most, shutil.get_terminal_size((100, 24)).columns))

@@ -147,13 +147,14 @@ def alphas_table(agreement: Agreement) -> Table:
 
 def people_table(agreement: Agreement) -> Table:
     """Return a table with a row for each person."""
-    header = ["person", "labels", "skips", "unsure", "shared", "agreement", "accuracy", "pace"]
+    header = ["person", "labels", "shared", "agreement", "accuracy", "pace", "skips", "unsure"]
     settled = any(person.settled for person in agreement.people)
     rows = [[*header, *["settled"] * settled]]
     for person in agreement.people:
-        counts = [person.labels, person.skips, person.unsure, person.shared]
         figures = [number(person.agreement), number(person.accuracy), _seconds(person)]
-        rows.append([_name(person.name), *map(_count, counts), *figures, *[_count(person.settled)] * settled])
+        others = [person.skips, person.unsure, *[person.settled] * settled]
+        counts = [_count(person.labels), _count(person.shared)]
+        rows.append([_name(person.name), *counts, *figures, *map(_count, others)])
     return rows
 
 
@@ -252,7 +253,7 @@ def holds(agreement: Agreement, one: Disagreement) -> str:
 
 def number(value: float) -> str:
     """Return a number from -1 to 1 as it is shown; `-` where it is undefined."""
-    return "-" if math.isnan(value) else f"{value + 0.0:.3f}"
+    return "-" if math.isnan(value) else f"{round(value, 3) + 0.0:.3f}"
 
 
 def _seconds(person: Person) -> str:

@@ -450,7 +450,7 @@ class Screen(ABC):
         chips = [Chip("help", "?"), Chip("quit", "q")]
         if session.shown is None:
             return [
-                Chip("close the query", "Enter"),
+                Chip("end" if session.query.settles else "close the query", "Enter"),
                 Chip("help", "?"),
                 Chip("quit", "q"),
                 Chip("undo", "u"),
