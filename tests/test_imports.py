@@ -55,6 +55,7 @@ def loaded_by(code: str, folder: Path) -> set[str]:
         pytest.param(HELP, id="hfal --help"),
         pytest.param(COMMAND.format(["status", "run"], 0), id="hfal status"),
         pytest.param(COMMAND.format(["label", "run"], 0), id="hfal label"),
+        pytest.param(COMMAND.format(["agreement", "run"], 0), id="hfal agreement"),
         *(
             pytest.param(COMMAND.format(["export", "run", "--to", f"labels.{suffix}"], 0), id=f"hfal export {suffix}")
             for suffix in ("csv", "jsonl", "parquet")

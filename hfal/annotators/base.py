@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from hfal.store.answer_log import SETTLE
 from hfal.store.records import Answer
 from hfal.tasks.kinds import Kind, SingleLabel, kind_of
 from hfal.tasks.words import Texts
@@ -48,7 +49,7 @@ class OpenQuery:
 
     Attributes:
         number: The query's number in its run.
-        purpose: One of `hfal.store.records.PURPOSES`.
+        purpose: One of `hfal.store.records.PURPOSES`, or `hfal.store.answer_log.SETTLE`: see `settles`.
         round: The round whose model made it; 0 for the holdout and the seed set. Of a frozen head the round that had
             ended before, 0 if there was none.
         size: How many examples the query has, answered or not.
@@ -107,6 +108,11 @@ class OpenQuery:
     def kind(self) -> Kind:
         """The kind of answers that the task has."""
         return kind_of(self.task)
+
+    @property
+    def settles(self) -> bool:
+        """Whether each answer settles what people disagree about; see `hfal.annotators.settling`."""
+        return self.purpose == SETTLE
 
 
 class Steps(NamedTuple):

@@ -37,12 +37,12 @@ def add_parser(commands: Any) -> None:
         help="do not show what the model would answer",
     )
     parser.add_argument("--web", action="store_true", help="serve a page for the browser")
-    _add_page_options(parser.add_argument_group("with --web (by default as the run was started)"))
+    add_page_options(parser.add_argument_group("with --web (by default as the run was started)"))
     parser.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
     parser.set_defaults(execute=execute)
 
 
-def _add_page_options(group: Any) -> None:
+def add_page_options(group: Any) -> None:
     """Add the options of the page, each `None` where it is not given."""
     for option in dataclasses.fields(PageOptions):
         spellings = list(dict.fromkeys([f"--{option.name}", f"--{option.name.replace('_', '-')}"]))
@@ -120,10 +120,7 @@ def _annotator(
     people: Sequence[str],
 ) -> "Annotator":
     """Make the annotator for the terminal or the page; of the page's options, what is not given is as it was kept."""
-    names = [option.name for option in dataclasses.fields(PageOptions)]
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    # `hfal run` takes A,B; here an option may be given twice, too, since RUN_DIR behind it would be one of its values.
-    given |= {name: split_words(name, *value) for name, value in given.items() if isinstance(value, list)}
+    given = page_options_given(arguments)
     if not arguments.web:
         if given:
             raise UsageError(f"--{next(iter(given))} is for the page: add --web")
@@ -132,5 +129,18 @@ def _annotator(
         return TerminalAnnotator(name, show_suggestions, people)
     from hfal.annotators.web.annotator import WebAnnotator
 
-    options = {option: kept[option] for option in names if kept.get(option) is not None} | given
-    return WebAnnotator(name, show_suggestions=show_suggestions, **PageOptions(**options).page_arguments())
+    return WebAnnotator(name, show_suggestions=show_suggestions, **page_options(kept, given).page_arguments())
+
+
+def page_options_given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of the page that are given, by name."""
+    names = [option.name for option in dataclasses.fields(PageOptions)]
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    # `hfal run` takes A,B; here an option may be given twice, too, since RUN_DIR behind it would be one of its values.
+    return given | {name: split_words(name, *value) for name, value in given.items() if isinstance(value, list)}
+
+
+def page_options(kept: Mapping[str, Any], given: Mapping[str, Any]) -> PageOptions:
+    """Return the options of the page: what is given, else what the run has kept."""
+    names = [option.name for option in dataclasses.fields(PageOptions)]
+    return PageOptions(**{name: kept[name] for name in names if kept.get(name) is not None} | dict(given))

@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hfal.tasks.aggregation import Aggregate, dawid_skene, majority_vote
+from hfal.tasks.agreement import label_confusion
 from hfal.tasks.kinds import Kind, Label
+from hfal.tasks.tags import OUTSIDE, entities, split_tag
+from hfal.tasks.words import Texts, words_of
 
 
 Opinions = Mapping[str, Any]
@@ -27,6 +30,25 @@ class OpinionTable(NamedTuple):
     opinions: np.ndarray
     example: np.ndarray
     classes: int
+
+
+class Confusion(NamedTuple):
+    """How often two labels were given to the same text, or word, by two people.
+
+    Attributes:
+        name: The label that it is about, where a text may have several; else `None`.
+        classes: What may be said: the labels; of tags the types of entities, and `O`; of one label of a set whether
+            it is left out or given.
+        counts: int64[C, C], symmetric, as `hfal.tasks.agreement.label_confusion` has it.
+    """
+
+    name: str | None
+    classes: Sequence[str]
+    counts: np.ndarray
+
+
+LEFT_OUT, GIVEN = "left out", "given"
+"""What may be said of one label where a text may have several."""
 
 
 def annotators_of(opinions: Sequence[Opinions]) -> list[str]:
@@ -69,6 +91,39 @@ def opinion_tables(
         OpinionTable(name, table[place :: len(names)], of_example[place :: len(names)], 2)
         for place, name in enumerate(names)
     ]
+
+
+def confusions(kind: Kind, names: Sequence[str], tables: Sequence[OpinionTable]) -> list[Confusion]:
+    """Count in pairs of opinions which labels are given to the same text, or of tags which types to the same word.
+
+    Args:
+        kind: The kind of the labels.
+        names: The names of the labels.
+        tables: As `opinion_tables` makes them.
+    """
+    if kind.is_table_for_each_name:
+        return [Confusion(one.name, (LEFT_OUT, GIVEN), label_confusion(one.opinions, 2)) for one in tables]
+    of = [(split_tag(name)[1] or OUTSIDE) for name in names] if kind.of_words else list(names)
+    classes = list(dict.fromkeys(of))
+    places = np.array([*map(classes.index, of), -1])  # the last one for no opinion
+    return [Confusion(one.name, classes, label_confusion(places[one.opinions], len(classes))) for one in tables]
+
+
+def spoken(kind: Kind, label: Any, texts: Texts) -> str:
+    """Say a label in words: the names of a set, or the entities that tags mark, `[Ann Lee]PER, [IBM]ORG`.
+
+    Args:
+        kind: The kind of the label.
+        label: The label.
+        texts: The texts of its example, by column.
+    """
+    if not kind.lists:
+        return str(label)
+    if not kind.of_words:
+        return ", ".join(label) or "none of them"
+    (text,) = texts.values()
+    words = words_of(text)
+    return ", ".join(f"[{' '.join(words[start:end])}]{name}" for start, end, name in entities(label)) or "no entity"
 
 
 def combine(

@@ -18,7 +18,8 @@ def test_the_wheel_carries_the_recipe_that_hfal_run_runs(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
-    assert {"hfal/export/templates/dataset_card.md", "hfal/export/templates/model_card.md"} <= set(names)
+    templates = ("dataset_card.md", "model_card.md", "agreement.html")
+    assert {f"hfal/export/templates/{name}" for name in templates} <= set(names)
     assert {"hfal/py.typed", "hfal/recipes/text_classification.py", "hfal/comparison/templates/report.html"} <= set(
         names
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from hfal.annotators.base import OpenQuery, Question
+from hfal.store.answer_log import SETTLE
 from hfal.store.records import AHEAD, HEAD, Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import one_line
@@ -73,11 +74,14 @@ class Session(ABC):
             "holdout": "Held-out examples",
             "seed": "Seed set",
             AHEAD: f"More of round {query.round}{rounds}",
+            SETTLE: "Disagreements",
             HEAD: f"Query {query.sequence} for round {query.round + 1}{rounds}",
         }.get(query.purpose, f"Round {query.round}{rounds}")
 
     def _worth_held(self) -> int:
         """How much of the budget my answers have cost."""
+        if self.query.settles:
+            return 0
         labels = [answer.label for answer in self.held.values() if answer.label is not None]
         return sum(map(len, labels)) if self.query.unit == "words" else len(labels)
 
@@ -117,6 +121,11 @@ class Session(ABC):
         return self.answer.comment if self.answer else self._comments.get(self.shown)
 
     @property
+    def suggester(self) -> str:
+        """Where suggestions come from, behind "what": `"the model suggests"`."""
+        return "holds so far" if self.query.settles else "the model suggests"
+
+    @property
     def suggested(self) -> Question | None:
         """The question that is shown, answered or not, if a model has suggested an answer to it."""
         if self.shown is None:
@@ -134,8 +143,22 @@ class Session(ABC):
         if held is not None and held.label == label and (label is not None or held.action == action):
             self.notice = f"That is the answer already: {self.spoken(held)}"
             return None
+        if self.query.settles:
+            if label is None:
+                self._leave_for_later()
+                return None
+            action = SETTLE
         origin = self._query_of.get(self.shown) if held is None else held.query
         return Answer(self.shown, label, action, self.name, origin, comment=self.comment)
+
+    def _leave_for_later(self) -> None:
+        """Ask about the text that is shown, which nobody has settled, behind the others; nothing is recorded."""
+        if self.answer is not None:
+            self.notice = "This is settled: choose another label, or undo."
+            return
+        self.open.append(self.open.pop(0))
+        self.notice = "Left for later." if self.open[0] != self.shown else "This is the last one that is not settled."
+        self.shown = self.open[0]
 
     def undo(self) -> Answer | None:
         """Take back what I said last."""

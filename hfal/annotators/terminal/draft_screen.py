@@ -46,9 +46,9 @@ class DraftScreen(Screen):
             confidence = session.suggested.confidence
             sure = "" if confidence is None else f" ({confidence:.0%})"
             if not session.suggestions_shown:
-                chips.append(Chip("shows what the model suggests", "h"))
+                chips.append(Chip(f"shows what {session.suggester}", "h"))
             elif session.draft == session.suggestion:
-                chips.append(Chip(f"as the model suggests{sure}"))
+                chips.append(Chip(f"as {'it ' * session.query.settles}{session.suggester}{sure}"))
             else:
-                chips.append(Chip(f"{self._restoring()} what the model suggests{sure}", "r"))
+                chips.append(Chip(f"{self._restoring()} what {session.suggester}{sure}", "r"))
         return flow(chips, columns, most_rows)

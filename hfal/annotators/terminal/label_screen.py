@@ -65,7 +65,8 @@ Labels:"""
         if question is None:
             return []
         if not self.session.suggestions_shown:
-            return [Chip("shows what the model suggests", "h").fragments(columns)]
+            return [Chip(f"shows what {self.session.suggester}", "h").fragments(columns)]
         confidence = "" if question.confidence is None else f" ({question.confidence:.0%})"
-        suggestion = f"Model suggests{confidence}: {one_line(str(question.suggestion))}"
+        suggester = self.session.suggester.removeprefix("the ").capitalize()
+        suggestion = f"{suggester}{confidence}: {one_line(str(question.suggestion))}"
         return [Chip(suggestion, "" if self.session.answer else "Enter").fragments(columns)]

@@ -416,6 +416,8 @@ class Screen(ABC):
         if self.session.query.annotators:
             return {"end": "You have answered all that this query has for you.\n\n[Enter] goes on. [q] quits."}
         size = self.session.query.size
+        if self.session.query.settles:
+            return {"end": f"{counted(size, 'text is', 'texts are')} settled.\n\n[Enter] or [q] ends."}
         end = "The only text of this query is" if size == 1 else f"All {counted(size, 'text')} of this query are"
         return {"end": f"{end} answered.\n\n[Enter] closes the query, and the run goes on. [q] quits the run."}
 
@@ -449,8 +451,9 @@ class Screen(ABC):
             return [Chip(self.editors[self._mode], "Enter"), Chip("cancels", "Esc")]
         chips = [Chip("help", "?"), Chip("quit", "q")]
         if session.shown is None:
+            closing = "end" if session.query.settles else "go on" if session.query.annotators else "close the query"
             return [
-                Chip("go on" if session.query.annotators else "close the query", "Enter"),
+                Chip(closing, "Enter"),
                 Chip("help", "?"),
                 Chip("quit", "q"),
                 Chip("undo", "u"),

@@ -119,6 +119,7 @@ class WebAnnotator:
         self._store: Store | None = None
         self._noted = _NOTHING_NOTED  # what happens beside what is asked
         self._is_released = False
+        self._settles = False  # and asks no query
         self._exchange = Exchange()
         self._is_announced = False
 
@@ -157,8 +158,9 @@ class WebAnnotator:
                     raise
                 if not self.has_left:
                     self._publish_waiting("")  # with the metrics of the last round
-                    why = store.why_ended()
-                    self._end(f"The run has ended: {why}." if why else "Every text that was asked has an answer.")
+                    why = None if self._settles else store.why_ended()
+                    done = "is settled" if self._settles else "that was asked has an answer"
+                    self._end(f"The run has ended: {why}." if why else f"Every text {done}.")
         finally:
             self._store = self.address = None
             self._noted = _NOTHING_NOTED
@@ -210,7 +212,8 @@ class WebAnnotator:
         if store.why_ended() is not None:
             then, command = "To export the labels:", f"hfal export {name} --to labels.{store.kind.export_ending}"
         elif self.has_left:
-            then, command = "To go on:", f"hfal label {name} --web"
+            label = f"agreement {name} --settle" if self._settles else f"label {name}"
+            then, command = "To go on:", f"hfal {label} --web"
         ended = {"phase": "ended", "message": f"{reason} All answers are saved.", "then": then, "command": command}
         self._publish({**state, **ended, "notice": "", "shown": None, "steps": None})
 
@@ -230,6 +233,7 @@ class WebAnnotator:
         if query.questions:
             check_screen(query, "on the page")
         self.has_left = self._is_released = False
+        self._settles = query.settles
         if not (query.questions and query.may_wait):
             return
         if self._store is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hfal.annotators.session.session import Session
 from hfal.errors import ArgumentError
+from hfal.store.answer_log import SETTLE
 from hfal.store.learning_curve import bought, metric_names
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
@@ -20,6 +21,7 @@ from hfal.tasks.words import Texts, plain_text, word_offsets, words_of
 _ABOUT = {
     "holdout": "Held out: to measure the model, not to train.",
     "seed": "Seed set: the model trains on these first.",
+    SETTLE: "People have labeled these texts differently. What you answer holds.",
 }
 """What queries are for, by their purpose, where their title does not tell."""
 
