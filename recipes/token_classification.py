@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
         suit_frozen_encoder(args, al.given)
         options["embeddings"] = sentence_means(pool.dataset) if al.embeddings == "model" else al.embeddings
     active = ActiveLearningCallback(
-        pool, strategy=strategy, annotator=make_annotator(al, pool), seed=args.seed, **options
+        pool, strategy=strategy, annotator=make_annotator(al, pool, args.seed), seed=args.seed, **options
     )
     keep_options(al, pool)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from transformers import TrainingArguments
 
+from hfal.acquisition.asking_again import AskedAgain, OldTexts, ask_again, ids_to_ask_again
 from hfal.acquisition.draws import Draw, Members, check_committee, committee, mc_dropout
 from hfal.acquisition.first_queries import FirstQueries
 from hfal.acquisition.forward import forward_columns
@@ -68,6 +69,8 @@ class Acquisition:
                 f"self_training={options.self_training} is for text classification, but the pool is one of "
                 f"{pool.task.name}: leave it out"
             )
+        if options.ask_again and (pool.task.kind.lists or not pool.task.kind.one_class):
+            raise ArgumentError(f"ask_again=True is for text classification, not for {pool.task.name}: leave it out")
         if options.record_stability and not pool.task.prediction_signals:
             logger.warning("record_stability= is not used: %s has no predictions to compare", pool.task.name)
         check_committee(options.committee, pool.label_names)
@@ -174,6 +177,12 @@ class Acquisition:
             return
         on_main(lambda: record_predictions(pool.store, task, round_number, arrays))
 
+    def has_more(self) -> bool:
+        """Return whether there is something to ask that the budget pays for."""
+        if len(self.budget.affordable()):
+            return True
+        return self.options.ask_again and self.budget.left() != 0 and bool(ids_to_ask_again(self.pool.store))
+
     # -- a round's query -------------------------------------------------------------------------------------------
 
     def propose(
@@ -184,6 +193,7 @@ class Acquisition:
         args: TrainingArguments,
         members: Callable[[int], Members] | None = None,
         of_head: Mapping[str, int] | None = None,
+        old: OldTexts | None = None,
     ) -> Query | None:
         """Score the unlabeled examples with a model, select, and record the query.
 
@@ -197,6 +207,7 @@ class Acquisition:
             members: The parameters of the models of so many rounds before, or of as many as there are.
             of_head: Of the query of a frozen head, what its record is to say: its `sequence` since that round, from 1,
                 and the number of the last answer that the head has seen (`answers_seen`).
+            old: The texts with opinions, where those may be asked again that are worth more than new ones.
 
         Returns:
             The query, on every process; `None` if the budget is spent or nothing is left to ask.
@@ -207,19 +218,31 @@ class Acquisition:
             StrategyError: The strategy returned no query.
         """
         positions = self._candidates()
-        if len(positions) == 0:
+        if len(positions) == 0 and not on_main(self.has_more):
+            logger.info("nothing left to ask: %s bought", counted(self.pool.labels_bought(), "label"))
             return None
         strategy, others = self._with_committee(self.strategy_of(round_number), round_number, members)
         key = (round_number,) if of_head is None else (round_number, of_head["sequence"])
         positions, among = self._narrowed(strategy, positions, key)
         needs = strategy.needs if among is None else strategy.needs | among.needs
         scoring = self._scoring(model, collate_fn, args, may_be_compiled=of_head is None)
-        arrays = self._score(scoring, strategy, needs, positions, key, others)
+        keep = self.pool.task.suggestion_signals if old is not None else frozenset()
+        arrays = self._score(scoring, strategy, needs, positions, key, others, keep)
         if self.self_training is not None:  # on the disk before the query, for the next round
             on_main(lambda: keep_predictions(self.pool, round_number, positions, arrays))
-        chosen, scores = on_main(lambda: self._select(strategy, among, needs, positions, arrays, key))
-        suggestions = self._run(scoring, strategy, chosen, self.pool.task.suggestion_signals, round_number)
-        suggested = self.pool.task.suggestions(suggestions, chosen)
+        again = None if old is None else on_main(lambda: self._ask_again(old, positions, arrays))
+        chosen, scores = on_main(lambda: self._select(strategy, among, needs, positions, arrays, key, again))
+        suggested: Sequence[tuple[Any, float]] = []
+        if len(chosen):
+            suggestions = self._run(scoring, strategy, chosen, self.pool.task.suggestion_signals, round_number)
+            suggested = self.pool.task.suggestions(suggestions, chosen)
+        opinions, settings = self.budget.opinions[chosen], {**self._settings(strategy, others), **(of_head or {})}
+        if again is not None:  # what is asked again comes first
+            settings["ask_again"] = again.scores_by_id(self.pool, positions, chosen)
+            suggested = [*again.suggestions(self.pool.task), *suggested]
+            scores = None if scores is None else np.concatenate([np.full(len(again.positions), np.nan), scores])
+            opinions = np.concatenate([again.opinions, opinions])
+            chosen = np.concatenate([again.positions, chosen])
         return on_main(
             lambda: record_query(
                 self.pool,
@@ -231,16 +254,20 @@ class Acquisition:
                 scores=scores,
                 suggested=suggested,
                 model=model_name(model),
-                settings={**self._settings(strategy, others), **(of_head or {})},
-                opinions=self.budget.opinions[chosen],
+                settings=settings,
+                opinions=opinions,
             )
         )
 
+    def _ask_again(self, old: OldTexts, positions: np.ndarray, arrays: Mapping[str, np.ndarray]) -> AskedAgain:
+        """Choose which texts with opinions to ask again, and how many of the candidates to ask."""
+        new = arrays["probabilities"][: len(positions)] if len(positions) else old.probabilities[:0]
+        return ask_again(old, new, self.options.query_size, self.budget.costs[positions], self.budget.left())
+
     def _candidates(self) -> np.ndarray:
-        """Return the examples that may be asked about, by position, and say where they are few."""
+        """Return the unlabeled examples that may be asked about, by position, and say where they are few."""
         positions = on_main(self.budget.affordable)
-        if len(positions) == 0:
-            logger.info("nothing left to ask: %s bought", counted(self.pool.labels_bought(), "label"))
+        if len(positions) == 0 or self.options.ask_again:
             return positions
         left = on_main(self.budget.left)
         if min(self.budget.costs[positions].sum(), np.inf if left is None else left) < self.options.query_size:
@@ -285,15 +312,16 @@ class Acquisition:
         positions: np.ndarray,
         key: Sequence[int],
         others: Members | None,
+        keep: frozenset[str],
     ) -> dict[str, np.ndarray]:
         """Run the model over the candidates and, behind them, the labeled examples where they are needed too."""
-        keep = frozenset(filter(None, map(self.sources.in_pass, needs)))
+        keep |= frozenset(filter(None, map(self.sources.in_pass, needs)))
         if self.self_training is not None:
             keep |= PREDICTION_SIGNALS
         behind = positions[:0]
         if any(map(self.sources.in_pass, needs & set(LABELED_SIGNALS))):
             behind = on_main(self.sources.labeled_positions)
-        if not keep:
+        if not keep or len(positions) == 0:
             return {}
         rows = np.concatenate([positions, behind])
         with self._draws(strategy, scoring.model, key, others) as draws:
@@ -333,15 +361,19 @@ class Acquisition:
         positions: np.ndarray,
         arrays: Mapping[str, np.ndarray],
         key: Sequence[int],
+        again: AskedAgain | None,
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the positions to ask about, in this order, and their scores, if the strategy has any."""
+        size, reserved = (self.options.query_size, 0) if again is None else (again.new, len(again.positions))
+        if size == 0:
+            return positions[:0], np.empty(0)
         known = self.sources.known(needs, positions, arrays)
         if among is not None:
             rows = among.pick(known, self._rng(4, *key))
             positions, known = positions[rows], known.rows(rows)
         known = strategy.scored(known, self._rng(3, *key))
         picked = self.budget.fill(
-            lambda count: strategy.pick(known, count, self._rng(2, *key)), self.options.query_size, positions
+            lambda count: strategy.pick(known, count, self._rng(2, *key)), size, positions, reserved
         )
         return positions[picked], None if known.scores is None else known.scores[picked]
 

@@ -33,9 +33,23 @@ def start_logging() -> None:
     show_errors()
 
 
-def make_annotator(al: ActiveLearningArguments, pool: Pool) -> Annotator:
-    """Make the annotator who answers the queries, as `--annotator` names it."""
-    options = AnnotatorOptions(pool, al.annotator_name, al.annotators, not al.hide_suggestions, al.page_arguments())
+def make_annotator(al: ActiveLearningArguments, pool: Pool, seed: int = 0) -> Annotator:
+    """Make the annotator who answers the queries, as `--annotator` names it.
+
+    Args:
+        al: The options.
+        pool: The run's pool.
+        seed: Of the errors of a simulation.
+    """
+    options = AnnotatorOptions(
+        pool,
+        name=al.annotator_name,
+        annotators=al.annotators,
+        show_suggestions=not al.hide_suggestions,
+        page=al.page_arguments(),
+        error_rate=al.error_rate,
+        seed=seed,
+    )
     return ANNOTATORS[str(al.annotator)].make(options)
 
 

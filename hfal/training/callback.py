@@ -129,10 +129,13 @@ class ActiveLearningCallback(TrainerCallback):
             to have so many: `WebAnnotator(annotators=["anna", "ben"])`.
         overlap_share (`float`, *optional*, defaults to 1.0):
             Which share of the texts, drawn by their ids, has so many labels; the others are labeled by one person.
+        ask_again (`bool`, *optional*, defaults to `False`):
+            Whether a query may ask another person about a labeled text, where that is worth more than a new text: see
+            `hfal.tasks.asking_again`. For text classification, with `select_with="head"`.
         aggregate_labels (`str`, *optional*):
             How one label is made of several people's: `"latest"`, `"majority"`, or by how reliable each person is
             found to be, with one number for each (`"one_coin"`) or a matrix (`"dawid_skene"`); see
-            `hfal.tasks.aggregation`. By default `"one_coin"` with `overlap`, else `"latest"`.
+            `hfal.tasks.aggregation`. By default `"one_coin"` with `overlap` or `ask_again`, else `"latest"`.
         passes (`int`, *optional*, defaults to 10):
             Passes of Monte-Carlo dropout: how many draws of the model's parameters those strategies get that take
             any (`"bald"`, `"batchbald"`, ...).
@@ -200,6 +203,7 @@ class ActiveLearningCallback(TrainerCallback):
         train_after: int | None = None,
         overlap: int = 1,
         overlap_share: float = 1.0,
+        ask_again: bool = False,
         aggregate_labels: str | None = None,
         passes: int | None = None,
         committee: Committee | None = None,
@@ -236,6 +240,7 @@ class ActiveLearningCallback(TrainerCallback):
             queries_per_round=queries_per_round,
             overlap=overlap,
             overlap_share=overlap_share,
+            ask_again=ask_again,
         )
         if passes is not None and committee is not None:
             logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
@@ -250,7 +255,7 @@ class ActiveLearningCallback(TrainerCallback):
             estimate=estimate,
             when_idle=when_idle,
             train_after=train_after,
-            aggregate_labels=aggregate_labels or ("one_coin" if overlap > 1 else "latest"),
+            aggregate_labels=aggregate_labels or ("one_coin" if overlap > 1 or ask_again else "latest"),
         )
         if when_idle == "ask" and select_with != "head":
             raise ArgumentError(
@@ -349,7 +354,8 @@ class ActiveLearningCallback(TrainerCallback):
                 "annotator is missing: pass ActiveLearningCallback(annotator=...), who answers the queries"
             )
         check_annotator(self.annotator)
-        check_team(self.annotator, self.acquisition.options.overlap)
+        options = self.acquisition.options
+        check_team(self.annotator, options.overlap, options.ask_again)
         return self.annotator
 
     @property
