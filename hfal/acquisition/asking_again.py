@@ -92,10 +92,11 @@ def choose(
         The rows to ask again, int64[k], best first; how many new texts to ask; and the scores, float64[N].
 
     Example:
-        >>> table = np.array([[0, 1, -1], [0, -1, 0], [-1, -1, -1], [-1, -1, -1]])
-        >>> p = np.array([[0.5, 0.5], [0.9, 0.1], [0.6, 0.4], [0.9, 0.1]])
-        >>> choose(table, p, np.array([True, True, False, False]), size=2)[:2]
-        (array([0]), 1)
+        >>> table = np.array([[0, 0], [0, 1], [1, 1], [0, -1], [-1, -1], [-1, -1]])  # of two people
+        >>> p = np.array([[0.9, 0.1], [0.5, 0.5], [0.3, 0.7], [0.4, 0.6], [0.6, 0.4], [0.9, 0.1]])
+        >>> old, new, scores = choose(table, p, np.array([0, 0, 0, 1, 0, 0], bool), size=2)
+        >>> old.tolist(), new, scores.round(2).tolist()
+        ([3], 1, [0.03, 0.5, 0.21, 0.35, 0.35, 0.03])
     """
     is_old = np.asarray((opinions >= 0).any(axis=1))
     scores = ask_again_scores(opinions, probabilities)

@@ -75,3 +75,10 @@ def test_a_query_has_as_many_as_reach_its_size(pool, unit, limit, size, rows):
     best_first = np.array([4, 0, 1, 2, 3, 5])  # of 5, 3, 1, 4, 1 and 2 words
     found = LabelBudget(pool, unit, limit).fill(lambda count: best_first[:count], size, np.arange(6))
     assert found.tolist() == rows
+
+
+def test_what_is_reserved_is_left_for_something_else(pool):
+    best_first = np.array([4, 0, 1, 2, 3, 5])
+    for reserved, rows in ((0, [4, 0, 1, 2]), (2, [4, 0]), (4, [])):
+        budget = LabelBudget(pool, "examples", 4)
+        assert budget.fill(lambda count: best_first[:count], 5, np.arange(6), reserved).tolist() == rows

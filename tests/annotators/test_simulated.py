@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
-from hfal.annotators.asking import ask
+from hfal.annotators.asking import ask, open_query
 from hfal.annotators.simulated import SimulatedAnnotator
 from hfal.data.pool import Pool
 from hfal.errors import AnnotationError, ArgumentError
@@ -63,3 +63,15 @@ def test_simulated_annotator_needs_labels(tmp_path: Path) -> None:
     add_query(pool, ids[2:])
     with pytest.raises(AnnotationError, match=rf"example {ids[2]} has no label in column 'gold'.*FileAnnotator"):
         ask(pool.store, SimulatedAnnotator(pool))
+
+
+def test_people_take_turns_also_after_some_texts_were_answered_by_a_process_that_was_stopped(tmp_path: Path) -> None:
+    data = Dataset.from_dict({"text": [*"abcdef"], "gold": [*"xyxyxy"]})
+    for answered in (0, 4):
+        pool = Pool(data, tmp_path / str(answered), "text", label_column="gold")
+        add_query(pool, ids_of(pool))
+        annotator = SimulatedAnnotator(pool, annotators=["anna", "ben", "carl"])
+        for answer in [*annotator.annotate(open_query(pool.store, pool.store.open_queries()[0]))][:answered]:
+            pool.record(answer)
+        ask(pool.store, annotator)
+        assert [answer.annotator for answer in pool.store.answers()] == ["anna", "ben", "carl"] * 2
