@@ -25,6 +25,10 @@ Members = Sequence[torch.nn.Module | Mapping[str, torch.Tensor]]
 Committee = int | Sequence[torch.nn.Module] | Callable[[int], Sequence[torch.nn.Module]]
 """Where a committee comes from: so many last rounds, other models, or what gives them for a round."""
 
+COMMITTEE_OF_ROUNDS = (
+    "committee= takes the models of earlier rounds, which only run() and rounds() keep: call these, or pass models"
+)
+
 
 @contextlib.contextmanager
 def mc_dropout(model: torch.nn.Module, passes: int, seed: Sequence[int]) -> Iterator[list[Draw]]:
@@ -134,6 +138,35 @@ def _call_other(model: torch.nn.Module, **inputs: Any) -> Any:
 
 def _call_with(model: torch.nn.Module, tensors: dict[str, torch.Tensor], **inputs: Any) -> Any:
     return torch.func.functional_call(model, tensors, (), inputs)
+
+
+def members_for(
+    given: Committee | None,
+    round_number: int,
+    members: Callable[[int], Members] | None,
+    label_names: Sequence[str],
+) -> Members:
+    """Return the committee of a round, without the round's own model.
+
+    Args:
+        given: Where it comes from.
+        round_number: The round.
+        members: Gives the parameters of the models of so many rounds before, or of as many as there are.
+        label_names: The names of the labels, which each member has to have.
+
+    Raises:
+        ArgumentError: A member has others, or there are no models of rounds.
+    """
+    if callable(given):
+        found = given(round_number)
+        check_committee(found, label_names)
+        return found
+    if not isinstance(given, int):
+        assert given is not None
+        return given
+    if members is None:
+        raise ArgumentError(COMMITTEE_OF_ROUNDS)
+    return members(given - 1)
 
 
 def check_committee(members: Any, label_names: Sequence[str]) -> None:

@@ -54,15 +54,19 @@ class LabelBudget:
         costs = self.costs[positions]
         return positions[costs <= left] if left >= costs.mean() else positions[:0]
 
-    def fill(self, pick: Callable[[int], np.ndarray], size: int, positions: np.ndarray) -> np.ndarray:
+    def fill(
+        self, pick: Callable[[int], np.ndarray], size: int, positions: np.ndarray, reserved: int = 0
+    ) -> np.ndarray:
         """Pick rows of `positions` for a query: in words, up to the sentence with which it reaches `size`.
 
         Args:
             pick: Picks so many rows of `positions`, best first.
             size: How much to ask for, in `unit`; less if the budget does not pay for it.
             positions: The candidates, of which the budget pays for each.
+            reserved: How much of what is left is for something else.
         """
         left = self.left()
+        left = None if left is None else left - reserved
         if left is not None:  # counts opinions, of which some examples get several
             size = min(size, int(left * self.sizes[positions].sum() / self.costs[positions].sum()))
         picked = self._of_size(pick, size, positions)

@@ -84,6 +84,7 @@ class QueryOptions:
     queries_per_round: int
     overlap: int = 1
     overlap_share: float = 1.0
+    ask_again: bool = False
     asks_ahead: bool = False
     """Whether people are asked on by the ranking of a round's model while the next round trains."""
 
@@ -102,6 +103,11 @@ class QueryOptions:
             raise ArgumentError(
                 f"queries_per_round={self.queries_per_round} is for select_with='head': the model makes one query in "
                 "each round"
+            )
+        if self.ask_again and self.select_with != "head":
+            raise ArgumentError(
+                f"ask_again=True takes select_with='head', but that is {self.select_with!r}: a model that was trained "
+                "on a text is too sure of it; pass 'head', with an encoder as embeddings, or leave ask_again out"
             )
         if self.budget is not None and self.budget <= self.holdout:
             raise ArgumentError(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,17 @@ _PACKAGES = (
     "scikit-learn",
     "sentence-transformers",
 )
+
+
+class Made(NamedTuple):
+    """How a query was made; see `hfal.store.records.Query`."""
+
+    purpose: str
+    round: int
+    strategy: str
+    model: str
+    settings: Mapping[str, Any]
+    seed: int
 
 
 def record_query(
@@ -48,7 +59,7 @@ def record_query(
         strategy: The strategy's name.
         chosen: The positions in the pool, int64[k], in the order in which they are asked.
         seed: The seed of the run.
-        scores: The acquisition scores, float[k].
+        scores: The acquisition scores, float[k]; NaN for an example without one.
         suggested: What the model says of each, and how sure it is.
         model: What `model_name` says of it.
         settings: Of the strategy and of the pass.
@@ -59,7 +70,7 @@ def record_query(
             example_id=str(pool.ids[int(position)]),
             content=pool.content(int(position)),
             texts=texts,
-            score=None if scores is None else float(scores[rank]),
+            score=None if scores is None or np.isnan(scores[rank]) else float(scores[rank]),
             suggestion=None if suggested is None else suggested[rank][0],
             confidence=None if suggested is None else suggested[rank][1],
             shown=shown,

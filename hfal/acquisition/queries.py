@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from transformers import TrainingArguments
 
-from hfal.acquisition.draws import Draw, Members, check_committee, committee, mc_dropout
+from hfal.acquisition.asking_again import AskedAgain, OldTexts, ask_again, ids_to_ask_again, record_asked_again
+from hfal.acquisition.draws import Draw, Members, check_committee, committee, mc_dropout, members_for
 from hfal.acquisition.first_queries import FirstQueries
 from hfal.acquisition.forward import forward_columns
 from hfal.acquisition.label_budget import LabelBudget, opinions_wanted
 from hfal.acquisition.options import QueryOptions
-from hfal.acquisition.provenance import model_name
-from hfal.acquisition.ranking import QUERIES_AHEAD, Made, pick_in_turn, propose_ahead, record_with_ranking
+from hfal.acquisition.provenance import Made, model_name
+from hfal.acquisition.ranking import QUERIES_AHEAD, pick_in_turn, propose_ahead, record_with_ranking
 from hfal.acquisition.scoring import NonFiniteOutputError, ScoringPass
 from hfal.acquisition.self_training import PREDICTION_SIGNALS, SelfTraining, keep_predictions, pseudo_labels
 from hfal.acquisition.signals import SignalSources
@@ -35,10 +36,6 @@ from hfal.utils.spelling import counted
 
 
 logger = get_logger(__name__)
-
-COMMITTEE_OF_ROUNDS = (
-    "committee= takes the models of earlier rounds, which only run() and rounds() keep: call these, or pass models"
-)
 
 
 class Acquisition:
@@ -73,6 +70,8 @@ class Acquisition:
                 f"self_training={options.self_training} is for text classification, but the pool is one of "
                 f"{pool.task.name}: leave it out"
             )
+        if options.ask_again and (pool.task.kind.lists or not pool.task.kind.one_class):
+            raise ArgumentError(f"ask_again=True is for text classification, not for {pool.task.name}: leave it out")
         if options.record_stability and not pool.task.prediction_signals:
             logger.warning("record_stability= is not used: %s has no predictions to compare", pool.task.name)
         check_committee(options.committee, pool.label_names)
@@ -179,6 +178,12 @@ class Acquisition:
             return
         on_main(lambda: record_predictions(pool.store, task, round_number, arrays))
 
+    def has_more(self) -> bool:
+        """Return whether there is something to ask that the budget pays for."""
+        if len(self.budget.affordable()):
+            return True
+        return self.options.ask_again and self.budget.left() != 0 and bool(ids_to_ask_again(self.pool.store))
+
     # -- a round's query -------------------------------------------------------------------------------------------
 
     def propose(
@@ -189,6 +194,7 @@ class Acquisition:
         args: TrainingArguments,
         members: Callable[[int], Members] | None = None,
         of_head: Mapping[str, int] | None = None,
+        old: OldTexts | None = None,
     ) -> Query | None:
         """Score the unlabeled examples with a model, select, and record the query.
 
@@ -202,6 +208,7 @@ class Acquisition:
             members: The parameters of the models of so many rounds before, or of as many as there are.
             of_head: Of the query of a frozen head, what its record is to say: its `sequence` since that round, from 1,
                 and the number of the last answer that the head has seen (`answers_seen`).
+            old: The texts with opinions, where those may be asked again that are worth more than new ones.
 
         Returns:
             The query, on every process; `None` if the budget is spent or nothing is left to ask.
@@ -212,26 +219,38 @@ class Acquisition:
             StrategyError: The strategy returned no query.
         """
         positions = self._candidates()
-        if len(positions) == 0:
+        if len(positions) == 0 and not on_main(self.has_more):
+            logger.info("nothing left to ask: %s bought", counted(self.pool.labels_bought(), "label"))
             return None
         strategy, others = self._with_committee(self.strategy_of(round_number), round_number, members)
         key = (round_number,) if of_head is None else (round_number, of_head["sequence"])
         positions, among = self._narrowed(strategy, positions, key)
         needs = strategy.needs if among is None else strategy.needs | among.needs
         scoring = self._scoring(model, collate_fn, args, may_be_compiled=of_head is None)
-        arrays = self._score(scoring, strategy, needs, positions, key, others)
+        keep = self.pool.task.suggestion_signals if old is not None else frozenset()
+        arrays = self._score(scoring, strategy, needs, positions, key, others, keep)
         if self.self_training is not None:  # on the disk before the query, for the next round
             on_main(lambda: keep_predictions(self.pool, round_number, positions, arrays))
+        again = (
+            None
+            if old is None
+            else on_main(lambda: ask_again(old, positions, arrays, self.budget, self.options.query_size))
+        )
         with self.recording:
             taken = on_main(lambda: ~np.isin(positions, self.budget.affordable()))
-            if taken.all():
+            if again is None and taken.all():
                 return None
-            select = partial(self._select, strategy, among, needs)
+            select = partial(self._select, strategy, among, needs, again)
             queries = 1 + QUERIES_AHEAD * self.options.asks_ahead
-            picked = on_main(lambda: pick_in_turn(select, positions, arrays, key, taken, queries))
+            if again is None:
+                picked = on_main(lambda: pick_in_turn(select, positions, arrays, key, taken, queries))
+            else:
+                picked = [on_main(lambda: select(positions, arrays, key))]
             chosen = np.concatenate([rows for rows, _ in picked])
-            suggestions = self._run(scoring, strategy, chosen, self.pool.task.suggestion_signals, round_number)
-            suggested = self.pool.task.suggestions(suggestions, chosen)
+            suggested: Sequence[tuple[Any, float]] = []
+            if len(chosen):
+                suggestions = self._run(scoring, strategy, chosen, self.pool.task.suggestion_signals, round_number)
+                suggested = self.pool.task.suggestions(suggestions, chosen)
             made = Made(
                 "round" if of_head is None else HEAD,
                 round_number,
@@ -240,6 +259,8 @@ class Acquisition:
                 {**self._settings(strategy, others), **(of_head or {})},
                 self.options.seed,
             )
+            if again is not None:
+                return on_main(lambda: record_asked_again(self.budget, made, again, positions, *picked[0], suggested))
             return on_main(lambda: record_with_ranking(self.budget, made, picked, suggested))
 
     def propose_ahead(self) -> Query | None:
@@ -252,10 +273,9 @@ class Acquisition:
             return propose_ahead(self.budget)
 
     def _candidates(self) -> np.ndarray:
-        """Return the examples that may be asked about, by position, and say where they are few."""
+        """Return the unlabeled examples that may be asked about, by position, and say where they are few."""
         positions = on_main(self.budget.affordable)
-        if len(positions) == 0:
-            logger.info("nothing left to ask: %s bought", counted(self.pool.labels_bought(), "label"))
+        if len(positions) == 0 or self.options.ask_again:
             return positions
         left = on_main(self.budget.left)
         if min(self.budget.costs[positions].sum(), np.inf if left is None else left) < self.options.query_size:
@@ -271,7 +291,7 @@ class Acquisition:
         if not strategy.draws or self.options.committee is None:
             return strategy, None
         with shared_failure():
-            others = self._members(round_number, members)
+            others = members_for(self.options.committee, round_number, members, self.pool.label_names)
         if not others:
             # All scores would be equal, and the query whatever has the first ids.
             logger.info("a committee of one agrees with itself: the query is drawn at random")
@@ -300,15 +320,16 @@ class Acquisition:
         positions: np.ndarray,
         key: Sequence[int],
         others: Members | None,
+        keep: frozenset[str],
     ) -> dict[str, np.ndarray]:
         """Run the model over the candidates and, behind them, the labeled examples where they are needed too."""
-        keep = frozenset(filter(None, map(self.sources.in_pass, needs)))
+        keep |= frozenset(filter(None, map(self.sources.in_pass, needs)))
         if self.self_training is not None:
             keep |= PREDICTION_SIGNALS
         behind = positions[:0]
         if any(map(self.sources.in_pass, needs & set(LABELED_SIGNALS))):
             behind = on_main(self.sources.labeled_positions)
-        if not keep:
+        if not keep or len(positions) == 0:
             return {}
         rows = np.concatenate([positions, behind])
         with self._draws(strategy, scoring.model, key, others) as draws:
@@ -345,18 +366,22 @@ class Acquisition:
         strategy: Strategy,
         among: Among | None,
         needs: frozenset[str],
+        again: AskedAgain | None,
         positions: np.ndarray,
         arrays: Mapping[str, np.ndarray],
         key: Sequence[int],
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the positions to ask about, in this order, and their scores, if the strategy has any."""
+        size, reserved = (self.options.query_size, 0) if again is None else (again.new, len(again.positions))
+        if size == 0:
+            return positions[:0], np.empty(0)
         known = self.sources.known(needs, positions, arrays)
         if among is not None:
             rows = among.pick(known, self._rng(4, *key))
             positions, known = positions[rows], known.rows(rows)
         known = strategy.scored(known, self._rng(3, *key))
         picked = self.budget.fill(
-            lambda count: strategy.pick(known, count, self._rng(2, *key)), self.options.query_size, positions
+            lambda count: strategy.pick(known, count, self._rng(2, *key)), size, positions, reserved
         )
         return positions[picked], None if known.scores is None else known.scores[picked]
 
@@ -438,20 +463,6 @@ class Acquisition:
         return pseudo_labels(self.pool, self.self_training, record, self._rng(7, record.number))
 
     # -- draws -----------------------------------------------------------------------------------------------------
-
-    def _members(self, round_number: int, members: Callable[[int], Members] | None) -> Members:
-        """Return the committee without this round's model."""
-        given = self.options.committee
-        if callable(given):
-            found = given(round_number)
-            check_committee(found, self.pool.label_names)
-            return found
-        if not isinstance(given, int):
-            assert given is not None
-            return given
-        if members is None:
-            raise ArgumentError(COMMITTEE_OF_ROUNDS)
-        return members(given - 1)
 
     @contextlib.contextmanager
     def _draws(

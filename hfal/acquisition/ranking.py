@@ -1,12 +1,12 @@
 """Queries that go on with the ranking of a round's model, for people who would wait while the next round trains."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from hfal.acquisition.label_budget import LabelBudget
-from hfal.acquisition.provenance import record_query
+from hfal.acquisition.provenance import Made, record_query
 from hfal.store.records import AHEAD, Query
 
 
@@ -16,17 +16,6 @@ labels."""
 
 Picked = tuple[np.ndarray, np.ndarray | None]
 """The positions of a query, int64[k], in the order in which to ask, and their scores, float[k], if there are any."""
-
-
-class Made(NamedTuple):
-    """How a query was made; see `hfal.store.records.Query`."""
-
-    purpose: str
-    round: int
-    strategy: str
-    model: str
-    settings: Mapping[str, Any]
-    seed: int
 
 
 def pick_in_turn(

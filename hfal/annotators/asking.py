@@ -79,20 +79,27 @@ def check_annotator(annotator: Annotator) -> None:
     check_annotator_name(getattr(annotator, "name", None), f"the name of the annotator ({type(annotator).__name__})")
 
 
-def check_team(annotator: Annotator, overlap: int) -> None:
+def check_team(annotator: Annotator, overlap: int, ask_again: bool = False) -> None:
     """Check that there are as many people as are to label a text.
 
     Args:
         annotator: Who is asked.
         overlap: How many people label a text.
+        ask_again: Whether another person may be asked about a labeled text.
 
     Raises:
         ArgumentError: There are fewer.
     """
     people = list(getattr(annotator, "annotators", ()))
-    if overlap > max(len(people), 1) and people != [ANYBODY]:
-        who = f"annotators has {joined_names(people)}" if people else "there is one annotator"
+    if people == [ANYBODY]:
+        return
+    who = f"annotators has {joined_names(people)}" if people else "there is one annotator"
+    if overlap > max(len(people), 1):
         raise ArgumentError(f"overlap={overlap} has so many people label a text, but {who}: name more, or lower it")
+    if ask_again and len(people) < 2:
+        raise ArgumentError(
+            f"ask_again=True asks another person about a labeled text, but {who}: name more, or leave it out"
+        )
 
 
 def served(annotator: Annotator, store: Store) -> AbstractContextManager[None]:

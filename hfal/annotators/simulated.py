@@ -81,7 +81,8 @@ class SimulatedAnnotator:
         said: dict[str, set[str]] = {}
         for answer in query.answers() if self.annotators else ():
             said.setdefault(answer.example_id, set()).add(str(answer.annotator))
-        for place, question in enumerate(query.questions):
+        answered = query.size - len(query.questions)  # by a process that was stopped: the turns go on
+        for place, question in enumerate(query.questions, start=answered):
             label = self.pool.hidden_label(question.example_id)
             if label is None:
                 raise AnnotationError(

@@ -172,8 +172,10 @@ def _answers(store: Store) -> str:
     given = sum(answer.annotator == DATASET for answer in labeled.values())
     unsure = sum(answer.action == "unsure" for answer in answers.values())
     words = f" of {counted(store.words_bought(), 'word')}" if store.kind.of_words else ""
+    texts, bought = len(labeled) - given, store.labels_bought()  # several people may have labeled a text
+    of_texts = "" if texts == bought else f" for {counted(texts, 'text')}"
     counts = [
-        f"{counted(len(labeled) - given, 'label')} bought{words}",
+        f"{counted(bought, 'label')} bought{words}{of_texts}",
         f"{len(store.holdout_ids() & labeled.keys())} of them held out",
         f"{len(answers) - len(labeled) - unsure} skipped",
         f"{unsure} unsure",

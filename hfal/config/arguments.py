@@ -345,7 +345,7 @@ class ActiveLearningArguments(PageOptions, TeamOptions):
                 "--start_from_probe fine-tunes the encoder that --freeze_encoder leaves as it is: leave one of them "
                 "out, or turn it off (--freeze_encoder false)"
             )
-        if self.freeze_encoder and self.select_with == "head":
+        if self.freeze_encoder and self.select_with == "head" and not self.ask_again:
             raise ArgumentError(
                 "--select_with head picks for a model that is fine-tuned, but with --freeze_encoder the head is the "
                 "model: leave one of them out"
@@ -474,7 +474,7 @@ GROUPS = {
     "token_budget bf16_scoring",
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside select_with queries_per_round when_idle train_after query_size seed_size seed_strategy holdout",
-    "several people": "annotators overlap overlap_share aggregate_labels soft_labels error_rate",
+    "several people": "annotators overlap overlap_share ask_again aggregate_labels soft_labels error_rate",
     "page": "host port allow_host embed guidelines no_browser idle_minutes",
     "rounds": "rounds budget unit target_metric target stop record_stability estimate retrain self_training "
     "self_training_threshold keep_models export export_license export_language",

@@ -40,7 +40,7 @@ def make_annotator(al: ActiveLearningArguments, pool: Pool, seed: int = 0) -> An
     Args:
         al: The options.
         pool: The run's pool.
-        seed: What is random in a simulation.
+        seed: Of the errors of a simulation.
 
     Raises:
         ArgumentError: An option does not go with this annotator.

@@ -22,6 +22,13 @@ class TeamOptions:
         default=1.0,
         metadata={"help": "Which share of the texts has so many; the others are labeled by one.", "metavar": "X"},
     )
+    ask_again: bool = field(
+        default=False,
+        metadata={
+            "help": "Ask another person about a labeled text where that is worth more than a new text, with "
+            "select_with head (text classification)."
+        },
+    )
     error_rate: float = field(
         default=0.0, metadata={"help": "With simulated annotators: the share of their labels that is wrong."}
     )
@@ -30,7 +37,7 @@ class TeamOptions:
         metadata={
             "help": "How one label is made of several people's: the latest, by majority, or weighing people by how "
             "reliable they are found to be, each by one number (one_coin), or by a matrix (dawid_skene). Default: "
-            "one_coin with overlap, else latest.",
+            "one_coin with overlap or ask_again, else latest.",
             "choices": [*AGGREGATIONS],
         },
     )

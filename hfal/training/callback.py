@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hfal.acquisition.draws import Committee
+from hfal.acquisition.draws import COMMITTEE_OF_ROUNDS, Committee
 from hfal.acquisition.options import QUERY_SIZES, QueryOptions
-from hfal.acquisition.queries import COMMITTEE_OF_ROUNDS, Acquisition
+from hfal.acquisition.queries import Acquisition
 from hfal.annotators.asking import ask, check_annotator, check_team, collect
 from hfal.annotators.base import Annotator
 from hfal.data.pool import Pool
@@ -131,10 +131,13 @@ class ActiveLearningCallback(TrainerCallback):
             to have so many: `WebAnnotator(annotators=["anna", "ben"])`.
         overlap_share (`float`, *optional*, defaults to 1.0):
             Which share of the texts, drawn by their ids, has so many labels; the others are labeled by one person.
+        ask_again (`bool`, *optional*, defaults to `False`):
+            Whether a query may ask another person about a labeled text, where that is worth more than a new text: see
+            `hfal.tasks.asking_again`. For text classification, with `select_with="head"`.
         aggregate_labels (`str`, *optional*):
             How one label is made of several people's: `"latest"`, `"majority"`, or by how reliable each person is
             found to be, with one number for each (`"one_coin"`) or a matrix (`"dawid_skene"`); see
-            `hfal.tasks.aggregation`. By default `"one_coin"` with `overlap`, else `"latest"`.
+            `hfal.tasks.aggregation`. By default `"one_coin"` with `overlap` or `ask_again`, else `"latest"`.
         soft_labels (`bool`, *optional*, defaults to `False`):
             Train on the probability of each class where a label is made of several people's, by soft cross-entropy.
             For text classification, in `run` and `rounds`; not with `class_weights` or `self_training`.
@@ -205,6 +208,7 @@ class ActiveLearningCallback(TrainerCallback):
         train_after: int | None = None,
         overlap: int = 1,
         overlap_share: float = 1.0,
+        ask_again: bool = False,
         aggregate_labels: str | None = None,
         soft_labels: bool = False,
         passes: int | None = None,
@@ -243,6 +247,7 @@ class ActiveLearningCallback(TrainerCallback):
             overlap=overlap,
             overlap_share=overlap_share,
             asks_ahead=when_idle == "ask" and select_with == "model",
+            ask_again=ask_again,
         )
         if passes is not None and committee is not None:
             logger.warning("passes=%d is not used: committee= takes the place of Monte-Carlo dropout", passes)
@@ -257,7 +262,7 @@ class ActiveLearningCallback(TrainerCallback):
             estimate=estimate,
             when_idle=when_idle,
             train_after=train_after,
-            aggregate_labels=aggregate_labels or ("one_coin" if overlap > 1 else "latest"),
+            aggregate_labels=aggregate_labels or ("one_coin" if overlap > 1 or ask_again else "latest"),
             soft_labels=soft_labels,
         )
         usual = target_metric
@@ -352,7 +357,8 @@ class ActiveLearningCallback(TrainerCallback):
                 "annotator is missing: pass ActiveLearningCallback(annotator=...), who answers the queries"
             )
         check_annotator(self.annotator)
-        check_team(self.annotator, self.acquisition.options.overlap)
+        options = self.acquisition.options
+        check_team(self.annotator, options.overlap, options.ask_again)
         return self.annotator
 
     @property

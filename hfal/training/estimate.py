@@ -17,75 +17,14 @@ from hfal.errors import ArgumentError
 from hfal.tasks.base import Task
 from hfal.tasks.metrics import classification_metrics, entity_metrics, label_set_metrics
 from hfal.tasks.tokenization import NO_WORD
+from hfal.training.cross_validation import out_of_fold
 from hfal.training.frozen_encoder import embeddings_of
 from hfal.training.frozen_head import FrozenHead, check_tokenizer
-from hfal.training.probe import fit_head
 from hfal.utils.distributed import on_main
 from hfal.utils.output import get_logger
 
 
 logger = get_logger(__name__)
-
-FOLDS = 10
-"""Folds of the labeled examples, where there are so many of these."""
-
-
-def draw_folds(
-    labels: np.ndarray, rows: np.ndarray, groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS
-) -> np.ndarray:
-    """Divide labeled examples into folds of about the same size, at random, and no group between two of them.
-
-    Where each example has one label, the examples of a label are spread evenly over the folds. So no head that is
-    asked about an example has seen its label if it is the only one with that label.
-
-    Args:
-        labels: Classes int[n], or sets float[n, C] of 1 and 0.
-        rows: int[n], the example that each label belongs to; several have the same where words are tagged.
-        groups: int[R], for each example the number of its group.
-        rng: Draws them.
-        folds: How many there are; no more than groups.
-
-    Returns:
-        The number of the fold of each label, int64[n].
-    """
-    _, member = np.unique(groups[rows], return_inverse=True)
-    count = int(member.max(initial=-1)) + 1
-    order = rng.permutation(count)
-    if labels.ndim == 1 and len(np.unique(rows)) == len(rows):
-        label_of = np.empty(count, np.int64)
-        label_of[member[::-1]] = labels[::-1]  # of equal texts with different labels that of the first
-        order = order[np.argsort(label_of[order], kind="stable")]
-    fold_of = np.empty(count, np.int64)
-    fold_of[order] = np.arange(count) % min(folds, max(count, 1))
-    return fold_of[member]
-
-
-def cross_validate(inputs: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: int) -> np.ndarray | None:
-    """Return what heads say of each labeled text, or word, that were fitted without the fold it is in.
-
-    Args:
-        inputs: float[n, D].
-        labels: Classes int[n], or sets float[n, C] of 1 and 0.
-        folds: The number of the fold of each, int[n].
-        classes: How many classes there are in all, C.
-
-    Returns:
-        Logits float64[n, C]; `None` if there are fewer than two folds, or all labels are the same.
-    """
-    numbers = np.unique(folds)
-    if len(numbers) < 2 or (labels == labels[0]).all():
-        return None
-    inputs = np.asarray(inputs, np.float64)
-    logits = np.empty((len(inputs), classes))
-    for number in numbers:
-        held_out = folds == number
-        seen = labels[~held_out]
-        if labels.ndim == 1 and (seen == seen[0]).all():
-            logits[held_out] = np.arange(classes) == seen[0]  # `fit_head` prefers no class then
-            continue
-        weight, bias = fit_head(inputs[~held_out], seen, classes)
-        logits[held_out] = inputs[held_out] @ weight.T + bias
-    return logits
 
 
 def estimated_metrics(task: Task, logits: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> dict[str, float]:
@@ -176,11 +115,8 @@ class Estimator:
         pool = self._acquisition.pool
         record = pool.store.round(number)
         assert record is not None, f"round {number} has not begun"
-        inputs, labels, rows = head.labeled(record.answers_seen)
-        positions = pool.positions(list(pool.training_labels(record.answers_seen)))
-        _, groups = np.unique([pool.content(int(position)) for position in positions], return_inverse=True)
-        folds = draw_folds(labels, rows, groups, np.random.default_rng([self._acquisition.options.seed, 9, number]))
-        logits = cross_validate(inputs, labels, folds, len(pool.label_names))
+        rng = np.random.default_rng([self._acquisition.options.seed, 9, number])
+        logits, labels, rows = out_of_fold(head, record.answers_seen, rng)
         if logits is None:
             logger.info("round %d: nothing is estimated, since all labels so far are the same", number)
             return {}

@@ -18,8 +18,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 from datasets.table import InMemoryTable
+from scipy.special import softmax
 from transformers import TrainingArguments
 
+from hfal.acquisition.asking_again import OldTexts, old_texts
 from hfal.acquisition.embeddings import embeddings_file
 from hfal.acquisition.queries import Acquisition
 from hfal.data.checkpoints import label_options, load_tokenizer
@@ -30,6 +32,7 @@ from hfal.store.records import HEAD, Query
 from hfal.store.run_directory import embeddings_folder
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.tokenization import NO_WORD, tokenize_words
+from hfal.training.cross_validation import out_of_fold
 from hfal.training.frozen_encoder import (
     FrozenEncoderConfig,
     FrozenEncoderForSequenceClassification,
@@ -192,11 +195,24 @@ class HeadQueries:
         seen, sequence = on_main(lambda: (store.last_answer(), 1 + store.count_queries(round_number, HEAD)))
         head = on_main(lambda: self.head.fit(seen))
         head.config.name_or_path = self._encoder
+        old = None
+        if self.acquisition.options.ask_again:
+            old = on_main(lambda: self._old_texts(seen, (round_number, sequence)))
         args = copy.copy(args)  # the user's are for the data of their own model
         args.remove_unused_columns, args.dataloader_num_workers, args.bf16, args.fp16 = True, 0, False, False
         of_query = {"sequence": sequence, "answers_seen": seen}
         with _one_thread():
-            return self.acquisition.propose(head, self.head.collate_fn, round_number, args, of_head=of_query)
+            return self.acquisition.propose(head, self.head.collate_fn, round_number, args, of_head=of_query, old=old)
+
+    def _old_texts(self, until: int, key: Sequence[int]) -> OldTexts:
+        """Return the texts with opinions, and what heads say of each that were not fitted to it."""
+        pool = self.head.pool
+        logits, labels, _ = out_of_fold(
+            self.head, until, np.random.default_rng([self.acquisition.options.seed, 10, *key])
+        )
+        if logits is None:  # all labels so far are the same
+            logits = np.zeros((len(labels), len(pool.label_names)))
+        return old_texts(pool, list(pool.training_labels(until)), softmax(logits, axis=1), until)
 
 
 def head_inputs(vectors: np.ndarray) -> np.ndarray:

@@ -156,7 +156,7 @@ class RoundPlanner:
         """Return whether the model of a finished round has its query to make; one of a frozen head stands for it."""
         if self.head is not None or self._store.query_of_round(number) is not None:
             return False
-        return not self._store.count_queries(number, HEAD) and len(self.acquisition.budget.affordable()) > 0
+        return not self._store.count_queries(number, HEAD) and self.acquisition.has_more()
 
     def _head_is_to_query(self, number: int) -> bool:
         """Return whether the frozen head has a query to make before a round begins.
@@ -167,7 +167,7 @@ class RoundPlanner:
             return False
         made = 1 if number == 1 or self._store.query_of_round(number - 1) is not None else 0
         made += self._store.count_queries(number - 1, HEAD)
-        return made < self.acquisition.options.queries_per_round and len(self.acquisition.budget.affordable()) > 0
+        return made < self.acquisition.options.queries_per_round and self.acquisition.has_more()
 
     def _begin(self, record: RoundRecord) -> Step:
         """Find where the training of a round stands."""
@@ -202,7 +202,7 @@ class RoundPlanner:
                 return reason
         with self._store.snapshot():  # else another thread might record a query in between
             nothing_new = not self._store.open_queries() and pool.labels(last.answers_seen) == pool.labels()
-            if nothing_new and not len(self.acquisition.budget.affordable()):
+            if nothing_new and not self.acquisition.has_more():
                 return "the budget is spent" if len(pool.unlabeled_positions()) else "nothing is left to ask"
         return None
 

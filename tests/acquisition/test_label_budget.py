@@ -186,3 +186,10 @@ def test_the_share_that_several_label_is_drawn_by_id_and_stays_when_the_pool_gro
 def test_all_or_none_are_labeled_by_several(tmp_path):
     pool = pool_of(tmp_path, 20)
     assert (wanted(pool, 1, 0.3), wanted(pool, 4, 1.0)) == ([1] * 20, [4] * 20)
+
+
+def test_what_is_reserved_is_left_for_something_else(pool):
+    best_first = np.array([4, 0, 1, 2, 3, 5])
+    for reserved, rows in ((0, [4, 0, 1, 2]), (2, [4, 0]), (4, [])):
+        budget = LabelBudget(pool, "examples", 4)
+        assert budget.fill(lambda count: best_first[:count], 5, np.arange(6), reserved).tolist() == rows

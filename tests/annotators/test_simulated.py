@@ -7,7 +7,7 @@ import pytest
 from datasets import Dataset
 from scipy.stats import binomtest
 
-from hfal.annotators.asking import ask
+from hfal.annotators.asking import ask, open_query
 from hfal.annotators.simulated import SimulatedAnnotator
 from hfal.data.pool import Pool
 from hfal.errors import AnnotationError, ArgumentError
@@ -156,3 +156,15 @@ def test_errors_are_for_text_classification(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match=r"error_rate=0.1 is for text classification: leave it out"):
         ask(pool.store, SimulatedAnnotator(pool, error_rate=0.1))
     assert pool.store.answers() == []
+
+
+def test_people_take_turns_also_after_some_texts_were_answered_by_a_process_that_was_stopped(tmp_path: Path) -> None:
+    data = Dataset.from_dict({"text": [*"abcdef"], "gold": [*"xyxyxy"]})
+    for answered in (0, 4):
+        pool = Pool(data, tmp_path / str(answered), "text", label_column="gold")
+        add_query(pool, ids_of(pool))
+        annotator = SimulatedAnnotator(pool, annotators=["anna", "ben", "carl"])
+        for answer in [*annotator.annotate(open_query(pool.store, pool.store.open_queries()[0]))][:answered]:
+            pool.record(answer)
+        ask(pool.store, annotator)
+        assert [answer.annotator for answer in pool.store.answers()] == ["anna", "ben", "carl"] * 2

@@ -30,6 +30,14 @@ def test_the_annotator_is_the_one_of_the_options(tmp_path: Path) -> None:
     assert type(made(annotator="simulated")) is SimulatedAnnotator
 
 
+def test_simulated_people_err_as_the_options_and_the_seed_of_the_run_say(tmp_path: Path) -> None:
+    data = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]})
+    pool = Pool(data, tmp_path / "run", "text", "label")
+    given = ActiveLearningArguments(data="a.csv", annotator="simulated", annotators=["anna", "ben"], error_rate=0.3)
+    made: Any = make_annotator(given, pool, 7)
+    assert (made.annotators, made.error_rate, made.seed) == (["anna", "ben"], 0.3, 7)
+
+
 METRICS = ["loss", "accuracy", "f1_macro"]
 
 

@@ -36,6 +36,7 @@ HEAD = Mode("model_init", "from_scratch", head=2)
 WORDS_HEAD = Mode("model_init", "from_scratch", of_words=True, head=2)
 WORDS_CONTINUE = Mode("model", "continue", of_words=True)
 STOPPING = Mode("model_init", "continue", stop="uncertainty(1.0, rounds=2) and kappa(-1, rounds=1)")
+ASK_AGAIN = Mode("model_init", "from_scratch", head=2, ask_again=True)
 HEAD_CONTINUE = Mode("model_init", "continue", head=2, self_training=0.4)
 
 # In the order in which a run reaches them; each process but the last dies at one of them.
@@ -228,6 +229,7 @@ def finish(places: Places, mode: Mode, head: int) -> None:
         pytest.param(HEAD, HEADS, id="head", marks=pytest.mark.slow),
         pytest.param(HEAD, MORE_HEADS, id="head-more", marks=pytest.mark.slow),
         pytest.param(HEAD_CONTINUE, HEADS, id="head-continue", marks=pytest.mark.slow),
+        pytest.param(ASK_AGAIN, MORE_HEADS, id="ask-again", marks=pytest.mark.slow),
         pytest.param(WORDS_HEAD, MORE_HEADS, id="words-head", marks=pytest.mark.slow),
         pytest.param(STOPPING, STOP_SETS, id="stopping", marks=pytest.mark.slow),
         pytest.param(SELF_TRAINING, PREDICTIONS, id="self-training", marks=pytest.mark.slow),

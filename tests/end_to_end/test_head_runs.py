@@ -1,5 +1,6 @@
 """`hfal run --select_with head`: a head on a frozen encoder queries between the trainings of another model."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -103,6 +104,25 @@ def test_an_export_goes_on_with_the_queries_of_the_run_it_came_from(hfal: Callab
         assert [*map(asked, imported)] == [*map(asked, expected[:3])]
 
 
+@pytest.mark.parametrize("frozen", [False, True], ids=["fine-tuned", "frozen"])
+def test_people_who_err_are_asked_again(hfal: Callable[..., Result], folder: Path, frozen: bool) -> None:
+    people = ["--annotators", "anna,ben,carl", "--error_rate", "0.4", "--ask_again", "--budget", "60"]
+    trained = ["--freeze_encoder", "--model", "encoder", "--embeddings", "model"] if frozen else []
+    answers = []
+    for seed in ("1", "2"):
+        run = ["run", *TEXTS, "--label", "label", *HEADED, *people, *trained, "--seed", seed, "--output_dir", seed]
+        done = hfal(*run)
+        assert done.code == 0, done.stderr
+        with contextlib.closing(Store(folder / seed, read_only=True)) as store:
+            assert store.labels_bought() == len(store.answers()) == 60
+            assert {len(of) for of in store.opinions().values()} >= {1, 2}
+            assert store.plan.aggregate_labels == "one_coin"
+            answers.append({(a.example_id, a.annotator): a.label for a in store.answers()})
+    assert f"60 labels bought for {len({i for i, _ in answers[0]})} texts, " in hfal("status", "1").stdout
+    both = answers[0].keys() & answers[1].keys()
+    assert any(answers[0][one] != answers[1][one] for one in both)  # each seed has its errors
+
+
 def test_who_answers_in_files_is_asked_what_a_run_that_never_stops_asks(
     hfal: Callable[..., Result], folder: Path
 ) -> None:
@@ -189,6 +209,8 @@ def test_two_processes_ask_what_one_asks(folder: Path, recipe: str, options: lis
         ([*HEADED, "--embeddings", "./nowhere"], "there is no"),
         ([*HEADED, "--strategy", "bald", "--committee", "3"], "committee= draws from models that read texts"),
         ([*HEADED, "--select_with", "tail"], "tail"),
+        ([*QUICK, "--ask_again", "--annotators", "anna,ben"], "ask_again=True takes select_with='head', but that is"),
+        ([*HEADED, "--ask_again"], "ask_again=True asks another person about a labeled text, but there is one"),
     ],
 )
 def test_options_that_do_not_go_together(

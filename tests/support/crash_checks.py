@@ -97,7 +97,7 @@ def check_answers(places: Places, kills: int) -> int:
             starts[-1].append((event, example_id))
     acknowledged = {i for events in starts for event, i in events if event == "acknowledged"}
     store = Store(places.run_dir, read_only=True)
-    recorded = Counter(answer.example_id for answer in store.answers())
+    recorded = Counter(f"{answer.example_id} {answer.annotator}" for answer in store.answers())
     store.close()
     assert acknowledged <= recorded.keys(), "an acknowledged answer is lost"
     assert set(recorded.values()) <= {1}, "an answer is recorded twice"

@@ -67,6 +67,9 @@ EARLY_STOPPING = {
 }
 
 
+PEOPLE = {"annotators": ["anna", "ben", "carl"], "error_rate": 0.4, "seed": 1}
+
+
 @dataclass(frozen=True)
 class Mode:
     """What differs between the runs: where weights come from, and how a round begins."""
@@ -81,6 +84,7 @@ class Mode:
     self_training: float | None = None  # the weight of predictions, of which every one is sure enough
     probe: float | None = None  # begin with a probe of the labels, whose layer learns so many times as fast
     head: int | None = None  # so many queries a round are made by a head on a frozen encoder
+    ask_again: bool = False  # of three people, who err
     committee: int | None = None  # of so many last rounds, whose draws are joined with the labeled examples' signals
 
 
@@ -228,24 +232,24 @@ class LoggingAnnotator(SimulatedAnnotator):
 
     at_once = False  # as of a person
 
-    def __init__(self, pool: Pool, log: Path, instants: Instants):
-        super().__init__(pool)
+    def __init__(self, pool: Pool, log: Path, instants: Instants, **options: Any):
+        super().__init__(pool, **options)
         self.log = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         self.instants = instants
         self.write("start", "-")
 
-    def write(self, event: str, example_id: str) -> None:
-        os.write(self.log, f"{event} {example_id}\n".encode())
+    def write(self, event: str, what: str) -> None:
+        os.write(self.log, f"{event} {what}\n".encode())
         os.fsync(self.log)
 
     def annotate(self, query: OpenQuery) -> Iterator[Answer]:
         for answer in super().annotate(query):
             self.instants.reach(f"question {query.purpose} {query.round}")
-            self.write("asked", answer.example_id)
+            self.write("asked", f"{answer.example_id} {answer.annotator}")
             self.instants.reach(f"answer {query.purpose} {query.round}")
             yield answer
             self.instants.reach(f"acknowledgement {query.purpose} {query.round}")
-            self.write("acknowledged", answer.example_id)
+            self.write("acknowledged", f"{answer.example_id} {answer.annotator}")
 
 
 class InstantsOfTraining(TrainerCallback):
@@ -309,7 +313,8 @@ def run(places: Places, mode: Mode, head: int, kill: Kill | None = None) -> None
         committee=mode.committee,
         self_training=mode.self_training,
         self_training_threshold=0.5,
-        annotator=LoggingAnnotator(pool, places.log, instants),
+        annotator=LoggingAnnotator(pool, places.log, instants, **(PEOPLE if mode.ask_again else {})),
+        ask_again=mode.ask_again,
         query_size=each * QUERY_SIZE,
         seed_size=each * SEED_SIZE,
         holdout=each * HOLDOUT,

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from sklearn.pipeline import make_pipeline
 
 
 def normalized(vectors: np.ndarray) -> np.ndarray:
@@ -29,3 +32,29 @@ def margin_scores(probabilities: np.ndarray) -> np.ndarray:
 def best(scores: np.ndarray, among: Sequence[str], count: int) -> list[str]:
     """The ids of the highest scores; none of them are equal here."""
     return [among[row] for row in np.argsort(-scores)[:count]]
+
+
+class Scaled(TransformerMixin, BaseEstimator):
+    """Centers vectors, and divides all their numbers by the same one."""
+
+    def fit(self, x: np.ndarray, y: Any = None) -> "Scaled":
+        self.mean_, self.scale_ = x.mean(axis=0), np.sqrt(x.var(axis=0).mean())
+        return self
+
+    def transform(self, x: np.ndarray) -> np.ndarray:
+        return (x - self.mean_) / self.scale_
+
+
+def reference(x: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """What scikit-learn's own cross-validation predicts, float[n, classes]."""
+    model = make_pipeline(Scaled(), LogisticRegression(max_iter=1000))
+    return cross_val_predict(model, x, labels, cv=PredefinedSplit(folds), method="predict_proba")
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def vectors(labels: np.ndarray, size: int = 12, seed: int = 0) -> np.ndarray:
+    """Vectors that say something of the labels, and not all."""
+    return rng(seed).normal(size=(len(labels), size)) + np.eye(size)[labels] * 1.5

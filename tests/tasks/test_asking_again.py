@@ -1,12 +1,11 @@
 """Scores for asking again, against cleanlab and what is counted by hand."""
 
-import cleanlab.internal.multiannotator_utils
 import numpy as np
 import pytest
-from cleanlab.multiannotator import get_active_learning_scores
 
 from hfal.errors import ArgumentError
 from hfal.tasks.asking_again import ask_again_scores
+from support.noisy_people import correct_counts, of_cleanlab
 
 
 def drawn(seed: int, classes: int, opinions_each: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -23,26 +22,10 @@ def drawn(seed: int, classes: int, opinions_each: int | None = None) -> tuple[np
     return opinions, probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
-def of_cleanlab(opinions: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """One minus its scores; it is given no annotator without opinions, and examples without opinions apart."""
-    old = (opinions >= 0).any(axis=1)
-    known = np.where(opinions >= 0, opinions, np.nan)[old]
-    scores = np.empty(len(opinions))
-    scores[old], scores[~old] = get_active_learning_scores(
-        known[:, ~np.isnan(known).all(axis=0)], probabilities[old], probabilities[~old]
-    )
-    return 1 - scores
-
-
 @pytest.mark.parametrize("classes", [2, 3, 5])
 @pytest.mark.parametrize("seed", range(5))
 def test_scores_are_those_of_cleanlab(seed, classes, monkeypatch):
-    """With its counts put right: cleanlab 2.9.0 counts [0., 0., 2.] of three classes as [2, 1, 0], not [2, 0, 1]."""
-    monkeypatch.setattr(
-        cleanlab.internal.multiannotator_utils,
-        "value_counts",
-        lambda labels, num_classes: np.bincount(labels.astype(int), minlength=num_classes),
-    )
+    correct_counts(monkeypatch)
     opinions, probabilities = drawn(seed, classes)
     assert ask_again_scores(opinions, probabilities) == pytest.approx(of_cleanlab(opinions, probabilities), abs=1e-9)
 
