@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hfal.config.option_fields import split_words, type_name
@@ -36,6 +36,12 @@ def add_parser(commands: Any) -> None:
         help="do not show what the model would answer",
     )
     parser.add_argument("--web", action="store_true", help="serve a page for the browser")
+    parser.add_argument(
+        "--annotators",
+        action="append",
+        metavar="NAME,NAME",
+        help="with --web: who labels, where that is more than one person; by default as the run was started",
+    )
     _add_page_options(parser.add_argument_group("with --web (by default as the run was started)"))
     parser.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
     parser.set_defaults(execute=execute)
@@ -73,12 +79,13 @@ def execute(arguments: argparse.Namespace) -> int:
     run_dir = arguments.run_dir
     with contextlib.closing(Store(run_dir, read_only=True)) as store:  # which makes nothing where there is no run
         store.check_has_begun()
+        team = () if store.plan is None else store.plan.annotators
     kept = kept_options(run_dir)
     name = kept.get("annotator_name") if arguments.annotator_name is None else arguments.annotator_name
     if name is not None:
         check_person_name(name, "--annotator_name")
     show_suggestions = not (arguments.hide_suggestions or kept.get("hide_suggestions"))
-    annotator = _annotator(arguments, kept, name, show_suggestions)
+    annotator = _annotator(arguments, kept, name, team, show_suggestions)
     store = Store(run_dir)
     try:
         with store.own():
@@ -103,20 +110,27 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _annotator(
-    arguments: argparse.Namespace, kept: Mapping[str, Any], name: str | None, show_suggestions: bool
+    arguments: argparse.Namespace,
+    kept: Mapping[str, Any],
+    name: str | None,
+    team: Sequence[str],
+    show_suggestions: bool,
 ) -> "Annotator":
     """Make the annotator for the terminal or the page; of the page's options, what is not given is as it was kept."""
+    if arguments.annotators:
+        team = split_words("annotators", *arguments.annotators)
     names = [option.name for option in dataclasses.fields(PageOptions)]
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     # `hfal run` takes A,B; here an option may be given twice, too, since RUN_DIR behind it would be one of its values.
     given |= {name: split_words(name, *value) for name, value in given.items() if isinstance(value, list)}
     if not arguments.web:
-        if given:
-            raise UsageError(f"--{next(iter(given))} is for the page: add --web")
+        if given or arguments.annotators:
+            raise UsageError(f"--{next(iter(given), 'annotators')} is for the page: add --web")
         from hfal.annotators.terminal.annotator import TerminalAnnotator
 
         return TerminalAnnotator(name, show_suggestions)
     from hfal.annotators.web.annotator import WebAnnotator
 
     options = {option: kept[option] for option in names if kept.get(option) is not None} | given
-    return WebAnnotator(name, show_suggestions=show_suggestions, **PageOptions(**options).page_arguments())
+    page = PageOptions(**options).page_arguments()
+    return WebAnnotator(name, annotators=team, show_suggestions=show_suggestions, **page)

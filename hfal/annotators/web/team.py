@@ -268,7 +268,7 @@ class Team:
         left, holders = len(self._left), [one for one in self._leases.holders() if one != name]
         if name in self._away:
             message = "Are you still there?"
-            more = "You did nothing for a while, so your text was given to somebody else, or waits. " + given
+            more = f"As nothing was done here for a while, texts go to others. {given}"
             return {"message": message, "then": more, "goes_on": "Go on"}
         if holders:
             texts = counted(left, "text is", "texts are") if left else "a text is"
@@ -276,7 +276,7 @@ class Team:
             return {"message": message, "then": f"{given} This page goes on by itself.", "goes_on": ""}
         message = f"{counted(left, 'text needs', 'texts need')} somebody else, who is not here"
         more = f"{given} Wait until they come, or go on: these texts keep the opinions that they have."
-        return {"message": message, "then": more, "goes_on": "Go on without"}
+        return {"message": message, "then": more, "goes_on": "Go on without them"}
 
 
 def _named(names: list[str]) -> str:
