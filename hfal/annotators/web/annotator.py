@@ -18,7 +18,7 @@ from hfal.annotators.session.make import check_screen, login_name, make_session,
 from hfal.annotators.session.session import Session
 from hfal.annotators.web.access import in_address, listen, make_access, name_to_visit
 from hfal.annotators.web.door import Door
-from hfal.annotators.web.exchange import COME, RELEASE, STOP, Exchange, Request
+from hfal.annotators.web.exchange import AWAY, COME, RELEASE, STOP, Exchange, Request
 from hfal.annotators.web.leases import Leases, read_leases, write_leases
 from hfal.annotators.web.notebook import (
     FRAMES_OF_NOTEBOOKS,
@@ -26,7 +26,7 @@ from hfal.annotators.web.notebook import (
     show_in_frame,
     sign_of_another_machine,
 )
-from hfal.annotators.web.page_requests import AWAY, StaleRequestError, carry_out
+from hfal.annotators.web.page_requests import StaleRequestError, carry_out
 from hfal.annotators.web.page_state import asking_state, waiting_state
 from hfal.annotators.web.team import LostLeaseError, Team
 from hfal.errors import ArgumentError, HfalError
@@ -388,6 +388,7 @@ class WebAnnotator:
                     team.come(person, bool(request.body["does"]))
                 elif request.action == AWAY:
                     team.go(person)
+                    self._exchange.leave(person)
                 elif request.action == "close":
                     is_closed = self._is_closed_early = team.may_close(person) and not team.is_away(person)
                     team.come(person, does=True)

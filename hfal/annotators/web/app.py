@@ -16,10 +16,10 @@ from starlette.types import ASGIApp
 from hfal.annotators.web import exchange
 from hfal.annotators.web.access import Access
 from hfal.annotators.web.door import Door
-from hfal.annotators.web.exchange import Exchange
+from hfal.annotators.web.exchange import AWAY, Exchange
 from hfal.annotators.web.guard import MOST_BYTES, Guard
 from hfal.annotators.web.json_response import JsonResponse
-from hfal.annotators.web.page_requests import ACTIONS, AWAY
+from hfal.annotators.web.page_requests import ACTIONS
 from hfal.errors import ArgumentError
 from hfal.utils.output import get_logger
 

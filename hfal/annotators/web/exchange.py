@@ -31,6 +31,9 @@ STOP = "stop"
 RELEASE = "release"
 """What `Exchange.stop` and `Exchange.release` ask for."""
 
+AWAY = "away"
+"""What a page for several people may ask for: to give back what somebody has, in whose place somebody else sits."""
+
 COME = "come"
 """What the server asks for when one of several people has opened the page, or does something there."""
 
@@ -217,7 +220,7 @@ class Exchange:
             self._asked[person] = time.monotonic()
             if is_new:
                 self._gone.discard(person)
-                self.is_left = False
+            self.is_left = self.is_left and person in self._gone
             if self._is_open and person not in self._gone and (is_new or does or person not in self._of):
                 self._requests.put(Request(COME, {"does": is_new or does}, person))
 
@@ -250,14 +253,15 @@ class Exchange:
         with self._lock:
             if request.person is not None:
                 self._asked[request.person] = time.monotonic()
-                if request.action != "leave":
+                if request.action not in ("leave", AWAY):
                     self._gone.discard(request.person)
             if self._is_open:
                 self._requests.put(request)
                 return request.response
-            leaves = request.action == "leave" and self._state["phase"] == "waiting"
+            leaves = request.action in ("leave", AWAY) and self._state["phase"] == "waiting"
             if leaves:
-                self.is_left = request.person is None or not self._leave(request.person)
+                has_others = request.person is not None and self._leave(request.person)
+                self.is_left = self.is_left or (request.action == "leave" and not has_others)
                 self._version += 1
         if leaves:
             self.respond(request)

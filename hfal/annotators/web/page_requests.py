@@ -14,9 +14,6 @@ from hfal.utils.spelling import shown
 ACTIONS = ("answer", "comment", "undo", "show", "close", "leave")
 """What the page may ask for by POST."""
 
-AWAY = "away"
-"""What it may ask for besides where several people label: to give back what somebody has, who labels no more here."""
-
 _WITHOUT_LABEL = ("skip", "unsure")
 
 

@@ -230,6 +230,20 @@ def test_one_person_leaves_and_comes_back_and_when_all_have_left_it_ends(
     assert given(store) == [("b", "ben", "positive"), ("c", "anna", "positive")]
 
 
+def test_who_gives_the_place_to_somebody_else_gives_back_the_text(store: Store, team_on_page: TeamOnPage) -> None:
+    add_query(store, TEXTS)
+    page = team_on_page("anna", "ben")
+    anna, ben = page.person("anna"), page.person("ben")
+    anna.gets_a_text()
+    assert anna.post("away")[1]["phase"] == "ended"
+    assert anna.state()["phase"] == "ended"  # the page asks once more before it begins anew
+    assert example_of(ben.gets_a_text()) == "a"
+    assert page.ended is None
+    anna.opens_the_page()
+    assert example_of(anna.gets_a_text()) == "b"
+    assert Client(page.port).post("away")[0] == 403
+
+
 def test_undo_goes_back_through_ones_own_answers(store: Store, team_on_page: TeamOnPage) -> None:
     add_query(store, TEXTS[:2], "holdout")
     add_query(store, TEXTS[2:])

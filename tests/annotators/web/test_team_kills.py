@@ -3,9 +3,6 @@
 import http.client
 import json
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -16,20 +13,9 @@ from typing import Any
 import pytest
 
 from hfal.annotators.web.leases import read_leases
-from hfal.store.store import Store
-from support.label_queries import LABELS, add_query
 from support.web_page import free_port
 from support.web_team import TeamClient
-
-
-TESTS = str(Path(__file__).parents[2])
-SERVE = "from support.web_server import serve_slowly; serve_slowly(*sys.argv[1:])"
-NAMES = ["anna", "ben", "carl", "dora"]
-
-
-def label_of(name: str, text: str) -> str:
-    """What a person says of a text: somebody else says something else of it."""
-    return LABELS[(int(text.split()[1]) + NAMES.index(name)) % 2]
+from support.web_team_kills import NAMES, label_of, serve_with_kills
 
 
 class NothingMoreError(Exception):
@@ -108,50 +94,26 @@ class Person(threading.Thread):
 def test_four_people_lose_double_and_swap_nothing_when_the_server_is_killed(
     answers: int, kills: int, overlap: int, tmp_path: Path
 ) -> None:
-    store = Store(tmp_path / "run")
-    store.set_meta("label_names", LABELS)
-    query = add_query(store, [f"text {n}" for n in range(len(NAMES) * answers // overlap)], opinions=overlap)
-    asked = {one.example_id: one.texts["text"] for one in query.examples}
-    store.close()
-    chance, port = random.Random(kills + overlap), free_port()
-    is_over = threading.Event()
+    port, is_over = free_port(), threading.Event()
     each = answers if overlap == 1 else -1  # whoever leaves early may be missed where several label a text
     people = [Person(TeamClient(port, name), each, is_over) for name in NAMES]
     for person in people:
         person.start()
-    killed = 0
-    while any(person.is_alive() for person in people):
-        arguments = [str(tmp_path / "run"), str(port), str(killed), *NAMES]
-        command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {TESTS!r}); {SERVE}", *arguments]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        before = answered(tmp_path / "run")
-        while answered(tmp_path / "run") == before and process.poll() is None and any(p.is_alive() for p in people):
-            time.sleep(0.002)
-        if killed < kills:
-            time.sleep(chance.uniform(0, 0.3))
-            if process.poll() is None:
-                process.kill()
-                killed += 1
-        assert process.wait(120) in (0, -signal.SIGKILL)
-        if process.returncode == 0:
-            break
+    texts = len(NAMES) * answers // overlap
+    found, asked = serve_with_kills(
+        tmp_path / "run", port, texts=texts, overlap=overlap, kills=kills, names=NAMES, people=people
+    )
     is_over.set()
     for person in people:
         person.join(30)
         if person.problem is not None:
             raise person.problem
-    assert killed == kills
     assert sum(person.without_response for person in people) > 0
-    store = Store(tmp_path / "run", read_only=True)
-    found = [(answer.example_id, answer.annotator, answer.action, answer.label) for answer in store.answers()]
-    left = store.opinions_left(store.queries()[0])
-    store.close()
     said = [(example, annotator) for example, annotator, _, _ in found]
     assert max(Counter(said).values()) == 1  # nothing doubled
-    assert left == {}  # nothing lost
-    assert Counter(example for example, _ in said) == dict.fromkeys(asked, overlap)
+    assert Counter(example for example, _ in said) == dict.fromkeys(asked, overlap)  # nothing lost
     for example, annotator, action, label in found:  # nothing swapped
-        assert (action, label) == ("label", label_of(str(annotator), asked[example]))
+        assert (action, label) == ("label", label_of(annotator, asked[example]))
     assert sorted(said) == sorted((one, p.client.name) for p in people for one in p.seen)  # none given to others, too
     assert sum(person.given_away for person in people) == 0
     counts = Counter(annotator for _, annotator in said)
@@ -161,11 +123,3 @@ def test_four_people_lose_double_and_swap_nothing_when_the_server_is_killed(
     assert read_leases(tmp_path / "run") == []
     print(f"{dict(counts)}, {[person.without_response for person in people]} requests without a response")
     print(f"{[person.refused for person in people]} that the server had recorded already, or was not open for yet")
-
-
-def answered(run_dir: Path) -> int:
-    store = Store(run_dir, read_only=True)
-    try:
-        return store.last_answer()
-    finally:
-        store.close()
