@@ -31,13 +31,16 @@ class _Member:
         turn: How many entries of the log are theirs.
         worth_before: What the budget's count was when they came.
         desk: Their state without what others do; `None` where it has to be made anew.
+        earlier: The texts of earlier queries whose answer they have taken back.
+        lost: Why what they said last was not recorded, where others had been given the text.
     """
 
     session: Session
     turn: int
     worth_before: int
     desk: Mapping[str, Any] | None = None
-    earlier: set[str] = field(default_factory=set)  # texts of earlier queries whose answer they have taken back
+    earlier: set[str] = field(default_factory=set)
+    lost: str = ""
 
 
 class Team:
@@ -162,7 +165,7 @@ class Team:
         """
         self.come(name, does=True)
         member = self._members[name]
-        member.desk = None
+        member.desk, member.lost = None, ""
         session, example = member.session, body.get("example")
         is_of_now = action in ("answer", "comment") and body.get("turn") == member.turn and isinstance(example, str)
         if is_of_now and example != session.shown and name not in self._said.get(str(example), ()):
@@ -172,13 +175,14 @@ class Team:
                 session.give(example)
                 session.shown = example
             elif example in self._asked:
-                raise LostLeaseError(self._lost(example, name))
+                member.lost = self._lost(example, name)
+                raise LostLeaseError(member.lost)
         return carry_out(session, action, body, member.turn)
 
     def _lost(self, example: str, but: str) -> str:
         others = self._leases.holders(example) or sorted(self._said.get(example, ()))
         who = _named([one for one in others if one != but]) or "others"
-        return f"you had this text for long, so it was given to {who}; here is another one"
+        return f"this text was given to {who}, as you had it for long"
 
     def saved(self, name: str, answer: Answer) -> None:
         """An answer is on the disk: go on.
@@ -265,6 +269,8 @@ class Team:
     def _rest(self, name: str) -> dict[str, Any]:
         """Return what somebody sees who has no text."""
         given = f"{self._given:,} of {counted(self._wanted, 'opinion is', 'opinions are')} in."
+        if lost := self._members[name].lost:
+            given = f"Nothing was recorded: {lost}. {given}"
         left, holders = len(self._left), [one for one in self._leases.holders() if one != name]
         if name in self._away:
             message = "Are you still there?"

@@ -132,8 +132,9 @@ def test_a_lease_runs_out_and_the_text_goes_to_somebody_else(store: Store, team_
     assert hers_now["goes_on"] == "Go on"
     status, refused = anna.post("answer", {"turn": 0, "example": "a", "action": "label", "label": "negative"})
     assert (status, refused["is_lost"]) == (409, True)
-    assert refused["error"] == "you had this text for long, so it was given to ben; here is another one"
+    assert refused["error"] == "this text was given to ben, as you had it for long"
     assert refused["state"]["message"] == "Waiting for others: 1 text is with ben"  # and she is back
+    assert refused["state"]["then"].startswith("Nothing was recorded: this text was given to ben, as you had it for l")
     assert given(store) == [("b", "ben", "positive")]
     ben.answers(his, "positive")
     assert page.ends() is None

@@ -118,7 +118,7 @@ export function renderPerson({ is_team: isTeam, annotator }) {
   for (const id of ["person", "person-short", "side-person"]) at(id).hidden = !isTeam;
   if (!isTeam) return;
   at("person-short").textContent = clip(annotator, 40);
-  for (const id of ["person", "side-person"]) at(id).textContent = `Not ${clip(annotator, 12)}?`;
+  for (const id of ["person", "side-person"]) at(id).textContent = annotator.length > 12 ? "Not you?" : `Not ${oneLine(annotator)}?`;
 }
 
 at("person").addEventListener("click", change);

@@ -106,8 +106,9 @@ def test_anybody_gives_a_name_which_is_shown_as_it_is(store, come):
     assert page.all("#who img, #message b") == []
 
 
-def test_a_text_that_others_were_given_meanwhile_is_told(store, come):
-    add_query(store, TEXTS[:1])
+@pytest.mark.parametrize("texts", [1, 2])
+def test_a_text_that_others_were_given_meanwhile_is_told(store, come, texts):
+    add_query(store, TEXTS[:texts])
     page, team = come("anna", "ben", lease_minutes=5)
     page.find("#door-names button").click()
     page.comes_to("ready")
@@ -119,10 +120,13 @@ def test_a_text_that_others_were_given_meanwhile_is_told(store, come):
     page.type("2")
     page.comes_to("busy")
     page.run("window.go()")
+    page.sees("Nothing was recorded: this text was given to ben, as you had it for long")
+    if texts == 2:
+        page.sees(TEXTS[1]).press("1")
     page.sees("Waiting for others: 1 text is with ben")
     ben.answers(his, "negative")
     page.comes_to("ended")
-    assert [answer.annotator for answer in store.answers()] == ["ben"]
+    assert [answer.annotator for answer in store.answers()] == ["anna", "ben"][2 - texts :]
 
 
 def test_those_who_wait_may_go_on(store, come):
