@@ -60,7 +60,9 @@ def _terminal(options: AnnotatorOptions) -> "Annotator":
 def _web(options: AnnotatorOptions) -> "Annotator":
     from hfal.annotators.web.annotator import WebAnnotator
 
-    return WebAnnotator(options.name, show_suggestions=options.show_suggestions, **options.page)
+    return WebAnnotator(
+        options.name, annotators=options.annotators, show_suggestions=options.show_suggestions, **options.page
+    )
 
 
 def _file(format: str, options: AnnotatorOptions) -> "Annotator":

@@ -37,6 +37,12 @@ def add_parser(commands: Any) -> None:
         help="do not show what the model would answer",
     )
     parser.add_argument("--web", action="store_true", help="serve a page for the browser")
+    parser.add_argument(
+        "--annotators",
+        action="append",
+        metavar="NAME,NAME",
+        help="with --web: who labels, where that is more than one person; by default as the run was started",
+    )
     add_page_options(parser.add_argument_group("with --web (by default as the run was started)"))
     parser.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder")
     parser.set_defaults(execute=execute)
@@ -121,15 +127,18 @@ def _annotator(
 ) -> "Annotator":
     """Make the annotator for the terminal or the page; of the page's options, what is not given is as it was kept."""
     given = page_options_given(arguments)
+    if arguments.annotators:
+        people = split_words("annotators", *arguments.annotators)
     if not arguments.web:
-        if given:
-            raise UsageError(f"--{next(iter(given))} is for the page: add --web")
+        if given or arguments.annotators:
+            raise UsageError(f"--{next(iter(given), 'annotators')} is for the page: add --web")
         from hfal.annotators.terminal.annotator import TerminalAnnotator
 
         return TerminalAnnotator(name, show_suggestions, people)
     from hfal.annotators.web.annotator import WebAnnotator
 
-    return WebAnnotator(name, show_suggestions=show_suggestions, **page_options(kept, given).page_arguments())
+    page = page_options(kept, given).page_arguments()
+    return WebAnnotator(name, annotators=people, show_suggestions=show_suggestions, **page)
 
 
 def page_options_given(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -475,7 +475,7 @@ GROUPS = {
     "labeling": "annotator annotator_name hide_suggestions strategy candidates passes committee aggregate top_words "
     "sure_outside select_with queries_per_round when_idle train_after query_size seed_size seed_strategy holdout",
     "several people": "annotators overlap overlap_share ask_again aggregate_labels soft_labels error_rate",
-    "page": "host port allow_host embed guidelines no_browser idle_minutes",
+    "page": "host port allow_host embed guidelines no_browser idle_minutes lease_minutes",
     "rounds": "rounds budget unit target_metric target stop record_stability estimate retrain self_training "
     "self_training_threshold keep_models export export_license export_language",
     "training": "output_dir num_train_epochs min_steps class_weights learning_rate warmup_steps "

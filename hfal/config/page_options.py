@@ -34,6 +34,10 @@ class PageOptions:
         default=None,
         metadata={"help": "End the run when nobody has done anything on the page for so long. Default: never."},
     )
+    lease_minutes: float = field(
+        default=10.0,
+        metadata={"help": "Several people: when somebody has done nothing for so long, others get the text."},
+    )
 
     def page_arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of `WebAnnotator`."""

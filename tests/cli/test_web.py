@@ -15,6 +15,7 @@ import pytest
 from hfal.store.store import Store
 from support.command import HFAL, SMALL, Result, environment, error_line
 from support.web_page import Client
+from support.web_team import TeamClient
 
 
 @pytest.fixture
@@ -144,9 +145,34 @@ def test_several_names_are_given_at_once_or_one_by_one(serve: Callable[..., Serv
     assert page.request("GET", "/api/state", headers={"Host": "d.example.org"})[0] == 403
 
 
+def test_several_people_are_asked_as_the_run_was_started(serve: Callable[..., Serving], run_dir: Path) -> None:
+    store = Store(run_dir)
+    store.set_meta("plan", {"annotators": ["anna", "ben"]})
+    store.close()
+    serving = serve("label", "--web", "--no_browser", "--lease_minutes", "3", str(run_dir))
+    anna, ben = TeamClient(serving.port, "anna"), TeamClient(serving.port, "ben")
+    state = anna.gets_a_text()
+    assert ben.gets_a_text()["shown"]["example"] != state["shown"]["example"]
+    anna.answers(state, state["labels"][0])
+    assert TeamClient(serving.port, "carl").post("undo")[0] == 403
+    serving.process.send_signal(signal.SIGTERM)
+    ended = serving.ends()
+    assert ended.code == 75
+    assert "2 of 3 texts are left" in ended.stderr
+    again = serve("label", "--web", "--no_browser", "--annotators", "carl", "--annotators", "dora", str(run_dir))
+    carl = TeamClient(again.port, "carl")
+    carl.gets_a_text()
+    assert TeamClient(again.port, "anna").post("undo")[0] == 403
+    assert carl.post("leave")[1]["phase"] == "ended"
+    assert again.ends().code == 75
+
+
 def test_what_cannot_be_is_said_in_one_line(hfal: Callable[..., Result], run_dir: Path) -> None:
     label = ["label", str(run_dir)]
     assert "--port is for the page: add --web" in error_line(hfal(*label, "--port", "8000"))
+    assert "--annotators is for the page: add --web" in error_line(hfal(*label, "--annotators", "anna,ben"))
+    assert "annotators has 'Ben' twice" in error_line(hfal(*label, "--web", "--annotators", "Ben,ben"))
+    assert "lease_minutes=0.0, expected a number" in error_line(hfal(*label, "--web", "--lease_minutes", "0"))
     assert "guidelines='none.md' cannot be read" in error_line(hfal(*label, "--web", "--guidelines", "none.md"))
     assert "embed has 'x', expected an origin" in error_line(hfal(*label, "--web", "--embed", "x"))
     assert "argument --port: invalid int value: 'x'" in error_line(hfal(*label, "--web", "--port", "x"))

@@ -10,9 +10,16 @@ LABELS = ["negative", "positive"]
 
 
 def add_query(
-    store: Store, texts: Sequence[str | dict[str, str]], purpose: str = "round", suggestion: str | None = None
+    store: Store,
+    texts: Sequence[str | dict[str, str]],
+    purpose: str = "round",
+    suggestion: str | None = None,
+    opinions: int | dict[str, int] = 1,
 ) -> Query:
-    """Record a query as a round's model, or nobody, would have made it; ids are a, b, c, … in all queries."""
+    """Record a query as a round's model, or nobody, would have made it; ids are a, b, c, … in all queries.
+
+    So many people are to label each text, or each of some texts by id.
+    """
     taken = sum(len(query.examples) for query in store.queries())
     examples = []
     for position, text in enumerate(texts, start=taken):
@@ -20,7 +27,9 @@ def add_query(
         columns = {"text": text} if isinstance(text, str) else text
         confidence = None if suggestion is None else 0.8731
         examples.append(Queried(example_id, f"content of {example_id}", columns, None, suggestion, confidence))
-    return store.add_query(Query(2 if purpose == "round" else 0, purpose, "random", 0, tuple(examples)))
+    settings = {} if opinions == 1 else {"opinions": opinions}
+    number = 2 if purpose == "round" else 0
+    return store.add_query(Query(number, purpose, "random", 0, tuple(examples), settings=settings))
 
 
 def log(store: Store) -> list[tuple[str, str, str | None]]:

@@ -36,7 +36,7 @@ class JumpingClock:
 _TIME_NS, _UTC_NOW = time.time_ns, store_module.utc_now
 
 
-def serve_slowly(run_dir: str, port: str, seed: str) -> int:
+def serve_slowly(run_dir: str, port: str, seed: str, *annotators: str) -> int:
     """Serve the page, and wait now and then before an answer is on the disk, and before that is acknowledged.
 
     The clock of each start is another one, and jumps between answers.
@@ -57,6 +57,6 @@ def serve_slowly(run_dir: str, port: str, seed: str) -> int:
     Store.record = record_slowly  # type: ignore[method-assign]
     store = Store(run_dir)
     with store.own():
-        ask(store, WebAnnotator("ann", port=int(port), open_browser=False))
+        ask(store, WebAnnotator("ann", annotators=annotators, port=int(port), open_browser=False))
     sys.stdout.flush()
     return 0

@@ -237,6 +237,22 @@ class Session(ABC):
         self.shown = self.open[0] if self.open else None
         self.notice = ""
 
+    # -- what of the query is this person's, where several people share it --------------------------------------------
+
+    def give(self, example_id: str) -> None:
+        """Ask about an example, after what is open already."""
+        if example_id not in self.open:
+            self.open.append(example_id)
+        if self.shown is None:
+            self.shown = self.open[0]
+
+    def withdraw(self, example_id: str) -> None:
+        """Ask about an example no more."""
+        if example_id in self.open:
+            self.open.remove(example_id)
+        if self.shown == example_id:
+            self.shown = self.open[0] if self.open else None
+
 
 class LabelSession(Session):
     """A session in which a text gets a label."""

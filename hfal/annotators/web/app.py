@@ -15,10 +15,12 @@ from starlette.types import ASGIApp
 
 from hfal.annotators.web import exchange
 from hfal.annotators.web.access import Access
-from hfal.annotators.web.exchange import Exchange
+from hfal.annotators.web.door import Door
+from hfal.annotators.web.exchange import AWAY, Exchange
 from hfal.annotators.web.guard import MOST_BYTES, Guard
 from hfal.annotators.web.json_response import JsonResponse
 from hfal.annotators.web.page_requests import ACTIONS
+from hfal.errors import ArgumentError
 from hfal.utils.output import get_logger
 
 
@@ -35,15 +37,16 @@ _TYPES = {
 }
 
 
-def make_app(exchange: Exchange, access: Access, cookie: str) -> ASGIApp:
+def make_app(exchange: Exchange, access: Access, cookie: str, door: Door | None = None) -> ASGIApp:
     """Return the app, with the guard before it.
 
     Args:
         exchange: Where requests go to, and the state comes from.
         access: The rules by which requests are let in.
         cookie: The name of the cookie with the token.
+        door: Checks who asks, where the page is for several people.
     """
-    page = _Page(exchange)
+    page = _Page(exchange, door)
     app = Starlette(
         routes=[
             Route("/", page.index),
@@ -51,7 +54,7 @@ def make_app(exchange: Exchange, access: Access, cookie: str) -> ASGIApp:
             Route("/api/state", page.state),
             Route("/api/{action}", page.act, methods=["POST"]),
         ],
-        exception_handlers={HTTPException: _refused, Exception: _failed},
+        exception_handlers={_UnknownPersonError: _sent_to_the_door, HTTPException: _refused, Exception: _failed},
     )
     app.router.redirect_slashes = False
     return Guard(app, access, cookie)
@@ -63,9 +66,18 @@ def page_parts() -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if PurePath(file.name).suffix in _TYPES}
 
 
+class _UnknownPersonError(Exception):
+    """A request does not say who asks, or names somebody who may not come in."""
+
+    def __init__(self, error: str, content: dict[str, Any]):
+        super().__init__(error)
+        self.content = content
+
+
 class _Page:
-    def __init__(self, exchange: Exchange):
+    def __init__(self, exchange: Exchange, door: Door | None):
         self._exchange = exchange
+        self._door = door
         self._parts = page_parts()
 
     async def index(self, request: Request) -> Response:
@@ -85,15 +97,28 @@ class _Page:
         if after is not None and not (after.isdecimal() and len(after) <= _LONGEST_NUMBER):
             raise HTTPException(400, "after is no version: expected a whole number")
         version = None if after is None else int(after)
-        return JsonResponse(await self._exchange.newer(version, _LONGEST_POLL))
+        person = self._person(request)
+        if person is not None:
+            self._exchange.meet(person, after is None, "does" in request.query_params)
+        return JsonResponse(await self._exchange.newer(version, _LONGEST_POLL, person))
 
     async def act(self, request: Request) -> Response:
         action = request.path_params["action"]
-        if action not in ACTIONS:
+        if action not in ACTIONS and not (action == AWAY and self._door is not None):
             raise HTTPException(404, "there is no such request")
+        person = self._person(request)
         body = await _read_object(request)
-        status, content = await asyncio.wrap_future(self._exchange.submit(exchange.Request(action, body)))
+        status, content = await asyncio.wrap_future(self._exchange.submit(exchange.Request(action, body, person)))
         return JsonResponse(content, status)
+
+    def _person(self, request: Request) -> str | None:
+        """Return which of several people asks; `None` where the page is for one."""
+        if self._door is None:
+            return None
+        try:
+            return self._door.check(request.query_params.get("person", ""))
+        except ArgumentError as error:
+            raise _UnknownPersonError(str(error), self._door.content) from None
 
 
 async def _read_object(request: Request) -> dict[str, Any]:
@@ -121,6 +146,11 @@ async def _read_object(request: Request) -> dict[str, Any]:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JsonResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _sent_to_the_door(request: Request, error: Exception) -> Response:
+    assert isinstance(error, _UnknownPersonError)
+    return JsonResponse({"error": str(error), "door": error.content}, 403)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from hfal.annotators.web import exchange
 from hfal.store.store import Store
 from support.label_queries import LABELS
 from support.notebook import Kernel
 from support.web_page import Labeling
+from support.web_team import LabelingTeam
 
 
 @pytest.fixture
@@ -30,6 +32,21 @@ def label_on_page(store: Store) -> Iterator[Callable[..., Labeling]]:
         begun.append(Labeling(store, **options))
         return begun[-1]
 
+    yield label
+    for labeling in begun:
+        labeling.stands_up()
+
+
+@pytest.fixture
+def team_on_page(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., LabelingTeam]]:
+    """A function that serves the page for the open queries of this store to several people."""
+    begun: list[LabelingTeam] = []
+
+    def label(*annotators: str, **options: Any) -> LabelingTeam:
+        begun.append(LabelingTeam(store, list(annotators), **options))
+        return begun[-1]
+
+    monkeypatch.setattr(exchange, "_PATIENCE", 0.2)  # clients here do not wait for the end
     yield label
     for labeling in begun:
         labeling.stands_up()

@@ -95,7 +95,10 @@ export function askToLeave(unsaved, isBusy, leave) {
   const dialog = at("leave-dialog");
   const saved = unsaved ? `What you have put together for this text is not saved: ${unsaved}. All answers before it are.` : "Everything that you answered is saved.";
   const ends = isBusy ? "The command that serves this page ends when it has done what it does now" : "The command that serves this page ends";
-  at("leave-more").textContent = `${saved} ${ends}; start it again to go on.`;
+  const more = document.body.classList.contains("team")
+    ? "Others can go on, and you can come back; the command that serves this page ends when all have left."
+    : `${ends}; start it again to go on.`;
+  at("leave-more").textContent = `${saved} ${more}`;
   dialog.returnValue = "";
   dialog.onclose = () => dialog.returnValue === "leave" && leave();
   dialog.showModal();
@@ -104,5 +107,5 @@ export function askToLeave(unsaved, isBusy, leave) {
 at("leave-stay").addEventListener("click", () => at("leave-dialog").close());
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("close", () => document.activeElement?.blur());
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.id !== "comment-dialog" && dialog.close());
+  dialog.addEventListener("click", (event) => event.target === dialog && !dialog.matches("#comment-dialog, #door-dialog") && dialog.close());
 }

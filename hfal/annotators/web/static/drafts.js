@@ -7,10 +7,11 @@ export class Drafts {
     this.kept = {};
   }
 
-  /** Take what this tab has kept for a run. */
-  open(run) {
-    if (this.name === `hfal ${run}`) return;
-    this.name = `hfal ${run}`;
+  /** Take what this tab has kept for a run, or for one of several people at it. */
+  open({ run, is_team: isTeam, annotator }) {
+    const name = isTeam ? `hfal ${run} ${annotator}` : `hfal ${run}`;
+    if (this.name === name) return;
+    this.name = name;
     try {
       this.kept = JSON.parse(sessionStorage.getItem(this.name)) ?? {};
     } catch {

@@ -38,7 +38,7 @@ const remembered = new Map(); // what this page has said of each example, to go 
 function adopt(next) {
   const before = state, wasWaiting = before !== null && before.phase !== "asking";
   state = next;
-  drafts.open(state.run);
+  drafts.open(state);
   if (suggestionsShown === null) suggestionsShown = state.show_suggestions;
   const key = state.phase === "asking" ? JSON.stringify([state.shown?.example, state.shown?.answer, state.turn]) : null;
   const isNew = key !== shownKey;

@@ -7,19 +7,21 @@ const at = (id) => document.getElementById(id);
 const grouped = (count) => count.toLocaleString("en");
 
 /** Show a state in which no text is asked. */
-export function renderRest({ phase, progress, message, noted, steps, then, command, curve }) {
-  const asking = phase === "asking", size = progress?.size ?? 0;
+export function renderRest({ phase, progress, message, noted, steps, then, command, curve, goes_on: goesOn }) {
+  const asking = phase === "asking", ofTeam = asking && goesOn !== undefined, size = progress?.size ?? 0;
   const all = size === 1 ? "The only text of this query is answered" : `All ${grouped(size)} texts of this query are answered`;
-  document.body.classList.toggle("still", phase !== "waiting");
-  at("message").textContent = asking ? all : (steps ? noted : message) || (phase === "ended" ? "The session has ended" : "One moment");
+  document.body.classList.toggle("still", ofTeam ? goesOn !== "" : phase !== "waiting");
+  at("message").textContent = asking ? (ofTeam ? message : all) : (steps ? noted : message) || (phase === "ended" ? "The session has ended" : "One moment");
   at("rest-more").textContent = {
-    asking: "They are saved. As long as you do not go on, you can still undo and look back.",
+    asking: ofTeam ? then : "They are saved. As long as you do not go on, you can still undo and look back.",
     waiting: "This page goes on by itself.",
     ended: `You may close this page. ${then}`,
   }[phase];
   at("command").hidden = !command;
   at("command").firstElementChild.textContent = command;
   at("rest-buttons").hidden = !asking;
+  at("close").hidden = ofTeam && goesOn === "";
+  at("close").firstChild.textContent = `${goesOn || "Go on"} `;
   at("rest-curve").replaceChildren(drawCurve(curve, progress?.unit ?? "labels") ?? "");
   renderSteps(asking ? null : steps);
 }

@@ -1,5 +1,7 @@
 // Talks to the server: waits for new states, and sends until there is a response.
 
+import { addressed, identify } from "./team.js";
+
 const MOST_WAIT = 10_000; // milliseconds between two attempts
 const MOST_ATTEMPTS = 100; // while a command that was started again says that nothing is asked
 const LATE = 400; // milliseconds until a request is seen to be on its way
@@ -43,7 +45,7 @@ export class Server {
       for (let attempt = 0; ; attempt++) {
         let response, data;
         try {
-          response = await fetch(path, { method: "POST", headers: ENCODED, body: text, cache: "no-store", signal: AbortSignal.timeout(POST_LIMIT) });
+          response = await fetch(addressed(path), { method: "POST", headers: ENCODED, body: text, cache: "no-store", signal: AbortSignal.timeout(POST_LIMIT) });
           if (ABSENT.has(response.status)) throw new TypeError("no server");
           data = await response.json();
         } catch (error) {
@@ -60,7 +62,7 @@ export class Server {
         this.onConnection(null);
         if (response.ok) return { state: this.#take(data) };
         // What was sent before is there already: no error, but the response that was lost.
-        const error = response.status === 409 && attempt > 0 ? null : String(data.error ?? `The server responded with ${response.status}.`);
+        const error = response.status === 409 && attempt > 0 && !data.is_lost ? null : String(data.error ?? `The server responded with ${response.status}.`);
         return { state: data.state ? this.#take(data.state) : null, error };
       }
     } finally {
@@ -77,8 +79,12 @@ export class Server {
       let state, refused = "";
       try {
         const path = this.version === null ? "api/state" : `api/state?after=${this.version}`;
-        const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(POLL_LIMIT) });
+        const response = await fetch(addressed(path, true), { cache: "no-store", signal: AbortSignal.timeout(POLL_LIMIT) });
         const data = await response.json();
+        if (data.door) {
+          await identify(data.door, data.error);
+          continue;
+        }
         if (response.ok) state = data;
         else refused = String(data.error ?? `The server responded with ${response.status}.`);
       } catch {

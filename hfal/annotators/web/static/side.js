@@ -2,6 +2,7 @@
 
 import { drawCurve } from "./curve.js";
 import { stepsText } from "./rest.js";
+import { renderPerson } from "./team.js";
 import { plural } from "./text.js";
 
 const at = (id) => document.getElementById(id);
@@ -12,6 +13,7 @@ let drawn = null; // the curve that is shown
 /** Show a state. */
 export function renderSide(state) {
   const { progress, guidelines } = state;
+  renderPerson(state);
   const box = at("guidelines");
   if (box.dataset.shown !== (guidelines ?? "")) {
     box.dataset.shown = guidelines ?? "";
@@ -24,8 +26,8 @@ export function renderSide(state) {
   box.hidden = !guidelines;
   at("side-name").textContent = guidelines ? "Guidelines" : "Progress";
   if (progress) {
-    const { title, answered, size, bought, budget, unit } = progress;
-    at("progress-query").textContent = size ? `${title ? `${title}: ` : ""}${answered.toLocaleString("en")} of ${plural(size, "texts")} answered` : title;
+    const { title, answered, size, bought, budget, unit, counts } = progress;
+    at("progress-query").textContent = size ? `${title ? `${title}: ` : ""}${answered.toLocaleString("en")} of ${plural(size, counts ?? "texts")} ${counts === "opinions" ? "given" : "answered"}` : title;
     at("progress-about").textContent = state.about;
     at("progress-budget").textContent =
       budget == null ? `${plural(bought, unit)} so far` : `${bought.toLocaleString("en")} of ${plural(budget, unit)} of the budget`;
