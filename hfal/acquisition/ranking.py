@@ -65,17 +65,18 @@ def record_with_ranking(
         of_query = None if suggested is None else suggested[at : at + len(positions)]
         queries.append((positions, scores, of_query))
         at += len(positions)
+    if len(queries) == 1 and not pool.store.meta("ranking"):
+        return _record(budget, made, *queries[0])
+    after = [
+        {
+            "examples": [str(pool.ids[int(position)]) for position in positions],
+            "scores": None if scores is None else [float(score) for score in scores],
+            "suggested": of_query and [(label, float(sure)) for label, sure in of_query],
+        }
+        for positions, scores, of_query in queries[1:]
+    ]
     with pool.store.at_once():
-        if len(queries) > 1 or pool.store.meta("ranking"):
-            after = [
-                {
-                    "examples": [str(pool.ids[int(position)]) for position in positions],
-                    "scores": None if scores is None else [float(score) for score in scores],
-                    "suggested": of_query and [(label, float(sure)) for label, sure in of_query],
-                }
-                for positions, scores, of_query in queries[1:]
-            ]
-            pool.store.set_meta("ranking", {**made._asdict(), "purpose": AHEAD, "queries": after})
+        pool.store.set_meta("ranking", {**made._asdict(), "purpose": AHEAD, "queries": after})
         return _record(budget, made, *queries[0])
 
 

@@ -144,7 +144,7 @@ class Annotator(Protocol):
     asks; and `note(message, steps)`, which is told in one sentence what happens while nothing is asked, and as `Steps`
     how far a training is. It may have a method `release(stopped)`, which another thread calls to have `annotate` end
     soon: as if the person had left, or else with a `waiting_for` of `None`. Only such a one is asked while a round
-    trains.
+    trains. If it has a method `beside_training(store)`, a context manager, the thread that trains is in it then.
     """
 
     name: str

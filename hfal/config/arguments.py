@@ -217,8 +217,8 @@ class ActiveLearningArguments(PageOptions, TeamOptions):
     when_idle: str = field(
         default="wait",
         metadata={
-            "help": "What people do on the page while a round trains: wait, or answer more (ask), a head's picks with "
-            "select_with head, else what the last model would have asked next.",
+            "help": "What people do at the terminal or on the page while a round trains: wait, or answer more (ask), "
+            "a head's picks with select_with head, else what the last model would have asked next.",
             "choices": [*WHEN_IDLE],
         },
     )

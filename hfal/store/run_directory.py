@@ -115,6 +115,11 @@ def output_file(run_dir: Path) -> Path:
     return run_dir / "output.txt"
 
 
+def training_output_file(run_dir: Path) -> Path:
+    """What a process has written to its terminal while somebody was asked there beside a training."""
+    return run_dir / "training_output.txt"
+
+
 def error_file(run_dir: Path) -> Path:
     """The error by which a run of a comparison has failed."""
     return run_dir / "error.txt"

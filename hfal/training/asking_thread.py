@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from hfal.annotators.asking import ask
 from hfal.annotators.base import Annotator
@@ -23,18 +24,38 @@ def check_asks_beside_training(annotator: Annotator, processes: int) -> None:
         processes: How many processes train.
 
     Raises:
-        ArgumentError: The annotator asks between trainings alone, or other processes would have to wait.
+        ArgumentError: The annotator asks between trainings alone, other processes would have to wait, or there is no
+            terminal.
     """
     if not hasattr(annotator, "release"):
         raise ArgumentError(
             f"when_idle='ask' asks while a round trains, which {type(annotator).__name__} cannot: have people label "
-            "on the page (WebAnnotator, `--annotator web`), or pass when_idle='wait'"
+            "at the terminal or on the page (TerminalAnnotator, WebAnnotator; `--annotator terminal` or `web`), or "
+            "pass when_idle='wait'"
         )
     if processes > 1:
         raise ArgumentError(
             f"when_idle='ask' asks beside the training of one process, but there are {processes}: pass "
             "when_idle='wait'"
         )
+    if not getattr(annotator, "answers_now", True):
+        raise ArgumentError(
+            "when_idle='ask' asks at the terminal while a round trains, but standard input and output are no terminal "
+            "that can show a screen: start the run in one, have people label on the page (WebAnnotator, `--annotator "
+            "web`), or pass when_idle='wait'"
+        )
+
+
+def beside_training(annotator: Annotator, store: Store, when_idle: str) -> AbstractContextManager[None]:
+    """Let an annotator prepare, for the length of a `with` block, for being asked while a round trains.
+
+    Args:
+        annotator: The annotator; one whose page is its own has nothing to prepare.
+        store: The run's store.
+        when_idle: `"ask"`; otherwise nothing is prepared.
+    """
+    prepare = getattr(annotator, "beside_training", None) if when_idle == "ask" else None
+    return nullcontext() if prepare is None else prepare(store)
 
 
 class AskingThread:
@@ -89,6 +110,8 @@ class AskingThread:
                     break
                 seen = last
                 self._join_shortly()
+                if self._is_stopped:
+                    self._release(stopped=True)  # again, should it have been between two queries
         if self._failure is not None:
             raise self._failure
         if self._is_stopped:

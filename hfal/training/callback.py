@@ -122,7 +122,9 @@ class ActiveLearningCallback(TrainerCallback):
             them, and nobody waits; with the model that is trained they go on with the ranking of the last round's, at
             most five queries, and people wait for the first round.
             Which answers a round trains on then depends on how fast people are, and is recorded. On the page
-            (`WebAnnotator`), in one process, by `run` and `rounds`; in the last of so many rounds nothing is asked.
+            (`WebAnnotator`) and at the terminal (`TerminalAnnotator`, which moves what the training writes there to
+            a file while a text is shown), in one process, by `run` and `rounds`; in the last of so many rounds
+            nothing is asked.
         train_after (`int`, *optional*):
             With `when_idle="ask"`, how many answers with a label are to be new for a round to begin, or words; by
             default those to `queries_per_round` queries of `query_size`.

@@ -30,7 +30,7 @@ from hfal.errors import ArgumentError, DivergedError, HfalError, RunDirectoryErr
 from hfal.store.records import Query, RoundRecord
 from hfal.store.run_directory import model_folder, predictions_file, round_folder
 from hfal.store.run_info import RunPlan
-from hfal.training.asking_thread import AskingThread, check_asks_beside_training
+from hfal.training.asking_thread import AskingThread, beside_training, check_asks_beside_training
 from hfal.training.checks import check_trainer
 from hfal.training.epochs import check_batches, epochs_of
 from hfal.training.estimate import Estimator
@@ -190,7 +190,10 @@ class Loop:
             with shared_failure():
                 preflight(self.trainer, self.acquisition, self.options)
             # Where there are several processes nobody is asked while they run.
-            with served(self.annotator, self._store) if self.trainer.args.world_size == 1 else nullcontext():
+            with (
+                served(self.annotator, self._store) if self.trainer.args.world_size == 1 else nullcontext(),
+                beside_training(self.annotator, self._store, self.options.when_idle),
+            ):
                 yield from self._rounds()
 
     # -- the run -----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, TrainerCallback
 
-from hfal import ActiveLearningCallback, FileAnnotator, SimulatedAnnotator, WebAnnotator
+from hfal import ActiveLearningCallback, FileAnnotator, SimulatedAnnotator, TerminalAnnotator, WebAnnotator
 from hfal.acquisition import queries
 from hfal.acquisition.label_budget import LabelBudget
 from hfal.acquisition.queries import Acquisition
@@ -435,6 +435,7 @@ def answer_all(active: ActiveLearningCallback) -> None:
     ("options", "message"),
     [
         ({"annotator": FileAnnotator("csv")}, "when_idle='ask' asks while a round trains, which FileAnnotator cannot"),
+        ({"annotator": TerminalAnnotator("ann")}, "standard input and output are no terminal that can show a screen"),
         ({"when_idle": "sleep"}, "when_idle='sleep', expected one of wait, ask"),
         ({"when_idle": "wait", "train_after": 5}, "train_after=5 is for when_idle='ask'"),
         ({"train_after": 0}, "train_after=0, expected at least 1"),

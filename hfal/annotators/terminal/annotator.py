@@ -5,19 +5,24 @@ said; and a `Screen`, which draws it and reads keys. The latter two exist for la
 entities.
 """
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from prompt_toolkit.utils import is_dumb_terminal
 
-from hfal.annotators.base import OpenQuery
+from hfal.annotators.base import OpenQuery, Steps
 from hfal.annotators.session.make import check_screen, make_session, name_at_terminal, what_is_left
+from hfal.annotators.terminal.beside_training import BesideTraining
 from hfal.annotators.terminal.entity_screen import EntityScreen
 from hfal.annotators.terminal.label_screen import LabelScreen
 from hfal.annotators.terminal.label_set_screen import LabelSetScreen
 from hfal.store.annotator_names import check_person_name, check_team_names
 from hfal.store.records import Answer
+from hfal.store.run_directory import training_output_file
+from hfal.store.store import Store
+from hfal.utils.output import say
 
 
 _SCREENS: dict[str, Callable[..., Any]] = {
@@ -46,6 +51,9 @@ class TerminalAnnotator:
     it, only while it is shown and the text has no answer. Suggested entities are marked, and suggested sets of labels
     chosen, from the start.
 
+    With `when_idle="ask"` the person is asked while a round trains, too. While a text is shown then, what the training
+    writes goes to `training_output.txt` in the run directory; a row of the screen says how far it is.
+
     Where there is no time to wait, or no terminal, nobody is asked: `waiting_for` says what to do.
 
     Args:
@@ -65,11 +73,48 @@ class TerminalAnnotator:
         self.show_suggestions = show_suggestions
         self.has_left = False
         """Whether the person quit; see `hfal.annotators.base.Annotator`."""
+        self._beside: BesideTraining | None = None
+        self._is_released = False
 
     @property
     def answers_now(self) -> bool:
         """Whether somebody sits at a terminal; see `hfal.annotators.base.Annotator`."""
         return _is_terminal()
+
+    @contextlib.contextmanager
+    def beside_training(self, store: Store) -> Iterator[None]:
+        """Let another thread ask, for the length of a `with` block, while the one that enters it trains.
+
+        Args:
+            store: The run's store.
+        """
+        file = training_output_file(store.run_dir)
+        say(f"While a text is shown, what the training writes goes to {file}.")
+        self._beside = BesideTraining(file)
+        try:
+            with self._beside.ending():
+                yield
+        finally:
+            self._beside = None
+
+    def note(self, message: str, steps: Steps | None = None) -> None:
+        """Show how far a training is, where somebody is asked beside it.
+
+        Args:
+            message: What happens.
+            steps: How far it is, where that is known.
+        """
+        if self._beside is not None:
+            self._beside.note(message, steps)
+
+    def release(self, stopped: bool = False) -> None:
+        """Have `annotate`, which another thread runs, end soon.
+
+        Args:
+            stopped: Whether that is as if the person had quit; else they are asked no more.
+        """
+        if self._beside is not None:
+            self._beside.release(stopped)
 
     def annotate(self, query: OpenQuery) -> Iterator[Answer]:
         """Ask until every question has an answer and the person closes the query, or until they quit.
@@ -79,21 +124,30 @@ class TerminalAnnotator:
         """
         if query.questions:
             check_screen(query, "in the terminal")
-        self.has_left = False
+        self.has_left = self._is_released = False
         if not (query.questions and query.may_wait and _is_terminal()):
             return
-        session = make_session(query, self.name, self.show_suggestions)
+        make, session = _SCREENS[str(query.kind.screen)], make_session(query, self.name, self.show_suggestions)
         if not session.open:  # all that is left is for others
             return
-        screen = _SCREENS[str(query.kind.screen)](session)
-        try:
-            yield from screen.answers()
-        finally:
-            self.show_suggestions = screen.session.suggestions_shown
-            self.has_left = screen.left or screen.session.answered < query.size
+        beside = self._beside if self._beside is not None and self._beside.asks_here else None
+        with contextlib.ExitStack() as stack:
+            screen = make(session, None if beside is None else stack.enter_context(beside.terminal()))
+            if beside is not None:
+                stack.enter_context(beside.showing(screen))
+            try:
+                yield from screen.answers()
+            finally:
+                self.show_suggestions = session.suggestions_shown
+                self._is_released = screen.is_released and not screen.left
+                self.has_left = screen.left or (session.answered < query.size and not self._is_released)
+        if screen.left and beside is not None and beside.is_training:
+            say("", "You have left. The training goes on to its end, and ends the run; Ctrl-C ends it at once.")
 
     def waiting_for(self, query: OpenQuery) -> str | None:
-        """How many texts are left, for whom, and how to go on; `None` for those that nobody can answer any more."""
+        """How many texts are left, for whom, and how to go on; `None` for those that nobody is to answer any more."""
+        if self._is_released:
+            return None
         return what_is_left(query, self.has_left, where=" in a terminal", name=self.name)
 
 

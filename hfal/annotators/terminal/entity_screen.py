@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, TextIO
 
 from prompt_toolkit.filters import Condition
 
@@ -54,9 +54,9 @@ reverse, which is part of a word.
 
 Types:"""
 
-    def __init__(self, session: EntitySession):
+    def __init__(self, session: EntitySession, terminal: TextIO | None = None):
         self._kind: str | None = None  # what the words that are typed are marked as; None: as no entity
-        super().__init__(session, session.types, _KEYS, "types")
+        super().__init__(session, session.types, _KEYS, "types", terminal)
 
     def _prompt(self) -> str:
         if self._mode == "words":

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, TextIO
 
 from hfal.annotators.session.session import LabelSession
 from hfal.annotators.terminal.layout import Fragments
@@ -40,8 +40,8 @@ Every answer is saved at once. Quit whenever you like: the next start goes on wi
 
 Labels:"""
 
-    def __init__(self, session: LabelSession):
-        super().__init__(session, session.query.label_names, _KEYS, "labels")
+    def __init__(self, session: LabelSession, terminal: TextIO | None = None):
+        super().__init__(session, session.query.label_names, _KEYS, "labels", terminal)
 
     def _prompt(self) -> str:
         return "Comment" if self._mode == "comment" else "Label"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, TextIO
 
 from hfal.annotators.session.label_set_session import LabelSetSession
 from hfal.annotators.terminal.draft_screen import DraftScreen
@@ -42,8 +42,8 @@ The key of a label chooses it, and once more takes it back; (x) stands before th
 
 Labels:"""
 
-    def __init__(self, session: LabelSetSession):
-        super().__init__(session, session.query.label_names, _KEYS, "labels")
+    def __init__(self, session: LabelSetSession, terminal: TextIO | None = None):
+        super().__init__(session, session.query.label_names, _KEYS, "labels", terminal)
 
     def _prompt(self) -> str:
         return "Comment" if self._mode == "comment" else "Label"

@@ -14,7 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TextIO
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -64,6 +64,12 @@ class Screen(ABC):
         choices: The names that have a key each, as far as there are keys; the others are picked by name.
         keys: Keys for them, none of which is a command; see `keys_of`.
         noun: What these names are of, in the plural.
+        terminal: Where it is drawn; `None` for standard output.
+
+    Attributes:
+        left: Whether the person wants to be asked nothing more for now.
+        is_released: Whether it was closed by `release`, so that nobody has left.
+        noted: What happens beside it, which has a row then.
     """
 
     editors: ClassVar[Mapping[str, str]]
@@ -72,8 +78,10 @@ class Screen(ABC):
     help_text: ClassVar[str]
     """The first part of the help page, before the list of choices."""
 
-    def __init__(self, session: Session, choices: Sequence[str], keys: str, noun: str):
+    def __init__(self, session: Session, choices: Sequence[str], keys: str, noun: str, terminal: TextIO | None):
         self.session = session
+        self.left = self.is_released = self._is_terminated = False
+        self.noted: str | None = None
         self._mode = "label"  # or "help", or one of the editors
         self._choices = choices
         self._names = [one_line(name) for name in choices]
@@ -87,7 +95,6 @@ class Screen(ABC):
         self._waiting: list[KeyPress] = []  # what was typed after it
         self._last_key = ("", 0.0)  # the last that answered, and when its answer was saved
         self._error: BaseException | None = None
-        self._terminated = False
 
         self._labeling = Condition(lambda: self._mode == "label" and self._fits)
         self._editing = Condition(lambda: self._mode in self.editors)
@@ -98,7 +105,6 @@ class Screen(ABC):
         prompt = BeforeInput(lambda: f"{self._prompt()}: ", "bold")
         self._main = Window(FormattedTextControl(self._fragments, focusable=True, show_cursor=False))
         self._input = Window(BufferControl(self._editor, [Masked(), prompt]), height=1)
-        self.left = False  # whether the person wants to be asked nothing more for now
         # Rows of its own below what is typed: floating above it, the menu would cover labels, keys and the notice.
         menu = Window(
             CompletionsMenuControl(),
@@ -122,10 +128,11 @@ class Screen(ABC):
             include_default_pygments_style=False,
             full_screen=True,
             input=create_input(),
-            output=create_output(),
+            output=create_output(terminal),
             before_render=lambda _: self._before_render(),
             after_render=lambda _: self._after_render(),
         )
+        self._loop = asyncio.new_event_loop()
 
     # -- what the task makes of it ---------------------------------------------------------------------------------
 
@@ -168,14 +175,14 @@ class Screen(ABC):
         """Take the terminal, and give it back as it was, however this ends."""
         clear_typeahead(self._app.input)
         termios.tcflush(self._app.input.fileno(), termios.TCIFLUSH)  # no text has been shown to whoever typed this
-        loop = asyncio.new_event_loop()
+        loop = self._loop
         loop.set_exception_handler(self._fail)
         task = loop.create_task(self._app.run_async(set_exception_handler=False))
         task.add_done_callback(lambda _: loop.stop())
         before = None
         if threading.current_thread() is threading.main_thread():  # only it may handle signals
             before = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL
-            loop.add_signal_handler(signal.SIGTERM, self._terminate)
+            loop.add_signal_handler(signal.SIGTERM, self.terminate)
         try:
             yield loop, task
         finally:
@@ -190,7 +197,7 @@ class Screen(ABC):
                 loop.remove_signal_handler(signal.SIGTERM)
                 signal.signal(signal.SIGTERM, before)
             loop.close()
-            if self._terminated:
+            if self._is_terminated:
                 signal.raise_signal(signal.SIGTERM)
             for error in (self._error, None if task.cancelled() else task.exception()):
                 if error is not None and not _is_hang_up(error):
@@ -200,16 +207,34 @@ class Screen(ABC):
         self._error = self._error or context.get("exception")
         loop.stop()
 
-    def _terminate(self) -> None:
-        self._terminated = True
-        self._quit()
+    def call(self, act: Callable[[], None]) -> None:
+        """Have the screen's thread call `quit`, `release`, `terminate` or `redraw`; any thread, or signal, may."""
+        with contextlib.suppress(RuntimeError):  # it has just been closed
+            self._loop.call_soon_threadsafe(act)
 
-    def _quit(self) -> None:
+    def terminate(self) -> None:
+        """Close the screen, and raise SIGTERM then."""
+        self._is_terminated = True
+        self.quit()
+
+    def quit(self) -> None:
+        """Close the screen, as the person wants."""
         self.left = True
         self._end()
 
+    def release(self) -> None:
+        """Close the screen, though nobody has left."""
+        self.is_released = True
+        self._end()
+
+    def redraw(self) -> None:
+        """Show what has changed beside it."""
+        self._app.invalidate()
+
     def _end(self) -> None:
-        if not self._app.is_done:
+        if self._app.future is None:  # it is about to run
+            self._loop.call_soon(self._end)
+        elif not self._app.is_done:
             self._app.exit()
 
     def _record(self, answer: Answer | None) -> None:
@@ -252,7 +277,7 @@ class Screen(ABC):
         on("/", labeling, self._edit_name)
         on("?", labeling, partial(self._switch, "help"))
         on("? q enter", helping, partial(self._switch, "label"))
-        on("q", ~editing & ~helping, self._quit)
+        on("q", ~editing & ~helping, self.quit)
         on("enter", editing, self._end_editing)
         on("up", ~editing, partial(self._pane.scroll, -1))
         on("down", ~editing, partial(self._pane.scroll, 1))
@@ -260,7 +285,7 @@ class Screen(ABC):
         on("pagedown space", ~editing, partial(self._pane.scroll_pages, 1))
         on("home", ~editing, self._pane.to_start)
         on("end", ~editing, self._pane.to_end)
-        on("c-c c-d <sigint>", True, self._quit)
+        on("c-c c-d <sigint>", True, self.quit)
         on("c-l", True, lambda: self._app.renderer.clear())
 
         @self._bindings.add(Keys.BracketedPaste, filter=editing)
@@ -384,8 +409,9 @@ class Screen(ABC):
         labels = self._labels(columns, max(1, height // 4))
         commands = flow(self._commands(), columns, 2 if height >= _LARGE else 1)
         notice: list[Fragments] = [[("bold", clip(self.session.notice, columns))]]
-        bottom = [suggestion, answer, comment, labels, commands, notice]
-        for least_needed in (shown, comment, commands, notice):
+        noted: list[Fragments] = [] if self.noted is None else [[("", clip(self.noted, columns))]]
+        bottom = [suggestion, answer, comment, labels, commands, noted, notice]
+        for least_needed in (noted, shown, comment, commands, notice):
             if height - len(header) - len(shown) - 1 - sum(map(len, bottom)) >= 2:
                 break
             least_needed.clear()
