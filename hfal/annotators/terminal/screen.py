@@ -41,6 +41,7 @@ from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import create_output
 
 from hfal.annotators.session.session import Session, ShownSentence
+from hfal.annotators.terminal.ending import ending
 from hfal.annotators.terminal.layout import Fragments
 from hfal.annotators.terminal.pane import Pane
 from hfal.annotators.terminal.widgets import Chip, Masked, Names, beside, flow, keys_of
@@ -439,13 +440,7 @@ class Screen(ABC):
             return {"help": self._help()}
         if self.session.shown is not None:
             return self.session.texts()
-        if self.session.query.annotators:
-            return {"end": "You have answered all that this query has for you.\n\n[Enter] goes on. [q] quits."}
-        size = self.session.query.size
-        if self.session.query.settles:
-            return {"end": f"{counted(size, 'text is', 'texts are')} settled.\n\n[Enter] or [q] ends."}
-        end = "The only text of this query is" if size == 1 else f"All {counted(size, 'text')} of this query are"
-        return {"end": f"{end} answered.\n\n[Enter] closes the query, and the run goes on. [q] quits the run."}
+        return {"end": ending(self.session.query)[0]}
 
     def _said(self, columns: int) -> list[Fragments]:
         session = self.session
@@ -477,9 +472,8 @@ class Screen(ABC):
             return [Chip(self.editors[self._mode], "Enter"), Chip("cancels", "Esc")]
         chips = [Chip("help", "?"), Chip("quit", "q")]
         if session.shown is None:
-            closing = "end" if session.query.settles else "go on" if session.query.annotators else "close the query"
             return [
-                Chip(closing, "Enter"),
+                Chip(ending(session.query)[1], "Enter"),
                 Chip("help", "?"),
                 Chip("quit", "q"),
                 Chip("undo", "u"),
