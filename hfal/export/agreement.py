@@ -150,11 +150,11 @@ def measure_agreement(store: Store) -> Agreement:
 
 
 def _missing(store: Store) -> int:
-    asked = [
-        (store.opinions_left(query), {one.example_id for one in query.examples if query.opinions_on(one.example_id) > 1})
-        for query in store.open_queries()
-    ]
-    return sum(count for left, several in asked for example_id, count in left.items() if example_id in several)
+    missing = 0
+    for query in store.open_queries():
+        left = store.opinions_left(query)
+        missing += sum(count for example_id, count in left.items() if query.opinions_on(example_id) > 1)
+    return missing
 
 
 def _people(
