@@ -66,14 +66,10 @@ def settle(store: Store, annotator: Annotator) -> tuple[int, int]:
     if query is None:
         return 0, 0
     asked = {one.example_id: of.number for of in store.queries() for one in of.examples}
-    closed = [of for of in store.queries() if of.closed]
     with served(annotator, store):
         for answer in annotator.annotate(query):
             origin = answer.query or asked.get(answer.example_id)
             store.record(replace(answer, annotator=answer.annotator or annotator.name, query=origin))
-    for of in closed:  # which are open again where something was taken back
-        if not store.opinions_left(of):
-            store.close_query(of.number)
     return len(query.questions), sum(one.settled_by is None for one in disagreements(store))
 
 

@@ -48,6 +48,8 @@ def execute(words: Sequence[str]) -> int:
         run_recipe(words, data.task, data)
         if _is_main_process():
             ending = kind_of(data.task).export_ending
+            if al.overlap > 1:
+                say(f"How far people agree: hfal agreement {shlex.quote(run_dir)}")
             say(f"The labels in a file: hfal export {shlex.quote(run_dir)} --to labels.{ending}")
     except KeyboardInterrupt:
         begun = config_file(run_dir).is_file()

@@ -77,6 +77,7 @@ class Agreement:
         texts: How many texts have labels of at least two people. What follows is of these.
         opinions: How many labels they have.
         alone: How many texts have the label of one person.
+        missing: How many opinions the run still asks for on texts that are asked of several people.
         alpha: Krippendorff's alpha; NaN where it is undefined.
         alpha_of: That of each label, where a text may have several; else empty.
         people: Everybody who has answered, by name.
@@ -91,6 +92,7 @@ class Agreement:
     texts: int
     opinions: int
     alone: int
+    missing: int
     alpha: float
     alpha_of: Mapping[str, float]
     people: Sequence[Person]
@@ -137,6 +139,7 @@ def measure_agreement(store: Store) -> Agreement:
         texts=len(compared),
         opinions=int(has_label.sum()),
         alone=labeled - len(compared),
+        missing=_missing(store),
         alpha=float(_mean(alphas)),
         alpha_of={table.name: alpha for table, alpha in zip(tables, alphas, strict=True) if table.name is not None},
         people=_people(people, opinions, log, tables, has_label.sum(axis=0)),
@@ -144,6 +147,14 @@ def measure_agreement(store: Store) -> Agreement:
         confusions=confusions(kind, names, tables),
         disagreements=disagreements(store),
     )
+
+
+def _missing(store: Store) -> int:
+    missing = 0
+    for query in store.open_queries():
+        left = store.opinions_left(query)
+        missing += sum(count for example_id, count in left.items() if query.opinions_on(example_id) > 1)
+    return missing
 
 
 def _people(

@@ -120,6 +120,9 @@ def headline(agreement: Agreement) -> str:
 
 def what_to_do(agreement: Agreement, run_dir: str) -> str:
     """Return how to come by labels that can be compared."""
+    if agreement.missing:
+        missing = counted(agreement.missing, "opinion is", "opinions are")
+        return f"{missing} missing of texts that several people label; who is next: hfal status {shlex.quote(run_dir)}"
     return (
         f"To have each text labeled by two people: hfal run {shlex.quote(run_dir)} --annotators anna,ben --overlap 2 "
         "(--overlap_share 0.2: a fifth of the texts)"

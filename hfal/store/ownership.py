@@ -209,5 +209,5 @@ def _busy(run_dir: Path, owner: Owner | None) -> RunDirectoryBusyError:
     here = owner is not None and (owner.pid, owner.host) == (os.getpid(), socket.gethostname())
     name = f"another {'Store of this ' if here else ''}process ({owner or 'which has not said its name'})"
     return RunDirectoryBusyError(
-        f"run directory {run_dir} is in use by {name}: wait for it or stop it, or use another run_dir"
+        f"run directory {run_dir} is in use by {name}: wait for it, stop it, or use another run directory"
     )

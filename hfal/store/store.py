@@ -99,7 +99,7 @@ class Store(StoreFile):
 
         What the same annotator already said of the example is not recorded again (`None` is returned), and another
         answer than this annotator gave before is recorded as a correction, if it is a label. The query of an answer
-        that is taken back is open again.
+        that is taken back is open again, but not where a settled label is: the opinions remain.
 
         Args:
             answer: What was said; `annotator` must be set.
@@ -127,7 +127,7 @@ class Store(StoreFile):
                 return None
             insert_texts(self._db, entry.example_id, content, texts, shown=shown)
             number = insert_answer(self._db, entry, content)
-            if entry.action == "undo" and before is not None:
+            if entry.action == "undo" and before is not None and before.action != SETTLE:
                 self._db.write("UPDATE queries SET closed = 0 WHERE query = ?", before.query)
         return replace(entry, number=number)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hfal.store.records import Answer
 from hfal.store.store import Store
 from support import forks
 from support.command import FAST, HFAL, Result, environment, error_line
@@ -91,6 +92,16 @@ def test_files_have_what_is_printed(task: str, hfal: Callable[..., Result], fold
     assert [tag for tag, _ in page.tags].count("dl") == min(3, len(read["disagreements"])) > 0
     for pair in read["pairs"]:
         assert f"{pair['kappa']:.3f}" in page.texts
+
+
+def test_nothing_to_compare_yet(hfal: Callable[..., Result], folder: Path) -> None:
+    store = make_team_run(folder / "runs" / "team", TEXT, [{"anna": A, "ben": B}])
+    store.record(Answer("t0", None, "undo", "ben"))
+    store.close()
+    done = hfal("agreement", "runs/team", "--html", "a.html")
+    said = "1 opinion is missing of texts that several people label; who is next: hfal status runs/team"
+    assert done.stdout.split("\n")[1] == said
+    assert said in (folder / "a.html").read_text()
 
 
 def test_nothing_to_compare(hfal: Callable[..., Result], folder: Path) -> None:

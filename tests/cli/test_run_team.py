@@ -36,6 +36,7 @@ def test_two_people_label_in_files(hfal: Callable[..., Result], folder: Path) ->
         write_csv(path, ["id", "label"], [(row["id"], NAMES[name == "anna"]) for row in rows[name]])
     second = hfal("run", "runs/reviews")
     assert second.code == 0, second.stderr
+    assert "How far people agree: hfal agreement runs/reviews\n" in second.stdout
     store = Store(folder / "runs" / "reviews", read_only=True)
     opinions = store.opinions()
     assert {i: len(of) for i, of in opinions.items()} == dict(people)

@@ -246,3 +246,15 @@ def test_what_is_left_needs_no_aggregation(store: Store, monkeypatch: pytest.Mon
     monkeypatch.setattr("hfal.store.label_aggregation.aggregated", fail)
     assert (store.opinions_left(query), store.opinions_asked()) == ({"b": 2}, {"b": 2})
     assert store.labels_bought() == 2
+
+
+def test_taking_back_what_was_settled_opens_no_query(store: Store) -> None:
+    query = ask(store, "abc", opinions=2)
+    say(store, "a", anna="ham", ben="spam")
+    store.record(Answer("b", "ham", "label", "anna", query.number))
+    store.close_query(query.number)  # as people do who go on without others
+    store.record(Answer("a", "spam", "settle", "dora", query.number))
+    store.record(Answer("a", None, "undo", "dora", query.number))
+    assert (store.open_queries(), store.opinions_asked()) == ([], {})
+    store.record(Answer("b", None, "undo", "anna", query.number))
+    assert [one.number for one in store.open_queries()] == [query.number]

@@ -55,6 +55,13 @@ _HELD_DOWN = 0.1  # seconds; nobody reads a text faster, and keyboards repeat a 
 _FEWEST_COLUMNS, _FEWEST_ROWS = 20, 8
 _LARGE = 16  # rows; with fewer each part of the screen gets as few as possible
 _BEGIN_UPDATE, _END_UPDATE = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it draw what is between at once
+_WHERE_SETTLED = {
+    "skip: it cannot be labeled; never ask again": "skip: leave it for later",
+    "not sure: you cannot tell": "not sure: leave it for later, too",
+    "what the model suggests": "what holds so far",
+    "accept the suggestion, while it is shown": "accept what holds so far, while it is shown",
+}
+"""What keys mean where disagreements are settled, in the place of what they mean elsewhere."""
 
 
 class Screen(ABC):
@@ -492,7 +499,11 @@ class Screen(ABC):
         choices = [f"  {key}  {one_line(name)}" for name, key in self._keys.items()]
         others = [f"     {one_line(name)}" for name in self._choices if name not in self._keys]
         by_name = f"{self._noun.capitalize()} without a key: type [/] and a part of the name"
-        return "\n".join([self.help_text, *choices, *([by_name, *others] * bool(others))])
+        text = self.help_text
+        if self.session.query.settles:
+            for usual, settling in _WHERE_SETTLED.items():
+                text = text.replace(usual, settling)
+        return "\n".join([text, *choices, *([by_name, *others] * bool(others))])
 
 
 def _is_hang_up(error: BaseException) -> bool:

@@ -327,12 +327,12 @@ function renderProposal(drafted) {
     const is = known && alike(drafted, held.label);
     usable = !isSaid();
     what = `${answer === null ? "Save" : usable ? "Change to" : "Saved"}: ${clip(described(drafted), 80)}`;
-    from = is ? `as suggested${confidence && `, ${confidence}`}` : "";
+    from = is ? `${state.settles ? "as it holds so far" : "as suggested"}${confidence && `, ${confidence}`}` : "";
     again.hidden = !known;
     again.classList.toggle("away", is);
   } else {
     usable = answer === null;
-    [what, from] = known ? [held.label, `Suggested${confidence && `, ${confidence}`}`] : ["", ""];
+    [what, from] = known ? [held.label, `${state.settles ? "Holds so far" : "Suggested"}${confidence && `, ${confidence}`}`] : ["", ""];
     again.hidden = true;
   }
   button.hidden = !what;

@@ -73,7 +73,7 @@ def test_labels_are_settled(on_phone: bool, settle_in_browser: Callable[..., tup
     a, b = NAMES[TEXT]
     opinions = [{"anna": a, "ben": b, "carl": a}, {"anna": b, "ben": b}, {"anna": b, "ben": b, "carl": b, "dora": a}]
     store, page = settle_in_browser(on_phone, TEXT, opinions)
-    page.sees("word0 of text number0 here", "anna", a, "ben", b, "Suggested, 67%")
+    page.sees("word0 of text number0 here", "anna", a, "ben", b, "Holds so far, 67%")
     assert page.violations(axe) == []
     if on_phone:
         page.tap(page.label(b)).sees("word2 of", "dora", where="main")
