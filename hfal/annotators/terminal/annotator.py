@@ -94,7 +94,7 @@ class TerminalAnnotator:
 
     def waiting_for(self, query: OpenQuery) -> str | None:
         """How many texts are left, for whom, and how to go on; `None` for those that nobody can answer any more."""
-        return what_is_left(query, self.has_left, where=" in a terminal", name=self.name)
+        return what_is_left(query, self.has_left, self.name, where=" in a terminal", name=self.name)
 
 
 def _is_terminal() -> bool:
