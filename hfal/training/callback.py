@@ -125,7 +125,7 @@ class ActiveLearningCallback(TrainerCallback):
             (`WebAnnotator`), in one process, by `run` and `rounds`; in the last of so many rounds nothing is asked.
         train_after (`int`, *optional*):
             With `when_idle="ask"`, how many answers with a label are to be new for a round to begin, or words; by
-            default those to `queries_per_round` queries of `query_size`.
+            default those to `queries_per_round` queries of `query_size`, of all who label a text.
         overlap (`int`, *optional*, defaults to 1):
             How many people label a text. `query_size` counts texts, the budget each person's label. The annotator has
             to have so many: `WebAnnotator(annotators=["anna", "ben"])`.
