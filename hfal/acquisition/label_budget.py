@@ -70,14 +70,14 @@ class LabelBudget:
         if left is not None:  # counts opinions, of which some examples get several
             size = min(size, int(left * self.sizes[positions].sum() / self.costs[positions].sum()))
         picked = self._of_size(pick, size, positions)
-        return picked[: self.paid(positions[picked])]
+        return picked[: self.paid(positions[picked], reserved)]
 
-    def paid(self, positions: np.ndarray) -> int:
-        """Return how many of some examples, the first ones, what is left pays for."""
+    def paid(self, positions: np.ndarray, reserved: int = 0) -> int:
+        """Return how many of some examples, the first ones, what is left pays for, without what is reserved of it."""
         left = self.left()
         if left is None:
             return len(positions)
-        return int(np.searchsorted(np.cumsum(self.costs[positions]), left, side="right"))
+        return int(np.searchsorted(np.cumsum(self.costs[positions]), left - reserved, side="right"))
 
     def _of_size(self, pick: Callable[[int], np.ndarray], size: int, positions: np.ndarray) -> np.ndarray:
         if self.unit == "examples":

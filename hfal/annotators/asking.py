@@ -102,6 +102,24 @@ def check_team(annotator: Annotator, overlap: int, ask_again: bool = False) -> N
         )
 
 
+def _check_spelling(store: Store, annotator: Annotator) -> None:
+    """Check that nobody of several people has another name than before but for capitals: their texts came twice.
+
+    Raises:
+        ArgumentError: Somebody has.
+    """
+    people = list(getattr(annotator, "annotators", ()))
+    if not people or people == [ANYBODY]:
+        return
+    known = {str(name) for _, name in store.answers_by_annotator()}
+    spelled = {name.casefold(): name for name in known}
+    for name in people:
+        if name not in known and name.casefold() in spelled:
+            raise ArgumentError(
+                f"annotators has {shown(name)}, but there are labels of {shown(spelled[name.casefold()])}: write it so"
+            )
+
+
 def served(annotator: Annotator, store: Store) -> AbstractContextManager[None]:
     """Let an annotator serve, for the length of a `with` block, what people see while they are asked or wait.
 
@@ -118,9 +136,10 @@ def collect(store: Store, annotator: Annotator) -> None:
 
     Raises:
         AnnotationError: Files of queries have errors; nothing of them is recorded.
-        ArgumentError: The annotator has a name that cannot be recorded.
+        ArgumentError: A name cannot be recorded, or differs in capitals alone from that of who has labeled before.
     """
     check_annotator(annotator)
+    _check_spelling(store, annotator)
     take_in_files(store, annotator)
     closed = [query for query in store.queries() if query.closed]
     if closed:
@@ -210,9 +229,10 @@ def ask(store: Store, annotator: Annotator, may_wait: bool = True) -> None:
     Raises:
         AnswersPending: Some questions need a person, and all queries have been asked first; or the person left.
         AnnotationError: An answer cannot be recorded; those before it are.
-        ArgumentError: The annotator has a name that cannot be recorded.
+        ArgumentError: A name cannot be recorded, or differs in capitals alone from that of who has labeled before.
     """
     check_annotator(annotator)
+    _check_spelling(store, annotator)
     take_in_files(store, annotator)
     with served(annotator, store):
         _ask_all(store, annotator, may_wait)

@@ -37,7 +37,7 @@ class TeamOptions:
         metadata={
             "help": "How one label is made of several people's: the latest, by majority, or weighing people by how "
             "reliable they are found to be, each by one number (one_coin), or by a matrix (dawid_skene). Default: "
-            "one_coin with overlap or ask_again, else latest.",
+            "majority with overlap or ask_again, else latest.",
             "choices": [*AGGREGATIONS],
         },
     )

@@ -131,9 +131,10 @@ def combine(
 ) -> list[tuple[Label, float] | None]:
     """Make one label of the opinions on each example.
 
-    Where there is one opinion it stays as it is, whatever a method finds of who gave it: by the methods that weigh
-    annotators a rare label that one person gives would often become the frequent one. Of ties one is drawn, always the
-    same. What is made of tags is brought to a whole number of entities.
+    What all agree on stays as it is, and so does a single opinion, whatever a method finds of who gave it: with few
+    opinions the methods that weigh annotators can take two who agree for wrong, and a rare label that one person gives
+    would often become the frequent one. Of ties one is drawn, always the same. What is made of tags is brought to a
+    whole number of entities.
 
     Args:
         kind: The kind of the labels.
@@ -149,7 +150,8 @@ def combine(
     posteriors: list[list[np.ndarray]] = [[] for _ in opinions]
     for table in opinion_tables(kind, names, opinions):
         made = _aggregate(table, method)
-        for place, label, posterior in zip(table.example, made.labels, made.posterior, strict=True):
+        labels = np.where(_agree(table.opinions), table.opinions.max(axis=1, initial=-1), made.labels)
+        for place, label, posterior in zip(table.example, labels, made.posterior, strict=True):
             classes[place].append(int(label))
             posteriors[place].append(posterior)
     combined: list[tuple[Label, float] | None] = []
@@ -157,7 +159,8 @@ def combine(
         if not of:
             combined.append(None)
             continue
-        label = next(iter(of.values())) if len(of) == 1 else kind.from_classes(found, names)
+        said = [*of.values()]
+        label = said[0] if all(one == said[0] for one in said) else kind.from_classes(found, names)
         chosen = [posterior[one] for posterior, one in zip(each, kind.to_classes(label, names), strict=True)]
         with np.errstate(divide="ignore"):
             combined.append((label, float(np.exp(np.mean(np.log(chosen)))) if chosen else 1.0))
@@ -175,6 +178,11 @@ def class_posteriors(kind: Kind, names: Sequence[str], opinions: Sequence[Opinio
     """
     (table,) = opinion_tables(kind, names, opinions)
     return _aggregate(table, method).posterior
+
+
+def _agree(opinions: np.ndarray) -> np.ndarray:
+    """Return in which rows of int[N, A] all opinions are the same, bool[N]."""
+    return np.asarray(((opinions < 0) | (opinions == opinions.max(axis=1, keepdims=True, initial=-1))).all(axis=1))
 
 
 def _aggregate(table: OpinionTable, method: str) -> Aggregate:

@@ -127,7 +127,7 @@ class ActiveLearningCallback(TrainerCallback):
             nothing is asked.
         train_after (`int`, *optional*):
             With `when_idle="ask"`, how many answers with a label are to be new for a round to begin, or words; by
-            default those to `queries_per_round` queries of `query_size`.
+            default those to `queries_per_round` queries of `query_size`, of all who label a text.
         overlap (`int`, *optional*, defaults to 1):
             How many people label a text. `query_size` counts texts, the budget each person's label. The annotator has
             to have so many: `WebAnnotator(annotators=["anna", "ben"])`.
@@ -139,7 +139,7 @@ class ActiveLearningCallback(TrainerCallback):
         aggregate_labels (`str`, *optional*):
             How one label is made of several people's: `"latest"`, `"majority"`, or by how reliable each person is
             found to be, with one number for each (`"one_coin"`) or a matrix (`"dawid_skene"`); see
-            `hfal.tasks.aggregation`. By default `"one_coin"` with `overlap` or `ask_again`, else `"latest"`.
+            `hfal.tasks.aggregation`. By default `"majority"` with `overlap` or `ask_again`, else `"latest"`.
         soft_labels (`bool`, *optional*, defaults to `False`):
             Train on the probability of each class where a label is made of several people's, by soft cross-entropy.
             For text classification, in `run` and `rounds`; not with `class_weights` or `self_training`.
@@ -264,7 +264,7 @@ class ActiveLearningCallback(TrainerCallback):
             estimate=estimate,
             when_idle=when_idle,
             train_after=train_after,
-            aggregate_labels=aggregate_labels or ("one_coin" if overlap > 1 or ask_again else "latest"),
+            aggregate_labels=aggregate_labels or ("majority" if overlap > 1 or ask_again else "latest"),
             soft_labels=soft_labels,
         )
         usual = target_metric

@@ -116,9 +116,12 @@ class RoundPlanner:
 
     def _is_enough(self, last: RoundRecord) -> bool:
         """Return whether so much is labeled since a round began that the next one is to begin."""
-        of_words, query = self.acquisition.options.unit == "words", self.acquisition.options
+        query, budget = self.acquisition.options, self.acquisition.budget
+        of_words = query.unit == "words"
         new = self._store.words_bought() - (last.words or 0) if of_words else self._store.labels_bought() - last.labels
-        return new >= (self.options.train_after or query.query_size * query.queries_per_round)
+        # What is new counts each person's label, and the size of a query texts, of which each may have several.
+        opinions = budget.costs.sum() / budget.sizes.sum()
+        return new >= (self.options.train_after or round(query.query_size * query.queries_per_round * opinions))
 
     def _ends_after(self, last: RoundRecord) -> bool:
         """Return whether the run ends after its last finished round; record why, and let nobody be asked any more."""

@@ -193,3 +193,6 @@ def test_what_is_reserved_is_left_for_something_else(pool):
     for reserved, rows in ((0, [4, 0, 1, 2]), (2, [4, 0]), (4, [])):
         budget = LabelBudget(pool, "examples", 4)
         assert budget.fill(lambda count: best_first[:count], 5, np.arange(6), reserved).tolist() == rows
+    budget = LabelBudget(pool, "examples", 4, np.array([1, 1, 1, 1, 3, 1]))
+    assert budget.fill(lambda count: best_first[:count], 1, np.arange(6), 2).tolist() == []  # 4 costs 3
+    assert budget.fill(lambda count: best_first[:count], 1, np.arange(6), 1).tolist() == [4]

@@ -15,6 +15,7 @@ from hfal.annotators.base import OpenQuery
 from hfal.annotators.file.annotator import FileAnnotator
 from hfal.annotators.simulated import SimulatedAnnotator
 from hfal.annotators.terminal.annotator import TerminalAnnotator
+from hfal.annotators.web.annotator import WebAnnotator
 from hfal.data.pool import Pool
 from hfal.data.run_checks import record_shown
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError
@@ -377,3 +378,22 @@ def test_a_team_has_as_many_people_as_are_to_label_a_text(people: Any, overlap: 
         return
     with pytest.raises(ArgumentError, match=rf"^overlap={overlap} .*: name more, or lower it$"):
         check_team(annotator, overlap)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(TerminalAnnotator, "ben"),
+        partial(WebAnnotator, open_browser=False),
+        partial(FileAnnotator, "csv"),
+    ],
+)
+def test_nobody_comes_back_in_other_capitals(pool: Pool, make: Callable[..., Any]) -> None:
+    """Who did would be given their own texts."""
+    ids = ids_of(pool)
+    add_query(pool, ids[:2])
+    pool.record(Answer(ids[0], "negative", annotator="Zoë"))
+    for ask_or_collect in (ask, collect):
+        with pytest.raises(ArgumentError, match="annotators has 'ZOË', but there are labels of 'Zoë': write it so"):
+            ask_or_collect(pool.store, make(annotators=["ben", "ZOË"]))
+    collect(pool.store, make(annotators=["ben", "Zoë"]))

@@ -44,7 +44,7 @@ def test_two_people_label_in_files(hfal: Callable[..., Result], folder: Path) ->
     assert store.rounds()[0].labels == people.total()
     plan = store.plan
     assert plan is not None
-    assert (plan.annotators, plan.aggregate_labels) == (["anna", "ben"], "one_coin")
+    assert (plan.annotators, plan.aggregate_labels) == (["anna", "ben"], "majority")
     store.close()
 
 

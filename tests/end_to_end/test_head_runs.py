@@ -116,7 +116,7 @@ def test_people_who_err_are_asked_again(hfal: Callable[..., Result], folder: Pat
         with contextlib.closing(Store(folder / seed, read_only=True)) as store:
             assert store.labels_bought() == len(store.answers()) == 60
             assert {len(of) for of in store.opinions().values()} >= {1, 2}
-            assert store.plan.aggregate_labels == "one_coin"
+            assert store.plan.aggregate_labels == "majority"
             answers.append({(a.example_id, a.annotator): a.label for a in store.answers()})
     assert f"60 labels bought for {len({i for i, _ in answers[0]})} texts, " in hfal("status", "1").stdout
     both = answers[0].keys() & answers[1].keys()

@@ -112,13 +112,13 @@ def test_queries_are_those_that_scikit_learn_and_cleanlab_would_make(pool, revie
     assert 5 < sum(counts) < SIZE * len(counts) - 5
 
 
-def test_second_opinions_are_of_others_and_the_labels_are_one_coins(pool) -> None:
+def test_second_opinions_are_of_others_and_the_labels_are_those_of_most(pool) -> None:
     store = pool.store
     said = [(answer.example_id, answer.annotator) for answer in store.answers()]
     assert len(said) == len(set(said)) == store.labels_bought() == QUERIES * SIZE
     opinions = store.opinions()
     assert max(map(len, opinions.values())) > 1
-    assert store.plan.aggregate_labels == "one_coin"
+    assert store.plan.aggregate_labels == "majority"
     assert set(store.training_answers()) == set(opinions)
     assert not store.open_queries()
     # Each query had its answers before the next was made, and only from those who had not answered its texts.

@@ -23,11 +23,12 @@ from hfal.acquisition.queries import Acquisition
 from hfal.acquisition.self_training import keep_predictions
 from hfal.errors import AnswersPending, ArgumentError, HfalError
 from hfal.stopping.criteria import Criterion
-from hfal.store.records import AHEAD, HEAD, Query
+from hfal.store.records import AHEAD, HEAD, Query, RoundRecord
 from hfal.store.store import Store
 from hfal.training import asking_thread
 from hfal.training.asking_thread import AskingThread
 from hfal.training.frozen_head import HeadQueries
+from hfal.training.round_planner import RoundPlanner
 from support.web_page import Client
 
 
@@ -228,6 +229,21 @@ def test_a_round_begins_when_so_many_answers_are_in(asked):
         active.run(trainer, rounds=2)
     first, second = active.history
     assert second.labels - first.labels >= 12
+
+
+@pytest.mark.parametrize(("overlap", "share", "opinions"), [(1, 1.0, 5), (3, 1.0, 15), (3, 0.5, 10)])
+def test_by_default_a_round_begins_when_a_query_has_all_opinions(asked, overlap, share, opinions):
+    team = WebAnnotator("ann", annotators=["anna", "ben", "carl"], open_browser=False)
+    active, trainer = asked(annotator=team, overlap=overlap, overlap_share=share)
+    planner = RoundPlanner(trainer, active.acquisition, team, active.options, 3)
+    bought = active.acquisition.budget.costs.mean() * SIZE
+    assert bought == pytest.approx(opinions, abs=1)
+    last = RoundRecord(1, 0, 0, 0, SIZE, "", None, None, None)
+    found = []
+    for labels in (bought - 1, bought + 1):
+        active.pool.store.labels_bought = lambda labels=labels: round(labels)
+        found.append(planner._is_enough(last))
+    assert found == [False, True]
 
 
 def test_nobody_answers_between_the_start_of_the_last_round_and_its_training(asked, monkeypatch):

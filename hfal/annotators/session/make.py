@@ -63,24 +63,27 @@ def check_screen(query: OpenQuery, where: str) -> None:
 
 
 def what_is_left(
-    query: OpenQuery, has_left: bool, options: str = "", where: str = "", name: str | None = None
+    query: OpenQuery, has_left: bool, asked: str, options: str = "", where: str = "", name: str | None = None
 ) -> str | None:
     """Return how many texts of a query are left, and how to go on; `None` if there are none.
 
-    Of several people, none of whom can answer what is left, there are none either.
+    Where nobody who labels can answer what is left, as more people were to when it was asked, there are none either.
 
     Args:
         query: The query, with the questions that are still open.
         has_left: Whether the person wanted to leave, and was not only out of reach.
+        asked: Who was asked.
         options: What follows `hfal label RUN_DIR`: `" --web"`.
         where: Where that command is to be given: `" in a terminal"`.
-        name: Who was asked, where each of several people gives that command in turn.
+        name: The same, where each of several people gives that command in turn.
     """
     if query.annotators:
         return _left_to_people(query, has_left, options, where, name)
-    if not query.questions:
+    said = {(answer.example_id, answer.annotator) for answer in query.answers()}
+    left = sum((question.example_id, asked) not in said for question in query.questions)
+    if not left:
         return None
-    left, command = len(query.questions), f"`{_label_command(query, options)}`"
+    command = f"`{_label_command(query, options)}`"
     if has_left:
         return (
             f"{left} of {counted(query.size, 'text is', 'texts are')} left; all answers are saved.\n"

@@ -148,7 +148,7 @@ class TerminalAnnotator:
         """How many texts are left, for whom, and how to go on; `None` for those that nobody is to answer any more."""
         if self._is_released:
             return None
-        return what_is_left(query, self.has_left, where=" in a terminal", name=self.name)
+        return what_is_left(query, self.has_left, self.name, where=" in a terminal", name=self.name)
 
 
 def _is_terminal() -> bool:

@@ -447,7 +447,7 @@ class WebAnnotator:
         """How many texts are left, and how to go on; `None` for those that nobody is to answer any more."""
         if self._is_released or self._is_closed_early:
             return None
-        return what_is_left(query, self.has_left, " --web")
+        return what_is_left(query, self.has_left, self.name, " --web")
 
 
 def _has_display() -> bool:

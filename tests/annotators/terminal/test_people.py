@@ -4,8 +4,9 @@ import getpass
 
 import pytest
 
-from hfal.annotators.asking import ask
+from hfal.annotators.asking import ask, open_query
 from hfal.annotators.terminal.annotator import TerminalAnnotator
+from hfal.annotators.web.annotator import WebAnnotator
 from hfal.errors import AnswersPending, ArgumentError
 from hfal.store.records import Answer, Queried, Query
 from hfal.store.run_info import RunPlan
@@ -16,8 +17,9 @@ from support.person import ENTER
 
 AT_THE_TERMINAL = """
 import sys
-from hfal.annotators.asking import ask
+from hfal.annotators.asking import ask, open_query
 from hfal.annotators.terminal.annotator import TerminalAnnotator
+from hfal.annotators.web.annotator import WebAnnotator
 from hfal.store.store import Store
 run_dir, name, *people = sys.argv[1:]
 ask(Store(run_dir), TerminalAnnotator(name, annotators=people))
@@ -165,3 +167,15 @@ def test_the_login_name_is_who_it_is_where_it_is_in_the_list(monkeypatch):
     assert TerminalAnnotator(annotators=["anna", "ben"]).name == "ben"
     assert TerminalAnnotator(annotators=["anybody"]).name == "ben"
     assert TerminalAnnotator("zoe", annotators=["Anybody"]).annotators == ["anybody"]
+
+
+@pytest.mark.parametrize("annotator", [TerminalAnnotator, WebAnnotator])
+def test_who_labels_alone_now_does_not_wait_for_the_people_who_were_asked_once(store: Store, annotator) -> None:
+    first, second = ask_several(store, ["a film", "another"], 2, team=[])
+    store.record(Answer(first, "positive", annotator="anna", query=1))
+    (query,) = store.queries()
+    assert annotator("me").waiting_for(open_query(store, query)).startswith("2 texts wait to be labeled")
+    store.record(Answer(second, "positive", annotator="me", query=1))
+    assert annotator("me").waiting_for(open_query(store, query)).startswith("1 text waits to be labeled")
+    store.record(Answer(first, "negative", annotator="me", query=1))
+    assert annotator("me").waiting_for(open_query(store, query)) is None  # though the second has one opinion of two
