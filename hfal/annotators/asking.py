@@ -250,7 +250,8 @@ def _ask_all(store: Store, annotator: Annotator, may_wait: bool) -> None:
     while query := next(filter(is_next, store.open_queries()), None):
         asked.add(query.number)
         questions = open_query(store, query, may_wait)
-        if questions.questions and not has_left:
+        # Where others have given all answers, the files of those who label now are to be read, too.
+        if not has_left and (questions.questions or isinstance(annotator, FileAnnotator)):
             _record(store, annotator, questions)
             has_left = getattr(annotator, "has_left", False)
             questions = open_query(store, query, may_wait)

@@ -390,3 +390,16 @@ def test_a_name_in_other_capitals_than_before_is_refused(pool: Pool) -> None:
     ask_in_vain(pool, FileAnnotator("csv", annotators=["anna", "ben"]))
     with pytest.raises(ArgumentError, match=r"annotators has 'Anna', but there are files of 'anna': write it so"):
         ask(pool.store, FileAnnotator("csv", annotators=["Anna", "ben"]))
+
+
+def test_all_files_are_read_though_those_who_label_no_more_have_said_what_was_missing(pool: Any) -> None:
+    (example_id,) = ids_of(pool)[:1]
+    query = ask_several(pool, [example_id], 2, ["anna", "ben"])
+    ask_in_vain(pool, FileAnnotator("csv", annotators=["anna", "ben"]))
+    pool.store.set_plan(RunPlan(annotators=["ben", "carl"], aggregate_labels="majority"))
+    ask_in_vain(pool, FileAnnotator("csv", annotators=["ben", "carl"]))  # carl in the place of anna
+    pool.record(Answer(example_id, "positive", annotator="carl", query=query.number))
+    fill(pool.run_dir / "query-001.anna.csv", {example_id: "negative"})
+    fill(pool.run_dir / "query-001.ben.csv", {example_id: "positive"})
+    ask(pool.store, FileAnnotator("csv", annotators=["ben", "carl"]))
+    assert {name for _, name, _, _ in said(pool)} == {"anna", "ben", "carl"}
