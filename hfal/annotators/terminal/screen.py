@@ -41,13 +41,12 @@ from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import create_output
 
 from hfal.annotators.session.session import Session, ShownSentence
-from hfal.annotators.terminal.ending import ending
+from hfal.annotators.terminal.head_and_end import ending, head
 from hfal.annotators.terminal.layout import Fragments
 from hfal.annotators.terminal.pane import Pane
 from hfal.annotators.terminal.widgets import Chip, Masked, Names, beside, flow, keys_of
 from hfal.store.records import Answer
 from hfal.tasks.tags import Entity
-from hfal.utils.spelling import counted
 from hfal.utils.visible_text import clip, one_line
 
 
@@ -409,7 +408,7 @@ class Screen(ABC):
         self._fits = columns >= _FEWEST_COLUMNS and height >= _FEWEST_ROWS
         if not self._fits:
             return [[("bold", clip("Too small: make it larger; q quits.", columns))]]
-        header = [self._header(columns), *([[("", "-" * columns)]] if height >= _LARGE else [])]
+        header = [head(self.session, columns), *([[("", "-" * columns)]] if height >= _LARGE else [])]
         values = {} if self._mode == "help" else self.session.beside
         shown = beside(values, columns, height // 5 if height >= _LARGE else 1)
         suggestion = self._suggestion(columns, 2 if height >= _LARGE else 1)
@@ -426,17 +425,6 @@ class Screen(ABC):
         top = [*header, *shown]
         self._pane.columns, self._pane.height = columns, height - len(top) - 1 - sum(map(len, bottom))
         return [*top, *self._pane.rows(), *(row for rows in bottom for row in rows)]
-
-    def _header(self, columns: int) -> Fragments:
-        session, query = self.session, self.session.query
-        done, bought = f"{session.answered}/{query.size}", session.bought
-        unit = "word" if query.unit == "words" else "label"
-        spent = counted(bought, unit) if query.budget is None else f"{bought:,} of {counted(query.budget, unit)}"
-        header = f"{session.title} | {done} answered | {spent} bought"
-        if len(header) > columns:
-            budget = "" if query.budget is None else f"/{query.budget}"
-            header = f"{session.title}  {done}  {unit}s {bought}{budget}".replace(" of ", "/")
-        return [("bold", clip(header, columns))]
 
     def _shown(self) -> tuple[str, Sequence[Entity]]:
         """What the pane shows: if this is the same, so are the texts."""
