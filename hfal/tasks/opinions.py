@@ -161,7 +161,7 @@ def combine(
             continue
         said = [*of.values()]
         label = said[0] if all(one == said[0] for one in said) else kind.from_classes(found, names)
-        chosen = [posterior[one] for posterior, one in zip(each, kind.to_classes(label, names), strict=True)]
+        chosen = [posterior[one] for posterior, one in zip(each, found, strict=True)]
         with np.errstate(divide="ignore"):
             combined.append((label, float(np.exp(np.mean(np.log(chosen)))) if chosen else 1.0))
     return combined
