@@ -158,7 +158,7 @@ def test_several_people_are_asked_as_the_run_was_started(serve: Callable[..., Se
     serving.process.send_signal(signal.SIGTERM)
     ended = serving.ends()
     assert ended.code == 75
-    assert "2 of 3 texts are left" in ended.stderr
+    assert "2 texts wait to be labeled: 2 for one of anna, ben" in ended.stderr
     again = serve("label", "--web", "--no_browser", "--annotators", "carl", "--annotators", "dora", str(run_dir))
     carl = TeamClient(again.port, "carl")
     carl.gets_a_text()
