@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,9 +50,15 @@ class Labeler:
         return person
 
     def sees_one_of(self, person: Person) -> str:
-        words = " ".join(person.screen.split())
-        (sentence,) = [s for s in self.sentences if " ".join(s.split()) in words]
-        return sentence
+        """Wait for the sentence, which may be drawn after the line above it, and return it."""
+        end = time.monotonic() + 15
+        while True:
+            words = " ".join(person.screen.split())
+            seen = [s for s in self.sentences if " ".join(s.split()) in words]
+            if len(seen) == 1:
+                return seen[0]
+            assert person.look(0.01), person.screen
+            assert time.monotonic() < end, person.screen
 
     def label(self, person: Person, first: int, last: int, of: int) -> None:
         """Answer questions until so many of the query's have an answer."""

@@ -98,9 +98,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    ("kills", "pace", "epochs"), [(1, 0.05, 20), pytest.param(30, 0.3, 150, marks=pytest.mark.slow)]
+    ("kills", "pace", "epochs", "way"),
+    [
+        (1, 0.05, 20, "head"),
+        pytest.param(1, 0.05, 20, "model", marks=pytest.mark.slow),
+        pytest.param(30, 0.3, 150, "head", marks=pytest.mark.slow),
+        pytest.param(30, 0.3, 150, "model", marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_run_asks_the_same_given_the_same_answers(
     kills: int, pace: float, epochs: int, way: str, folder: Path
