@@ -218,14 +218,9 @@ def record_asked_again(
     settings = {**made.settings, "ask_again": again.scores_by_id(budget.pool, candidates, chosen)}
     return record_query(
         budget.pool,
-        made.purpose,
-        made.round,
-        made.strategy,
+        made._replace(settings=settings),
         np.concatenate([again.positions, chosen]),
-        seed=made.seed,
-        scores=None if scores is None else np.concatenate([np.full(len(again.positions), np.nan), scores]),
-        suggested=[*again.suggestions(budget.pool.task), *suggested],
-        model=made.model,
-        settings=settings,
-        opinions=np.concatenate([again.opinions, budget.opinions[chosen]]),
+        np.concatenate([again.opinions, budget.opinions[chosen]]),
+        None if scores is None else np.concatenate([np.full(len(again.positions), np.nan), scores]),
+        [*again.suggestions(budget.pool.task), *suggested],
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from hfal.acquisition.label_budget import LabelBudget
 from hfal.acquisition.options import SEED_STRATEGIES, QueryOptions
-from hfal.acquisition.provenance import record_query
+from hfal.acquisition.provenance import Made, record_query
 from hfal.acquisition.scoring import NonFiniteOutputError
 from hfal.acquisition.signals import SignalSources
 from hfal.data.pool import Pool
@@ -252,10 +252,8 @@ class FirstQueries:
         model: str | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Query:
-        seed, opinions = self.options.seed, self.budget.opinions[chosen]
-        return record_query(
-            self.pool, purpose, 0, strategy, chosen, seed=seed, model=model, settings=settings, opinions=opinions
-        )
+        made = Made(purpose, 0, strategy, model, settings or {}, self.options.seed)
+        return record_query(self.pool, made, chosen, self.budget.opinions[chosen])
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.options.seed, *key])

@@ -26,44 +26,42 @@ _PACKAGES = (
 
 
 class Made(NamedTuple):
-    """How a query was made; see `hfal.store.records.Query`."""
+    """How a query was made.
+
+    Attributes:
+        purpose: One of `hfal.store.records.PURPOSES`.
+        round: The round whose model made it, or that had ended before; 0 if there was none.
+        strategy: The strategy's name.
+        model: What `model_name` says of the model, if there was one.
+        settings: Of the strategy and of the pass.
+        seed: The seed of the run.
+    """
 
     purpose: str
     round: int
     strategy: str
-    model: str
+    model: str | None
     settings: Mapping[str, Any]
     seed: int
 
 
 def record_query(
     pool: Pool,
-    purpose: str,
-    round_number: int,
-    strategy: str,
+    made: Made,
     chosen: np.ndarray,
-    *,
-    seed: int,
+    opinions: np.ndarray,
     scores: np.ndarray | None = None,
     suggested: Sequence[tuple[Any, float]] | None = None,
-    model: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    opinions: np.ndarray | None = None,
 ) -> Query:
     """Record a query with its provenance. Called by the main process.
 
     Args:
         pool: The pool, to whose store it goes.
-        purpose: One of `hfal.store.records.PURPOSES`.
-        round_number: The round whose model made it, or that had ended before; 0 if there was none.
-        strategy: The strategy's name.
+        made: How it was made.
         chosen: The positions in the pool, int64[k], in the order in which they are asked.
-        seed: The seed of the run.
+        opinions: How many people are to label each, int[k].
         scores: The acquisition scores, float[k]; NaN for an example without one.
         suggested: What the model says of each, and how sure it is.
-        model: What `model_name` says of it.
-        settings: Of the strategy and of the pass.
-        opinions: How many people are to label each, int[k]; one by default.
     """
     examples = tuple(
         Queried(
@@ -79,17 +77,17 @@ def record_query(
             zip(chosen, pool.texts(chosen), pool.shown(chosen), strict=True)
         )
     )
-    settings = dict(settings or {})
-    if opinions is not None and (opinions > 1).any():
+    settings = dict(made.settings)
+    if (opinions > 1).any():
         each = {example.example_id: int(number) for example, number in zip(examples, opinions, strict=True)}
         settings["opinions"] = int(opinions[0]) if (opinions == opinions[0]).all() else each
     query = Query(
-        round=round_number,
-        purpose=purpose,
-        strategy=strategy,
-        seed=seed,
+        round=made.round,
+        purpose=made.purpose,
+        strategy=made.strategy,
+        seed=made.seed,
         examples=examples,
-        model=model,
+        model=made.model,
         settings=settings,
         versions=_versions(),
     )

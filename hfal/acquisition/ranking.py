@@ -122,16 +122,4 @@ def _record(
     scores: np.ndarray | None,
     suggested: Sequence[tuple[Any, float]] | None,
 ) -> Query:
-    return record_query(
-        budget.pool,
-        made.purpose,
-        made.round,
-        made.strategy,
-        positions,
-        seed=made.seed,
-        scores=scores,
-        suggested=suggested,
-        model=made.model,
-        settings=made.settings,
-        opinions=budget.opinions[positions],
-    )
+    return record_query(budget.pool, made, positions, budget.opinions[positions], scores, suggested)

@@ -13,7 +13,7 @@ from hfal.store.records import DATASET, Answer, seconds_between
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.aggregation import dawid_skene
-from hfal.tasks.agreement import agreement_with_others, krippendorff_alpha, pairwise_kappa
+from hfal.tasks.agreement import agreement_with_others, krippendorff_alpha, mean_of_defined, pairwise_kappa
 from hfal.tasks.kinds import Kind
 from hfal.tasks.opinions import Confusion, OpinionTable, confusions, opinion_tables
 
@@ -140,7 +140,7 @@ def measure_agreement(store: Store) -> Agreement:
         opinions=int(has_label.sum()),
         alone=labeled - len(compared),
         missing=_missing(store),
-        alpha=float(_mean(alphas)),
+        alpha=float(mean_of_defined(alphas)),
         alpha_of={table.name: alpha for table, alpha in zip(tables, alphas, strict=True) if table.name is not None},
         people=_people(people, opinions, log, tables, has_label.sum(axis=0)),
         pairs=_pairs(people, tables, has_label.T @ has_label),
@@ -167,7 +167,9 @@ def _people(
     if not people:
         return []
     agreement = agreement_with_others(np.concatenate([table.opinions for table in tables]))
-    accuracy = _mean([dawid_skene(table.opinions, table.classes, one_coin=True).accuracy for table in tables])
+    accuracy = mean_of_defined(
+        [dawid_skene(table.opinions, table.classes, one_coin=True).accuracy for table in tables]
+    )
     settled = [name for (_, name), answer in by_annotator(log).items() if answer.action == SETTLE]
     found = []
     for place, name in enumerate(people):
@@ -203,21 +205,13 @@ def _pace(log: Sequence[Answer]) -> float:
 def _pairs(people: Sequence[str], tables: Sequence[OpinionTable], shared: np.ndarray) -> list[Pair]:
     if not people:
         return []
-    kappas = _mean([pairwise_kappa(table.opinions) for table in tables])
+    kappas = mean_of_defined([pairwise_kappa(table.opinions) for table in tables])
     pairs = [
         Pair(people[a], people[b], int(shared[a, b]), float(kappas[a, b]))
         for a, b in combinations(range(len(people)), 2)
         if shared[a, b]
     ]
     return sorted(pairs, key=lambda pair: (np.isnan(pair.kappa), pair.kappa))
-
-
-def _mean(values: Sequence[Any]) -> np.ndarray:
-    """Return the mean over the first axis of what is defined; NaN where nothing is."""
-    found = np.asarray(values, float)
-    is_known = ~np.isnan(found)
-    count = is_known.sum(axis=0)
-    return np.where(count > 0, np.where(is_known, found, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
 def _without_nan(value: Any) -> Any:

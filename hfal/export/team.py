@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from math import isnan
 from typing import Any
 
-import numpy as np
-
 from hfal.export.history import OWN_NAMES
 from hfal.store.answer_log import SETTLE
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
-from hfal.tasks.agreement import krippendorff_alpha
+from hfal.tasks.agreement import krippendorff_alpha, mean_of_defined
 from hfal.tasks.opinions import opinion_tables
 from hfal.utils.spelling import counted
 
@@ -76,8 +74,7 @@ def agreement(store: Store, opinions: list[dict[str, Any]]) -> float:
         opinions: The labels of examples, by annotator.
     """
     tables = opinion_tables(store.kind, store.info.label_names, opinions)
-    alphas = [alpha for table in tables if not isnan(alpha := krippendorff_alpha(table.opinions))]
-    return float(np.mean(alphas)) if alphas else float("nan")
+    return float(mean_of_defined([krippendorff_alpha(table.opinions) for table in tables]))
 
 
 def opinions_in_words(wanted: int | Mapping[str, int]) -> str:

@@ -7,6 +7,9 @@ has given no opinion. Other kinds of labels are brought to this form:
 - Tags of words are one problem whose examples are words: those of all sentences, one after another.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from hfal.errors import ArgumentError
@@ -149,3 +152,19 @@ def agreement_with_others(opinions: np.ndarray) -> np.ndarray:
     others = counts.sum(axis=1)[examples] - 1
     same, others = (np.bincount(annotators, n, minlength=opinions.shape[1]) for n in (same, others))
     return np.divide(same, others, out=np.full(len(others), np.nan), where=others > 0)
+
+
+def mean_of_defined(values: Sequence[Any]) -> np.ndarray:
+    """Return the mean over the first axis of the figures that are defined; NaN where none is.
+
+    Args:
+        values: Figures of several tables, such as one for each label: float[T, ...], NaN where one is not defined.
+
+    Example:
+        >>> mean_of_defined([[0.2, np.nan], [0.4, np.nan]]).round(2).tolist()
+        [0.3, nan]
+    """
+    found = np.asarray(values, float)
+    is_known = ~np.isnan(found)
+    count = is_known.sum(axis=0)
+    return np.where(count > 0, np.where(is_known, found, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
