@@ -13,7 +13,7 @@ from hfal.acquisition.scoring import NonFiniteOutputError
 from hfal.acquisition.signals import SignalSources
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError, ScoringError
-from hfal.store.records import Query
+from hfal.store.records import SYNTHESIS, Query
 from hfal.strategies import Signals, Strategy, stratified
 from hfal.strategies.resolve import RANDOM, resolve_seed_strategy
 from hfal.tasks.kinds import Kind
@@ -134,6 +134,9 @@ class FirstQueries:
             return None
         positions = self.budget.affordable()
         positions = positions[~self.pool.has_text_of(self.sources.labeled_positions())[positions]]
+        origins = self.pool.store.origins()
+        made = [i for i, origin in origins.items() if origin.origin == SYNTHESIS]  # they say nothing about real texts
+        positions = positions[~np.isin(positions, self.pool.positions(made))]
         unlabeled = int(self.budget.sizes[self.pool.unlabeled_positions()].sum())
         if size >= unlabeled:
             raise ArgumentError(

@@ -10,7 +10,7 @@ import torch
 
 from hfal.data.pool import Pool
 from hfal.data.references import absolute_reference
-from hfal.store.records import Queried, Query
+from hfal.store.records import Origin, Queried, Query
 
 
 _PACKAGES = (
@@ -63,15 +63,18 @@ def record_query(
         scores: The acquisition scores, float[k]; NaN for an example without one.
         suggested: What the model says of each, and how sure it is.
     """
+    origins = pool.store.origins()
+    ids = [str(pool.ids[int(position)]) for position in chosen]
     examples = tuple(
         Queried(
-            example_id=str(pool.ids[int(position)]),
+            example_id=ids[rank],
             content=pool.content(int(position)),
             texts=texts,
             score=None if scores is None or np.isnan(scores[rank]) else float(scores[rank]),
             suggestion=None if suggested is None else suggested[rank][0],
             confidence=None if suggested is None else suggested[rank][1],
             shown=shown,
+            **origins.get(ids[rank], Origin())._asdict(),
         )
         for rank, (position, texts, shown) in enumerate(
             zip(chosen, pool.texts(chosen), pool.shown(chosen), strict=True)

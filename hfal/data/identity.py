@@ -1,6 +1,7 @@
 """The identity of an example: its id, and a hash of its texts. Nothing here loads torch."""
 
 import bisect
+import copy
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -132,9 +133,37 @@ class Examples:
     ):
         self._dataset = dataset
         self._text_columns = text_columns
+        self._of_words = of_words
         self.show_columns = list(show_columns)
-        self.hashes = hash_texts(dataset, text_columns, of_words)
+        self.hashes = self.hashes_of(dataset)
         self.ids: pa.Array = make_ids(dataset, self.hashes, id_column)
+
+    def hashes_of(self, rows: datasets.Dataset) -> np.ndarray:
+        """Hash the texts of other rows with the same text columns, bytes[n, 10].
+
+        Raises:
+            ArgumentError: One has no text.
+        """
+        return hash_texts(rows, self._text_columns, self._of_words)
+
+    def followed_by(self, dataset: datasets.Dataset, rows: datasets.Dataset, ids: Sequence[str]) -> "Examples":
+        """Return these examples with others behind them.
+
+        Args:
+            dataset: All rows.
+            rows: Those of the others.
+            ids: The ids of the others, which nothing here has.
+        """
+        other = copy.copy(self)
+        other.__dict__.pop("by_id", None)
+        other._dataset = dataset
+        other.hashes = np.concatenate([self.hashes, self.hashes_of(rows)])
+        other.ids = pa.concat_arrays([self.ids, pa.array(ids, pa.string())])
+        return other
+
+    def has(self, example_id: str) -> bool:
+        """Return whether an example has this id."""
+        return self._place_of(example_id) is not None
 
     @cached_property
     def by_id(self) -> np.ndarray:
@@ -148,10 +177,16 @@ class Examples:
         Raises:
             KeyError: No example has this id.
         """
-        place = bisect.bisect_left(self.by_id, example_id, key=lambda row: self.ids[int(row)].as_py())
-        if place == len(self.by_id) or self.ids[int(self.by_id[place])].as_py() != example_id:
+        place = self._place_of(example_id)
+        if place is None:
             raise KeyError(f"no example of the pool has the id {example_id!r}")
         return int(self.by_id[place])
+
+    def _place_of(self, example_id: str) -> int | None:
+        """Return the place of an id in `by_id`; `None` if no example has it."""
+        place = bisect.bisect_left(self.by_id, example_id, key=lambda row: self.ids[int(row)].as_py())
+        found = place < len(self.by_id) and self.ids[int(self.by_id[place])].as_py() == example_id
+        return place if found else None
 
     def positions(self, example_ids: Sequence[str]) -> np.ndarray:
         """Return the rows of examples, int64[n], in the order of the ids.

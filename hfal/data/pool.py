@@ -1,34 +1,28 @@
-"""The pool: every example, labeled or not. The data never changes; its labels do."""
+"""The pool: every example, labeled or not. Examples may be added; none changes, but for what is known of its label."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from datasets.table import InMemoryTable
 
-from hfal.data.given_dataset import check_dataset, check_tokenized
-from hfal.data.identity import Examples
+from hfal.data.given_dataset import check_dataset
+from hfal.data.pool_examples import PoolExamples
 from hfal.data.run_checks import check_run_directory, record_shown, wait_for_store
-from hfal.data.shown_columns import check_shown_columns
 from hfal.errors import AnnotationError, ArgumentError
-from hfal.store.records import Answer
+from hfal.store.records import AddedExample, Answer
 from hfal.store.run_info import UNITS
 from hfal.store.store import Store
-from hfal.tasks.label_column import LABEL_COLUMNS
-from hfal.tasks.registry import make_task
 from hfal.tasks.unused_labels import warn_of_unused_labels
-from hfal.tasks.words import Texts
-from hfal.utils.arrow import tables_of
 from hfal.utils.distributed import is_main, on_main, rank_and_size
 from hfal.utils.html import html_table
 from hfal.utils.output import get_logger
-from hfal.utils.spelling import counted, joined_names
+from hfal.utils.spelling import joined_names
 
 
 logger = get_logger(__name__)
@@ -36,14 +30,8 @@ logger = get_logger(__name__)
 HOLDOUT = "held out by hfal"
 """Description of the held-out view, by which the loop knows it again in a Trainer's `eval_dataset`."""
 
-EMBEDDING = "embedding"
-"""The column with embeddings of the texts, for a head on a frozen encoder (`hfal.training.frozen_encoder`)."""
 
-STATES = "token_states"
-"""The same of the tokens, for entities."""
-
-
-class Pool:
+class Pool(PoolExamples):
     """A data set and what is known about its labels.
 
     Args:
@@ -80,6 +68,10 @@ class Pool:
             Other columns (a date, an author, a number), whose values annotators see beside the texts and exports
             have. They are no texts: no model sees them, and they may change. By default those that the run was
             started with before, if there are any; `()` for none.
+        prepare (`Callable`, *optional*):
+            Gets rows of `dataset`, and returns them with the columns that the model takes beside:
+            `lambda rows: rows.map(tokenize, batched=True)`. With it `dataset` need not be tokenized, and `add` can
+            add examples.
 
     Raises:
         TypeError: `dataset` is not a `datasets.Dataset`.
@@ -98,33 +90,18 @@ class Pool:
         task: str | None = None,
         thresholds: float | Mapping[str, float] | None = None,
         show_columns: Sequence[str] | None = None,
+        prepare: Callable[[datasets.Dataset], datasets.Dataset] | None = None,
     ):
-        check_dataset(dataset)
-        if len(dataset) == 0:
-            raise ArgumentError("dataset is empty: a pool needs at least one example")
-        self.dataset = dataset
-        self.text_columns = (text_column,) if isinstance(text_column, str) else tuple(text_column)
-        self.label_column = label_column
-        self.id_column = id_column
-        for argument, column in [*(("text_column", c) for c in self.text_columns), ("label_column", label_column)]:
-            self._check_column(argument, column)
-        self._check_column("id_column", id_column)
-        if len(set(self.text_columns)) < len(self.text_columns):
-            raise ArgumentError(f"text_column={list(self.text_columns)!r} names a column twice")
-        self.task = make_task(task, dataset, self.text_columns, label_column, label_names, thresholds)
-        self.label_names = self.task.label_names
-        self.thresholds = self.task.thresholds
-        if show_columns is not None:
-            check_shown_columns(dataset, show_columns, self.text_columns, label_column)
-        self._examples = Examples(
-            dataset, self.text_columns, id_column, self.task.words is not None, show_columns or ()
+        super().__init__(
+            dataset, text_column, label_column, label_names, id_column, task, thresholds, show_columns, prepare
         )
-        self.ids: pa.Array = self._examples.ids
         self.run_dir = Path(os.path.realpath(run_dir))
         if is_main():
+            added = self.store.added_examples()
             if show_columns is None and set(before := self.store.shown_columns) <= set(dataset.column_names):
                 self._examples.show_columns = before
-            check_run_directory(self.store, self._examples, self.task, label_column)
+            check_run_directory(self.store, self.given, self.task, label_column)
+            self._take_up(added)
             if show_columns is not None or self.show_columns:
                 record_shown(self.store, self._examples)
             if label_column is None:
@@ -133,6 +110,8 @@ class Pool:
             if rank_and_size()[1] > 1 and self.store.pool_fingerprint != self.fingerprint:
                 with self.store.own():
                     self.store.set_pool_fingerprint(self.fingerprint)  # for which the others wait
+        else:
+            self._take_up(self.store.added_examples())
 
     @classmethod
     def from_export(
@@ -171,13 +150,11 @@ class Pool:
         from hfal.export.restore import load_export, restored
 
         rows, history = load_export(source, revision, token)
-        dataset = rows if prepare is None else prepare(rows)
-        if not isinstance(dataset, datasets.Dataset) or len(dataset) != len(rows):
-            raise ArgumentError(f"prepare has to return a Dataset with all {len(rows)} rows; it returned {dataset!r}")
-        columns = history.text_columns
+        columns, names = history.text_columns, history.label_names
+        once = None if prepare is None else lru_cache(maxsize=1)(prepare)  # the pool is opened twice
 
         def open_in(folder: str | os.PathLike[str]) -> "Pool":
-            return cls(dataset, folder, columns, None, history.label_names, "id", history.task, thresholds)
+            return cls(rows, folder, columns, None, names, "id", history.task, thresholds, prepare=once)
 
         if is_main():
             with restored(history, rows, run_dir) as folder:
@@ -191,20 +168,6 @@ class Pool:
             return Store(self.run_dir)
         return wait_for_store(self.run_dir, self.fingerprint)
 
-    @property
-    def show_columns(self) -> list[str]:
-        """The columns whose values are shown beside the texts."""
-        return self._examples.show_columns
-
-    def _check_column(self, argument: str, column: str | None) -> None:
-        if column is not None and column not in self.dataset.column_names:
-            raise ArgumentError(
-                f"{argument}={column!r} is no column of the dataset; it has: {joined_names(self.dataset.column_names)}"
-            )
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
     def __repr__(self) -> str:
         names = f"labels {joined_names(self.label_names)}, " if self.label_names else ""
         return f"Pool({len(self)} examples, {len(self.labels())} labeled, {names}run_dir={str(self.run_dir)!r})"
@@ -217,77 +180,46 @@ class Pool:
         rows = [("examples", len(self)), ("labeled", len(labels)), ("of these held out", held_out)]
         return html_table([*rows, *of_labels, ("run_dir", self.run_dir)], has_head=False)
 
-    # -- identity --------------------------------------------------------------------------------------------------
+    # -- examples that are not in the user's data ------------------------------------------------------------------
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash of all texts, ids and given labels, in the order of the rows."""
-        return self._examples.fingerprint(self.task.label_bytes())
+    def add(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        origin: str,
+        parents: Sequence[str | None] | None = None,
+        methods: Sequence[str | None] | None = None,
+    ) -> list[str]:
+        """Add examples that are not in the user's data; they are in the run directory, and there again next time.
 
-    def position(self, example_id: str) -> int:
-        """Return the row of an example in the dataset.
+        Not while `rounds()` is going on, but between two calls of it. Called by all processes.
 
-        Raises:
-            KeyError: No example has this id.
-        """
-        return self._examples.position(example_id)
+        Args:
+            rows: The texts of each by column, and what is shown beside them. Where every example of the data has a
+                label, which is hidden, the label column may be there too, as the data has it.
+            origin: `"stream"` or `"synthesis"`.
+            parents: The id of the example that each was made from.
+            methods: How each was made.
 
-    def positions(self, example_ids: Sequence[str]) -> np.ndarray:
-        """Return the rows of examples in the dataset, int64[n], in the order of the ids.
-
-        Raises:
-            KeyError: An id is no example's.
-        """
-        return self._examples.positions(example_ids)
-
-    def content(self, position: int) -> str:
-        """Return the hash of the text in one row, by which an edited text is noticed."""
-        return self._examples.content(position)
-
-    # -- texts and lengths -----------------------------------------------------------------------------------------
-
-    def texts(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str | list[str]]]:
-        """Return the texts, by column, of some rows."""
-        return self._examples.texts(positions)
-
-    def examples(self) -> Iterator[tuple[str, Texts]]:
-        """Yield id and texts, by column, of every example, in the order of the dataset."""
-        return self._examples.examples()
-
-    def shown(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str]]:
-        """Return the values of `show_columns` in some rows, by column, as text; without those that are missing."""
-        return self._examples.shown(positions)
-
-    def all_shown(self) -> Iterator[dict[str, str]]:
-        """Yield what `shown` returns for every example, in the order of the dataset."""
-        return self._examples.all_shown()
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        """Number of tokens of each example, int32[N]; 1 where all that the model takes is an embedding of the text.
+        Returns:
+            Their ids.
 
         Raises:
-            ValueError: The dataset has no `input_ids`, or an example has no token at all.
+            ArgumentError: The pool has no `prepare`, a row lacks a text, or a value does not fit its column.
         """
-        if EMBEDDING in self.dataset.column_names and self.task.words is None:
-            return np.ones(len(self), np.int32)
-        check_tokenized(self.dataset, self.task.how_to_tokenize)
-        parts = []
-        for table in tables_of(self.dataset, "input_ids"):
-            parts.append(pc.list_value_length(table["input_ids"]).to_numpy())
-        lengths = np.concatenate(parts).astype(np.int32)
-        if (lengths == 0).any():
-            empty = np.flatnonzero(lengths == 0)
-            raise ArgumentError(
-                f"{counted(len(empty), 'example has', 'examples have')} no token at all (ids "
-                f"{self.some_ids(empty)}): let the tokenizer add its special tokens, or drop these rows"
-            )
-        self.task.check_tokens(lengths)
-        return lengths
-
-    def some_ids(self, positions: Sequence[int] | np.ndarray) -> str:
-        """Return the first few ids of some rows, for a message."""
-        return self._examples.some_ids(positions)
+        if not rows:
+            return []
+        columns = [*self.text_columns, *self.show_columns]
+        if self.label_column is not None and self.store.info.labels_are_hidden:
+            columns.append(self.label_column)
+        kept = [{name: row[name] for name in columns if row.get(name) is not None} for row in rows]
+        prepared = self._rows_of(kept)
+        ids, contents = self._new_ids(prepared)
+        nothing = [None] * len(rows)
+        parts = zip(ids, contents, kept, parents or nothing, methods or nothing, strict=True)
+        added = [AddedExample(i, content, of, origin, parent, method) for i, content, of, parent, method in parts]
+        on_main(lambda: self.store.add_examples(added))
+        self._append(prepared, ids)
+        return ids
 
     # -- labels ----------------------------------------------------------------------------------------------------
 
@@ -437,18 +369,6 @@ class Pool:
     def _labels_name(self) -> str:
         known = self.task.label_columns
         return self.label_column if self.label_column in known else known[0]
-
-    @property
-    def columns_without_labels(self) -> list[str]:
-        """The columns of the dataset that give no label away."""
-        labels = {self.label_column, *LABEL_COLUMNS}
-        return [column for column in self.dataset.column_names if column not in labels]
-
-    def rows_to_score(self, columns: Sequence[str]) -> datasets.Dataset:
-        """Return the dataset with only these columns, and those that align words, all in the user's format."""
-        kind = self.dataset.format
-        rows = self.dataset.select_columns(self.task.columns_to_score(columns))
-        return rows.with_format(kind["type"], **kind["format_kwargs"])
 
     def _labeled_view(self, ids: Sequence[str], labels: Sequence[Any]) -> datasets.Dataset:
         rows = self.dataset.select_columns(self.columns_without_labels).with_format("arrow")[self.positions(ids)]

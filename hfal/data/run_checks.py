@@ -94,6 +94,8 @@ def _are_given(store: Store, info: RunInfo, examples: Examples, task: Task) -> b
 def _check_texts(store: Store, examples: Examples) -> None:
     """Check that every queried or labeled example is in the pool, with the text that it had."""
     recorded = store.contents()
+    for example in store.added_examples():  # they are in no data set of the user's
+        recorded.pop(example.example_id, None)
     if not recorded:
         return
     positions = pc.index_in(pa.array(list(recorded), pa.string()), value_set=examples.ids)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from hfal.errors import ArgumentError
 from hfal.tasks.words import Texts
@@ -15,8 +15,17 @@ HEAD = "head"
 AHEAD = "ahead"
 """The purpose of a query that goes on with the ranking of a round's model while the next round trains."""
 
-PURPOSES = ("holdout", "seed", "round", HEAD, AHEAD)
+STREAM = "stream"
+"""The purpose of a query of texts from a stream, and the origin of these texts."""
+
+SYNTHESIS = "synthesis"
+"""The purpose of a query of synthesized texts, and the origin of these texts."""
+
+PURPOSES = ("holdout", "seed", "round", HEAD, AHEAD, STREAM, SYNTHESIS)
 """The purposes of queries."""
+
+ORIGINS = (STREAM, SYNTHESIS)
+"""The origins of examples that are not in the user's data."""
 
 DATASET = "dataset"
 """The annotator of labels that came with the data."""
@@ -65,9 +74,10 @@ class Queried:
         suggestion: The label that the model would give, or its set of labels, or its tags, one for each word.
         confidence: The model's probability for it; of a set the geometric mean over the labels, of tags over the
             words.
-        origin: What made it, where it is none of the user's examples.
+        origin: One of `ORIGINS`, where it is none of the user's examples.
         parent: The id of the example that it was made from, if any.
         shown: Values of other columns by name, as text, which annotators see beside the texts.
+        method: How it was made from its parent, if it was.
     """
 
     example_id: str
@@ -79,6 +89,42 @@ class Queried:
     origin: str | None = None
     parent: str | None = None
     shown: Mapping[str, str] = field(default_factory=dict)
+    method: str | None = None
+
+
+class Origin(NamedTuple):
+    """Where an example comes from.
+
+    Attributes:
+        origin: One of `ORIGINS`; `None` for one of the user's data.
+        parent: The id of the example that it was made from, if any.
+        method: How it was made from its parent, if it was.
+    """
+
+    origin: str | None = None
+    parent: str | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True)
+class AddedExample:
+    """An example of the pool that is not in the user's data.
+
+    Attributes:
+        example_id: Its id in the pool.
+        content: Hash of its texts.
+        columns: Its texts, and values of other columns of the data as far as it has any, by column.
+        origin: One of `ORIGINS`.
+        parent: The id of the example that it was made from, if any.
+        method: How it was made, if it was.
+    """
+
+    example_id: str
+    content: str
+    columns: Mapping[str, Any]
+    origin: str
+    parent: str | None = None
+    method: str | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +209,16 @@ def check_query(query: Query) -> None:
     """
     if query.purpose not in PURPOSES:
         raise ArgumentError(f"purpose={query.purpose!r} of a query, expected one of {', '.join(PURPOSES)}")
+
+
+def check_added(example: AddedExample) -> None:
+    """Check that an example has a known origin.
+
+    Raises:
+        ArgumentError: It has another one.
+    """
+    if example.origin not in ORIGINS:
+        raise ArgumentError(f"origin={example.origin!r} of an added example, expected one of {', '.join(ORIGINS)}")
 
 
 def seconds_between(begin: str, end: str) -> float:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from hfal.store.answer_log import check_answer
 from hfal.store.database import Database
-from hfal.store.records import Answer, Queried, Query, RoundRecord, check_query
+from hfal.store.records import AddedExample, Answer, Origin, Queried, Query, RoundRecord, check_added, check_query
 from hfal.tasks.words import Texts
 
 
@@ -51,7 +51,7 @@ def insert_query(db: Database, query: Query, time: str, number: int | None = Non
     )
     for example in query.examples:
         e = example
-        insert_texts(db, e.example_id, e.content, e.texts, e.origin, e.parent, e.shown)
+        insert_texts(db, e.example_id, e.content, e.texts, e.origin, e.parent, e.shown, e.method)
     db.write_many(
         "INSERT INTO queried (query, rank, example_id, content, score, suggestion, confidence) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -90,6 +90,7 @@ def read_queries(db: Database, condition: str, *values: Any) -> list[Query]:
                         _if_there(e, "origin"),
                         _if_there(e, "parent"),
                         load(_if_there(e, "shown")) or {},
+                        _if_there(e, "method"),
                     )
                     for e in db.read(examples, row["query"])
                 ),
@@ -221,10 +222,11 @@ def insert_texts(
     origin: str | None = None,
     parent: str | None = None,
     shown: Mapping[str, str] | None = None,
+    method: str | None = None,
 ) -> None:
     """Write the texts of an example, unless they are there, and what is shown beside them, if anything is given."""
     db.write(
-        "INSERT INTO texts (example_id, content, texts, origin, parent, shown) VALUES (?, ?, ?, ?, ?, ?) "
+        "INSERT INTO texts (example_id, content, texts, origin, parent, shown, method) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (example_id, content) DO UPDATE SET shown = coalesce(excluded.shown, shown)",
         example_id,
         content,
@@ -232,6 +234,7 @@ def insert_texts(
         origin,
         parent,
         dump(dict(shown)) if shown else None,
+        method,
     )
 
 
@@ -258,6 +261,55 @@ def read_contents(db: Database) -> dict[str, str]:
     rows = "SELECT example_id, content FROM queried UNION ALL SELECT example_id, content FROM answers"
     with db.decoding():
         return {_get(row, "example_id", str): _get(row, "content", str) for row in db.read(rows)}
+
+
+def insert_added(db: Database, example: AddedExample, time: str) -> None:
+    """Write an example that is not in the user's data.
+
+    Raises:
+        ArgumentError: Its origin is none of `ORIGINS`.
+    """
+    check_added(example)
+    db.write(
+        "INSERT INTO added (example_id, content, columns, origin, parent, method, time) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        example.example_id,
+        example.content,
+        dump(dict(example.columns)),
+        example.origin,
+        example.parent,
+        example.method,
+        time,
+    )
+
+
+def read_added(db: Database) -> list[AddedExample]:
+    """Read the examples that are not in the user's data, in the order in which they were added."""
+    if _version(db) < 7:
+        return []
+    with db.decoding():
+        return [
+            AddedExample(
+                example_id=_get(row, "example_id", str),
+                content=_get(row, "content", str),
+                columns=dict(load(row["columns"])),
+                origin=_get(row, "origin", str),
+                parent=row["parent"],
+                method=row["method"],
+            )
+            for row in db.read("SELECT * FROM added ORDER BY number")
+        ]
+
+
+def read_origins(db: Database) -> dict[str, Origin]:
+    """Read origin, parent and method of each example that was asked about and is none of the user's, by id."""
+    if _version(db) < 5:
+        return {}
+    rows = db.read("SELECT * FROM texts WHERE origin IS NOT NULL ORDER BY rowid")
+    with db.decoding():
+        return {
+            _get(row, "example_id", str): Origin(_get(row, "origin", str), row["parent"], _if_there(row, "method"))
+            for row in rows
+        }
 
 
 def dump(value: Any) -> str | None:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 _META = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -24,6 +24,7 @@ CREATE TABLE texts (
     origin TEXT,
     parent TEXT,
     shown TEXT,
+    method TEXT,
     PRIMARY KEY (example_id, content)
 ) STRICT;
 """
@@ -100,7 +101,36 @@ _STABILITY = """
 CREATE TABLE stability (round INTEGER PRIMARY KEY, figures TEXT NOT NULL, predictions BLOB) STRICT;
 """
 
-SCHEMA = _META + _TEXTS + _QUERIES + _QUERIED + _ANSWERS + _APPEND_ONLY + _ROUNDS + _STABILITY
+_ADDED = """
+-- Examples of the pool that are not in the user's data, with the values of their columns.
+CREATE TABLE added (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    example_id TEXT NOT NULL UNIQUE,
+    content TEXT NOT NULL,
+    columns TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    parent TEXT,
+    method TEXT,
+    time TEXT NOT NULL
+) STRICT;
+"""
+
+_STREAM = """
+-- Eight bytes of the id of each text of a stream that was decided on.
+CREATE TABLE stream_ids (id INTEGER PRIMARY KEY) STRICT;
+-- The decisions on texts that were asked about, and on a sample of the others.
+CREATE TABLE stream_decisions (
+    seen INTEGER PRIMARY KEY,
+    round INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    score REAL,
+    threshold REAL,
+    example_id TEXT,
+    time TEXT NOT NULL
+) STRICT;
+"""
+
+SCHEMA = _META + _TEXTS + _QUERIES + _QUERIED + _ANSWERS + _APPEND_ONLY + _ROUNDS + _STABILITY + _ADDED + _STREAM
 
 CLEAR_GIVEN_LABELS = "DROP TABLE answers;\nDROP TABLE texts;\n" + _TEXTS + _ANSWERS + _APPEND_ONLY
 """Removes what came with the data of a run that has asked nothing; rows of the log cannot be deleted."""
@@ -128,7 +158,14 @@ ALTER TABLE texts ADD COLUMN parent TEXT;
 
 _SHOWN = "ALTER TABLE texts ADD COLUMN shown TEXT;\n"
 
-UPGRADES = {3: _STABILITY + _WITHOUT_CHECKS + _SHOWN, 4: _WITHOUT_CHECKS + _SHOWN, 5: _SHOWN}
+_GROWTH = "ALTER TABLE texts ADD COLUMN method TEXT;\n" + _ADDED + _STREAM
+
+UPGRADES = {
+    3: _STABILITY + _WITHOUT_CHECKS + _SHOWN + _GROWTH,
+    4: _WITHOUT_CHECKS + _SHOWN + _GROWTH,
+    5: _SHOWN + _GROWTH,
+    6: _GROWTH,
+}
 """What makes the tables of an older version those of this one."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from hfal.errors import AnnotationError, ArgumentError, NoRunError, RunDirectoryError
+from hfal.store.added_examples import AddedExamples
 from hfal.store.answer_log import (
     SETTLE,
     by_annotator,
@@ -40,14 +41,13 @@ from hfal.store.rows import (
     update_shown,
 )
 from hfal.store.run_info import RunInfo, RunPlan
-from hfal.store.store_file import StoreFile
 from hfal.tasks.words import Texts
 
 
 _LARGEST_INTEGER = 2**63 - 1  # of SQLite
 
 
-class Store(StoreFile):
+class Store(AddedExamples):
     """The queries, answers and rounds of one run directory; see `StoreFile` for how it is opened and owned."""
 
     # -- queries ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from transformers import EvalPrediction
 
 from hfal.acquisition.queries import Acquisition
 from hfal.data.checkpoints import check_encoder
-from hfal.data.pool import EMBEDDING, STATES
+from hfal.data.pool_examples import EMBEDDING, STATES
 from hfal.errors import ArgumentError
 from hfal.tasks.base import Task
 from hfal.tasks.metrics import classification_metrics, entity_metrics, label_set_metrics

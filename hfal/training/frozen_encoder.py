@@ -16,7 +16,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput, TokenClassifierOutput
 
 from hfal.acquisition.embeddings import embeddings_file
-from hfal.data.pool import EMBEDDING, STATES
+from hfal.data.pool_examples import EMBEDDING, STATES
 from hfal.data.references import absolute_reference
 from hfal.tasks.label_column import LABEL_COLUMNS
 from hfal.tasks.tokenization import NO_WORD

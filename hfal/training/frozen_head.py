@@ -25,7 +25,8 @@ from hfal.acquisition.asking_again import OldTexts, old_texts
 from hfal.acquisition.embeddings import embeddings_file
 from hfal.acquisition.queries import Acquisition
 from hfal.data.checkpoints import label_options, load_tokenizer
-from hfal.data.pool import EMBEDDING, STATES, Pool
+from hfal.data.pool import Pool
+from hfal.data.pool_examples import EMBEDDING, STATES
 from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
 from hfal.store.records import HEAD, Query

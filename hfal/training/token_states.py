@@ -17,7 +17,7 @@ from hfal.acquisition.embeddings import hash_weights
 from hfal.acquisition.forward import forward_columns
 from hfal.acquisition.token_batches import ACCELERATOR_TOKEN_BUDGET, CPU_TOKEN_BUDGET, plan_batches
 from hfal.data.checkpoints import load_model, load_tokenizer
-from hfal.data.pool import STATES
+from hfal.data.pool_examples import STATES
 from hfal.data.references import resolve_model
 from hfal.utils.arrow import check_free, tables_of
 from hfal.utils.distributed import on_main

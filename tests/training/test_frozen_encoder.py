@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from hfal import ActiveLearningCallback, Pool, SimulatedAnnotator
 from hfal.config.training_arguments import FROZEN_ENCODER, RoundTrainingArguments, suit_frozen_encoder
-from hfal.data.pool import STATES
+from hfal.data.pool_examples import STATES
 from hfal.data.references import resolve_model
 from hfal.errors import ArgumentError
 from hfal.tasks.metrics import classification_metrics, entity_metrics

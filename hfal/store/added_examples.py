@@ -1,0 +1,34 @@
+"""The examples of a run that are not in the user's data: from a stream, or synthesized."""
+
+from collections.abc import Sequence
+
+from hfal.store.records import AddedExample, Origin, utc_now
+from hfal.store.rows import insert_added, read_added, read_origins
+from hfal.store.store_file import StoreFile
+
+
+class AddedExamples(StoreFile):
+    """The part of `hfal.store.store.Store` that keeps them."""
+
+    def add_examples(self, examples: Sequence[AddedExample]) -> None:
+        """Record examples that are not in the user's data: all of them or none.
+
+        Raises:
+            ArgumentError: One has another origin than those of `hfal.store.records.ORIGINS`.
+        """
+        now = utc_now()
+        with self.at_once():
+            for example in examples:
+                insert_added(self._db, example, now)
+
+    def added_examples(self) -> list[AddedExample]:
+        """Return the examples that are not in the user's data, in the order in which they were added."""
+        return read_added(self._db)
+
+    def origins(self) -> dict[str, Origin]:
+        """Return origin, parent and method of the examples that have another origin than the user's data, by id.
+
+        Those of a run that went on from an export are among them once they were asked about.
+        """
+        added = {one.example_id: Origin(one.origin, one.parent, one.method) for one in read_added(self._db)}
+        return read_origins(self._db) | added
