@@ -13,7 +13,7 @@ from hfal.annotators.file.file_log import FileLog, files_in, log_read, misnamed_
 from hfal.annotators.file.parts import file_name_of, files_of_people, is_of_a_person
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError
 from hfal.store.annotator_names import ANYBODY, check_annotator_name
-from hfal.store.records import AHEAD, DATASET, HEAD, Answer, Queried, Query
+from hfal.store.records import AHEAD, DATASET, HEAD, SYNTHESIS, Answer, Queried, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
@@ -33,7 +33,10 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
     def question(asked: Queried) -> Question:
         beside = shown.get(asked.example_id, {})
         opinions = left.get(asked.example_id, 0)
-        return Question(asked.example_id, asked.texts, asked.suggestion, asked.confidence, beside, opinions)
+        is_made_up = asked.origin == SYNTHESIS
+        return Question(
+            asked.example_id, asked.texts, asked.suggestion, asked.confidence, beside, opinions, is_made_up
+        )
 
     @cache  # only who looks back at answers needs it
     def asked_last() -> dict[str, Queried]:

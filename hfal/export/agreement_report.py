@@ -151,11 +151,11 @@ def alphas_table(agreement: Agreement) -> Table:
 def people_table(agreement: Agreement) -> Table:
     """Return a table with a row for each person."""
     header = ["person", "labels", "shared", "agreement", "accuracy", "pace", "skips", "unsure"]
-    settled = any(person.settled for person in agreement.people)
-    rows = [[*header, *["settled"] * settled]]
+    settled, nonsense = (any(getattr(one, of) for one in agreement.people) for of in ("settled", "nonsense"))
+    rows = [[*header, *["nonsense"] * nonsense, *["settled"] * settled]]
     for person in agreement.people:
         figures = [number(person.agreement), number(person.accuracy), _seconds(person)]
-        others = [person.skips, person.unsure, *[person.settled] * settled]
+        others = [person.skips, person.unsure, *[person.nonsense] * nonsense, *[person.settled] * settled]
         counts = [_count(person.labels), _count(person.shared)]
         rows.append([_name(person.name), *counts, *figures, *map(_count, others)])
     return rows

@@ -12,8 +12,11 @@ from hfal.utils.spelling import shown
 SETTLE = "settle"
 """The action of an answer that holds whatever others have said."""
 
+NONSENSE = "nonsense"
+"""The action of an answer that a synthesized text makes no sense."""
+
 WITH_LABEL = ("label", "correct", SETTLE)
-WITHOUT_LABEL = ("skip", "unsure", "undo")
+WITHOUT_LABEL = ("skip", "unsure", NONSENSE, "undo")
 ACTIONS = (*WITH_LABEL, *WITHOUT_LABEL)
 
 

@@ -144,6 +144,7 @@ def _shown(session: Session, example_id: str) -> dict[str, Any]:
         "suggestion": suggestion,
         "back": back,
         "forward": forward,
+        **({"synthesized": True} if session.is_synthesized else {}),
     }
 
 

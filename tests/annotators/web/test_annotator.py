@@ -125,6 +125,7 @@ def test_a_request_of_another_turn_or_text_records_nothing(store: Store, label_o
         ("answer", {"label": "\ud800"}, "is no label"),
         ("answer", {"action": "skip"}, "action is 'skip', which has no label"),
         ("answer", {"action": "undo"}, "action is 'undo', expected label, skip or unsure"),
+        ("answer", {"action": "nonsense", "label": None}, "action is 'nonsense', expected label, skip or unsure"),
         ("answer", {"action": None}, "action is missing, expected a text"),
         ("answer", {"turn": "0"}, "turn is '0', expected a whole number"),
         ("answer", {"turn": True}, "turn is True, expected a whole number"),
