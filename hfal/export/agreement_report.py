@@ -250,6 +250,7 @@ def holds(agreement: Agreement, one: Disagreement) -> str:
     """Return the label that holds, with its confidence, or who has settled it."""
     label = "-" if one.held is None else _said(agreement, one, one.held)
     if one.settled_by is not None:
+        label = "makes no sense" if one.held is None else label
         return f"{label} (settled by {shown_line(one.settled_by)})"
     return f"{label} ({'-' if one.confidence is None else f'{one.confidence:.0%}'})"
 

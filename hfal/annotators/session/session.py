@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from hfal.annotators.base import OpenQuery, Question
-from hfal.store.answer_log import NONSENSE, SETTLE
+from hfal.store.answer_log import NONSENSE, SETTLE, makes_no_sense
 from hfal.store.records import AHEAD, HEAD, Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import one_line
@@ -20,7 +20,7 @@ class ShownSentence(NamedTuple):
 
 def spoken_action(answer: Answer) -> str:
     """Return an answer without a label as it is shown."""
-    return "makes no sense" if answer.action == NONSENSE else answer.action
+    return "makes no sense" if makes_no_sense(answer) else answer.action
 
 
 class Session(ABC):
@@ -153,14 +153,14 @@ class Session(ABC):
         if self.shown is None:
             return None
         held = self.answer
-        if held is not None and held.label == label and (label is not None or held.action == action):
-            self.notice = f"That is the answer already: {self.spoken(held)}"
-            return None
         if self.query.settles:
-            if label is None:
+            if label is None and action != NONSENSE:
                 self._leave_for_later()
                 return None
             action = SETTLE
+        if held is not None and held.label == label and (label is not None or held.action == action):
+            self.notice = f"That is the answer already: {self.spoken(held)}"
+            return None
         origin = self._query_of.get(self.shown) if held is None else held.query
         return Answer(self.shown, label, action, self.name, origin, comment=self.comment)
 

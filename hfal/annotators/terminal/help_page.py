@@ -27,11 +27,11 @@ def help_page(text: str, query: OpenQuery, choices: Sequence[str], keys: Mapping
         keys: The keys of the choices that have one.
         noun: What the choices are, in the plural.
     """
+    if any(question.synthesized for question in query.questions):
+        text = text.replace(_NOT_SURE, _NOT_SURE + _NONSENSE)
     if query.settles:
         for usual, settling in _WHERE_SETTLED.items():
             text = text.replace(usual, settling)
-    if any(question.synthesized for question in query.questions):
-        text = text.replace(_NOT_SURE, _NOT_SURE + _NONSENSE)
     with_key = [f"  {key}  {one_line(name)}" for name, key in keys.items()]
     others = [f"     {one_line(name)}" for name in choices if name not in keys]
     by_name = f"{noun.capitalize()} without a key: type [/] and a part of the name"

@@ -9,7 +9,7 @@ from typing import Any
 
 from hfal.annotators.session.session import Session
 from hfal.errors import ArgumentError
-from hfal.store.answer_log import SETTLE
+from hfal.store.answer_log import NONSENSE, SETTLE, makes_no_sense
 from hfal.store.learning_curve import bought, metric_names
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
@@ -128,7 +128,7 @@ def _shown(session: Session, example_id: str) -> dict[str, Any]:
     query, suggested, answer = session.query, session.suggested, session.answer
     said = None
     if answer is not None:
-        action = answer.action if answer.label is None else "label"
+        action = NONSENSE if makes_no_sense(answer) else answer.action if answer.label is None else "label"
         said = {"action": action, "label": to_page(query.kind, answer.label)}
     suggestion = None
     if suggested is not None:
