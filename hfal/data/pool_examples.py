@@ -109,7 +109,9 @@ class PoolExamples:
                 f"the pool cannot tokenize {counted(len(columns), 'text')} that its data lacks: pass the data as it "
                 "is, and prepare=lambda rows: rows.map(tokenize, batched=True)"
             )
-        rows = prepare_rows(self._prepare, added_rows(columns, self._given_features))
+        raw = added_rows(columns, self._given_features)
+        self.given.hashes_of(raw)  # a text that is missing is found before it is tokenized
+        rows = prepare_rows(self._prepare, raw)
         missing = [name for name in self.dataset.column_names if name not in rows.column_names]
         if missing:
             raise ArgumentError(f"prepare gave the data the columns {joined_names(missing)}, but not the added rows")

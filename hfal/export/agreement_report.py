@@ -17,7 +17,7 @@ from hfal.tasks.kinds import Label
 from hfal.tasks.opinions import Confusion, spoken
 from hfal.tasks.words import plain_text
 from hfal.utils.output import shown_line
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, percent
 from hfal.utils.visible_text import cell_width, clip
 
 
@@ -252,7 +252,7 @@ def holds(agreement: Agreement, one: Disagreement) -> str:
     if one.settled_by is not None:
         label = "makes no sense" if one.held is None else label
         return f"{label} (settled by {shown_line(one.settled_by)})"
-    return f"{label} ({'-' if one.confidence is None else f'{one.confidence:.0%}'})"
+    return f"{label} ({'-' if one.confidence is None else percent(one.confidence)})"
 
 
 def number(value: float) -> str:

@@ -39,7 +39,7 @@ def test_another_schema_version_is_refused_and_left_alone(tmp_path):
     store._db.execute("PRAGMA user_version = 99")
     store.close()
     before = (tmp_path / "labels.sqlite").read_bytes()
-    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 6"):
+    with pytest.raises(RunDirectoryError, match="schema version 99, this hfal reads version 7"):
         Store(tmp_path)
     assert (tmp_path / "labels.sqlite").read_bytes() == before
 

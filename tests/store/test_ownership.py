@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from hfal.errors import RunDirectoryBusyError
-from hfal.store.records import Answer, Query
+from hfal.store.records import AddedExample, Answer, Query
 from hfal.store.run_info import Ended, RunInfo
 from hfal.store.store import Store
 from support.stores import say
@@ -84,6 +84,7 @@ WRITES = {
     "finish_training": lambda store: store.finish_training(1),
     "forget_training": lambda store: store.forget_training(1),
     "finish_round": lambda store: store.finish_round(1, {}),
+    "add_examples": lambda store: store.add_examples([AddedExample("c", "c", {"text": "c"}, "stream")]),
     "set_stop_set": lambda store: store.set_stop_set(["a"], 1),
     "record_stability": lambda store: store.record_stability(1, {}, b""),
     "restore": lambda store: store.restore(RunInfo("text_classification"), [], [], []),
@@ -113,8 +114,10 @@ def test_nobody_writes_beside_a_living_owner(tmp_path, owner, deleted):
 
 
 def test_every_method_that_writes_is_tried_above():
-    reads = "answers answers_by_annotator check_has_begun close contents copy count_queries current_answers"
-    reads += " entries_of holdout_ids opinions opinions_asked opinions_left"
+    reads = (
+        "added_examples answers answers_by_annotator check_has_begun close contents copy count_queries current_answers"
+    )
+    reads += " entries_of holdout_ids opinions opinions_asked opinions_left origins"
     reads += " labels_bought last_answer meta open_queries predictions queries query_of_round round rounds snapshot"
     reads += " stop_set texts training_answers why_ended words_bought shown shown_values columns_ever_shown"
     of_meta = {"set_plan", "set_draw", "set_published_options", "set_pool_fingerprint", "set_run_name"}
