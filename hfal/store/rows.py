@@ -5,7 +5,7 @@ What an older hfal has made may be read as it is: columns and tables that it lac
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from hfal.store.answer_log import check_answer
@@ -15,6 +15,8 @@ from hfal.tasks.words import Texts
 
 
 T = TypeVar("T")
+
+_DECISION = {"seen": int, "round": int, "outcome": str, "time": str}
 
 
 def insert_meta(db: Database, key: str, value: Any) -> None:
@@ -310,6 +312,23 @@ def read_origins(db: Database) -> dict[str, Origin]:
             _get(row, "example_id", str): Origin(_get(row, "origin", str), row["parent"], _if_there(row, "method"))
             for row in rows
         }
+
+
+def insert_decisions(db: Database, rows: Iterable[Sequence[Any]]) -> None:
+    """Write decisions on texts of a stream, the values of each in the order of the columns."""
+    columns = "seen, round, outcome, score, threshold, example_id, time"
+    db.write_many(f"INSERT INTO stream_decisions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def read_decisions(db: Database) -> list[dict[str, Any]]:
+    """Read the decisions on texts of a stream, by column, in the order of the stream."""
+    if _version(db) < 7:
+        return []
+    with db.decoding():
+        return [
+            {**dict(row), **{name: _get(row, name, kind) for name, kind in _DECISION.items()}}
+            for row in db.read("SELECT * FROM stream_decisions ORDER BY seen")
+        ]
 
 
 def dump(value: Any) -> str | None:
