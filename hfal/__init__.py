@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from hfal.training.callback import ActiveLearningCallback
     from hfal.training.loop import Round
     from hfal.training.probe import probe_init
+    from hfal.training.stream import Stream
 
 __version__ = "0.1.0"
 
@@ -114,6 +115,7 @@ __all__ = [
     "Signals",
     "SimulatedAnnotator",
     "Store",
+    "Stream",
     "Subset",
     "Target",
     "TerminalAnnotator",
@@ -203,6 +205,7 @@ _MODULES = {
     "hfal.training.callback": ["ActiveLearningCallback"],
     "hfal.training.loop": ["Round"],
     "hfal.training.probe": ["probe_init"],
+    "hfal.training.stream": ["Stream"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

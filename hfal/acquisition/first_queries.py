@@ -63,7 +63,9 @@ def holdout_of(pool: Pool, unit: str) -> Holdout | None:
 
     The random share of a stream, which is held out too, grows by itself and is not counted.
     """
-    queries = [query for query in pool.store.queries() if query.purpose == "holdout" and "stream" not in query.settings]
+    queries = [
+        query for query in pool.store.queries() if query.purpose == "holdout" and "stream" not in query.settings
+    ]
     examples = [example.example_id for query in queries for example in query.examples]
     if not examples:
         return None

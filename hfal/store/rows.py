@@ -302,16 +302,22 @@ def read_added(db: Database) -> list[AddedExample]:
         ]
 
 
-def read_origins(db: Database) -> dict[str, Origin]:
-    """Read origin, parent and method of each example that was asked about and is none of the user's, by id."""
-    if _version(db) < 5:
-        return {}
-    rows = db.read("SELECT * FROM texts WHERE origin IS NOT NULL ORDER BY rowid")
-    with db.decoding():
-        return {
-            _get(row, "example_id", str): Origin(_get(row, "origin", str), row["parent"], _if_there(row, "method"))
-            for row in rows
-        }
+def read_origins(db: Database, example_ids: Sequence[str] | None = None) -> dict[str, Origin]:
+    """Read origin, parent and method of the examples that are none of the user's, by id: of all, or of some.
+
+    These are in the table of what was added, and, once they were asked about, in that of texts.
+    """
+    found: dict[str, Origin] = {}
+    some = None if example_ids is None else dump(list(example_ids))
+    for table, since in (("texts", 5), ("added", 7)):
+        if _version(db) < since:
+            continue
+        condition = "origin IS NOT NULL AND (? IS NULL OR example_id IN (SELECT value FROM json_each(?)))"
+        with db.decoding():
+            for row in db.read(f"SELECT * FROM {table} WHERE {condition} ORDER BY rowid", some, some):
+                origin = Origin(_get(row, "origin", str), row["parent"], _if_there(row, "method"))
+                found[_get(row, "example_id", str)] = origin
+    return found
 
 
 def insert_decisions(db: Database, rows: Iterable[Sequence[Any]]) -> None:
