@@ -1,6 +1,6 @@
 """Rows that are added behind those of a data set, with the same columns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import datasets
@@ -12,15 +12,18 @@ from hfal.errors import ArgumentError
 from hfal.utils.spelling import message_of
 
 
-def prepare_rows(prepare: Callable[[datasets.Dataset], datasets.Dataset], rows: datasets.Dataset) -> datasets.Dataset:
+def prepare_rows(
+    prepare: Callable[[datasets.Dataset], datasets.Dataset], rows: datasets.Dataset, columns: Iterable[str]
+) -> datasets.Dataset:
     """Return rows with the columns that the model takes.
 
     Args:
         prepare: Makes them, as `lambda rows: rows.map(tokenize, batched=True)` does.
-        rows: The rows, which keep their other columns.
+        rows: The rows.
+        columns: Those of their columns that have to stay: texts, ids, labels, what is shown.
 
     Raises:
-        ArgumentError: `prepare` returned something else than a `Dataset` with as many rows and all their columns.
+        ArgumentError: `prepare` returned something else than a `Dataset` with as many rows and these columns.
     """
     prepared = prepare(rows)
     if not isinstance(prepared, datasets.Dataset):
@@ -29,9 +32,11 @@ def prepare_rows(prepare: Callable[[datasets.Dataset], datasets.Dataset], rows: 
         raise ArgumentError(
             f"prepare has to return as many rows as it gets: it got {len(rows)}, and returned {len(prepared)}"
         )
-    lost = [name for name in rows.column_names if name not in prepared.column_names]
+    lost = [name for name in columns if name not in prepared.column_names]
     if lost:
-        raise ArgumentError(f"prepare has to keep all columns: it lost {', '.join(map(repr, lost))}")
+        raise ArgumentError(
+            f"prepare has to keep the columns that the pool reads: it lost {', '.join(map(repr, lost))}"
+        )
     return prepared
 
 

@@ -73,14 +73,15 @@ class PoolExamples:
         _check_column(dataset, "id_column", id_column)
         if len(set(self.text_columns)) < len(self.text_columns):
             raise ArgumentError(f"text_column={list(self.text_columns)!r} names a column twice")
+        if show_columns is not None:
+            check_shown_columns(dataset, show_columns, self.text_columns, label_column)
         self._given_features = dataset.features
         self._prepare = prepare
-        self.dataset = dataset if prepare is None else prepare_rows(prepare, dataset)
+        self._read = [*self.text_columns, *filter(None, [label_column, id_column]), *(show_columns or ())]
+        self.dataset = dataset if prepare is None else prepare_rows(prepare, dataset, self._read)
         self.task = make_task(task, self.dataset, self.text_columns, label_column, label_names, thresholds)
         self.label_names = self.task.label_names
         self.thresholds = self.task.thresholds
-        if show_columns is not None:
-            check_shown_columns(dataset, show_columns, self.text_columns, label_column)
         of_words = self.task.words is not None
         self.given = self._examples = Examples(
             self.dataset, self.text_columns, id_column, of_words, show_columns or ()
@@ -111,7 +112,7 @@ class PoolExamples:
             )
         raw = added_rows(columns, self._given_features)
         self.given.hashes_of(raw)  # a text that is missing is found before it is tokenized
-        rows = prepare_rows(self._prepare, raw)
+        rows = prepare_rows(self._prepare, raw, self._read)
         missing = [name for name in self.dataset.column_names if name not in rows.column_names]
         if missing:
             raise ArgumentError(f"prepare gave the data the columns {joined_names(missing)}, but not the added rows")
