@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from hfal.acquisition.label_budget import LabelBudget
 from hfal.acquisition.options import SEED_STRATEGIES, QueryOptions
@@ -59,8 +61,14 @@ class Holdout:
 
 
 def holdout_of(pool: Pool, unit: str) -> Holdout | None:
-    """Return what a run has held out, as its store has recorded it; `None` if it has asked for no holdout."""
-    examples = [e.example_id for q in pool.store.queries() if q.purpose == "holdout" for e in q.examples]
+    """Return what a run has held out, as its store has recorded it; `None` if it has asked for no holdout.
+
+    The random share of a stream, which is held out too, grows by itself and is not counted.
+    """
+    queries = [
+        query for query in pool.store.queries() if query.purpose == "holdout" and "stream" not in query.settings
+    ]
+    examples = [example.example_id for query in queries for example in query.examples]
     if not examples:
         return None
     costs = pool.costs(unit)[pool.positions(examples)]
@@ -135,8 +143,9 @@ class FirstQueries:
         positions = self.budget.affordable()
         positions = positions[~self.pool.has_text_of(self.sources.labeled_positions())[positions]]
         origins = self.pool.store.origins()
-        made = [i for i, origin in origins.items() if origin.origin == SYNTHESIS]  # they say nothing about real texts
-        positions = positions[~np.isin(positions, self.pool.positions(made))]
+        made = pa.array([i for i, of in origins.items() if of.origin == SYNTHESIS], pa.string())
+        is_made = pc.is_in(self.pool.ids.take(pa.array(positions)), value_set=made).to_numpy(zero_copy_only=False)
+        positions = positions[~is_made]  # they say nothing about real texts
         unlabeled = int(self.budget.sizes[self.pool.unlabeled_positions()].sum())
         if size >= unlabeled:
             raise ArgumentError(

@@ -69,9 +69,9 @@ class Pool(PoolExamples):
             have. They are no texts: no model sees them, and they may change. By default those that the run was
             started with before, if there are any; `()` for none.
         prepare (`Callable`, *optional*):
-            Gets rows of `dataset`, and returns them with the columns that the model takes beside:
-            `lambda rows: rows.map(tokenize, batched=True)`. With it `dataset` need not be tokenized, and `add` can
-            add examples.
+            Gets rows of `dataset`, and returns them with the columns that the model takes:
+            `lambda rows: rows.map(tokenize, batched=True)`. It may drop columns, but none that is named here. With it
+            `dataset` need not be tokenized, and `add` can add examples.
 
     Raises:
         TypeError: `dataset` is not a `datasets.Dataset`.
@@ -98,18 +98,18 @@ class Pool(PoolExamples):
         self.run_dir = Path(os.path.realpath(run_dir))
         if is_main():
             added = self.store.added_examples()
-            if show_columns is None and set(before := self.store.shown_columns) <= set(dataset.column_names):
+            if show_columns is None and set(before := self.store.shown_columns) <= set(self.dataset.column_names):
                 self._examples.show_columns = before
             check_run_directory(self.store, self.given, self.task, label_column)
-            self._take_up(added)
+            if rank_and_size()[1] > 1 and self.store.pool_fingerprint != self.fingerprint:
+                with self.store.own():
+                    self.store.set_pool_fingerprint(self.fingerprint)  # for which the others wait
+            self._take_up(added)  # together with the others, whose `prepare` may wait for this one's
             if show_columns is not None or self.show_columns:
                 record_shown(self.store, self._examples)
             if label_column is None:
                 used = (*self.text_columns, id_column, *self.show_columns)
                 warn_of_unused_labels(dataset, self.label_names, used)
-            if rank_and_size()[1] > 1 and self.store.pool_fingerprint != self.fingerprint:
-                with self.store.own():
-                    self.store.set_pool_fingerprint(self.fingerprint)  # for which the others wait
         else:
             self._take_up(self.store.added_examples())
 
@@ -151,7 +151,7 @@ class Pool(PoolExamples):
 
         rows, history = load_export(source, revision, token)
         columns, names = history.text_columns, history.label_names
-        once = None if prepare is None else lru_cache(maxsize=1)(prepare)  # the pool is opened twice
+        once = None if prepare is None else lru_cache(maxsize=2)(prepare)  # the pool is opened twice
 
         def open_in(folder: str | os.PathLike[str]) -> "Pool":
             return cls(rows, folder, columns, None, names, "id", history.task, thresholds, prepare=once)

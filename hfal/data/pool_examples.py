@@ -73,14 +73,15 @@ class PoolExamples:
         _check_column(dataset, "id_column", id_column)
         if len(set(self.text_columns)) < len(self.text_columns):
             raise ArgumentError(f"text_column={list(self.text_columns)!r} names a column twice")
+        if show_columns is not None:
+            check_shown_columns(dataset, show_columns, self.text_columns, label_column)
         self._given_features = dataset.features
         self._prepare = prepare
-        self.dataset = dataset if prepare is None else prepare_rows(prepare, dataset)
+        self._read = [*self.text_columns, *filter(None, [label_column, id_column]), *(show_columns or ())]
+        self.dataset = dataset if prepare is None else prepare_rows(prepare, dataset, self._read)
         self.task = make_task(task, self.dataset, self.text_columns, label_column, label_names, thresholds)
         self.label_names = self.task.label_names
         self.thresholds = self.task.thresholds
-        if show_columns is not None:
-            check_shown_columns(dataset, show_columns, self.text_columns, label_column)
         of_words = self.task.words is not None
         self.given = self._examples = Examples(
             self.dataset, self.text_columns, id_column, of_words, show_columns or ()
@@ -111,11 +112,41 @@ class PoolExamples:
             )
         raw = added_rows(columns, self._given_features)
         self.given.hashes_of(raw)  # a text that is missing is found before it is tokenized
-        rows = prepare_rows(self._prepare, raw)
+        rows = prepare_rows(self._prepare, raw, self._read)
         missing = [name for name in self.dataset.column_names if name not in rows.column_names]
         if missing:
             raise ArgumentError(f"prepare gave the data the columns {joined_names(missing)}, but not the added rows")
         return rows
+
+    @property
+    def can_grow(self) -> bool:
+        """Whether examples can be added: whether there is a `prepare`."""
+        return self._prepare is not None
+
+    @property
+    def contents(self) -> list[str]:
+        """The hash of the text in each row, by which an edited text is noticed."""
+        return [self._examples.content(row) for row in range(len(self))]
+
+    @property
+    def content_numbers(self) -> np.ndarray:
+        """Eight bytes of these, uint64[N]."""
+        return self._examples.content_numbers
+
+    def unseen(self, columns: Sequence[Mapping[str, Any]], prepared: bool = True) -> "PoolExamples":
+        """Return texts that are not in the pool as examples of their own, without labels and with other ids.
+
+        Args:
+            columns: The texts of each by column.
+            prepared: Whether they get the columns that the model takes.
+
+        Raises:
+            ArgumentError: One lacks a text, or a value does not fit its column.
+        """
+        texts = [{name: of.get(name) for name in self.text_columns} for of in columns]
+        rows = added_rows(texts, self._given_features)
+        names, prepare = list(self.label_names) or None, self._prepare if prepared else None
+        return PoolExamples(rows, self.text_columns, None, names, None, self.task.name, self.thresholds, (), prepare)
 
     def _append(self, rows: datasets.Dataset, ids: Sequence[str]) -> None:
         """Append rows, of which each is an example from now on."""

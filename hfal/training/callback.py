@@ -447,6 +447,7 @@ class ActiveLearningCallback(TrainerCallback):
             number = on_main(lambda: self._start_round(args.seed, len(train_dataloader.dataset)))
             if number is None:
                 return
+            self.acquisition.take_up_added()
             self.acquisition.show_progress = is_main() and not args.disable_tqdm
             self.acquisition.propose(model, train_dataloader.collate_fn, number, args)
             self.acquisition.measure(model, train_dataloader.collate_fn, number, args)

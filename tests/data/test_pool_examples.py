@@ -167,13 +167,13 @@ def test_without_prepare_nothing_is_added_and_no_run_with_added_examples_is_open
     ("prepare", "expected"),
     [
         (lambda rows: rows.select([0]), "it got 4, and returned 1"),
-        (lambda rows: rows.remove_columns("day"), "prepare has to keep all columns: it lost 'day'"),
+        (lambda rows: rows.remove_columns("day"), "keep the columns that the pool reads: it lost 'day'"),
         (lambda rows: list(rows), "prepare has to return a datasets.Dataset"),
     ],
 )
 def test_what_prepare_returns_is_checked(tmp_path, prepare, expected):
     with pytest.raises(ArgumentError, match=expected):
-        a_pool(tmp_path, prepare=prepare)
+        a_pool(tmp_path, prepare=prepare, show_columns=["day"])
 
 
 def test_the_format_and_a_selection_of_the_data_stay(tmp_path):

@@ -19,7 +19,7 @@ def query(pool: Pool, *ids: str, purpose: str = "round") -> None:
     examples = tuple(
         Queried(i, pool.content(p), pool.texts([p])[0]) for i, p in zip(ids, pool.positions(ids), strict=True)
     )
-    pool.store.add_query(Query(1, purpose, "random", 0, examples))
+    pool.store.add_query(Query(int(purpose == "round"), purpose, "random", 0, examples))
 
 
 def ids_of(pool: Pool) -> list[str]:
