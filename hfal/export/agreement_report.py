@@ -17,7 +17,7 @@ from hfal.tasks.kinds import Label
 from hfal.tasks.opinions import Confusion, spoken
 from hfal.tasks.words import plain_text
 from hfal.utils.output import shown_line
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, percent
 from hfal.utils.visible_text import cell_width, clip
 
 
@@ -251,7 +251,7 @@ def holds(agreement: Agreement, one: Disagreement) -> str:
     label = "-" if one.held is None else _said(agreement, one, one.held)
     if one.settled_by is not None:
         return f"{label} (settled by {shown_line(one.settled_by)})"
-    return f"{label} ({'-' if one.confidence is None else f'{one.confidence:.0%}'})"
+    return f"{label} ({'-' if one.confidence is None else percent(one.confidence)})"
 
 
 def number(value: float) -> str:

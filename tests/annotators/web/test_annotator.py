@@ -414,7 +414,7 @@ def test_arguments_are_checked() -> None:
             WebAnnotator("ann", idle_minutes=minutes)
     with pytest.raises(ArgumentError, match=r"guidelines='nowhere.md' cannot be read \(No such file"):
         WebAnnotator("ann", guidelines="nowhere.md")
-    with pytest.raises(ArgumentError, match="'simulated' means that no person labels"):
+    with pytest.raises(ArgumentError, match="which means that no person labels"):
         WebAnnotator("simulated")
     with pytest.raises(HfalError, match="the page is not served"):
         list(WebAnnotator("ann").annotate(_open_query()))

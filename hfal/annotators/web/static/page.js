@@ -8,7 +8,7 @@ import { Labels } from "./labels.js";
 import { renderRest } from "./rest.js";
 import { Server } from "./server.js";
 import { renderSide, toggleSide } from "./side.js";
-import { clip, keyBox, make, oneLine, plural } from "./text.js";
+import { clip, keyBox, make, oneLine, percent, plural } from "./text.js";
 
 const HELD_DOWN = 100; // milliseconds; nobody reads a text faster
 const DOUBLE = 350; // a second click so soon was meant for the text before
@@ -319,7 +319,7 @@ function described(parts) {
 /** What Enter does, and what the model suggests. */
 function renderProposal(drafted) {
   const { suggestion: held, answer } = state.shown;
-  const confidence = held?.confidence == null ? "" : `${Math.round(100 * held.confidence)}%`;
+  const confidence = held?.confidence == null ? "" : percent(held.confidence);
   const button = at("accept"), again = at("restore"), toggle = at("suggestions");
   const known = held !== null && suggestionsShown;
   let what, from, usable;
