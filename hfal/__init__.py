@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from hfal.training.callback import ActiveLearningCallback
     from hfal.training.loop import Round
     from hfal.training.probe import probe_init
+    from hfal.training.synthesizer import Synthesizer
 
 __version__ = "0.1.0"
 
@@ -108,6 +109,7 @@ __all__ = [
     "SimulatedAnnotator",
     "Store",
     "Subset",
+    "Synthesizer",
     "Target",
     "TerminalAnnotator",
     "TokenScore",
@@ -191,6 +193,7 @@ _MODULES = {
     "hfal.training.callback": ["ActiveLearningCallback"],
     "hfal.training.loop": ["Round"],
     "hfal.training.probe": ["probe_init"],
+    "hfal.training.synthesizer": ["Synthesizer"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

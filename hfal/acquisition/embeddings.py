@@ -70,14 +70,18 @@ def embeddings_file(
         A NumPy file, float32[N, D]. Its name is made of the model's weights and of the texts, so that another one is
         made when either changes.
     """
-    # Imported here: it takes seconds, and most strategies do not need it.
-    from sentence_transformers import SentenceTransformer
-
-    if not isinstance(model, SentenceTransformer):
-        model = _load(os.fspath(model))
+    model = sentence_encoder(model)
     texts = dataset.select_columns(list(text_columns))
     path = Path(folder, f"{_fingerprint(model, hash_texts(texts, text_columns, of_words=True))}.npy")
     return computed_once(path, lambda part: _compute(texts, model, part, progress))
+
+
+def sentence_encoder(model: "str | os.PathLike[str] | SentenceTransformer") -> "SentenceTransformer":
+    """Return a sentence-transformers model, which is loaded where its name, a path or `package:NAME/path` is given."""
+    # Imported here: it takes seconds, and most strategies do not need it.
+    from sentence_transformers import SentenceTransformer
+
+    return model if isinstance(model, SentenceTransformer) else _load(os.fspath(model))
 
 
 @lru_cache(maxsize=1)

@@ -62,9 +62,7 @@ class Acquisition:
         self.recording = threading.RLock()
         self.strategies = strategies
         self.options = options
-        self.sources = SignalSources(pool, options.embeddings, options.embeddings_dir)
-        self.budget = LabelBudget(pool, options.unit, options.budget, opinions_wanted(pool, options))
-        self.first = FirstQueries(pool, self.budget, self.sources, options, strategies[1])
+        self._set_up()
         if options.self_training is not None and not pool.task.kind.self_training:
             raise ArgumentError(
                 f"self_training={options.self_training} is for text classification, but the pool is one of "
@@ -86,6 +84,20 @@ class Acquisition:
                     f"a Subset of {among.size} candidates is smaller than query_size={options.query_size} "
                     f"{options.unit}: raise its size"
                 )
+
+    def _set_up(self) -> None:
+        """Make what has a place for each example of the pool."""
+        pool, options = self.pool, self.options
+        self.sources = SignalSources(pool, options.embeddings, options.embeddings_dir)
+        self.budget = LabelBudget(pool, options.unit, options.budget, opinions_wanted(pool, options))
+        self.first = FirstQueries(pool, self.budget, self.sources, options, self.strategies[1])
+
+    def take_up_added(self) -> None:
+        """Take up the examples that were added to the pool; called between two loops."""
+        if len(self.budget.sizes) != len(self.pool):
+            shown = self.show_progress
+            self._set_up()
+            self.show_progress = shown
 
     def _needs_other_embeddings(self) -> bool:
         """Return whether a sentence-transformers model, given by its name, is to embed the texts."""

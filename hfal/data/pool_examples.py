@@ -99,8 +99,11 @@ class PoolExamples:
 
     # -- rows that are not in the user's data ------------------------------------------------------------------------
 
-    def _rows_of(self, columns: Sequence[Mapping[str, Any]]) -> datasets.Dataset:
-        """Return rows to add, with all columns of `dataset`.
+    def rows_of(self, columns: Sequence[Mapping[str, Any]]) -> datasets.Dataset:
+        """Return texts that are not in the pool as rows with all columns of `dataset`.
+
+        Args:
+            columns: The values of each row by column; what a row lacks is missing in it.
 
         Raises:
             ArgumentError: The pool has no `prepare`, or a value does not fit its column.
@@ -152,7 +155,7 @@ class PoolExamples:
         twice = [example_id for example_id in ids if self._examples.has(example_id)]
         if twice:
             raise ArgumentError(f"the data has an example with the id {twice[0]!r}, which one has that was added")
-        self._append(self._rows_of([example.columns for example in added]), ids)
+        self._append(self.rows_of([example.columns for example in added]), ids)
 
     # -- identity --------------------------------------------------------------------------------------------------
 

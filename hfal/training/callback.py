@@ -319,6 +319,7 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(f"rounds={rounds}, expected at least 1")
         if self not in trainer.callback_handler.callbacks:
             raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
+        self.acquisition.take_up_added()
         self._loop = loop = Loop(trainer, self.acquisition, annotator, self.options, rounds, self.estimator)
         try:
             yield from loop.run()

@@ -100,7 +100,8 @@ class Estimator:
         Returns:
             Empty if all its labels are the same.
         """
-        if self.head is None:  # not before the first training: somebody would wait for the first question
+        grown = self.head is not None and len(self.head.pool) != len(self._acquisition.pool)
+        if self.head is None or grown:  # not before the first training: somebody would wait for the first question
             self.head = self._make_head()
         return on_main(partial(self._estimate, self.head, number))
 

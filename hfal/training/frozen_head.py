@@ -66,6 +66,7 @@ class FrozenHead:
         progress: Whether a bar is shown while the encoder runs.
 
     Attributes:
+        encoder: The encoder, as it was given.
         pool: The pool, of which each row is what the encoder gave for it: the same texts, ids, labels and store.
         embeddings: An embedding of each text, float32[N, D], in the order of the rows; for entities the mean of the
             states of its tokens.
@@ -77,6 +78,7 @@ class FrozenHead:
 
     def __init__(self, pool: Pool, encoder: Any, folder: Any = None, progress: bool = False):
         folder = embeddings_folder(pool.run_dir) if folder is None else folder
+        self.encoder = encoder
         self.collate_fn: Callable[[list[Any]], dict[str, torch.Tensor]]
         self.pool: Pool
         if pool.task.kind.of_words:
@@ -98,7 +100,7 @@ class FrozenHead:
             else:
                 make = partial(embeddings_file, pool.dataset, pool.text_columns, encoder, folder, progress)
                 self.embeddings = np.load(on_main(make), mmap_mode="r", allow_pickle=False)
-            self.pool = _EncodedPool(pool, _embedding_rows(self.embeddings))
+            self.pool = _EncodedPool(pool, embedding_rows(self.embeddings))
             self._size = self.embeddings.shape[1]
             self._class = FrozenEncoderForSequenceClassification
         _check_finite(pool, self.embeddings)
@@ -245,7 +247,7 @@ def check_encoder_of_head(pool: Pool, encoder: Any) -> None:
         check_tokenizer(pool, encoder)
 
 
-def _embedding_rows(embeddings: np.ndarray) -> datasets.Dataset:
+def embedding_rows(embeddings: np.ndarray) -> datasets.Dataset:
     """Return a data set of embeddings, which are mapped, not copied."""
     column, feature = embedding_column(np.ascontiguousarray(embeddings, np.float32))
     info = datasets.DatasetInfo(features=datasets.Features({EMBEDDING: feature}))
