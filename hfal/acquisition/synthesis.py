@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from hfal.acquisition.near_copies import PairIndex
 
@@ -232,8 +233,9 @@ def _recombine(
 def _joints(first: Sequence[_Token], second: Sequence[_Token]) -> list[tuple[int, int, int]]:
     """Return where the beginning of one text may be joined to the end of another.
 
-    That is behind what both have there: the end of a sentence or of a clause, two words, or one word of English behind
-    which much may stand. So each two neighboring words of the new text are neighbors in one of the old ones.
+    That is behind what both have there: the end of a sentence; two words; the end of a clause, or one word of English
+    behind which much may stand, if a stop word follows in both or in neither. So each two neighboring words of the new
+    text are neighbors in one of the old ones.
 
     Returns:
         Where the first one ends, where the second one goes on, and how well the two parts are likely to fit: 3 behind
@@ -246,11 +248,16 @@ def _joints(first: Sequence[_Token], second: Sequence[_Token]) -> list[tuple[int
     for place in range(_part(first) - 1, len(first) - 1):
         word = first[place].word
         for other in places.get(word, ()):
-            if not (_is_word(first[place + 1].word) and _is_word(second[other + 1].word)):
+            follow = first[place + 1].word, second[other + 1].word
+            if not all(map(_is_word, follow)):
                 continue  # within "..."
             if word in _SENTENCE_ENDS:
                 fit = 3
-            elif word in _CLAUSE_ENDS or (_is_word(word) and first[place - 1].word == second[other - 1].word):
+            elif _is_word(word) and first[place - 1].word == second[other - 1].word:
+                fit = 2
+            elif _is_stop_word(follow[0]) != _is_stop_word(follow[1]):
+                continue  # "a quiet , moody film" and "in the end , it is one of those movies"
+            elif word in _CLAUSE_ENDS:
                 fit = 2
             elif word.lower() in leading_on:
                 fit = 1
@@ -262,6 +269,10 @@ def _joints(first: Sequence[_Token], second: Sequence[_Token]) -> list[tuple[int
 
 def _is_word(token: str) -> bool:
     return token[0].isalnum()
+
+
+def _is_stop_word(token: str) -> bool:
+    return re.split(r"[^\w\s]", token.lower())[0] in ENGLISH_STOP_WORDS  # "it'll" like "it"
 
 
 def _part(tokens: Sequence[_Token]) -> int:

@@ -97,6 +97,8 @@ def test_what_is_joined_where():
 
     assert joined("It was fun. We left.", "Oh my dear. They came.") == {("It was fun. They came.", 3)}
     assert joined("It was fun, and we left.", "Oh my dear, they came.") == {("It was fun, they came.", 2)}
+    assert joined("a quiet, moody film about war", "In time, it is one of them") == set()
+    assert joined("a film of quiet power", "the film of the sad man") == {("a film of the sad man", 2)}
     assert joined("i like this film so far", "you see this film is bad") == {
         ("i like this film is bad", 1),
         ("i like this film is bad", 2),
