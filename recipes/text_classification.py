@@ -58,7 +58,8 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
             return add_embeddings(rows, data.text, checkpoint, al.embeddings_dir or embeddings_folder(args.output_dir))
         return rows.map(tokenize, batched=True)
 
-    pool = Pool(prepare(data.pool), args.output_dir, data.text, al.label, data.labels, al.id, show_columns=data.show)
+    about = (al.task, None, data.show, prepare)
+    pool = Pool(data.pool, args.output_dir, data.text, al.label, data.labels, al.id, *about)
     eval_data = None if data.evaluation is None else pool.with_labels(prepare(data.evaluation))
     al.settle(pool, evaluated=eval_data is not None)
     options = al.callback_options()

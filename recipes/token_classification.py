@@ -57,8 +57,8 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
         folder = al.embeddings_dir or embeddings_folder(args.output_dir)
         return add_token_states(rows, al.model, folder) if al.freeze_encoder else rows
 
-    about = {"task": al.task, "show_columns": data.show}
-    pool = Pool(prepare(data.pool), args.output_dir, data.text, al.label, data.labels, al.id, **about)
+    about = (al.task, None, data.show, prepare)
+    pool = Pool(data.pool, args.output_dir, data.text, al.label, data.labels, al.id, *about)
     eval_data = None if data.evaluation is None else pool.with_labels(prepare(data.evaluation))
     al.settle(pool, evaluated=eval_data is not None)
     options = al.callback_options()

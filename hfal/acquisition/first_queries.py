@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from hfal.acquisition.label_budget import LabelBudget
 from hfal.acquisition.options import SEED_STRATEGIES, QueryOptions
@@ -135,8 +137,9 @@ class FirstQueries:
         positions = self.budget.affordable()
         positions = positions[~self.pool.has_text_of(self.sources.labeled_positions())[positions]]
         origins = self.pool.store.origins()
-        made = [i for i, origin in origins.items() if origin.origin == SYNTHESIS]  # they say nothing about real texts
-        positions = positions[~np.isin(positions, self.pool.positions(made))]
+        made = pa.array([i for i, of in origins.items() if of.origin == SYNTHESIS], pa.string())
+        is_made = pc.is_in(self.pool.ids.take(pa.array(positions)), value_set=made).to_numpy(zero_copy_only=False)
+        positions = positions[~is_made]  # they say nothing about real texts
         unlabeled = int(self.budget.sizes[self.pool.unlabeled_positions()].sum())
         if size >= unlabeled:
             raise ArgumentError(

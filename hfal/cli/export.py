@@ -50,6 +50,14 @@ def add_parser(commands: Any) -> None:
         "--no_comments", "--no-comments", action="store_false", dest="comments", help="leave it out of files too"
     )
     parser.add_argument(
+        "--leave_out",
+        "--leave-out",
+        metavar="ORIGIN,ORIGIN",
+        type=lambda text: text.split(","),
+        default=[],
+        help="leave out the examples that are not of the data: stream, synthesis, or both",
+    )
+    parser.add_argument(
         "--dry-run", "--dry_run", action="store_true", help="only show what would be written, or sent to the Hub"
     )
     on_hub = parser.add_argument_group("on the Hub")
@@ -122,15 +130,17 @@ def _contents(arguments: argparse.Namespace) -> dict[str, Any]:
         "annotator_names": arguments.annotator_names,
         "unlabeled": _examples(arguments.run_dir) if arguments.unlabeled else None,
         "answers": arguments.answers,
+        "leave_out": arguments.leave_out,
     }
 
 
 def _examples(run_dir: str) -> "Examples":
-    """Read all texts of a run again, from where it found them."""
+    """Read all texts of a run again, from where it found them, and those that were added to them."""
     import datasets
 
     from hfal.config.kept_config import read_ahead
     from hfal.config.load_data import load_data
+    from hfal.data.added_rows import added_rows, append_rows
     from hfal.data.identity import Examples
     from hfal.store.run_directory import config_file
     from hfal.store.store import Store
@@ -138,6 +148,7 @@ def _examples(run_dir: str) -> "Examples":
 
     with contextlib.closing(Store(run_dir, read_only=True)) as store:
         store.check_has_begun()
+        added = store.added_examples()
     if not config_file(run_dir).is_file():
         raise HfalError(
             f"{run_dir} is a run of your own script, which alone knows its data: call "
@@ -147,4 +158,10 @@ def _examples(run_dir: str) -> "Examples":
     al, options = read_ahead([run_dir], strict=False)
     al.export = None  # that of the run itself, which may no longer be possible
     data = load_data(al, run_dir, options.seed)
-    return Examples(data.pool, data.text, al.id, kind_of(data.task).of_words, data.show)
+    columns = [name for name in data.pool.column_names if name in (*data.text, al.id, *data.show)]
+    given = data.pool.select_columns(columns)
+    examples = Examples(given, data.text, al.id, kind_of(data.task).of_words, data.show)
+    if not added:
+        return examples
+    rows = added_rows([one.columns for one in added], given.features)
+    return examples.followed_by(append_rows(given, rows), rows, [one.example_id for one in added])

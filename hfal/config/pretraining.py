@@ -13,6 +13,7 @@ from hfal.config.training_arguments import RoundTrainingArguments
 from hfal.data.checkpoints import load_model_and_missing
 from hfal.data.pool import Pool
 from hfal.errors import ArgumentError
+from hfal.store.records import SYNTHESIS
 from hfal.store.run_directory import has_run
 from hfal.tasks.words import words_of
 
@@ -44,7 +45,8 @@ def load_texts(al: ActiveLearningArguments, run_dir: str | None, seed: int) -> L
     Args:
         al: The options of the run.
         run_dir: A run that has begun on this data, if there is one: its own draw holds, though the data has grown
-            since, and what it holds out is left out too, with all that has the same text.
+            since, and what it holds out is left out too, with all that has the same text. Texts that were added to
+            it from a stream are there too, those that were synthesized are not.
         seed: Of the run.
 
     Returns:
@@ -60,10 +62,12 @@ def load_texts(al: ActiveLearningArguments, run_dir: str | None, seed: int) -> L
         data = load_data(al, nowhere if run_dir is None else run_dir, seed)
     pool = data.pool
     if run_dir is not None:
-        run = Pool(pool, run_dir, data.text, al.label, data.labels, al.id, task=data.task)
+        run = Pool(pool, run_dir, data.text, al.label, data.labels, al.id, data.task, prepare=lambda rows: rows)
         held_out = run.positions(sorted(run.store.holdout_ids()))
         taken = {run.content(int(row)) for row in held_out}
-        pool = pool.select([row for row in range(len(pool)) if run.content(row) not in taken])
+        made = {i for i, of in run.store.origins().items() if of.origin == SYNTHESIS}
+        rows = [row for row, example_id in enumerate(run.ids.to_pylist()) if example_id not in made]
+        pool = run.dataset.select([row for row in rows if run.content(row) not in taken])
         run.store.close()
     return replace(data, pool=pool.select_columns(data.text))
 

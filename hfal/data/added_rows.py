@@ -33,7 +33,9 @@ def prepare_rows(
         )
     lost = [name for name in columns if name not in prepared.column_names]
     if lost:
-        raise ArgumentError(f"prepare has to keep the columns that the pool reads: it lost {', '.join(map(repr, lost))}")
+        raise ArgumentError(
+            f"prepare has to keep the columns that the pool reads: it lost {', '.join(map(repr, lost))}"
+        )
     return prepared
 
 

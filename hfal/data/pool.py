@@ -69,9 +69,9 @@ class Pool(PoolExamples):
             have. They are no texts: no model sees them, and they may change. By default those that the run was
             started with before, if there are any; `()` for none.
         prepare (`Callable`, *optional*):
-            Gets rows of `dataset`, and returns them with the columns that the model takes beside those that the pool
-            reads: `lambda rows: rows.map(tokenize, batched=True)`. With it `dataset` need not be tokenized, and `add` can
-            add examples.
+            Gets rows of `dataset`, and returns them with the columns that the model takes:
+            `lambda rows: rows.map(tokenize, batched=True)`. It may drop columns, but none that is named here. With it
+            `dataset` need not be tokenized, and `add` can add examples.
 
     Raises:
         TypeError: `dataset` is not a `datasets.Dataset`.

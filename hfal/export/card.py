@@ -17,12 +17,13 @@ import yaml
 from hfal import __version__
 from hfal.data.references import hub_name_problem, without_paths
 from hfal.errors import ArgumentError, RunDirectoryError
+from hfal.export.added import about_added
 from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.export.files import ANSWERS, SPLITS, dataset_configs
 from hfal.export.history import OWN_NAMES, published_model, run_id
 from hfal.export.team import about_team, opinions_in_words
 from hfal.store.learning_curve import about_estimates, is_estimate, metric_names
-from hfal.store.records import AHEAD, DATASET, HEAD, Query, RoundRecord
+from hfal.store.records import AHEAD, DATASET, HEAD, STREAM, SYNTHESIS, Query, RoundRecord
 from hfal.store.run_info import RunPlan
 from hfal.store.shown_columns import names_in_files
 from hfal.store.store import Store
@@ -60,6 +61,9 @@ _COLUMNS = {
     "al_opinions": "How many people have given it a label",
     "al_probability": "The probability of the label, where it is made of the labels of several people",
     "al_settled": "Whether somebody has settled which label holds",
+    "al_origin": f"`{STREAM}` for what came from a stream, `{SYNTHESIS}` for what a program made; empty for the data",
+    "al_parent": "The example that it was made from, if any",
+    "al_method": "How it was made",
 }
 _SHOWN = "No text to be labeled: a column of the data that was shown beside it, as text"
 _ANSWER_COLUMNS = {
@@ -138,6 +142,8 @@ def dataset_card(
             columns=_column_table(columns, _COLUMNS | dict.fromkeys(_shown_columns(store), _SHOWN)),
             answer_columns=_column_table(_features(answers), _ANSWER_COLUMNS) if answers.is_file() else "",
             provenance="al_query" in columns,
+            has_origins="al_origin" in columns,
+            **about_added(store, splits),
             picture=PICTURE if (folder / PICTURE).is_file() else None,
         )
     )
@@ -290,6 +296,7 @@ def _answered(store: Store, given: int) -> str:
 
 def _query_table(queries: Sequence[Query], answered: set[str]) -> str:
     purposes = {"holdout": "held out", "seed": "first", "round": "round", HEAD: "frozen head", AHEAD: "ahead"}
+    purposes |= {STREAM: "stream", SYNTHESIS: "synthesis"}
     header = ["query", "round", "purpose", "strategy", "asked", "answered", "seed", "model", "day"]
     return table(
         header,

@@ -8,7 +8,7 @@ from typing import Any
 
 from hfal.errors import ArgumentError
 from hfal.store.answer_log import ACTIONS
-from hfal.store.records import PURPOSES
+from hfal.store.records import ORIGINS, PURPOSES
 from hfal.store.run_info import AGGREGATIONS, UNITS
 from hfal.tasks.kinds import KINDS
 from hfal.tasks.tags import SCHEMES
@@ -101,7 +101,13 @@ HISTORY_FIELDS = {
     "queries": Field("a list", lambda v: isinstance(v, list)),
     "rounds": Field("a list", lambda v: isinstance(v, list)),
     "plan": Field("an object", lambda v: isinstance(v, dict), optional=True),
+    "origins": Field("objects by id", lambda v: _is_table_of(v, lambda one: isinstance(one, dict)), optional=True),
     "contents": Field("hashes of texts by id", lambda v: _is_table_of(v, _NAME.fits)),
+}
+ORIGIN_FIELDS = {
+    "origin": Field(f"one of {', '.join(ORIGINS)}", lambda v: isinstance(v, str) and v in ORIGINS),
+    "parent": _or_null(_NAME),
+    "method": _or_null(_TEXT),
 }
 PLAN_FIELDS = {
     "strategy": _TEXT,

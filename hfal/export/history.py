@@ -2,15 +2,15 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from hfal.data.references import is_local, without_paths
 from hfal.export.files import HISTORY_VERSION
 from hfal.store.annotator_names import ANYBODY, SIMULATED
-from hfal.store.records import DATASET, HEAD, Answer, Queried, Query, RoundRecord
+from hfal.store.records import DATASET, HEAD, Answer, Origin, Queried, Query, RoundRecord
 from hfal.store.run_info import RunPlan, from_json
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
@@ -34,7 +34,7 @@ ANSWER_COLUMNS = {
 """Of the table of all answers, with their types."""
 
 _OF_QUERIES = ("number", "round", "purpose", "strategy", "seed", "model", "settings", "versions", "time", "closed")
-_OF_ROUNDS = tuple(field.name for field in fields(RoundRecord))
+_OF_ROUNDS = tuple(one.name for one in fields(RoundRecord))
 _OF_PLANS = (
     "strategy",
     "query_size",
@@ -64,6 +64,7 @@ class History:
         pool_size: How many examples the pool has; `None` if the export does not have all of them.
         shown_columns: The columns that are shown beside the texts, as they are called in the export.
         plan: What is to be known of the run's plan where several people label; else `None`.
+        origins: Where the examples come from that are none of the user's data, by id, asked about or not.
     """
 
     task: str
@@ -77,6 +78,7 @@ class History:
     pool_size: int | None
     shown_columns: Sequence[str] = ()
     plan: RunPlan | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
     def aggregate_labels(self) -> str:
@@ -130,6 +132,7 @@ def history_of(
     shown_columns: Iterable[str],
     pool_size: int | None,
     names: Mapping[str, str],
+    exported: Collection[str],
 ) -> dict[str, Any]:
     """Return everything about a run but its answers, as JSON has it.
 
@@ -141,6 +144,7 @@ def history_of(
         shown_columns: How it calls those that are shown beside them.
         pool_size: How many examples the export has, if it has all of the pool.
         names: The annotators' names in the export, by their own; whoever is not in it keeps its own.
+        exported: The ids of the examples in the export, and of those that were asked about or answered.
     """
     queries = []
     for query in store.queries():
@@ -161,7 +165,18 @@ def history_of(
         "rounds": [asdict(record) for record in store.rounds()],
         "contents": store.contents(),
         **_team_plan(store.plan, names),
+        **_origins(store, exported),
     }
+
+
+def _origins(store: Store, exported: Collection[str]) -> dict[str, Any]:
+    """Return where examples come from that are none of the user's data; nothing where there are none."""
+    origins = {
+        example_id: about._replace(parent=about.parent if about.parent in exported else None)._asdict()
+        for example_id, about in store.origins().items()
+        if example_id in exported
+    }
+    return {"origins": origins} if origins else {}
 
 
 def _team_plan(plan: RunPlan | None, names: Mapping[str, str]) -> dict[str, Any]:
@@ -187,11 +202,21 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
     """
     names, kind = written["label_names"], kind_of(written["task"])
     contents = written["contents"]
+    origins = {
+        i: Origin(**{name: of[name] for name in Origin._fields}) for i, of in written.get("origins", {}).items()
+    }
     queries = [
         Query(
             **{name: query[name] for name in _OF_QUERIES},
             examples=tuple(
-                Queried(e["id"], contents[e["id"]], {}, *(e[name] for name in _OF_EXAMPLES)) for e in query["examples"]
+                Queried(
+                    e["id"],
+                    contents[e["id"]],
+                    {},
+                    *(e[name] for name in _OF_EXAMPLES),
+                    **origins.get(e["id"], Origin())._asdict(),
+                )
+                for e in query["examples"]
             ),
         )
         for query in written["queries"]
@@ -220,7 +245,7 @@ def read_history(written: Mapping[str, Any], answers: Iterable[Mapping[str, Any]
         )
         for record in written["rounds"]
     ]
-    return History(**about, contents=contents, queries=queries, rounds=rounds, answers=log)
+    return History(**about, contents=contents, queries=queries, rounds=rounds, answers=log, origins=origins)
 
 
 def history_without_models(history: History, texts_of: Callable[[str], Texts]) -> History:

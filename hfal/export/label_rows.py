@@ -1,6 +1,6 @@
 """The rows of an export: every label that holds, with its texts, and where it came from."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -35,7 +35,10 @@ PROVENANCE = {  # columns and their types
 OF_SEVERAL = {"al_opinions": "int32", "al_probability": "float64", "al_settled": "bool"}
 """Columns that there are beside `PROVENANCE` where several people have labeled one example, or settled its label."""
 
-_OURS = ("id", "label", *PROVENANCE, *OF_SEVERAL)
+OF_ADDED = {"al_origin": "string", "al_parent": "string", "al_method": "string"}
+"""Columns that there are beside these where one of the exported examples is none of the user's data."""
+
+_OURS = ("id", "label", *PROVENANCE, *OF_SEVERAL, *OF_ADDED)
 
 _OF_RAW_TEXT = ("tokens", "spans")
 
@@ -63,7 +66,7 @@ def renamed(answers: Iterable[Answer], names: Mapping[str, str]) -> list[Answer]
 
 
 def read_rows(
-    store: Store, names: Mapping[str, str], unlabeled: HasExamples | None
+    store: Store, names: Mapping[str, str], unlabeled: HasExamples | None, leave_out: Collection[str] = ()
 ) -> tuple[dict[str, Feature], list[Row], dict[str, str], dict[str, str]]:
     """Return the columns with their types, the rows, and the names of text columns and of shown columns in them.
 
@@ -71,10 +74,11 @@ def read_rows(
         store: What the run knows.
         names: As `renamed` takes them.
         unlabeled: The pool, to have rows of its unlabeled examples too.
+        leave_out: Of `hfal.store.records.ORIGINS` those of examples that get no row.
 
     Raises:
         ArgumentError: `unlabeled` is another pool.
-        RunDirectoryError: The run has no label yet.
+        RunDirectoryError: The run has no label yet, or only labels of what is left out.
     """
     current = [answer for answer in store.current_answers().values() if answer.label is not None]
     labeled = {answer.example_id: answer for answer in renamed(current, names)}
@@ -114,6 +118,12 @@ def read_rows(
                 row.update(al_opinions=opinions.get(example_id, 0), al_probability=answer.probability)
                 row["al_settled"] = answer.action == SETTLE
         rows.append(row)
+    added = store.origins()
+    if all(row["id"] in added and added[row["id"]].origin in leave_out for row in rows):
+        raise RunDirectoryError(
+            f"all labels in {store.run_dir} are of examples of the origins {', '.join(leave_out)}, "
+            "which leave_out has: name fewer"
+        )
     shown_columns = names_in_files(store.shown_columns, text_columns.values())
     shown = store.shown_values()
     for row in rows:
@@ -121,6 +131,10 @@ def read_rows(
     features |= dict.fromkeys(shown_columns.values(), SHOWN)
     if unlabeled is not None:
         rows += _unlabeled_rows(store, unlabeled, labeled, text_columns, shown_columns, of_raw_text)
+    rows = [row for row in rows if row["id"] not in added or added[row["id"]].origin not in leave_out]
+    of_added = [row for row in rows if row["id"] in added]
+    for row in of_added:
+        row["al_origin"], row["al_parent"], row["al_method"] = added[row["id"]]
     for name, column in text_columns.items():
         if name != column:
             logger.warning(
@@ -131,7 +145,7 @@ def read_rows(
             logger.warning("the column %r is called %r in the export, to tell it from one of hfal's", name, column)
     features |= {column: _SPANS if column == "spans" else WORDS for column in of_raw_text}
     features["label"] = store.kind.feature(store.info.label_names)
-    provenance = PROVENANCE | (OF_SEVERAL if of_several else {})
+    provenance = PROVENANCE | (OF_SEVERAL if of_several else {}) | (OF_ADDED if of_added else {})
     features |= {column: value(dtype) for column, dtype in provenance.items()}
     if store.kind.lists:
         features["al_suggestion"] = WORDS

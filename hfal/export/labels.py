@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,8 @@ from hfal.export.files import (
     write_files,
 )
 from hfal.export.history import ANSWER_COLUMNS, answer_rows, history_of, pseudonyms
-from hfal.export.label_rows import OF_SEVERAL, PROVENANCE, HasExamples, read_rows, renamed
+from hfal.export.label_rows import OF_ADDED, OF_SEVERAL, PROVENANCE, HasExamples, read_rows, renamed
+from hfal.store.records import ORIGINS
 from hfal.store.run_info import RunPlan
 from hfal.store.shown_columns import names_in_files
 from hfal.store.store import Store, reading
@@ -56,6 +57,7 @@ def export_labels(
     annotator_names: bool = False,
     unlabeled: HasExamples | None = None,
     answers: bool = False,
+    leave_out: Collection[str] = (),
 ) -> dict[Path, int]:
     """Write every example that has a label now, with its texts and where the label came from.
 
@@ -75,6 +77,8 @@ def export_labels(
     - `al_opinions`, `al_probability`, `al_settled`, only where several people labeled an example, or settled one: how
       many people have given it a label, the probability of the one that is made of them by `aggregate_labels`, and
       whether somebody has settled it. Annotator, comment and time are then of the last who gave the label that holds.
+    - `al_origin`, `al_parent`, `al_method`, only where an exported example is none of the user's data: `"stream"` or
+      `"synthesis"`, the id of the example that it was made from, and how; empty for examples of the data.
 
     Where a text may have several labels, `label` and `al_suggestion` are lists of them, which are empty for none.
 
@@ -118,6 +122,7 @@ def export_labels(
         unlabeled: The pool, to write its unlabeled examples too. They have no label, also if the data set has one for
             them that nobody was shown.
         answers: Whether to write the log of answers, queries and rounds; into a folder of Parquet.
+        leave_out: Of `"stream"` and `"synthesis"` those whose examples stay out. Not with the log, which has them all.
 
     Returns:
         The tables, with the number of rows in each.
@@ -137,6 +142,7 @@ def export_labels(
             annotator_names=annotator_names,
             unlabeled=unlabeled,
             answers=answers,
+            leave_out=leave_out,
         )
 
 
@@ -193,6 +199,7 @@ def prepare_export(
     annotator_names: bool = False,
     unlabeled: HasExamples | None = None,
     answers: bool = False,
+    leave_out: Collection[str] = (),
 ) -> Export:
     """Prepare and check what `write_labels` is to write; nothing is written.
 
@@ -205,6 +212,7 @@ def prepare_export(
         annotator_names: Whether to write names.
         unlabeled: The pool, to write its unlabeled examples too.
         answers: Whether to write the log.
+        leave_out: The origins of examples that stay out.
 
     Raises:
         ArgumentError: As `export_labels` does.
@@ -213,15 +221,17 @@ def prepare_export(
     path, format, is_folder = _target(to, format)
     _check_place(to, format, is_folder, unlabeled is not None, answers)
     _check_kind(store, format, to)
+    _check_left_out(leave_out, answers)
     everything = store.answers()
     names = {} if annotator_names else pseudonyms(everything, (store.plan or RunPlan()).annotators)
-    columns, rows, text_columns, shown_columns = read_rows(store, names, unlabeled)
-    known = {*store.contents(), *(row["id"] for row in rows)}
+    columns, rows, text_columns, shown_columns = read_rows(store, names, unlabeled, leave_out)
+    here = {*store.contents(), *(row["id"] for row in rows)}
+    known = here | store.origins().keys()
     log, history = [], {}
     if answers:
         log = answer_rows(renamed(everything, names))
         pool_size = len(rows) if unlabeled is not None else None
-        history = history_of(store, text_columns.values(), shown_columns.values(), pool_size, names)
+        history = history_of(store, text_columns.values(), shown_columns.values(), pool_size, names, here)
     if not comments:
         rows, log = _without(rows, "al_comment"), _without(log, "comment")
     all_columns = [name for name, feature in columns.items() if feature is not SHOWN]
@@ -306,7 +316,9 @@ def _write(file: IO[bytes], content: bytes) -> None:
 
 
 def _is_left_out(column: str, provenance: bool, comments: bool) -> bool:
-    return (column in (*PROVENANCE, *OF_SEVERAL) and not provenance) or (column == "al_comment" and not comments)
+    return (column in (*PROVENANCE, *OF_SEVERAL, *OF_ADDED) and not provenance) or (
+        column == "al_comment" and not comments
+    )
 
 
 def _possible_columns(columns: Sequence[str], is_ours: bool) -> list[list[str]]:
@@ -316,9 +328,9 @@ def _possible_columns(columns: Sequence[str], is_ours: bool) -> list[list[str]]:
     """
     choices = [(provenance, comments) for provenance in (True, False) for comments in (True, False)]
     known = [choice for choice in choices if choice[0] or is_ours]
-    one = [name for name in columns if name not in OF_SEVERAL]  # while one person had labeled each example
-    several = [*one, *OF_SEVERAL]
-    return [[name for name in of if not _is_left_out(name, *choice)] for choice in known for of in (one, several)]
+    one = [name for name in columns if name not in (*OF_SEVERAL, *OF_ADDED)]  # one opinion on each, nothing added
+    possible = [[*one, *of, *added] for of in ((), OF_SEVERAL) for added in ((), OF_ADDED)]
+    return [[name for name in of if not _is_left_out(name, *choice)] for choice in known for of in possible]
 
 
 def _without(rows: Iterable[Row], column: str) -> list[Row]:
@@ -347,6 +359,20 @@ def _target(to: str | os.PathLike[str], format: str | None) -> tuple[Path, str, 
     if re.fullmatch(r"query-\d+(\..+)?", path.stem):  # in a run directory it would be read as answers
         raise ArgumentError(f"to={text!r} is called as the files of queries are, whose answers are read: rename it")
     return path, FORMAT_OF_ENDING[ending], False
+
+
+def _check_left_out(leave_out: Collection[str], with_answers: bool) -> None:
+    """Check which origins are left out, and that the log, which has all examples, is not written."""
+    if isinstance(leave_out, str):
+        raise ArgumentError(f"leave_out={leave_out!r} is a string, expected a list: [{leave_out!r}]")
+    for origin in leave_out:
+        if origin not in ORIGINS:
+            raise ArgumentError(f"leave_out has {origin!r}, expected some of {', '.join(ORIGINS)}")
+    if leave_out and with_answers:
+        raise ArgumentError(
+            f"leave_out has {', '.join(leave_out)}, but the log of answers has all examples: leave the log or "
+            "leave_out away"
+        )
 
 
 def _check_place(

@@ -198,5 +198,6 @@ def _fill(store: Store, history: History, rows: datasets.Dataset) -> None:
         [(a, history.contents[a.example_id], texts[a.example_id]) for a in history.answers],
         exported_rounds=sum(record.finished is not None for record in history.rounds),
         plan=history.plan,
+        origins=history.origins,
     )
     store.set_shown(history.shown_columns, shown)

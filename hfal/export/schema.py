@@ -16,6 +16,7 @@ from hfal.export.fields import (
     ANSWER_FIELDS,
     EXAMPLE_FIELDS,
     HISTORY_FIELDS,
+    ORIGIN_FIELDS,
     PLAN_FIELDS,
     QUERY_FIELDS,
     ROUND_FIELDS,
@@ -27,7 +28,7 @@ from hfal.export.files import ANSWERS, HISTORY, HISTORY_VERSION
 from hfal.export.parquet_tables import are_lists_of, are_texts, fits_feature, read_table
 from hfal.store.annotator_names import check_team_names, name_problem
 from hfal.store.answer_log import WITHOUT_LABEL
-from hfal.store.records import DATASET, HEAD
+from hfal.store.records import DATASET, HEAD, STREAM, SYNTHESIS
 from hfal.tasks.kinds import Kind, kind_of
 from hfal.tasks.label_names import check_label_names
 from hfal.tasks.tags import scheme_of
@@ -79,6 +80,8 @@ def read_written(file: Path) -> dict[str, Any]:
         place = f"{HISTORY}, plan"
         check_fields(place, written["plan"], PLAN_FIELDS)
         check_team_names(written["plan"]["annotators"], f"{place}: annotators")
+    for example_id, origin in written.get("origins", {}).items():
+        check_fields(f"{HISTORY}, origins, {shown(example_id)}", origin, ORIGIN_FIELDS)
     _check_rounds(written["rounds"])
     _check_queries(written["queries"], len(written["rounds"]), written["contents"])
     return written
@@ -99,12 +102,11 @@ def _check_queries(queries: Sequence[Any], rounds: int, contents: Mapping[str, s
         check_fields(place, query, QUERY_FIELDS)
         if query["number"] != number:
             raise wrong(place, "number", query["number"], f"{number}: queries are counted from 1")
-        if query["purpose"] == HEAD:
-            if query["round"] > rounds:
-                raise wrong(place, "round", query["round"], f"0 or one of the {rounds} rounds that there are")
-            if not is_whole(query["settings"].get("sequence"), least=1):
-                expected = "which of the round's queries it is, counted from 1"
-                raise wrong(place, "sequence", query["settings"].get("sequence"), expected)
+        if query["purpose"] in (HEAD, STREAM, SYNTHESIS) and query["round"] > rounds:
+            raise wrong(place, "round", query["round"], f"0 or one of the {rounds} rounds that there are")
+        if query["purpose"] == HEAD and not is_whole(query["settings"].get("sequence"), least=1):
+            expected = "which of the round's queries it is, counted from 1"
+            raise wrong(place, "sequence", query["settings"].get("sequence"), expected)
         _check_opinions(place, query["settings"].get("opinions", 1))
         if query["purpose"] == "round":
             if not 1 <= query["round"] <= rounds:
@@ -264,7 +266,8 @@ def read_examples(files: Iterable[Path], written: Mapping[str, Any]) -> dict[str
 
     Raises:
         ArgumentError: An id or a text is missing, or has another type, as has a column that is shown beside the texts;
-            an id is there twice; or an example is missing that was asked about.
+            an id is there twice; or an example is missing that was asked about, that has an origin, or that another
+            one was made from.
     """
     kind, columns, contents = kind_of(written["task"]), written["text_columns"], written["contents"]
     shown_columns = written.get("shown_columns", [])
@@ -294,6 +297,12 @@ def read_examples(files: Iterable[Path], written: Mapping[str, Any]) -> dict[str
                     raise wrong(place, column, text, "a text" if not isinstance(text, list) else "words")
             if example_id in contents:
                 found[example_id] = (place, row)
+    for example_id, origin in written.get("origins", {}).items():
+        if example_id not in places:
+            raise wrong(HISTORY, "origins", example_id, "only ids of the examples in the tables")
+        if (parent := origin["parent"]) is not None and (parent not in places or parent == example_id):
+            place = f"{HISTORY}, origins, {shown(example_id)}"
+            raise wrong(place, "parent", parent, "another example in the tables, or null")
     if len(places) != written["pool_size"]:
         raise ArgumentError(
             f"the tables have {len(places)} examples, expected {written['pool_size']}, the pool_size in {HISTORY}"

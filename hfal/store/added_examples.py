@@ -28,7 +28,9 @@ class AddedExamples(StoreFile):
     def origins(self) -> dict[str, Origin]:
         """Return origin, parent and method of the examples that have another origin than the user's data, by id.
 
-        Those of a run that went on from an export are among them once they were asked about.
+        Those that a run has from an export are among them, though they are rows of its data and not added again.
         """
+        with self._db.decoding():
+            restored = {example_id: Origin(*of) for example_id, of in dict(self.meta("origins") or {}).items()}
         added = {one.example_id: Origin(one.origin, one.parent, one.method) for one in read_added(self._db)}
-        return read_origins(self._db) | added
+        return restored | read_origins(self._db) | added

@@ -22,7 +22,7 @@ from hfal.store.answer_log import (
     latest,
     opinions_in,
 )
-from hfal.store.records import DATASET, Answer, Query, RoundRecord, utc_now
+from hfal.store.records import DATASET, Answer, Origin, Query, RoundRecord, utc_now
 from hfal.store.rows import (
     insert_answer,
     insert_meta,
@@ -331,6 +331,7 @@ class Store(AddedExamples):
         answers: Iterable[tuple[Answer, str, Texts]],
         exported_rounds: int = 0,
         plan: RunPlan | None = None,
+        origins: Mapping[str, Origin] | None = None,
     ) -> None:
         """Fill an empty store with what another one had, numbers and times included: all of it or nothing.
 
@@ -341,6 +342,7 @@ class Store(AddedExamples):
             answers: The log, as `(answer, content, texts)`.
             exported_rounds: How many of the first rounds have no models.
             plan: What is known of its plan, such as how one label is made of several.
+            origins: Where the examples come from that are none of the user's data, by id.
 
         Raises:
             RunDirectoryError: The store is not empty.
@@ -354,6 +356,8 @@ class Store(AddedExamples):
                 insert_meta(self._db, key, value)
             if plan is not None:
                 insert_meta(self._db, "plan", asdict(plan))
+            if origins:
+                insert_meta(self._db, "origins", origins)
             for query in queries:
                 insert_query(self._db, query, query.time, query.number, query.closed)
             for record in rounds:

@@ -101,6 +101,12 @@ def by_head(query: Any, round_number: int, sequence: Any) -> Any:
     return {**query, "purpose": "head", "round": round_number, "settings": settings}
 
 
+def origin(example_id: Any = "xdd6d897b2fbb660563cd", **about: Any) -> Edit:
+    """The JSON as if an example had been added; `GONE` removes a field."""
+    of = {"origin": "stream", "parent": None, "method": None, **about}
+    return history("origins", to={example_id: {name: value for name, value in of.items() if value is not GONE}})
+
+
 def rows_again(found: pa.Table) -> pa.Table:
     return pa.concat_tables([found, found.slice(0, 1)])
 
@@ -191,6 +197,19 @@ HOSTILE: list[tuple[str, Edit, str]] = [
         history("contents", "xdd6d897b2fbb660563cd", to=GONE),
         "query 1, example 1: id is 'xdd6.*, expected one",
     ),
+    # where examples come from
+    ("reviews", history("origins", to=[]), r"hfal\.json: origins is \[\], expected objects by id"),
+    ("reviews", history("origins", to={"x": "stream"}), "origins is {'x': 'stream'}, expected objects by id"),
+    ("reviews", origin("\ud800"), "origins is .*, expected objects by id"),
+    ("reviews", origin(origin="dataset"), "origins, 'xdd6.*': origin is 'dataset', expected one of stream, synthesis"),
+    ("reviews", origin(origin=["stream"]), r"origins, 'xdd6.*': origin is \['stream'\], expected one of stream"),
+    ("reviews", origin(parent=GONE), "origins, 'xdd6.*': parent is missing, expected a name, or null"),
+    ("reviews", origin(parent=""), "origins, 'xdd6.*': parent is '', expected a name, or null"),
+    ("reviews", origin(parent="x0"), "origins, 'xdd6.*': parent is 'x0', expected another example in the tables"),
+    ("reviews", origin(parent="xdd6d897b2fbb660563cd"), "parent is 'xdd6.*, expected another example in the tables"),
+    ("reviews", origin(method=7), "origins, 'xdd6.*': method is 7, expected a text, or null"),
+    ("reviews", origin("x" * 5000), "hfal.json: origins is 'xxx.*, expected only ids of the examples in the tables"),
+    ("reviews", history(*Q, to=lambda q: {**q, "purpose": "stream", "round": 3}), "query 2: round is 3, expected 0 or"),
     # queries
     ("reviews", history("queries", to={}), r"queries is \{\}, expected a list"),
     ("reviews", history("queries", 1, to="query"), "query 2 is 'query', expected an object"),
@@ -485,6 +504,7 @@ def with_probability(value: Any) -> Edit:
 HARMLESS: dict[str, Edit] = {
     "what a newer hfal adds": history("rounds", 0, "energy", to=3),
     "what a newer hfal adds to queries": history(*Q, "origin", to={}),
+    "no origins": history("origins", to={}),
     "what an older hfal did not write": history("rounds", 0, "stability", to=GONE),
     "another order": table("unlabeled.parquet", lambda found: found.take(list(range(len(found)))[::-1])),
     "large strings": table("train.parquet", large),

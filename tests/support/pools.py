@@ -3,7 +3,7 @@
 from datasets import Dataset
 
 from hfal import Pool
-from hfal.store.records import Queried, Query
+from hfal.store.records import Origin, Queried, Query
 from support.models import NAMES
 
 
@@ -16,10 +16,12 @@ def a_pool(run_dir, texts=("good", "bad", "fine", "awful"), labels=None, **optio
 
 
 def query(pool: Pool, *ids: str, purpose: str = "round") -> None:
+    origins = pool.store.origins()
     examples = tuple(
-        Queried(i, pool.content(p), pool.texts([p])[0]) for i, p in zip(ids, pool.positions(ids), strict=True)
+        Queried(i, pool.content(p), *pool.texts([p]), shown=pool.shown([p])[0], **origins.get(i, Origin())._asdict())
+        for i, p in zip(ids, pool.positions(ids), strict=True)
     )
-    pool.store.add_query(Query(1, purpose, "random", 0, examples))
+    pool.store.add_query(Query(int(purpose == "round"), purpose, "random", 0, examples))
 
 
 def ids_of(pool: Pool) -> list[str]:
