@@ -37,15 +37,19 @@ if TYPE_CHECKING:
     from hfal.store.records import Answer, Query, RoundRecord
     from hfal.store.store import Store
     from hfal.strategies import (
+        BalancedQuantile,
+        FixedThreshold,
         Hybrid,
         LabelRank,
         LabelScore,
         ProbCover,
+        QuantileThreshold,
         Ranks,
         Schedule,
         Signals,
         Subset,
         TokenScore,
+        VariableUncertainty,
         needs,
     )
     from hfal.tasks.aggregation import Aggregate, dawid_skene, majority_vote
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
     from hfal.training.callback import ActiveLearningCallback
     from hfal.training.loop import Round
     from hfal.training.probe import probe_init
+    from hfal.training.stream import Stream
     from hfal.training.synthesizer import Synthesizer
 
 __version__ = "0.1.0"
@@ -82,12 +87,14 @@ __all__ = [
     "Annotator",
     "Answer",
     "AnswersPending",
+    "BalancedQuantile",
     "Budget",
     "Change",
     "Criterion",
     "EntityF1",
     "FChange",
     "FileAnnotator",
+    "FixedThreshold",
     "HfalError",
     "Hybrid",
     "Kappa",
@@ -98,6 +105,7 @@ __all__ = [
     "Plateau",
     "Pool",
     "ProbCover",
+    "QuantileThreshold",
     "Query",
     "Question",
     "Ranks",
@@ -108,12 +116,14 @@ __all__ = [
     "Signals",
     "SimulatedAnnotator",
     "Store",
+    "Stream",
     "Subset",
     "Synthesizer",
     "Target",
     "TerminalAnnotator",
     "TokenScore",
     "Uncertainty",
+    "VariableUncertainty",
     "WebAnnotator",
     "agreement_with_others",
     "ask_again_scores",
@@ -160,15 +170,19 @@ _MODULES = {
     "hfal.store.store": ["Store"],
     "hfal.store.records": ["Answer", "Query", "RoundRecord"],
     "hfal.strategies": [
+        "BalancedQuantile",
+        "FixedThreshold",
         "Hybrid",
         "LabelRank",
         "LabelScore",
         "ProbCover",
+        "QuantileThreshold",
         "Ranks",
         "Schedule",
         "Signals",
         "Subset",
         "TokenScore",
+        "VariableUncertainty",
         "needs",
     ],
     "hfal.tasks.aggregation": ["Aggregate", "dawid_skene", "majority_vote"],
@@ -194,6 +208,7 @@ _MODULES = {
     "hfal.training.loop": ["Round"],
     "hfal.training.probe": ["probe_init"],
     "hfal.training.synthesizer": ["Synthesizer"],
+    "hfal.training.stream": ["Stream"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

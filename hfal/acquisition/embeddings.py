@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _TEXTS_AT_A_TIME = 4096
+_MOST_FILES = 8  # of which it is looked for out whether they have the first texts: each takes a hash of the weights
 
 
 def sentence_embeddings(
@@ -48,6 +49,23 @@ def sentence_embeddings(
     return embeddings
 
 
+def embed_texts(
+    dataset: datasets.Dataset,
+    text_columns: Sequence[str],
+    model: "str | os.PathLike[str] | SentenceTransformer",
+) -> np.ndarray:
+    """Return the embedding of every row of a data set, float32[n, D], which is kept nowhere.
+
+    Args:
+        dataset: The data set.
+        text_columns: As for `embeddings_file`.
+        model: As for `embeddings_file`.
+    """
+    encoder = sentence_encoder(model)
+    found: np.ndarray = encoder.encode(_joined(dataset, text_columns, 0, len(dataset)), show_progress_bar=False)
+    return found
+
+
 def embeddings_file(
     dataset: datasets.Dataset,
     text_columns: Sequence[str],
@@ -68,12 +86,17 @@ def embeddings_file(
 
     Returns:
         A NumPy file, float32[N, D]. Its name is made of the model's weights and of the texts, so that another one is
-        made when either changes.
+        made when either changes. Where others of these texts follow, what is there of the first ones is copied.
     """
-    model = sentence_encoder(model)
+    encoder = sentence_encoder(model)
     texts = dataset.select_columns(list(text_columns))
-    path = Path(folder, f"{_fingerprint(model, hash_texts(texts, text_columns, of_words=True))}.npy")
-    return computed_once(path, lambda part: _compute(texts, model, part, progress))
+    hashes = hash_texts(texts, text_columns, of_words=True)
+    path = Path(folder, f"{_fingerprint(encoder, hashes)}.npy")
+
+    def compute(part: Path) -> None:
+        _compute(texts, encoder, _of_first_texts(path, encoder, hashes), part, progress)
+
+    return computed_once(path, compute)
 
 
 def sentence_encoder(model: "str | os.PathLike[str] | SentenceTransformer") -> "SentenceTransformer":
@@ -96,11 +119,38 @@ def _load(model: str) -> "SentenceTransformer":
     return encoder
 
 
-def _compute(texts: datasets.Dataset, model: "SentenceTransformer", path: Path, progress: bool) -> None:
+def _joined(texts: datasets.Dataset, text_columns: Sequence[str], start: int, stop: int) -> list[str]:
+    """Return the texts of some rows, each as one."""
+    columns = texts.select_columns(list(text_columns)).with_format(None)[start:stop].values()
+    return ["\n".join(map(plain_text, row)) for row in zip(*columns, strict=True)]
+
+
+def _of_first_texts(path: Path, model: "SentenceTransformer", hashes: np.ndarray) -> np.ndarray | None:
+    """Return the embeddings of the first texts, if a file beside `path` has them: of as many texts as possible."""
+    found = []
+    for file in path.parent.glob("*.npy"):
+        try:
+            rows = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError):  # something else of that name
+            continue
+        if rows.ndim == 2 and rows.shape[1] == model.get_embedding_dimension() and 0 < len(rows) < len(hashes):
+            found.append((len(rows), file.stem, rows))
+    for size, name, rows in sorted(found, key=lambda one: one[:2], reverse=True)[:_MOST_FILES]:
+        if _fingerprint(model, hashes[:size]) == name:
+            return rows
+    return None
+
+
+def _compute(
+    texts: datasets.Dataset, model: "SentenceTransformer", first: np.ndarray | None, path: Path, progress: bool
+) -> None:
     rows = np.lib.format.open_memmap(path, "w+", np.float32, (len(texts), model.get_embedding_dimension()))
-    for start in range(0, len(texts), _TEXTS_AT_A_TIME):
-        columns = texts.with_format(None)[start : start + _TEXTS_AT_A_TIME].values()
-        joined = ["\n".join(map(plain_text, row)) for row in zip(*columns, strict=True)]
+    known = 0 if first is None else len(first)
+    for start in range(0, known, _TEXTS_AT_A_TIME):
+        stop = min(start + _TEXTS_AT_A_TIME, known)
+        rows[start:stop] = first[start:stop]  # type: ignore[index]
+    for start in range(known, len(texts), _TEXTS_AT_A_TIME):
+        joined = _joined(texts, texts.column_names, start, min(start + _TEXTS_AT_A_TIME, len(texts)))
         rows[start : start + len(joined)] = model.encode(joined, show_progress_bar=progress)
     rows.flush()
 

@@ -61,8 +61,14 @@ class Holdout:
 
 
 def holdout_of(pool: Pool, unit: str) -> Holdout | None:
-    """Return what a run has held out, as its store has recorded it; `None` if it has asked for no holdout."""
-    examples = [e.example_id for q in pool.store.queries() if q.purpose == "holdout" for e in q.examples]
+    """Return what a run has held out, as its store has recorded it; `None` if it has asked for no holdout.
+
+    The random share of a stream, which is held out too, grows by itself and is not counted.
+    """
+    queries = [
+        query for query in pool.store.queries() if query.purpose == "holdout" and "stream" not in query.settings
+    ]
+    examples = [example.example_id for query in queries for example in query.examples]
     if not examples:
         return None
     costs = pool.costs(unit)[pool.positions(examples)]

@@ -63,8 +63,8 @@ def record_query(
         scores: The acquisition scores, float[k]; NaN for an example without one.
         suggested: What the model says of each, and how sure it is.
     """
-    origins = pool.store.origins()
     ids = [str(pool.ids[int(position)]) for position in chosen]
+    origins = pool.store.origins(ids)
     examples = tuple(
         Queried(
             example_id=ids[rank],

@@ -62,7 +62,7 @@ class Acquisition:
         self.recording = threading.RLock()
         self.strategies = strategies
         self.options = options
-        self._set_up()
+        self._read_pool()
         if options.self_training is not None and not pool.task.kind.self_training:
             raise ArgumentError(
                 f"self_training={options.self_training} is for text classification, but the pool is one of "
@@ -85,19 +85,16 @@ class Acquisition:
                     f"{options.unit}: raise its size"
                 )
 
-    def _set_up(self) -> None:
-        """Make what has a place for each example of the pool."""
+    def _read_pool(self) -> None:
         pool, options = self.pool, self.options
         self.sources = SignalSources(pool, options.embeddings, options.embeddings_dir)
         self.budget = LabelBudget(pool, options.unit, options.budget, opinions_wanted(pool, options))
         self.first = FirstQueries(pool, self.budget, self.sources, options, self.strategies[1])
 
     def take_up_added(self) -> None:
-        """Take up the examples that were added to the pool; called between two loops."""
-        if len(self.budget.sizes) != len(self.pool):
-            shown = self.show_progress
-            self._set_up()
-            self.show_progress = shown
+        """Take up examples that were added to the pool; not while a loop is going on."""
+        if len(self.budget.sizes) < len(self.pool):
+            self._read_pool()
 
     def _needs_other_embeddings(self) -> bool:
         """Return whether a sentence-transformers model, given by its name, is to embed the texts."""

@@ -10,11 +10,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from hfal.acquisition.near_copies import PairIndex
+from hfal.utils.near_copies import near_copies, ngram_counts
 
 
 RECOMBINED = "recombined"
@@ -42,8 +43,9 @@ _STEPS = 2  # words that are replaced in a text
 _DRAWS = 20  # pairs of texts that are drawn before one is given up
 _SHORTEST_PART = 0.25  # of a text that is in a recombined one
 _FEWEST_WORDS = 2  # in such a part
-_COPY = 0.9  # of the pairs of neighboring words, from which on a text is a copy of one that is there
-_ALIKE = 0.5  # the same, from which on two new texts are alike
+_COPY = 0.95  # the cosine from which on a text is a near copy of one that is there
+_ALIKE = 0.7  # the same, from which on two new texts are alike
+_TEXTS_AT_A_TIME = 1000  # of those that are there
 
 TOKENS = re.compile(r"\w+(?:[^\w\s]+\w+)*|[^\w\s]")
 """Words and signs; `"don't"`, `"half-baked"` and addresses are one word."""
@@ -142,16 +144,16 @@ def without_copies(made: Sequence[MadeText], labeled: Sequence[Labeled], known: 
     """
     lengths = [len(_tokens(one.text)) for one in labeled]
     made = [one for one in made if min(lengths) <= len(_tokens(one.text)) <= max(lengths)]
-    index, copies = PairIndex(), set()
-    for one in made:
-        index.add(one.text)
-    for text in known:
-        copies.update(index.similar(text, _COPY))
-    kept, index = [], PairIndex()
+    counts, known = ngram_counts([one.text for one in made]), iter(known)
+    is_left_out = np.zeros(len(made), bool)
+    while texts := list(islice(known, _TEXTS_AT_A_TIME)):
+        is_left_out |= near_copies(counts, ngram_counts(texts), _COPY).getnnz(axis=1) > 0
+    alike = near_copies(counts, counts, _ALIKE)
+    kept = []
     for number, one in enumerate(made):
-        if number not in copies and not index.similar(one.text, _ALIKE):
+        if not is_left_out[number]:
             kept.append(one)
-            index.add(one.text)
+            is_left_out[alike[number].indices] = True
     return kept
 
 

@@ -13,7 +13,7 @@ from hfal.annotators.file.file_log import FileLog, files_in, log_read, misnamed_
 from hfal.annotators.file.parts import file_name_of, files_of_people, is_of_a_person
 from hfal.errors import AnnotationError, AnswersPending, ArgumentError
 from hfal.store.annotator_names import ANYBODY, check_annotator_name
-from hfal.store.records import AHEAD, DATASET, HEAD, SYNTHESIS, Answer, Queried, Query
+from hfal.store.records import AHEAD, DATASET, HEAD, STREAM, SYNTHESIS, Answer, Queried, Query
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
@@ -288,5 +288,7 @@ def _purpose(query: Query) -> str:
         return f"number {query.sequence} for round {query.round + 1}"
     if query.purpose == AHEAD:
         return f"more of round {query.round}"
+    if query.purpose == STREAM:
+        return f"from the stream, since round {query.round}"
     named = {"holdout": "held-out examples", "seed": "seed set", SYNTHESIS: "texts made up by a program"}
     return named.get(query.purpose, f"of round {query.round}")

@@ -5,6 +5,7 @@ from typing import Any
 
 import datasets
 import pyarrow as pa
+from datasets.fingerprint import generate_random_fingerprint
 from datasets.table import InMemoryTable, table_cast
 
 from hfal.errors import ArgumentError
@@ -51,9 +52,26 @@ def added_rows(columns: Sequence[Mapping[str, Any]], features: datasets.Features
     """
     rows: dict[str, list[Any]] = {name: [of.get(name) for of in columns] for name in features}
     try:
-        return datasets.Dataset.from_dict(rows, features=features)
+        return _NewRows.from_dict(rows, features=features)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise ArgumentError(f"the rows do not fit the columns of the pool's data: {message_of(error)[:200]}") from None
+
+
+class _NewRows(datasets.Dataset):
+    """Rows in memory that are mapped without a progress bar, and without hashing the function.
+
+    The hash names a file of the cache, in which nothing of them is kept, and takes longer than to tokenize them.
+    """
+
+    def map(self, *args: Any, **kwargs: Any) -> datasets.Dataset:
+        kwargs.setdefault("new_fingerprint", generate_random_fingerprint())
+        shows_bars = not datasets.are_progress_bars_disabled()
+        datasets.disable_progress_bars()
+        try:
+            return super().map(*args, **kwargs)
+        finally:
+            if shows_bars:
+                datasets.enable_progress_bars()
 
 
 def append_rows(dataset: datasets.Dataset, rows: datasets.Dataset) -> datasets.Dataset:

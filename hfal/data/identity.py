@@ -207,9 +207,14 @@ class Examples:
 
     def has_text_of(self, positions: np.ndarray) -> np.ndarray:
         """Return whether each example has the text of one of those at some positions, bool[N]."""
-        texts = np.ascontiguousarray(self.hashes[:, :8]).view(np.uint64).ravel()
+        texts = self.content_numbers
         found: np.ndarray = np.isin(texts, texts[positions])
         return found
+
+    @property
+    def content_numbers(self) -> np.ndarray:
+        """Eight bytes of the hash of the text in each row, uint64[N]."""
+        return np.ascontiguousarray(self.hashes[:, :8]).view(np.uint64).ravel()
 
     def texts(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, str | list[str]]]:
         """Return the text columns of some rows."""

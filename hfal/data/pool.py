@@ -212,7 +212,7 @@ class Pool(PoolExamples):
         if self.label_column is not None and self.store.info.labels_are_hidden:
             columns.append(self.label_column)
         kept = [{name: row[name] for name in columns if row.get(name) is not None} for row in rows]
-        prepared = self.rows_of(kept)
+        prepared = self._rows_of(kept)
         ids, contents = self._new_ids(prepared)
         nothing = [None] * len(rows)
         parts = zip(ids, contents, kept, parents or nothing, methods or nothing, strict=True)

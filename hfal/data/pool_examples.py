@@ -99,11 +99,8 @@ class PoolExamples:
 
     # -- rows that are not in the user's data ------------------------------------------------------------------------
 
-    def rows_of(self, columns: Sequence[Mapping[str, Any]]) -> datasets.Dataset:
-        """Return texts that are not in the pool as rows with all columns of `dataset`.
-
-        Args:
-            columns: The values of each row by column; what a row lacks is missing in it.
+    def _rows_of(self, columns: Sequence[Mapping[str, Any]]) -> datasets.Dataset:
+        """Return rows to add, with all columns of `dataset`.
 
         Raises:
             ArgumentError: The pool has no `prepare`, or a value does not fit its column.
@@ -120,6 +117,36 @@ class PoolExamples:
         if missing:
             raise ArgumentError(f"prepare gave the data the columns {joined_names(missing)}, but not the added rows")
         return rows
+
+    @property
+    def can_grow(self) -> bool:
+        """Whether examples can be added: whether there is a `prepare`."""
+        return self._prepare is not None
+
+    @property
+    def contents(self) -> list[str]:
+        """The hash of the text in each row, by which an edited text is noticed."""
+        return [self._examples.content(row) for row in range(len(self))]
+
+    @property
+    def content_numbers(self) -> np.ndarray:
+        """Eight bytes of these, uint64[N]."""
+        return self._examples.content_numbers
+
+    def unseen(self, columns: Sequence[Mapping[str, Any]], prepared: bool = True) -> "PoolExamples":
+        """Return texts that are not in the pool as examples of their own, without labels and with other ids.
+
+        Args:
+            columns: The texts of each by column.
+            prepared: Whether they get the columns that the model takes.
+
+        Raises:
+            ArgumentError: One lacks a text, or a value does not fit its column.
+        """
+        texts = [{name: of.get(name) for name in self.text_columns} for of in columns]
+        rows = added_rows(texts, self._given_features)
+        names, prepare = list(self.label_names) or None, self._prepare if prepared else None
+        return PoolExamples(rows, self.text_columns, None, names, None, self.task.name, self.thresholds, (), prepare)
 
     def _append(self, rows: datasets.Dataset, ids: Sequence[str]) -> None:
         """Append rows, of which each is an example from now on."""
@@ -155,7 +182,7 @@ class PoolExamples:
         twice = [example_id for example_id in ids if self._examples.has(example_id)]
         if twice:
             raise ArgumentError(f"the data has an example with the id {twice[0]!r}, which one has that was added")
-        self._append(self.rows_of([example.columns for example in added]), ids)
+        self._append(self._rows_of([example.columns for example in added]), ids)
 
     # -- identity --------------------------------------------------------------------------------------------------
 

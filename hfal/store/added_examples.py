@@ -25,12 +25,16 @@ class AddedExamples(StoreFile):
         """Return the examples that are not in the user's data, in the order in which they were added."""
         return read_added(self._db)
 
-    def origins(self) -> dict[str, Origin]:
+    def origins(self, example_ids: Sequence[str] | None = None) -> dict[str, Origin]:
         """Return origin, parent and method of the examples that have another origin than the user's data, by id.
 
         Those that a run has from an export are among them, though they are rows of its data and not added again.
+
+        Args:
+            example_ids: Only of these; of all by default.
         """
         with self._db.decoding():
             restored = {example_id: Origin(*of) for example_id, of in dict(self.meta("origins") or {}).items()}
-        added = {one.example_id: Origin(one.origin, one.parent, one.method) for one in read_added(self._db)}
-        return restored | read_origins(self._db) | added
+        if example_ids is not None:
+            restored = {example_id: restored[example_id] for example_id in example_ids if example_id in restored}
+        return restored | read_origins(self._db, example_ids)

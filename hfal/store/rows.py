@@ -5,7 +5,7 @@ What an older hfal has made may be read as it is: columns and tables that it lac
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from hfal.store.answer_log import check_answer
@@ -15,6 +15,8 @@ from hfal.tasks.words import Texts
 
 
 T = TypeVar("T")
+
+_DECISION = {"seen": int, "round": int, "outcome": str, "time": str}
 
 
 def insert_meta(db: Database, key: str, value: Any) -> None:
@@ -300,16 +302,39 @@ def read_added(db: Database) -> list[AddedExample]:
         ]
 
 
-def read_origins(db: Database) -> dict[str, Origin]:
-    """Read origin, parent and method of each example that was asked about and is none of the user's, by id."""
-    if _version(db) < 5:
-        return {}
-    rows = db.read("SELECT * FROM texts WHERE origin IS NOT NULL ORDER BY rowid")
+def read_origins(db: Database, example_ids: Sequence[str] | None = None) -> dict[str, Origin]:
+    """Read origin, parent and method of the examples that are none of the user's, by id: of all, or of some.
+
+    These are in the table of what was added, and, once they were asked about, in that of texts.
+    """
+    found: dict[str, Origin] = {}
+    some = None if example_ids is None else dump(list(example_ids))
+    for table, since in (("texts", 5), ("added", 7)):
+        if _version(db) < since:
+            continue
+        condition = "origin IS NOT NULL AND (? IS NULL OR example_id IN (SELECT value FROM json_each(?)))"
+        with db.decoding():
+            for row in db.read(f"SELECT * FROM {table} WHERE {condition} ORDER BY rowid", some, some):
+                origin = Origin(_get(row, "origin", str), row["parent"], _if_there(row, "method"))
+                found[_get(row, "example_id", str)] = origin
+    return found
+
+
+def insert_decisions(db: Database, rows: Iterable[Sequence[Any]]) -> None:
+    """Write decisions on texts of a stream, the values of each in the order of the columns."""
+    columns = "seen, round, outcome, score, threshold, example_id, time"
+    db.write_many(f"INSERT INTO stream_decisions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def read_decisions(db: Database) -> list[dict[str, Any]]:
+    """Read the decisions on texts of a stream, by column, in the order of the stream."""
+    if _version(db) < 7:
+        return []
     with db.decoding():
-        return {
-            _get(row, "example_id", str): Origin(_get(row, "origin", str), row["parent"], _if_there(row, "method"))
-            for row in rows
-        }
+        return [
+            {**dict(row), **{name: _get(row, name, kind) for name, kind in _DECISION.items()}}
+            for row in db.read("SELECT * FROM stream_decisions ORDER BY seen")
+        ]
 
 
 def dump(value: Any) -> str | None:

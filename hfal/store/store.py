@@ -41,13 +41,14 @@ from hfal.store.rows import (
     update_shown,
 )
 from hfal.store.run_info import RunInfo, RunPlan
+from hfal.store.stream_log import StreamLog
 from hfal.tasks.words import Texts
 
 
 _LARGEST_INTEGER = 2**63 - 1  # of SQLite
 
 
-class Store(AddedExamples):
+class Store(AddedExamples, StreamLog):
     """The queries, answers and rounds of one run directory; see `StoreFile` for how it is opened and owned."""
 
     # -- queries ---------------------------------------------------------------------------------------------------

@@ -14,6 +14,13 @@ from hfal.strategies.seed_set import stratified
 from hfal.strategies.selection import Signals, needs, random, top_k
 from hfal.strategies.similarity import cal, density, neighbors
 from hfal.strategies.stochastic import power, softmax, softrank
+from hfal.strategies.stream_budgets import (
+    BalancedQuantile,
+    FixedThreshold,
+    QuantileThreshold,
+    VariableUncertainty,
+    resolve_budget_manager,
+)
 from hfal.strategies.token_scores import TokenScore, mnlp
 from hfal.strategies.uncertainty import entropy, least_confidence, margin
 
@@ -22,16 +29,20 @@ __all__ = [
     "SCORES",
     "SEED_SELECTIONS",
     "SELECTIONS",
+    "BalancedQuantile",
+    "FixedThreshold",
     "Hybrid",
     "LabelRank",
     "LabelScore",
     "ProbCover",
+    "QuantileThreshold",
     "Ranks",
     "Schedule",
     "Signals",
     "Strategy",
     "Subset",
     "TokenScore",
+    "VariableUncertainty",
     "badge",
     "bald",
     "batchbald",
@@ -54,6 +65,7 @@ __all__ = [
     "power",
     "probcover",
     "random",
+    "resolve_budget_manager",
     "resolve_schedule",
     "resolve_strategy",
     "softmax",

@@ -319,7 +319,6 @@ class ActiveLearningCallback(TrainerCallback):
             raise ArgumentError(f"rounds={rounds}, expected at least 1")
         if self not in trainer.callback_handler.callbacks:
             raise ArgumentError("the Trainer does not have this callback: pass callbacks=[active] to it")
-        self.acquisition.take_up_added()
         self._loop = loop = Loop(trainer, self.acquisition, annotator, self.options, rounds, self.estimator)
         try:
             yield from loop.run()
@@ -448,6 +447,7 @@ class ActiveLearningCallback(TrainerCallback):
             number = on_main(lambda: self._start_round(args.seed, len(train_dataloader.dataset)))
             if number is None:
                 return
+            self.acquisition.take_up_added()
             self.acquisition.show_progress = is_main() and not args.disable_tqdm
             self.acquisition.propose(model, train_dataloader.collate_fn, number, args)
             self.acquisition.measure(model, train_dataloader.collate_fn, number, args)

@@ -100,8 +100,8 @@ class Estimator:
         Returns:
             Empty if all its labels are the same.
         """
-        grown = self.head is not None and len(self.head.pool) != len(self._acquisition.pool)
-        if self.head is None or grown:  # not before the first training: somebody would wait for the first question
+        # Not before the first training: somebody would wait for the first question. The pool may have grown since.
+        if self.head is None or len(self.head.pool) < len(self._acquisition.pool):
             self.head = self._make_head()
         return on_main(partial(self._estimate, self.head, number))
 

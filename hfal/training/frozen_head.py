@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import datasets
 import numpy as np
@@ -22,12 +22,13 @@ from scipy.special import softmax
 from transformers import TrainingArguments
 
 from hfal.acquisition.asking_again import OldTexts, old_texts
-from hfal.acquisition.embeddings import embeddings_file
+from hfal.acquisition.embeddings import embed_texts, embeddings_file, sentence_encoder
 from hfal.acquisition.queries import Acquisition
+from hfal.data.added_rows import append_rows
 from hfal.data.checkpoints import label_options, load_tokenizer
 from hfal.data.pool import Pool
-from hfal.data.pool_examples import EMBEDDING, STATES
-from hfal.data.references import resolve_model
+from hfal.data.pool_examples import EMBEDDING, STATES, PoolExamples
+from hfal.data.references import absolute_reference, resolve_model
 from hfal.errors import ArgumentError
 from hfal.store.records import HEAD, Query
 from hfal.store.run_directory import embeddings_folder
@@ -46,6 +47,9 @@ from hfal.training.probe import fit_head
 from hfal.training.token_states import load_states, sentence_means, with_token_states
 from hfal.utils.distributed import on_main
 
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 Head = FrozenEncoderForSequenceClassification | FrozenEncoderForTokenClassification
 
@@ -66,10 +70,7 @@ class FrozenHead:
         progress: Whether a bar is shown while the encoder runs.
 
     Attributes:
-        encoder: The encoder, as it was given.
         pool: The pool, of which each row is what the encoder gave for it: the same texts, ids, labels and store.
-        embeddings: An embedding of each text, float32[N, D], in the order of the rows; for entities the mean of the
-            states of its tokens.
         collate_fn: Makes batches of its rows.
 
     Raises:
@@ -78,9 +79,10 @@ class FrozenHead:
 
     def __init__(self, pool: Pool, encoder: Any, folder: Any = None, progress: bool = False):
         folder = embeddings_folder(pool.run_dir) if folder is None else folder
-        self.encoder = encoder
         self.collate_fn: Callable[[list[Any]], dict[str, torch.Tensor]]
         self.pool: Pool
+        self._encoder: Any = None
+        self._embeddings: list[np.ndarray]
         if pool.task.kind.of_words:
             self.collate_fn = pad_states
             if STATES in pool.dataset.column_names:
@@ -90,17 +92,18 @@ class FrozenHead:
                 rows = pool.dataset.with_format(None)
                 states = load_states(rows, os.fspath(encoder), folder)
                 self.pool = _EncodedPool(pool, with_token_states(rows, states), states)
-            self.embeddings = sentence_means(self.pool.dataset)
+            self._embeddings = [sentence_means(self.pool.dataset)]
             self._size = self.embeddings.shape[1]
             self._class: type[Head] = FrozenEncoderForTokenClassification
         else:
             self.collate_fn = stack_rows
             if isinstance(encoder, np.ndarray):
-                self.embeddings = encoder
+                self._embeddings = [encoder]
             else:
+                self._encoder = encoder
                 make = partial(embeddings_file, pool.dataset, pool.text_columns, encoder, folder, progress)
-                self.embeddings = np.load(on_main(make), mmap_mode="r", allow_pickle=False)
-            self.pool = _EncodedPool(pool, embedding_rows(self.embeddings))
+                self._embeddings = [np.load(on_main(make), mmap_mode="r", allow_pickle=False)]
+            self.pool = _EncodedPool(pool, _embedding_rows(self.embeddings))
             self._size = self.embeddings.shape[1]
             self._class = FrozenEncoderForSequenceClassification
         _check_finite(pool, self.embeddings)
@@ -109,6 +112,50 @@ class FrozenHead:
         if not kind.one_class:
             options["problem_type"] = "multi_label_classification"
         self._unfitted = self._class(FrozenEncoderConfig(self._size, **options))
+
+    @property
+    def embeddings(self) -> np.ndarray:
+        """An embedding of each text, float32[N, D], in the order of the rows; for entities the mean of its tokens'."""
+        if len(self._embeddings) > 1:
+            self._embeddings = [np.concatenate(self._embeddings)]
+        return self._embeddings[0]
+
+    @property
+    def can_embed(self) -> bool:
+        """Whether `embed` works."""
+        return self._encoder is not None
+
+    @property
+    def encoder(self) -> "SentenceTransformer":
+        """The encoder; there is none where embeddings were given."""
+        return sentence_encoder(self._encoder)
+
+    @property
+    def encoder_name(self) -> str:
+        """The encoder's name in records; empty where embeddings were given."""
+        if isinstance(self._encoder, str | os.PathLike):
+            return absolute_reference(os.fspath(self._encoder))
+        return type(self._encoder).__name__ if self.can_embed else ""
+
+    def embed(self, texts: PoolExamples) -> np.ndarray:
+        """Return the embeddings of texts that are not in the pool, float32[n, D].
+
+        Args:
+            texts: The texts. Those of words are not embedded, and nor are any where embeddings were given.
+        """
+        assert self._encoder is not None
+        return embed_texts(texts.dataset, texts.text_columns, self._encoder)
+
+    def follow(self, pool: Pool, embeddings: np.ndarray) -> None:
+        """Take up examples that were added to the pool, of which the others are not embedded again.
+
+        Args:
+            pool: The pool that the head was made for, with these behind.
+            embeddings: Of what was added, float32[n, D].
+        """
+        rows = append_rows(self.pool.dataset, _embedding_rows(embeddings))
+        self.pool = _EncodedPool(pool, rows)
+        self._embeddings.append(embeddings)
 
     def labeled(self, until: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return what the head is fitted to: one vector for each labeled text, or for each word of labeled sentences.
@@ -247,7 +294,7 @@ def check_encoder_of_head(pool: Pool, encoder: Any) -> None:
         check_tokenizer(pool, encoder)
 
 
-def embedding_rows(embeddings: np.ndarray) -> datasets.Dataset:
+def _embedding_rows(embeddings: np.ndarray) -> datasets.Dataset:
     """Return a data set of embeddings, which are mapped, not copied."""
     column, feature = embedding_column(np.ascontiguousarray(embeddings, np.float32))
     info = datasets.DatasetInfo(features=datasets.Features({EMBEDDING: feature}))

@@ -177,6 +177,7 @@ class Loop:
             RunInterrupted: SIGTERM came, and a checkpoint was saved.
         """
         with shared_failure():
+            self.acquisition.take_up_added()
             check_trainer(self.trainer, self.acquisition, self.options)
             if self.options.when_idle == "ask":
                 check_asks_beside_training(self.annotator, self.trainer.args.world_size)

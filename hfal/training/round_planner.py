@@ -14,7 +14,7 @@ from hfal.annotators.asking import ask
 from hfal.annotators.base import Annotator
 from hfal.errors import HfalError, RunDirectoryError
 from hfal.stopping.criteria import metric_value
-from hfal.store.records import HEAD, RoundRecord
+from hfal.store.records import HEAD, STREAM, RoundRecord
 from hfal.store.run_directory import model_folder, round_folder, rounds_folder
 from hfal.store.run_info import Ended
 from hfal.store.store import Store
@@ -156,17 +156,24 @@ class RoundPlanner:
         return self.acquisition.first if self.head is None else self.head.acquisition.first
 
     def _model_is_to_query(self, number: int) -> bool:
-        """Return whether the model of a finished round has its query to make; one of a frozen head stands for it."""
+        """Return whether the model of a finished round has its query to make.
+
+        Queries of a frozen head stand for it, and so do those of a stream, whose texts this model has picked.
+        """
         if self.head is not None or self._store.query_of_round(number) is not None:
             return False
-        return not self._store.count_queries(number, HEAD) and self.acquisition.has_more()
+        stands_for_it = any(self._store.count_queries(number, purpose) for purpose in (HEAD, STREAM))
+        return not stands_for_it and self.acquisition.has_more()
 
     def _head_is_to_query(self, number: int) -> bool:
         """Return whether the frozen head has a query to make before a round begins.
 
         The seed set counts as one of its queries, and so does one that a model has made before the head took over.
+        Queries of a stream since the last round stand for all of them.
         """
         if self.head is None or self._store.round(number) is not None:
+            return False
+        if self._store.count_queries(number - 1, STREAM):
             return False
         made = 1 if number == 1 or self._store.query_of_round(number - 1) is not None else 0
         made += self._store.count_queries(number - 1, HEAD)

@@ -2,26 +2,31 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
-from transformers import Trainer
+import torch
+from transformers import PreTrainedTokenizerBase, Trainer
 
+from hfal.acquisition.embeddings import sentence_encoder
 from hfal.acquisition.label_budget import LabelBudget
 from hfal.acquisition.provenance import Made, record_query
 from hfal.acquisition.synthesis import Labeled, MadeText, Rewrite, synthesize, without_copies
 from hfal.acquisition.word_neighbors import WordNeighbors
 from hfal.data.pool import Pool
+from hfal.data.pool_examples import PoolExamples
 from hfal.errors import ArgumentError
 from hfal.store.records import SYNTHESIS, Query
 from hfal.store.run_info import RunPlan
-from hfal.strategies import SCORES, Signals, Strategy, resolve_strategy
+from hfal.strategies import Signals, Strategy, resolve_strategy
 from hfal.tasks.kinds import TASK_OF_FAMILY
 from hfal.tasks.words import plain_text
+from hfal.training.frozen_encoder import FrozenEncoderForSequenceClassification
 from hfal.training.frozen_head import FrozenHead
 from hfal.training.loop import owned
-from hfal.training.text_scorer import TextScorer
+from hfal.training.stream_scoring import make_scorer
 from hfal.utils.distributed import is_main, on_main
 from hfal.utils.output import get_logger
 from hfal.utils.spelling import counted
@@ -29,7 +34,7 @@ from hfal.utils.spelling import counted
 
 logger = get_logger(__name__)
 
-_SIGNALS = frozenset({"scores", "probabilities", "embeddings", "features"})
+_SIGNALS = frozenset({"scores", "probabilities", "embeddings"})
 _LABELED = 20  # labeled texts that are looked at, for each text that is asked for
 _CONTEXTS = 20_000  # texts of the pool in which pairs of words are looked up
 
@@ -84,6 +89,11 @@ class Synthesizer:
             raise ArgumentError(
                 f"texts are made up where one column has them, but the pool has {', '.join(pool.text_columns)}"
             )
+        if not pool.can_grow:
+            raise ArgumentError(
+                "the pool cannot take up texts that are made up: pass the data as it is, and Pool(..., "
+                "prepare=lambda rows: rows.map(tokenize, batched=True))"
+            )
         for name, value, least in (("size", size, 1), ("overlap", overlap, 1), ("seed", seed, 0)):
             if value < least:
                 raise ArgumentError(f"{name}={value}, expected at least {least}")
@@ -93,8 +103,8 @@ class Synthesizer:
         self.overlap = overlap
         self.rewrite = rewrite
         self.strategy = _checked(resolve_strategy(strategy, kind.family, called=TASK_OF_FAMILY))
-        self.margin = SCORES[kind.family]["margin"]
-        self._scorer = TextScorer(pool, trainer_or_head)
+        self._source = trainer_or_head
+        self._scorer = make_scorer(pool, trainer_or_head, resolve_strategy("margin", kind.family))
 
     def propose(self) -> Query | None:
         """Make texts, add those that the strategy chooses to the pool, and record the query; called by all processes.
@@ -106,7 +116,7 @@ class Synthesizer:
             The query; `None` if the budget is spent, or no text could be made.
 
         Raises:
-            ArgumentError: Nothing is labeled, or the pool has no `prepare`.
+            ArgumentError: Nothing is labeled, no round is finished, or the pool has no `prepare`.
             RunDirectoryBusyError: Another process works in the run directory.
         """
         with owned(self.pool):
@@ -114,6 +124,7 @@ class Synthesizer:
             if size == 0:
                 logger.info("no text is made up: the budget is spent")
                 return None
+            self._scorer.begin()
             ids, labeled = on_main(self._labeled_texts)
             labeled = self._with_predictions(labeled)
             made = self._make(labeled)
@@ -152,20 +163,19 @@ class Synthesizer:
         return self.pool.has_text_of(self.pool.positions(sorted(self.pool.store.holdout_ids())))
 
     def _with_predictions(self, labeled: Sequence[Labeled]) -> list[Labeled]:
-        task = self.pool.task
-        arrays = self._scorer.signals([one.text for one in labeled], task.suggestion_signals)
-        predicted = task.suggestions(arrays, np.arange(len(labeled)))
-        return [
-            Labeled(one.text, one.label, _hashable(label)) for one, (label, _) in zip(labeled, predicted, strict=True)
-        ]
+        predicted = self._scorer.score(self._unseen([one.text for one in labeled])).suggested
+        return [replace(one, predicted=_hashable(label)) for one, (label, _) in zip(labeled, predicted, strict=True)]
+
+    def _unseen(self, texts: Sequence[str]) -> PoolExamples:
+        return self.pool.unseen([{self.pool.text_columns[0]: text} for text in texts], self._scorer.prepared)
 
     # -- the texts ---------------------------------------------------------------------------------------------------
 
     def _make(self, labeled: Sequence[Labeled]) -> list[MadeText]:
         def score(texts: Sequence[str]) -> np.ndarray:
-            return self._scorer.signals(texts, frozenset({"scores"}), self.margin)["scores"]
+            return self._scorer.score(self._unseen(texts)).scores
 
-        neighbors, words = None, self._scorer.word_embeddings()
+        neighbors, words = None, word_embeddings(self._source)
         if words is None:
             logger.warning("no word is replaced: the model has no embeddings of words, or the Trainer no tokenizer")
         else:
@@ -183,7 +193,7 @@ class Synthesizer:
     ) -> tuple[list[MadeText], np.ndarray | None, list[tuple[Any, float]]]:
         """Return the texts to ask about, their scores, and what the model says of them."""
         task, needs = self.pool.task, self.strategy.needs
-        texts = [one.text for one in made]
+        texts = self._unseen([one.text for one in made])
         arrays = self._scorer.signals(texts, needs | task.suggestion_signals, self.strategy.score)
         signals = Signals(len(made), **{name: arrays[name] for name in needs})
         signals = self.strategy.scored(signals, self._rng(3))
@@ -210,14 +220,35 @@ class Synthesizer:
             )
             ends = {name: ids[one.other] for name, one in zip(new, chosen, strict=True) if one.other is not None}
             settings = {**self.strategy.settings, "unit": "examples", "ends_like": ends}
-            rounds = on_main(lambda: [record.number for record in store.rounds() if record.finished])
-            made = Made(SYNTHESIS, max(rounds, default=0), self.strategy.name, self._scorer.name, settings, self.seed)
+            made = Made(SYNTHESIS, self._scorer.round, self.strategy.name, self._scorer.model, settings, self.seed)
             opinions = np.full(len(new), self.overlap)
             return on_main(lambda: record_query(pool, made, pool.positions(new), opinions, scores, suggested))
 
     def _rng(self, key: int) -> np.random.Generator:
         # Called again, it makes other texts.
         return np.random.default_rng([self.seed, key, on_main(lambda: len(self.pool.store.added_examples()))])
+
+
+def word_embeddings(source: Trainer | FrozenHead) -> tuple[PreTrainedTokenizerBase, np.ndarray] | None:
+    """Return the tokenizer of a model's encoder, and the weights of its input layer, float[V, D]; `None` without any.
+
+    Args:
+        source: A Trainer, of whose model they are, or a head on a frozen encoder.
+    """
+    model: Any
+    if isinstance(source, FrozenHead):
+        model = source.encoder
+        tokenizer = model.tokenizer
+    elif isinstance(source.model, FrozenEncoderForSequenceClassification):
+        model = sentence_encoder(source.model.config.encoder_name_or_path)
+        tokenizer = model.tokenizer
+    else:
+        model, tokenizer = source.model, source.processing_class
+    tables = [part for part in model.modules() if isinstance(part, torch.nn.Embedding)]
+    if not tables or not isinstance(tokenizer, PreTrainedTokenizerBase):
+        return None
+    words = max(tables, key=lambda table: table.num_embeddings).weight  # positions and types of tokens are fewer
+    return None if words.device.type == "meta" else (tokenizer, words.detach().float().cpu().numpy())
 
 
 def _checked(strategy: Strategy) -> Strategy:

@@ -124,21 +124,23 @@ def test_a_rewriter_gets_a_label_to_aim_at_and_its_texts_stay_as_they_are():
 
 
 def test_copies_and_what_is_too_short_or_too_long_are_left_out():
-    texts = [Labeled("one two three four", "p", "p"), Labeled("a b c d e f g h", "n", "n")]
-    known = iter(["Five six, seven eight!", "nine ten eleven twelve thirteen"])
+    texts = [Labeled("one two three four", "p", "p"), Labeled(" ".join(["word"] * 50), "n", "n")]
+    long = "The plot of this long and winding film about two old friends who meet again in Rome is told in flashbacks"
+    known = (text for text in [*(f"number {n} of many" for n in range(1500)), "Five six, seven eight!", long])
     made = [
         MadeText(text, 0, None, "words replaced", 0.9)
         for text in [
-            "five six seven eight",  # a copy
-            "nine ten eleven twelve fourteen",
-            "nine ten eleven twelve fifteen",  # alike
-            "nine ten fifteen sixteen",
-            "too short here",
-            "this one is too long for us by far",
+            "five six,  seven EIGHT!",  # a copy
+            long.replace("meet", "met"),
+            long.replace("friends", "rivals").replace("winding", "boring"),
+            long.replace("friends", "rivals").replace("winding", "twisted"),  # alike
+            long[:48] + "a man and his dog, who live in the woods, and it left me as cold as the snow there.",
+            "too short",
+            "word " * 51,
         ]
     ]
-    kept = without_copies(made, texts, known)
-    assert [one.text for one in kept] == ["nine ten eleven twelve fourteen", "nine ten fifteen sixteen"]
+    assert without_copies(made, texts, known) == [made[2], made[4]]
+    assert without_copies([], texts, known) == []
 
 
 def test_the_texts_that_are_scored_grow_with_what_is_asked_for():

@@ -12,6 +12,7 @@ from hfal.errors import RunDirectoryBusyError
 from hfal.store.records import AddedExample, Answer, Query
 from hfal.store.run_info import Ended, RunInfo
 from hfal.store.store import Store
+from hfal.store.stream_log import StreamState
 from support.stores import say
 
 
@@ -90,6 +91,7 @@ WRITES = {
     "restore": lambda store: store.restore(RunInfo("text_classification"), [], [], []),
     "begin_anew": lambda store: store.begin_anew(RunInfo("text_classification")),
     "set_shown": lambda store: store.set_shown(["date"], {}),
+    "record_stream": lambda store: store.record_stream(StreamState(), [1], []),
     "at_once": lambda store: store.at_once().__enter__(),
 }
 
@@ -117,9 +119,10 @@ def test_every_method_that_writes_is_tried_above():
     reads = (
         "added_examples answers answers_by_annotator check_has_begun close contents copy count_queries current_answers"
     )
-    reads += " entries_of holdout_ids opinions opinions_asked opinions_left origins"
+    reads += " decided entries_of holdout_ids opinions opinions_asked opinions_left origins"
     reads += " labels_bought last_answer meta open_queries predictions queries query_of_round round rounds snapshot"
     reads += " stop_set texts training_answers why_ended words_bought shown shown_values columns_ever_shown"
+    reads += " stream_decisions"
     of_meta = {"set_plan", "set_draw", "set_published_options", "set_pool_fingerprint", "set_run_name"}
     methods = {name for name in dir(Store) if not name.startswith("_") and callable(getattr(Store, name))}
     assert methods == {*WRITES, *reads.split(), *of_meta}
@@ -195,6 +198,7 @@ def test_a_forked_process_owns_nothing(tmp_path):
 import os, sys
 from hfal.errors import RunDirectoryBusyError
 from hfal.store.store import Store
+from hfal.store.stream_log import StreamState
 store = Store(sys.argv[1])
 with store.own():
     child = os.fork()

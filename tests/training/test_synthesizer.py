@@ -113,11 +113,11 @@ def test_a_head_on_a_frozen_encoder_and_sets_of_labels(make_pool, tmp_path, revi
         example_id = pool.ids[position].as_py()
         pool.record(Answer(example_id, pool.hidden_label(example_id), annotator="ann"))
     head = FrozenHead(pool, encoder)
-    with pytest.raises(ArgumentError, match="made of an array of embeddings, which has none of new texts"):
+    with pytest.raises(ArgumentError, match="made of embeddings, and cannot embed new texts"):
         Synthesizer(pool, FrozenHead(pool, np.asarray(head.embeddings)))
     query = Synthesizer(pool, head, size=6, strategy="margin+kmeans", overlap=2).propose()
     assert (query.round, query.strategy, query.settings["opinions"]) == (0, "margin(mean)+kmeans", 2)
-    assert query.model == f"FrozenEncoderForSequenceClassification from {encoder}"
+    assert query.model == f"head on {encoder}"
     model = head.fit().eval()
     for example in query.examples:
         assert example.parent in pool.labels()
@@ -138,11 +138,13 @@ def test_what_cannot_be_is_refused(make_pool, make_trainer, news, reviews, tmp_p
             Synthesizer(pool, trainer, **options)
     with pytest.raises(ArgumentError, match="for text classification, but the pool is one of token_classification"):
         Synthesizer(news, trainer)
-    with pytest.raises(TypeError, match="expected a Trainer or a FrozenHead, got a str"):
+    with pytest.raises(TypeError, match="is a str, expected a Trainer or a FrozenHead"):
         Synthesizer(pool, "minilm")
-    with pytest.raises(ArgumentError, match="none is labeled: train a round before"):
+    with pytest.raises(ArgumentError, match="the Trainer has no trained model yet"):
         Synthesizer(pool, trainer).propose()
     pair = reviews.add_column("other", reviews["text"])
     with pytest.raises(ArgumentError, match="where one column has them, but the pool has text, other"):
         Synthesizer(Pool(pair, tmp_path / "pair", ["text", "other"], "label"), trainer)
+    with pytest.raises(ArgumentError, match="cannot take up texts that are made up"):
+        Synthesizer(Pool(reviews, tmp_path / "tokenized", "text", "label"), trainer)
     assert pool.store.queries() == pool.store.added_examples() == []

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 from hfal.annotators.base import OpenQuery, Question
 from hfal.store.answer_log import SETTLE
-from hfal.store.records import AHEAD, HEAD, SYNTHESIS, Answer
+from hfal.store.records import AHEAD, HEAD, STREAM, SYNTHESIS, Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import one_line
 
@@ -77,6 +77,7 @@ class Session(ABC):
             SETTLE: "Disagreements",
             SYNTHESIS: "Texts made up by a program",
             HEAD: f"Query {query.sequence} for round {query.round + 1}{rounds}",
+            STREAM: "Texts of a stream",
         }.get(query.purpose, f"Round {query.round}{rounds}")
 
     def _worth_held(self) -> int:
