@@ -1,12 +1,18 @@
 """Texts are made up between the rounds of a run: a Trainer, a head on a frozen encoder, sets of labels."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
 
 from hfal import ActiveLearningCallback, Answer, Pool, SimulatedAnnotator, Synthesizer
+from hfal.annotators.asking import open_query
+from hfal.annotators.session.session import LabelSession
+from hfal.annotators.web.page_state import asking_state, waiting_state
 from hfal.errors import ArgumentError
+from hfal.store.store import Store
 from hfal.tasks.metrics import classification_metrics
 from hfal.training.frozen_head import FrozenHead
 from support.models import NAMES, save_tiny_encoder
@@ -71,6 +77,9 @@ def test_made_up_texts_are_asked_in_a_query_of_their_own_and_trained_on(make_poo
         assert (example.example_id in query.settings["ends_like"]) == example.method.startswith("recombined")
     assert {word for e in query.examples for word in e.method.split(", ")} == {"recombined", "words replaced"}
     assert [e.score for e in query.examples] == sorted((e.score for e in query.examples), reverse=True)
+    session = LabelSession(open_query(pool.store, query), "ann", suggestions_shown=True)
+    assert session.title == "Texts made up by a program"
+    assert asking_state(waiting_state(pool.store, "ann", ""), session, 0)["about"].startswith("A program made these")
 
     active.run(trainer, rounds=3)
     queries = pool.store.queries()
@@ -89,7 +98,7 @@ def test_made_up_texts_are_asked_in_a_query_of_their_own_and_trained_on(make_poo
     assert len(make_pool()) == 309
 
 
-def test_a_seed_gives_the_same_texts_and_a_second_call_others(make_pool, make_trainer, tmp_path):
+def test_a_seed_gives_the_same_texts_and_a_second_call_others(make_pool, make_trainer, tmp_path, monkeypatch):
     asked = []
     for name in "ab":
         pool = make_pool(run_dir=tmp_path / name)
@@ -100,8 +109,27 @@ def test_a_seed_gives_the_same_texts_and_a_second_call_others(make_pool, make_tr
         synthesizer.propose()
         asked.append([(e.texts["text"], e.score, e.parent, e.method) for e in made_up(pool)])
     assert asked[0] == asked[1]
+    with monkeypatch.context() as broken:
+        broken.setattr("hfal.training.synthesizer.record_query", lambda *given: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            Synthesizer(make_pool(run_dir=tmp_path / "a"), trainer, size=5).propose()
+    with closing(Store(tmp_path / "a", read_only=True)) as store:
+        assert len(store.added_examples()) == 5  # nothing of what was not asked
     synthesizer.propose()
     assert len({e.texts["text"] for e in made_up(pool)}) == 10
+
+
+def test_a_head_that_picks_goes_on_after_texts_were_made_up(make_pool, make_trainer, tmp_path):
+    encoder, pool = save_tiny_encoder(tmp_path / "encoder", "mean"), make_pool()
+    options = {"strategy": "margin", "query_size": 12, "select_with": "head", "embeddings": encoder}
+    active = ActiveLearningCallback(pool, annotator=WithMadeUpTexts(pool), **options)
+    trainer = make_trainer([active])
+    active.run(trainer, rounds=1)
+    Synthesizer(pool, FrozenHead(pool, encoder), size=4).propose()
+    active.run(trainer, rounds=2)
+    purposes = [(query.purpose, query.round) for query in pool.store.queries()]
+    assert purposes == [("seed", 0), ("synthesis", 1), ("head", 1)]
+    assert pool.store.round(2).train_size == 12 + 4 + 12
 
 
 def test_a_head_on_a_frozen_encoder_and_sets_of_labels(make_pool, tmp_path, reviews):
