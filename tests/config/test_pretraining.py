@@ -23,6 +23,7 @@ from hfal.config.load_data import load_data
 from hfal.config.pretraining import load_masked_language_model, load_texts, tokenize_texts
 from hfal.errors import ArgumentError
 from hfal.recipes.masked_language_modeling import main as pretrain
+from hfal.store.records import AddedExample
 from hfal.training.callback import ActiveLearningCallback
 from support.models import tiny_config
 from support.texts import CONLL, load_tokenizer
@@ -72,10 +73,12 @@ def test_what_a_run_holds_out_is_left_out_with_all_that_has_the_same_text(data, 
     active = ActiveLearningCallback(pool, annotator=SimulatedAnnotator(pool), holdout=5)
     active.acquisition.first.propose_holdout(5)
     texts = {i: pool.texts([pool.position(i)])[0]["text"] for i in pool.store.holdout_ids()}
+    rows = [("of a stream", "stream"), (next(iter(texts.values())), "stream"), ("made up", "synthesis")]
+    pool.store.add_examples([AddedExample(text, "content", {"text": text}, origin) for text, origin in rows])
     pool.store.close()
     left = load_texts(options(data), str(tmp_path / "run"), 7).pool["text"][:]
     assert len(texts) == 5
-    assert left == [text for text in pool_data["text"] if text not in texts.values()]
+    assert left == [*(text for text in pool_data["text"] if text not in texts.values()), "of a stream"]
     with pytest.raises(ArgumentError, match=r"run_dir is .*nowhere, which is no run"):
         load_texts(options(data), str(tmp_path / "nowhere"), 7)
 

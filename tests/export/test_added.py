@@ -134,7 +134,7 @@ def test_a_text_may_be_called_as_the_column_is(tmp_path):
 
 
 def test_the_command_reads_added_texts_and_leaves_kinds_out(tmp_path, capsys):
-    pool, ids = grown_pool(tmp_path / "run", config=True)
+    pool, _ = grown_pool(tmp_path / "run", config=True)
     export_labels(pool.run_dir, tmp_path / "expected", unlabeled=pool, answers=True)
     pool.store.close()
     given = ["export", str(tmp_path / "run"), "--unlabeled", "--to"]
@@ -181,7 +181,7 @@ def test_a_grown_pool_goes_on_grows_again_and_nothing_is_lost(tmp_path):
     assert last.store.queries() == again.store.queries()
     assert sorted(ids_of(last)) == sorted([*ids_of(pool), twin, child])
     found = {i: tuple(row[name] for name in COLUMNS) for i, row in rows_in(tmp_path / "second").items()}
-    assert found == {i: (None,) * 3 for i in ids_of(last)} | {i: (*of,) for i, of in last.store.origins().items()}
+    assert found == dict.fromkeys(ids_of(last), (None,) * 3) | {i: (*of,) for i, of in last.store.origins().items()}
 
 
 def test_an_import_has_them_in_its_data_and_may_draw_a_part_of_it(tmp_path):

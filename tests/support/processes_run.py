@@ -40,6 +40,12 @@ from hfal.acquisition.scoring import ScoringPass
 from hfal.stopping.stability import unpack
 from hfal.strategies import Hybrid, Ranks, Subset, entropy
 from hfal.tasks.metrics import classification_metrics, entity_metrics
+from hfal.training.frozen_encoder import (
+    FrozenEncoderForSequenceClassification,
+    embedding_column,
+    embeddings_of,
+    stack_rows,
+)
 from hfal.utils.distributed import on_main, rank_and_size
 
 
@@ -151,6 +157,31 @@ def score(folder: Path) -> None:
     (folder / f"said {rank} of {size}.json").write_text(json.dumps(said))
 
 
+def grown(folder: Path) -> None:
+    """The query of a pool with rows that were added when one process alone had it open, and of one that grows now."""
+    data = load_from_disk(str(folder / "data"))
+    args = arguments(folder)  # which connect the processes
+    rank, size = rank_and_size()
+
+    def prepare(rows: Dataset) -> Dataset:  # as `add_embeddings`: the main process computes them for the others
+        counts = on_main(lambda: [[text.count(letter) for letter in "aeinorst"] for text in rows["text"]])
+        column, feature = embedding_column(np.array(counts, np.float32))
+        return rows.add_column("embedding", column, feature=feature).with_format("numpy")
+
+    raw = data.select_columns(["text", "label"])
+    pool = Pool(raw, folder / f"grown {size}", "text", "label", prepare=prepare)
+    pool.add([{"text": f"another film, {n} out of ten", "label": n % 2} for n in range(5)], "stream")
+    vectors = embeddings_of(pool.dataset)
+    head = FrozenEncoderForSequenceClassification.on(pool.dataset, str(folder / "model"), num_labels=2)
+    torch.nn.init.constant_(head.classifier.weight[0], 0.1)
+    active = ActiveLearningCallback(pool, strategy="margin+kmeans", embeddings=vectors, query_size=9, seed=1)
+    query = active.acquisition.propose(head, stack_rows, 1, args)
+    assert query is not None
+    said = {"ids": pool.ids.to_pylist(), "vectors": vectors.tolist(), "query": [e.example_id for e in query.examples]}
+    said["origins"] = pool.store.origins()
+    (folder / f"grown {rank} of {size}.json").write_text(json.dumps(said))
+
+
 def estimate(folder: Path, pool: Pool) -> dict[str, float]:
     """The estimate of a round that begins with forty labels."""
     if rank_and_size()[0] == 0:
@@ -258,7 +289,7 @@ def main(what: str, folders: Sequence[str | Path]) -> None:
     """One process of it, with one thread."""
     torch.set_num_threads(1)
     for folder in folders:
-        {"score": score, "run": run}[what](Path(folder))
+        {"score": score, "run": run, "grown": grown}[what](Path(folder))
 
 
 def forked(output: Path, environment: dict[str, str], what: str, folders: Sequence[Path]) -> None:
