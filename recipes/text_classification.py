@@ -18,7 +18,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, EvalPred
 from hfal import ActiveLearningCallback, Pool, probe_init
 from hfal.config.arguments import ActiveLearningArguments
 from hfal.config.kept_config import keep_options, parse_arguments
-from hfal.config.load_data import LoadedData, load_data
+from hfal.config.load_data import load_data
 from hfal.config.setup import check_stop, export, make_annotator, make_strategy, report, start_logging
 from hfal.config.training_arguments import RoundProgress, RoundTrainingArguments, option_errors, suit_frozen_encoder
 from hfal.data.checkpoints import check_model, label_options, load_model, load_tokenizer
@@ -33,7 +33,7 @@ from hfal.training.frozen_encoder import (
 )
 
 
-def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> None:
+def main(argv: Sequence[str] | None = None, data: Any = None, run: Any = ActiveLearningCallback.run) -> None:
     """Run active learning as the configuration and the command line say, on their data, which may have been read."""
     start_logging()
     arguments = (ActiveLearningArguments, RoundTrainingArguments)
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None, data: LoadedData | None = None) -> N
         )
     if trainer.pop_callback(ProgressCallback):
         trainer.add_callback(RoundProgress)
-    records = active.run(trainer, rounds=al.rounds)
+    records = run(active, trainer, rounds=al.rounds)
 
     report(records, learning_curve_file(args.output_dir), "eval_accuracy", f"{al.strategy}, seed {args.seed}")
     export(al, pool)

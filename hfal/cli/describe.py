@@ -10,6 +10,7 @@ from hfal.annotators.file.annotator import FileAnnotator, query_files
 from hfal.annotators.file.file_log import FileLog, number_of
 from hfal.annotators.file.parts import files_of_people, is_of_a_person, questions_of
 from hfal.annotators.session.make import people_asked
+from hfal.cli.describe_stream import describe_stream
 from hfal.comparison.plan import failures, grid, is_finished, rounds_of
 from hfal.comparison.results import read_options
 from hfal.errors import AnnotationError, ArgumentError
@@ -46,6 +47,7 @@ def describe_run(run_dir: str | os.PathLike[str]) -> str:
         records = store.rounds()
         table = rounds_table(records).split("\n") if records else ["No round has begun."]
         table += filter(None, [about_estimates(records)])
+        table += describe_stream(store)
         return "\n".join(map(one_line, [*lines, "", *table, "", next_step(store, run_dir)]))
     finally:
         store.close()
@@ -114,6 +116,8 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
     name = shlex.quote(os.fspath(run_dir))
     by_command = config_file(run_dir).is_file()
     go_on = f"hfal run {name}" if by_command else "start the script of this run again"
+    if by_command and store.stream_plan is not None:
+        go_on = f"hfal stream {name}{' --data -' if store.stream_plan.data == '-' else ''}"
     plan, records = store.plan or RunPlan(), store.rounds()
     for query, _ in [] if plan.simulated else unanswered(store):
         asked = open_query(store, query)
@@ -126,7 +130,7 @@ def next_step(store: Store, run_dir: str | os.PathLike[str]) -> str:
         if not plan.annotators:
             return f"Next: hfal label {name} (in a browser: hfal label {name} --web)"
     why = store.why_ended()
-    if why is None:
+    if why is None or (by_command and store.stream_plan is not None):
         return f"Next: {go_on}"
     ending = store.kind.export_ending
     more = ""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from hfal import __version__
-from hfal.cli import agreement, compare, export, import_run, label, run, status, synthesize
+from hfal.cli import agreement, compare, export, import_run, label, run, status, stream, synthesize
 from hfal.errors import ArgumentError, RunStopped, UsageError
 from hfal.utils.command_line import check_words
 from hfal.utils.output import say, say_error
@@ -24,6 +24,7 @@ texts worth labeling next, and so on."""
 
 _EXAMPLES = """examples:
   hfal run --data reviews.csv --text review --labels negative,positive
+  hfal stream runs/reviews --data new.jsonl
   hfal label runs/reviews
   hfal status runs/reviews
   hfal synthesize runs/reviews --size 50
@@ -38,6 +39,7 @@ labels (start it again later), 130 Ctrl-C."""
 
 _COMMANDS: dict[str, Any] = {  # in the order of `hfal --help`
     "run": run,
+    "stream": stream,
     "compare": compare,
     "label": label,
     "synthesize": synthesize,
@@ -59,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         after Ctrl-C, 141 when nobody reads the output any more, 143 after SIGTERM.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a label may have letters that the terminal's encoding lacks
-            stream.reconfigure(errors="backslashreplace")
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):  # a label may have letters that the terminal's encoding lacks
+            output.reconfigure(errors="backslashreplace")
     try:
         code = _execute(words)
         if sys.stdout is not None:  # as it is where it was closed before the start

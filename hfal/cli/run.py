@@ -42,7 +42,7 @@ def execute(words: Sequence[str]) -> int:
     check_argument_values(options)
     run_dir = str(options.output_dir)
     try:
-        data = _read_data(al, options)
+        data = read_data(al, options)
         from hfal.recipes import run_recipe
 
         run_recipe(words, data.task, data)
@@ -61,7 +61,7 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _read_data(al: "ActiveLearningArguments", options: "TrainingOptions") -> "LoadedData":
+def read_data(al: "ActiveLearningArguments", options: "TrainingOptions") -> "LoadedData":
     """Read the data, and find errors in it and in the model's name before torch is loaded, which takes seconds."""
     show_log(logging.INFO if _is_main_process() else logging.WARNING)
     if _is_main_process():

@@ -11,7 +11,6 @@ from typing import Any
 
 from hfal.store.records import utc_now
 from hfal.store.rows import insert_decisions, insert_meta, read_decisions
-from hfal.store.run_info import from_json
 from hfal.store.store_file import StoreFile
 
 
@@ -68,14 +67,47 @@ class StreamState:
     offsets: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class StreamPlan:
+    """What `hfal stream` was started with, by which it goes on.
+
+    Attributes:
+        data: The full path of the file or folder; `"-"` for standard input.
+        follow: Whether it goes on as files grow.
+        budget: The share of texts that may be asked.
+        strategy: The name of the score.
+        manager: The name of the budget manager.
+        threshold: In its place, a fixed score from which on texts are asked.
+        random_share: The part of the budget that is spent on random texts.
+        train_after: After how many texts that were asked a round is trained.
+    """
+
+    data: str
+    follow: bool = False
+    budget: float = 0.05
+    strategy: str = "margin"
+    manager: str = "quantile"
+    threshold: float | None = None
+    random_share: float = 0.1
+    train_after: int = 50
+
+
 class StreamLog(StoreFile):
     """The part of `hfal.store.store.Store` that keeps them."""
 
     @property
+    def stream_plan(self) -> StreamPlan | None:
+        """What `hfal stream` was started with; `None` where it was not."""
+        return self._record(StreamPlan, "stream_plan")
+
+    def set_stream_plan(self, plan: StreamPlan) -> None:
+        """Record what `hfal stream` was started with."""
+        self.set_meta("stream_plan", asdict(plan))
+
+    @property
     def stream(self) -> StreamState | None:
         """Where the stream of the run stands; `None` if there is none."""
-        with self._db.decoding():
-            return from_json(StreamState, self.meta("stream"))
+        return self._record(StreamState, "stream")
 
     def decided(self, keys: Sequence[int]) -> set[int]:
         """Return those keys of texts that were decided on.

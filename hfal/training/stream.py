@@ -19,6 +19,7 @@ from hfal.data.pool_examples import PoolExamples
 from hfal.errors import ArgumentError
 from hfal.store.records import STREAM
 from hfal.store.stream_log import ASKED, COPY, LET_GO, RANDOM, SAMPLE, StreamDecision, StreamState
+from hfal.strategies import Strategy
 from hfal.strategies.stream_budgets import BudgetManager, resolve_budget_manager
 from hfal.tasks.words import Texts, plain_text
 from hfal.training.frozen_head import FrozenHead
@@ -69,6 +70,8 @@ class Stream:
             How the threshold follows the scores; see `hfal.strategies.stream_budgets`.
         random_share (`float`, *optional*, defaults to 0.1):
             The part of the budget that is spent on random texts, which are held out.
+        overlap (`int`, *optional*, defaults to 1):
+            How many people label a text.
         seed (`int`, *optional*, defaults to 0):
             Seeds the draws.
 
@@ -85,28 +88,20 @@ class Stream:
         budget: float = 0.05,
         manager: str | BudgetManager = "quantile",
         random_share: float = 0.1,
+        overlap: int = 1,
         seed: int = 0,
     ):
-        if rank_and_size()[1] > 1:
-            raise ArgumentError("a Stream decides in one process: start it without torchrun")
-        if not pool.can_grow:
-            raise ArgumentError(
-                "the pool has no prepare=, which gives new texts the columns that the model takes: pass the data as "
-                "it is, and Pool(..., prepare=lambda rows: rows.map(tokenize, batched=True))"
-            )
-        if not 0 < budget <= 1:
-            raise ArgumentError(f"budget={budget}, expected the share of texts to ask, such as 0.05")
-        if not 0 <= random_share < 1:
-            raise ArgumentError(f"random_share={random_share}, expected a part of the budget, from 0 up to 1")
+        if not isinstance(overlap, int) or overlap < 1:
+            raise ArgumentError(f"overlap={overlap!r}, expected a whole number, 1 or more")
         if not isinstance(seed, int) or seed < 0:
             raise ArgumentError(f"seed={seed!r}, expected a whole number, 0 or more")
+        self._strategy, self._manager = stream_parts(pool, strategy, budget, manager, random_share)
         self.pool = pool
-        self._strategy = stream_strategy(strategy, pool)
         self._scorer = make_scorer(pool, trainer_or_head, self._strategy)
-        self._manager = resolve_budget_manager(manager)
         self._manager_name = manager if isinstance(manager, str) else getattr(manager, "__name__", repr(manager))
         self._budget = budget
         self._random_share = random_share
+        self._overlap = overlap
         self._seed = seed
         self._known = _KnownTexts(pool)
         added = [one for one in pool.store.added_examples() if one.origin == STREAM]
@@ -283,8 +278,8 @@ class Stream:
                 of_stream = {"share": self._random_share, "predictions": said}
                 made = made._replace(purpose="holdout", strategy="random", settings={**settings, "stream": of_stream})
                 suggested = None
-            one_each = np.ones(len(places), np.int64)
-            record_query(self.pool, made, position + places, one_each, scored.scores[rows[places]], suggested)
+            opinions = np.full(len(places), self._overlap)
+            record_query(self.pool, made, position + places, opinions, scored.scores[rows[places]], suggested)
         return ids
 
     def _decisions(
@@ -317,6 +312,28 @@ class Stream:
             manager_state=decided.manager_state,
             offsets={**state.offsets, **({} if source is None else {source[0]: source[1]})},
         )
+
+
+def stream_parts(
+    pool: Pool, strategy: Any, budget: float, manager: str | BudgetManager, random_share: float
+) -> tuple[Strategy, BudgetManager]:
+    """Return the strategy and the budget manager of a stream, once the arguments of `Stream` are checked.
+
+    Raises:
+        ArgumentError: One has a value that it cannot have, the pool has no `prepare`, or there are several processes.
+    """
+    if rank_and_size()[1] > 1:
+        raise ArgumentError("a Stream decides in one process: start it without torchrun")
+    if not pool.can_grow:
+        raise ArgumentError(
+            "the pool has no prepare=, which gives new texts the columns that the model takes: pass the data as it "
+            "is, and Pool(..., prepare=lambda rows: rows.map(tokenize, batched=True))"
+        )
+    if not 0 < budget <= 1:
+        raise ArgumentError(f"budget={budget}, expected the share of texts to ask, such as 0.05")
+    if not 0 <= random_share < 1:
+        raise ArgumentError(f"random_share={random_share}, expected a part of the budget, from 0 up to 1")
+    return stream_strategy(strategy, pool), resolve_budget_manager(manager)
 
 
 @dataclass(frozen=True)

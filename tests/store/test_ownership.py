@@ -123,7 +123,14 @@ def test_every_method_that_writes_is_tried_above():
     reads += " labels_bought last_answer meta open_queries predictions queries query_of_round round rounds snapshot"
     reads += " stop_set texts training_answers why_ended words_bought shown shown_values columns_ever_shown"
     reads += " stream_decisions"
-    of_meta = {"set_plan", "set_draw", "set_published_options", "set_pool_fingerprint", "set_run_name"}
+    of_meta = {
+        "set_plan",
+        "set_draw",
+        "set_published_options",
+        "set_pool_fingerprint",
+        "set_run_name",
+        "set_stream_plan",
+    }
     methods = {name for name in dir(Store) if not name.startswith("_") and callable(getattr(Store, name))}
     assert methods == {*WRITES, *reads.split(), *of_meta}
 
