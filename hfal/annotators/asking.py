@@ -33,7 +33,10 @@ def open_query(store: Store, query: Query, may_wait: bool = True) -> OpenQuery:
     def question(asked: Queried) -> Question:
         beside = shown.get(asked.example_id, {})
         opinions = left.get(asked.example_id, 0)
-        return Question(asked.example_id, asked.texts, asked.suggestion, asked.confidence, beside, opinions)
+        is_made_up = asked.origin == SYNTHESIS
+        return Question(
+            asked.example_id, asked.texts, asked.suggestion, asked.confidence, beside, opinions, is_made_up
+        )
 
     @cache  # only who looks back at answers needs it
     def asked_last() -> dict[str, Queried]:

@@ -23,6 +23,7 @@ class Question:
     a string or in words (`hfal.tasks.words.words_of` has the words of either), and the suggestion is a list with a tag
     for each. Beside the texts there may be values of other columns, `shown`, by column and as text: what the run's
     user asked to be shown, and the example has. So many more people are to answer it, `opinions`, each of them once.
+    `synthesized` says that a program has made the texts up: they may be answered by `"nonsense"`.
     """
 
     example_id: str
@@ -31,6 +32,7 @@ class Question:
     confidence: float | None = None
     shown: Mapping[str, str] = field(default_factory=dict)
     opinions: int = 1
+    synthesized: bool = False
 
 
 def _nothing_shown(example_id: str) -> dict[str, str]:
@@ -113,6 +115,11 @@ class OpenQuery:
     def settles(self) -> bool:
         """Whether each answer settles what people disagree about; see `hfal.annotators.settling`."""
         return self.purpose == SETTLE
+
+    def is_synthesized(self, example_id: str) -> bool:
+        """Return whether a program has made up the texts of an example that was ever asked about."""
+        question = self.question_of(example_id)
+        return question is not None and question.synthesized
 
 
 class Steps(NamedTuple):

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from hfal.annotators.asking import check_annotator, open_query, served
 from hfal.annotators.base import Annotator, OpenQuery, Question
-from hfal.store.answer_log import SETTLE
+from hfal.store.answer_log import SETTLE, makes_no_sense
 from hfal.store.disagreements import Disagreement, disagreements
-from hfal.store.records import Answer, Query
+from hfal.store.records import SYNTHESIS, Answer, Origin, Query
 from hfal.store.store import Store
 from hfal.tasks.opinions import spoken
 
@@ -20,14 +20,20 @@ def settling_query(store: Store) -> OpenQuery | None:
     Args:
         store: The run's store.
     """
-    differing = disagreements(store)
-    people = list(dict.fromkeys(name for one in differing for name in one.labels))
+    differing, opinions, origins = disagreements(store), store.opinions(), store.origins()
+    made_no_sense = {
+        one.example_id: [name for name, said in opinions[one.example_id].items() if makes_no_sense(said)]
+        for one in differing
+    }
+    people = list(dict.fromkeys(name for one in differing for name in (*one.labels, *made_no_sense[one.example_id])))
     title_of = {column: f"{column} (column)" if column in people else column for column in store.shown_columns}
 
     def question(one: Disagreement) -> Question:
         beside = {name: spoken(store.kind, label, one.texts) for name, label in one.labels.items()}
+        beside |= dict.fromkeys(made_no_sense[one.example_id], "makes no sense")
         beside |= {title_of[column]: value for column, value in store.shown(one.example_id).items()}
-        return Question(one.example_id, one.texts, one.held, one.confidence, beside)
+        is_made_up = origins.get(one.example_id, Origin()).origin == SYNTHESIS
+        return Question(one.example_id, one.texts, one.held, one.confidence, beside, synthesized=is_made_up)
 
     known = {one.example_id: question(one) for one in differing}
     left = tuple(known[one.example_id] for one in differing if one.settled_by is None)

@@ -9,6 +9,7 @@ import numpy as np
 from hfal.annotators.base import OpenQuery
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.annotator_names import ANYBODY, SIMULATED, check_annotator_name, check_team_names
+from hfal.store.answer_log import NONSENSE
 from hfal.store.records import Answer
 
 
@@ -21,7 +22,7 @@ class HiddenLabels(Protocol):
         ...
 
     def hidden_label(self, example_id: str) -> Any:
-        """Return the label of an example, or `None`."""
+        """Return the label of an example, or `None`; `"nonsense"` of a synthesized one that makes no sense."""
         ...
 
 
@@ -89,10 +90,14 @@ class SimulatedAnnotator:
                     f"example {question.example_id} has no label in column {self.pool.label_column!r}: a simulation "
                     "needs them all; have the rest labeled by a FileAnnotator, or drop these rows"
                 )
+            is_nonsense = question.synthesized and label == NONSENSE and NONSENSE not in query.label_names
             people = self.annotators or [self.name]
             turns = [*people[place % len(people) :], *people[: place % len(people)]]
             of_example = [name for name in turns if name not in said.get(question.example_id, ())]
             for name in of_example[: question.opinions]:
+                if is_nonsense:
+                    yield Answer(question.example_id, action=NONSENSE, annotator=name)
+                    continue
                 given = self._given(question.example_id, label, name, query.label_names)
                 yield Answer(question.example_id, given, annotator=name)
 

@@ -18,6 +18,7 @@ from hfal.export.curves import rounds_table
 from hfal.stopping.criteria import Target
 from hfal.stopping.expressions import NEVER, parse_stop
 from hfal.store.annotator_names import ANYBODY
+from hfal.store.answer_log import makes_no_sense
 from hfal.store.learning_curve import about_estimates
 from hfal.store.records import DATASET, HEAD, Query, RoundRecord
 from hfal.store.run_directory import config_file
@@ -174,15 +175,16 @@ def _answers(store: Store) -> str:
     answers = store.current_answers()
     labeled = {i: a for i, a in answers.items() if a.label is not None}
     given = sum(answer.annotator == DATASET for answer in labeled.values())
-    unsure = sum(answer.action == "unsure" for answer in answers.values())
+    unsure, nonsense = sum(a.action == "unsure" for a in answers.values()), sum(map(makes_no_sense, answers.values()))
     words = f" of {counted(store.words_bought(), 'word')}" if store.kind.of_words else ""
     texts, bought = len(labeled) - given, store.labels_bought()  # several people may have labeled a text
     of_texts = "" if texts == bought else f" for {counted(texts, 'text')}"
     counts = [
         f"{counted(bought, 'label')} bought{words}{of_texts}",
         f"{len(store.holdout_ids() & labeled.keys())} of them held out",
-        f"{len(answers) - len(labeled) - unsure} skipped",
+        f"{len(answers) - len(labeled) - unsure - nonsense} skipped",
         f"{unsure} unsure",
+        *([f"{nonsense} nonsense"] if nonsense else []),
         *([f"{given} came with the data"] if given else []),
     ]
     return ", ".join(counts)

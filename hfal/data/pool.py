@@ -338,8 +338,8 @@ class Pool(PoolExamples):
     def unlabeled_positions(self) -> np.ndarray:
         """Return the rows of the examples that may still be asked about, int64[U], in the order of their ids.
 
-        That leaves out whatever is labeled, skipped, unsure, held out, part of a query that is still being asked, or
-        has the same text as a held-out example.
+        That leaves out whatever is labeled, skipped, unsure, nonsense, held out, part of a query that is still being
+        asked, or has the same text as a held-out example.
         """
         taken = set(self.store.current_answers())
         taken.update(e.example_id for query in self.store.open_queries() for e in query.examples)

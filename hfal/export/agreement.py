@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hfal.store.answer_log import SETTLE, WITH_LABEL, by_annotator
+from hfal.store.answer_log import NONSENSE, SETTLE, WITH_LABEL, by_annotator
 from hfal.store.disagreements import Disagreement, compared_labels, disagreements
 from hfal.store.records import DATASET, Answer, seconds_between
 from hfal.store.run_info import RunPlan
@@ -34,6 +34,7 @@ class Person:
         labels: How many texts they have given a label.
         skips: How many they have skipped.
         unsure: Of how many they have said that they cannot tell.
+        nonsense: Of how many synthesized texts they have said that they make no sense.
         settled: How many disagreements they have settled, which is none of their labels.
         shared: How many of the labels are on texts that somebody else has labeled, too; what follows is of these.
         seconds: The median of the seconds between successive answers, without those above `PAUSE`; NaN where there
@@ -46,6 +47,7 @@ class Person:
     labels: int
     skips: int
     unsure: int
+    nonsense: int
     settled: int
     shared: int
     seconds: float
@@ -117,8 +119,8 @@ class Agreement:
 def measure_agreement(store: Store) -> Agreement:
     """Measure how far the people agree who label a run.
 
-    Labels that came with the data, and what was settled, are no opinions; nor are skips, and texts of which somebody
-    was not sure.
+    Labels that came with the data, and what was settled, are no opinions; nor are skips, texts of which somebody was
+    not sure, and texts that make no sense.
 
     Args:
         store: The run's store; see `hfal.store.store.reading`.
@@ -180,6 +182,7 @@ def _people(
                 labels=sum(action in WITH_LABEL for action in actions),
                 skips=actions.count("skip"),
                 unsure=actions.count("unsure"),
+                nonsense=actions.count(NONSENSE),
                 settled=settled.count(name),
                 shared=int(shared[place]),
                 seconds=_pace([answer for answer in log if answer.annotator == name]),

@@ -17,7 +17,7 @@ from hfal.tasks.kinds import Label
 from hfal.tasks.opinions import Confusion, spoken
 from hfal.tasks.words import plain_text
 from hfal.utils.output import shown_line
-from hfal.utils.spelling import counted
+from hfal.utils.spelling import counted, percent
 from hfal.utils.visible_text import cell_width, clip
 
 
@@ -151,11 +151,11 @@ def alphas_table(agreement: Agreement) -> Table:
 def people_table(agreement: Agreement) -> Table:
     """Return a table with a row for each person."""
     header = ["person", "labels", "shared", "agreement", "accuracy", "pace", "skips", "unsure"]
-    settled = any(person.settled for person in agreement.people)
-    rows = [[*header, *["settled"] * settled]]
+    settled, nonsense = (any(getattr(one, of) for one in agreement.people) for of in ("settled", "nonsense"))
+    rows = [[*header, *["nonsense"] * nonsense, *["settled"] * settled]]
     for person in agreement.people:
         figures = [number(person.agreement), number(person.accuracy), _seconds(person)]
-        others = [person.skips, person.unsure, *[person.settled] * settled]
+        others = [person.skips, person.unsure, *[person.nonsense] * nonsense, *[person.settled] * settled]
         counts = [_count(person.labels), _count(person.shared)]
         rows.append([_name(person.name), *counts, *figures, *map(_count, others)])
     return rows
@@ -250,8 +250,9 @@ def holds(agreement: Agreement, one: Disagreement) -> str:
     """Return the label that holds, with its confidence, or who has settled it."""
     label = "-" if one.held is None else _said(agreement, one, one.held)
     if one.settled_by is not None:
+        label = "makes no sense" if one.held is None else label
         return f"{label} (settled by {shown_line(one.settled_by)})"
-    return f"{label} ({'-' if one.confidence is None else f'{one.confidence:.0%}'})"
+    return f"{label} ({'-' if one.confidence is None else percent(one.confidence)})"
 
 
 def number(value: float) -> str:

@@ -22,6 +22,7 @@ from hfal.export.curves import plot_learning_curve, rounds_table
 from hfal.export.files import ANSWERS, SPLITS, dataset_configs
 from hfal.export.history import OWN_NAMES, published_model, run_id
 from hfal.export.team import about_team, opinions_in_words
+from hfal.store.answer_log import makes_no_sense
 from hfal.store.learning_curve import about_estimates, is_estimate, metric_names
 from hfal.store.records import AHEAD, DATASET, HEAD, STREAM, SYNTHESIS, Query, RoundRecord
 from hfal.store.run_info import RunPlan
@@ -71,9 +72,10 @@ _ANSWER_COLUMNS = {
     "id": "The example",
     "annotator": f"Who gave it; `{DATASET}` where it came with the data",
     "action": "`label`, `correct` (another label than the annotator had given), `settle` (the label that holds, "
-    "whatever others have said), `skip` (it cannot be labeled), `unsure` (the annotator cannot tell) or `undo` (the "
-    "annotator takes the last answer back)",
-    "label": "The label, a list of them, or a tag for each word; empty but for `label`, `correct` and `settle`",
+    "whatever others have said), `skip` (it cannot be labeled), `unsure` (the annotator cannot tell), `nonsense` (a "
+    "synthesized text makes no sense) or `undo` (the annotator takes the last answer back)",
+    "label": "The label, a list of them, or a tag for each word; empty but for `label`, `correct` and `settle`, and "
+    "for `settle` where it holds that a synthesized text makes no sense",
     "comment": "What the annotator had to say about it",
     "time": "When it was given (UTC)",
     "query": "The number of the query that had asked; empty where none had",
@@ -285,11 +287,13 @@ def _answered(store: Store, given: int) -> str:
     people = {answer.annotator for answer in store.answers()}.difference(OWN_NAMES)
     bought = store.labels_bought()
     skipped, things = sum(a.action == "skip" for a in current), store.kind.things
+    nonsense = sum(map(makes_no_sense, current))
     counts = [
         counted(bought, "label was bought", "labels were bought"),
         *([f"{given:,} came with the data"] if given else []),
         counted(skipped, f"{things.removesuffix('s')} was skipped", f"{things} were skipped"),
         f"{sum(a.action == 'unsure' for a in current):,} left open by annotators who were not sure",
+        *[counted(nonsense, "made-up text makes no sense", "made-up texts make no sense")] * bool(nonsense),
     ]
     return f"{', '.join(counts)}.{f' Annotators: {len(people)}.' if people else ''}"
 

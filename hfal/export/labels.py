@@ -90,8 +90,8 @@ def export_labels(
     what was taken back, of every annotator. With the log comes `hfal.json`, with all queries, their scores and the
     rounds. A folder that has both is what `Pool.from_export` goes on from. A `README.md` says which file is which.
 
-    Skipped and unsure examples have no label, so no row but in `unlabeled`. The rows are in the order of the first
-    answers. The formats:
+    Skipped, unsure and nonsense examples have no label, so no row but in `unlabeled`. The rows are in the order of
+    the first answers. The formats:
 
     - Parquet: in `datasets` the `label` is a `ClassLabel` with the run's names, or a `List` of them; the times are
       timestamps.

@@ -27,7 +27,7 @@ from hfal.export.fields import (
 from hfal.export.files import ANSWERS, HISTORY, HISTORY_VERSION
 from hfal.export.parquet_tables import are_lists_of, are_texts, fits_feature, read_table
 from hfal.store.annotator_names import check_team_names, name_problem
-from hfal.store.answer_log import WITHOUT_LABEL
+from hfal.store.answer_log import SETTLE, WITHOUT_LABEL
 from hfal.store.records import DATASET, HEAD, STREAM, SYNTHESIS
 from hfal.tasks.kinds import Kind, kind_of
 from hfal.tasks.label_names import check_label_names
@@ -181,7 +181,7 @@ def read_log(file: Path, written: Mapping[str, Any]) -> list[dict[str, Any]]:
             raise wrong(place, "query", row["query"], f"one of the {queries} queries in {HISTORY}")
         if row["annotator"] == DATASET and row["query"] is not None and row["action"] != "undo":
             raise wrong(place, "query", row["query"], f"null, since {DATASET!r} is kept for labels of the data")
-        if (row["label"] is None) != (row["action"] in WITHOUT_LABEL):
+        if row["action"] != SETTLE and (row["label"] is None) != (row["action"] in WITHOUT_LABEL):
             wanted = f"{'no' if row['label'] is not None else 'a'} label of the action {row['action']!r}"
             raise wrong(place, "label", row["label"], wanted)
         _check_numbers(place, row["label"], kind, names)

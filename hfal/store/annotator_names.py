@@ -45,7 +45,7 @@ def check_person_name(name: Any, argument: str = "annotator_name") -> str:
     said = str(name).casefold()
     if said == SIMULATED or said.startswith(_OF_MODELS):
         kept = (
-            f"{SIMULATED!r} means that no person labels"
+            "which means that no person labels"
             if said == SIMULATED
             else (f"but names that begin with {_OF_MODELS!r} are kept for language models")
         )

@@ -12,9 +12,17 @@ from hfal.utils.spelling import shown
 SETTLE = "settle"
 """The action of an answer that holds whatever others have said."""
 
+NONSENSE = "nonsense"
+"""The action of an answer that a synthesized text makes no sense."""
+
 WITH_LABEL = ("label", "correct", SETTLE)
-WITHOUT_LABEL = ("skip", "unsure", "undo")
+WITHOUT_LABEL = ("skip", "unsure", NONSENSE, "undo")
 ACTIONS = (*WITH_LABEL, *WITHOUT_LABEL)
+
+
+def makes_no_sense(answer: Answer) -> bool:
+    """Return whether an answer says that a synthesized text makes no sense, or settles it."""
+    return answer.action == NONSENSE or (answer.action == SETTLE and answer.label is None)
 
 
 def check_answer(answer: Answer) -> None:
@@ -32,7 +40,7 @@ def check_answer(answer: Answer) -> None:
             f"the answer to {answer.example_id!r} is {answer.action!r}, which has no label, and has the label "
             f"{answer.label!r}: leave one of the two out"
         )
-    if answer.action in WITH_LABEL and answer.label is None:
+    if answer.action in WITH_LABEL and answer.label is None and not makes_no_sense(answer):
         raise AnnotationError(
             f"None is no label: the answer to {answer.example_id!r} is {answer.action!r}, which takes one"
         )

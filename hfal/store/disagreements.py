@@ -21,7 +21,8 @@ class Disagreement:
         example_id: The example's id in the pool.
         texts: Its texts by column.
         labels: The label of each person who has given one, by name.
-        held: The label that holds; `None` where the latest answer holds and that is a skip, or not sure.
+        held: The label that holds; `None` where the latest answer holds and that has none, or where somebody has
+            settled that the text makes no sense.
         confidence: How sure that label is by the method that makes one of several, from 0 to 1; `None` where the
             latest one holds, or one was settled.
         settled_by: Who has settled it; `None` while nobody has.

@@ -38,11 +38,13 @@ class Answer:
     Args:
         example_id: The example's id in the pool.
         label: The label's name; of multi-label classification a list of names, of token classification a list with
-            the name of a tag for each word. `None` for `"skip"`, `"unsure"` and `"undo"`.
+            the name of a tag for each word. `None` for `"skip"`, `"unsure"`, `"nonsense"` and `"undo"`,
+            and for `"settle"` where it holds that a synthesized text makes no sense.
         action: `"label"`, `"skip"` (it cannot be labeled, do not ask again), `"unsure"` (the annotator cannot tell; it
-            is not trained on, nor asked again by itself), `"correct"` (another label than this annotator gave before),
-            `"settle"` (the label that holds, whatever others have said; it is no opinion of its own) or `"undo"` (take
-            this annotator's last answer to this example back).
+            is not trained on, nor asked again by itself), `"nonsense"` (a synthesized text makes no sense; neither
+            trained on nor asked again), `"correct"` (another label than this annotator gave before), `"settle"` (the
+            label that holds, whatever others have said; it is no opinion of its own) or `"undo"` (take this
+            annotator's last answer to this example back).
         annotator: Who says it; the annotator object's `name` where this is `None`.
         query: The number of the query it answers, if any.
         time: UTC time in ISO 8601, set when it is recorded.

@@ -253,7 +253,7 @@ class Store(AddedExamples, StreamLog):
         return opinions_in(self.answers(until))
 
     def current_answers(self, until: int | None = None) -> dict[str, Answer]:
-        """Return example id to valid answer (a label, skip or unsure), in the order of the first answers.
+        """Return example id to valid answer (a label, skip, unsure or nonsense), in the order of the first answers.
 
         Where several annotators answered one example, what was settled holds; else what `RunPlan.aggregate_labels`
         makes of their labels, with its probability; else the latest answer.

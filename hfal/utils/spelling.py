@@ -78,6 +78,16 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one}" if number == 1 else f"{number:,} {many or f'{one}s'}"
 
 
+def percent(share: float) -> str:
+    """Return a share from 0 to 1 in percent; what is nearly all, or nearly nothing, is not rounded to it.
+
+    >>> percent(0.5), percent(0.996), percent(1.0), percent(0.001)
+    ('50%', '99%', '100%', '1%')
+    """
+    rounded = round(100 * share)
+    return f"{rounded if share in (0, 1) else min(max(rounded, 1), 99)}%"
+
+
 def joined_names(names: Iterable[str], separator: str = ", ") -> str:
     """List names for a message; those with a comma in them stand in quotes: `No, "Yes, of course"`."""
     return separator.join(f'"{name}"' if "," in name else name for name in names)

@@ -10,6 +10,8 @@ import pytest
 
 from hfal.annotators.settling import settle, settling_query
 from hfal.annotators.web.annotator import WebAnnotator
+from hfal.export.agreement import measure_agreement
+from hfal.export.agreement_report import holds
 from hfal.store.records import Answer
 from hfal.store.store import Store
 from support.settling import Settling
@@ -94,6 +96,31 @@ def test_labels_on_the_page(settle_on_page: Callable[..., tuple[Store, Settling]
     ]
     assert store.answers()[9].comment == "ironic"
     assert {i: answer.label for i, answer in store.current_answers().items()} == {"t0": B, "t1": B, "t2": A}
+
+
+def test_it_is_settled_that_a_made_up_text_makes_no_sense(
+    settle_on_page: Callable[..., tuple[Store, Settling]],
+) -> None:
+    opinions = [{"anna": A, "ben": B, "carl": "nonsense"}, {"anna": A, "ben": B}]
+    store, page = settle_on_page(TEXT, opinions, origin="synthesis")
+    state = page.waits_for("asking")
+    assert [one["value"] for one in state["shown"]["beside"]] == [A, B, "makes no sense"]
+    state = page.does("answer", state, action="nonsense")
+    assert (state["notice"], state["shown"]["example"]) == ("Saved: makes no sense", "t1")
+    state = page.does("show", page.does("answer", state, action="nonsense"), step=-1)
+    assert state["shown"]["answer"] == {"action": "nonsense", "label": None}
+    assert page.does("answer", state, action="nonsense")["notice"] == "That is the answer already: makes no sense"
+    assert page.does("answer", state, action="skip")["notice"] == "This is settled: choose another label, or undo."
+    state = page.answers(state, B)
+    page.does("close", page.does("show", state, open=True))
+    assert page.ends() is None
+    assert page.counts == (2, 0)
+    assert store.training_answers().keys() == {"t1"}
+    found = measure_agreement(store)
+    assert [holds(found, one) for one in found.disagreements] == [
+        "makes no sense (settled by ann)",
+        f"{B} (settled by ann)",
+    ]
 
 
 def test_the_page_says_that_all_is_settled(settle_on_page: Callable[..., tuple[Store, Settling]]) -> None:

@@ -1,6 +1,7 @@
 """The simulated annotator, through a real pool and `hfal.annotators.asking.ask`."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,6 +100,16 @@ def test_simulated_people_take_turns_and_nobody_answers_twice(tmp_path: Path) ->
     assert {name: sum(people[i] == [name] for i in ids[3:]) for name in TEAM} == dict.fromkeys(TEAM, 3)
     assert pool.store.open_queries() == []
     assert pool.store.opinions()[ids[1]]["ben"].label == "a"
+
+
+def test_what_is_simulated_may_say_that_a_text_makes_no_sense(tmp_path: Path) -> None:
+    pool = make_pool(tmp_path / "run", ["one", "two", "three"])
+    ids = ids_of(pool)
+    add_query(pool, ids, made_up=ids[1:])
+    labels = dict(zip(ids, ["negative", "nonsense", "positive"], strict=True))
+    ask(pool.store, SimulatedAnnotator(SimpleNamespace(label_column="gold", hidden_label=labels.get)))
+    said = [(ids[0], "label", "negative"), (ids[1], "nonsense", None), (ids[2], "label", "positive")]
+    assert answers(pool) == said
 
 
 @pytest.mark.parametrize("people", [[], TEAM], ids=["one", "three"])

@@ -105,13 +105,16 @@ def test_nothing_to_compare_yet(hfal: Callable[..., Result], folder: Path) -> No
 
 
 def test_nothing_to_compare(hfal: Callable[..., Result], folder: Path) -> None:
-    make(folder, TEXT, [{"anna": A}, {"ben": A}, {"anna": "skip"}])
+    make(folder, TEXT, [{"anna": A}, {"ben": A}, {"anna": "nonsense"}])
     done = hfal("agreement", "runs/team", "--html", "a.html")
     assert done.stdout.startswith(
         "There is nothing to compare: no text has labels of two people (2 texts have the label of one).\n"
         "To have each text labeled by two people: hfal run runs/team --annotators anna,ben --overlap 2 "
     )
-    assert "anna         1       0          -         -     -      1       0\n" in done.stdout
+    assert (
+        "  skips  unsure  nonsense\nanna         1       0          -         -     -      0       0         1\n"
+        in done.stdout
+    )
     assert "hfal run runs/team --annotators anna,ben --overlap 2" in (folder / "a.html").read_text()
     done = hfal("agreement", "runs/team", "--settle")
     assert (done.code, done.stdout) == (0, "There is no disagreement to settle.\nNext: hfal run runs/team\n")

@@ -38,6 +38,12 @@ def test_status_says_what_is_there_and_what_to_do(hfal: Callable[..., Result], r
     assert {path.name for path in run_dir.rglob("*")} - {path.name for path in before} <= {"run.lock"}
 
 
+def test_status_counts_texts_that_make_no_sense_apart(hfal: Callable[..., Result], run_dir: Path) -> None:
+    said = {"a": "nonsense", "b": "unsure", "c": "skip"}
+    answer(run_dir, *(Answer(example_id, action=action, annotator="x") for example_id, action in said.items()))
+    assert "\n0 labels bought, 0 of them held out, 1 skipped, 1 unsure, 1 nonsense\n" in hfal("status", run_dir).stdout
+
+
 def test_status_says_how_many_queries_a_round_has(hfal: Callable[..., Result], run_dir: Path) -> None:
     store = Store(run_dir)
     store.set_plan(replace(store.plan or RunPlan(), queries_per_round=4))

@@ -25,12 +25,14 @@ from hfal.config.load_data import load_data
 from hfal.data.references import load_split
 from hfal.errors import ArgumentError, HubUnreachableError, RunDirectoryError
 from hfal.export.labels import export_labels
+from hfal.export.publication import write_dataset
 from hfal.export.restore import load_export
-from hfal.store.records import Query, RoundRecord
+from hfal.store.records import SYNTHESIS, Queried, Query, RoundRecord
 from hfal.store.store import Store
 from hfal.tasks.metrics import classification_metrics, entity_metrics, label_set_metrics
 from hfal.tasks.words import words_of
 from support.models import NAMES, TAGS, tiny_config, tiny_model
+from support.published_run import of_run
 from support.texts import CONLL, load_tokenizer
 
 
@@ -300,6 +302,29 @@ def test_what_cannot_be_gone_on_from(tmp_path: Path, exported: Path) -> None:
     with pytest.raises(ArgumentError, match="format 99"):
         Pool.from_export(exported, run)
     assert not run.parent.exists() or not list(run.parent.iterdir())
+
+
+def test_texts_that_make_no_sense_come_back_and_are_counted(tmp_path: Path) -> None:
+    data = Dataset.from_dict({"text": ["good", "bad", "fine", "awful"]})
+    pool = Pool(data, tmp_path / "run", "text", label_names=NAMES, prepare=lambda rows: rows)
+    made_up = pool.add([{"text": "good or bad"}, {"text": "bad fine or"}, {"text": "or"}], SYNTHESIS)
+    rows = zip(made_up, pool.positions(made_up), strict=True)
+    asked = tuple(Queried(i, pool.content(p), pool.texts([p])[0], origin=SYNTHESIS) for i, p in rows)
+    pool.store.add_query(Query(0, "seed", "random", 0, asked))
+    pool.record(Answer(made_up[0], "positive", annotator="anna", query=1))
+    pool.record(Answer(made_up[1], action="nonsense", annotator="anna", query=1))
+    pool.record(Answer(made_up[2], "positive", annotator="anna", query=1))
+    pool.record(Answer(made_up[2], action="settle", annotator="ben", query=1))
+    kept = {"unlabeled": pool, "answers": True}
+    export_labels(pool.run_dir, tmp_path / "export", **kept)
+    later = Pool.from_export(tmp_path / "export", tmp_path / "later", prepare=lambda rows: rows)
+    assert [a.action for a in later.store.answers()] == ["label", "nonsense", "label", "settle"]
+    assert later.store.opinions_left(later.store.queries()[0]) == {}
+    assert (later.labels(), later.labels_bought()) == ({made_up[0]: "positive"}, 1)
+    (tmp_path / "card").mkdir()
+    of_run(write_dataset, pool.run_dir, tmp_path / "card", "me/reviews", **kept)
+    card = (tmp_path / "card" / "README.md").read_text("utf-8")
+    assert "0 texts were skipped, 0 left open by annotators who were not sure, 2 made-up texts make no sense." in card
 
 
 @pytest.mark.parametrize("kind", ["words", "raw text", "sets", "pairs"])

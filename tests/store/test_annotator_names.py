@@ -42,7 +42,7 @@ def test_names_of_several_people() -> None:
     for names, complaint in (
         (["anna", "ANNA"], "has 'anna' twice, or in other capitals: give each person a name"),
         (["anna", "anybody"], "has 'anybody' beside names: leave one or the other out"),
-        (["anna", "simulated"], "is 'simulated', 'simulated' means that no person labels: take another name"),
+        (["anna", "simulated"], "is 'simulated', which means that no person labels: take another name"),
         (["anna", " ben"], "is ' ben', which begins or ends with a blank: leave it out"),
     ):
         with pytest.raises(ArgumentError) as error:

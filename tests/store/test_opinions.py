@@ -28,7 +28,8 @@ def ask(store: Store, ids: str, opinions: Any = None, texts: Mapping[str, Any] |
 
 def say(store: Store, example_id: str, **labels: Any) -> None:
     for name, label in labels.items():
-        action = {"skip": "skip", "unsure": "unsure", None: "undo"}.get(label if isinstance(label, str | None) else "")
+        actions = {None: "undo", **{action: action for action in ("skip", "unsure", "nonsense")}}
+        action = actions.get(label if isinstance(label, str | None) else "")
         store.record(Answer(example_id, None if action else label, action or "label", name))
 
 
@@ -98,11 +99,11 @@ def test_which_label_holds(store: Store, method: str) -> None:
 def test_an_answer_without_a_label_takes_no_label_of_others_away(store: Store) -> None:
     ask(store, "ab", 3)
     say(store, "a", anna="ham", ben="skip", carl="unsure")
-    say(store, "b", anna="skip", ben="unsure")
+    say(store, "b", anna="skip", ben="nonsense")
     aggregate(store, "majority")
     answers = store.current_answers()
     assert (answers["a"].label, answers["a"].annotator, answers["a"].probability) == ("ham", "anna", 1)
-    assert (answers["b"].label, answers["b"].action) == (None, "unsure")
+    assert (answers["b"].label, answers["b"].action) == (None, "nonsense")
     assert (store.labels_bought(), len(store.training_answers())) == (1, 1)
 
 
@@ -164,7 +165,7 @@ def test_opinions_that_are_left_of_a_query(store: Store) -> None:
     assert store.opinions_left(query) == {"a": 3, "b": 2, "c": 1, "d": 1} == store.opinions_asked()
     say(store, "a", anna="ham", ben="skip")
     say(store, "b", anna="ham")
-    say(store, "c", anna="unsure")
+    say(store, "c", anna="nonsense")
     assert store.opinions_left(query) == {"a": 1, "b": 1, "d": 1}
     say(store, "a", carl="ham", dora="ham")  # one more than was asked for
     say(store, "b", anna=None)

@@ -1,8 +1,8 @@
 """Queries for labels at the terminal, and what was answered."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
-from hfal.store.records import Queried, Query
+from hfal.store.records import SYNTHESIS, Queried, Query
 from hfal.store.store import Store
 
 
@@ -15,10 +15,11 @@ def add_query(
     purpose: str = "round",
     suggestion: str | None = None,
     opinions: int | dict[str, int] = 1,
+    made_up: Container[str] = (),
 ) -> Query:
     """Record a query as a round's model, or nobody, would have made it; ids are a, b, c, … in all queries.
 
-    So many people are to label each text, or each of some texts by id.
+    So many people are to label each text, or each of some texts by id; some are made up by a program.
     """
     taken = sum(len(query.examples) for query in store.queries())
     examples = []
@@ -26,7 +27,8 @@ def add_query(
         example_id = chr(ord("a") + position) if position < 26 else f"z{position}"
         columns = {"text": text} if isinstance(text, str) else text
         confidence = None if suggestion is None else 0.8731
-        examples.append(Queried(example_id, f"content of {example_id}", columns, None, suggestion, confidence))
+        origin = SYNTHESIS if example_id in made_up else None
+        examples.append(Queried(example_id, f"content of {example_id}", columns, None, suggestion, confidence, origin))
     settings = {} if opinions == 1 else {"opinions": opinions}
     number = 2 if purpose == "round" else 0
     return store.add_query(Query(number, purpose, "random", 0, tuple(examples), settings=settings))

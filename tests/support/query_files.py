@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hfal.annotators.asking import ask
 from hfal.annotators.file.annotator import FileAnnotator
 from hfal.data.pool import Pool
 from hfal.errors import AnswersPending
-from hfal.store.records import Queried, Query
+from hfal.store.records import SYNTHESIS, Queried, Query
 from hfal.store.store import Store
 from hfal.tasks.tags import tag_names
 from hfal.tasks.words import words_of
@@ -88,7 +89,9 @@ def unlabeled_ids(pool: Pool) -> list[str]:
     return [ids_of(pool)[position] for position in sorted(pool.unlabeled_positions())]
 
 
-def add_query(pool: Any, ids: Sequence[str], suggestion: Any = None, purpose: str = "round") -> Query:
+def add_query(
+    pool: Any, ids: Sequence[str], suggestion: Any = None, purpose: str = "round", made_up: Container[str] = ()
+) -> Query:
     """Record a query for these examples, as a round's model, or nobody, would have made it."""
     confidence = None if suggestion is None else 0.123456
     if isinstance(pool, TagRun):
@@ -102,6 +105,7 @@ def add_query(pool: Any, ids: Sequence[str], suggestion: Any = None, purpose: st
             Queried(i, pool.content(p), pool.texts([p])[0], None, suggestion, confidence)
             for i, p in zip(ids, pool.positions(ids), strict=True)
         )
+    examples = tuple(replace(e, origin=SYNTHESIS) if e.example_id in made_up else e for e in examples)
     return pool.store.add_query(Query(0 if purpose == "seed" else 1, purpose, "random", 0, examples))
 
 

@@ -43,7 +43,7 @@ def make_team_run(
     with store.at_once():
         for n, of in enumerate(opinions):
             for name, said in of.items():
-                is_action = said in ("skip", "unsure")
+                is_action = said in ("skip", "unsure", "nonsense")
                 answer = Answer(f"t{n}", None if is_action else said, said if is_action else "label", name)
                 store.record(Answer(**{**answer.__dict__, "query": query.number}))
     store.close_query(query.number)

@@ -15,6 +15,7 @@ from hfal.annotators.file.meaning import answer_meant, difference, words_instead
 from hfal.annotators.file.parts import files_of_people, further_parts, questions_of
 from hfal.errors import AnnotationError, ArgumentError
 from hfal.store.annotator_names import ANYBODY, check_person_name, check_team_names
+from hfal.store.answer_log import NONSENSE
 from hfal.store.records import Answer
 from hfal.store.run_directory import query_file
 from hfal.store.shown_columns import names_in_files
@@ -54,7 +55,8 @@ class FileAnnotator:
 
     - A label may differ from its name in capitals and blanks, as long as only one label can be meant.
     - Instead of a label a row may say `skip` (it cannot be labeled) or `unsure` (the annotator cannot tell), unless a
-      label has that name. Neither is trained on or asked again.
+      label has that name. Neither is trained on or asked again. Of a text that a program has made up, it may say
+      `nonsense` (it makes no sense).
     - Where a text may have several labels, a label is a list of names, and `[]` is none of them. In a CSV file it is
       one cell, `LOC | PER`, and `none` is none of them (`[]` where a label is called that); semicolons and commas do
       as well, if they are a part of no name. An empty cell is no answer yet.
@@ -203,6 +205,8 @@ class FileAnnotator:
             instead = words_instead(query)
             answer = query.kind.how_to_fill_in(query.label_names, instead, self.format == "csv", is_raw)
             how = f"Fill in the column 'label' with {answer}"
+        if any(question.synthesized for question in query.questions) and words_instead(query, [NONSENSE]):
+            how += f"; {NONSENSE!r} is for texts that a program has made up and that make no sense"
         if not self.annotators:
             return (
                 f"{counted(len(query.questions), 'text waits', 'texts wait')} in {one_line(str(self.path(query)))}\n"
@@ -301,7 +305,7 @@ class FileAnnotator:
             if moved and query.kind.of_words:
                 continue  # tags of other words
             try:
-                said = answer_meant(row.get("label"), texts, query)
+                said = answer_meant(row.get("label"), texts, query, example_id)
             except ArgumentError as error:
                 problems.append(f"{where}: {error}")
                 continue
@@ -415,7 +419,7 @@ def _sentences(query: OpenQuery) -> Iterator[str]:
 def _label_in_columns(sentence: Sentence) -> str | list[str] | None:
     """Return the word behind `# answer =`, or the tags that are filled in; `None` if nothing is."""
     answer = sentence.comments.get("answer", "")
-    word = meant(answer, ("accept", "skip", "unsure"))
+    word = meant(answer, ("accept", "skip", "unsure", NONSENSE))
     if answer and word is None:
         raise ArgumentError(f"line {sentence.line}: the answer {shown(answer)} is none of: accept, skip, unsure")
     suggested, tags = ([columns[n].strip() for columns in sentence.columns] for n in (0, 1))

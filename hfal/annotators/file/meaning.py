@@ -4,37 +4,42 @@ from collections.abc import Sequence
 from typing import Any
 
 from hfal.annotators.base import OpenQuery
+from hfal.errors import ArgumentError
+from hfal.store.answer_log import NONSENSE
 from hfal.tasks.words import Texts
 from hfal.utils.spelling import bare, cell_text, counted, meant, shown
 
 
-def answer_meant(found: Any, texts: Texts, query: OpenQuery) -> tuple[str, Any] | None:
+def answer_meant(found: Any, texts: Texts, query: OpenQuery, example_id: str) -> tuple[str, Any] | None:
     """Return the action and the label that a cell or a JSON value means; `None` if it is empty.
 
     Args:
         found: The cell; see `hfal.tasks.kinds.Kind.from_cell`.
         texts: The texts of the example.
         query: Whose labels there are.
+        example_id: The example.
 
     Raises:
-        ArgumentError: It means nothing.
+        ArgumentError: It means nothing, or is `nonsense` of a text that no program has made up.
     """
     kind = query.kind
     if not (kind.lists and isinstance(found, list)):
         found = cell_text(found)
         if not found:
             return None
-        word = meant(found, words_instead(query))
+        word = meant(found, words_instead(query, ("skip", "unsure", NONSENSE)))
+        if word == NONSENSE and not query.is_synthesized(example_id):
+            raise ArgumentError(f"{NONSENSE!r} is for texts that a program has made up, not for this one: skip it")
         if word is not None:
             return word, None
     return "label", kind.from_cell(found, texts, query.label_names, query.scheme)
 
 
-def words_instead(query: OpenQuery) -> list[str]:
-    """Return what may be said instead of a label."""
+def words_instead(query: OpenQuery, words: Sequence[str] = ("skip", "unsure")) -> list[str]:
+    """Return what may be said instead of a label: those of some words that are the name of none."""
     # A cell of its own is never a tag, whatever the tags are called.
     names = [] if query.kind.of_words else [bare(name).casefold() for name in query.label_names]
-    return [word for word in ("skip", "unsure") if word not in names]
+    return [word for word in words if word not in names]
 
 
 def difference(found: Any, text: str | Sequence[str]) -> str | None:

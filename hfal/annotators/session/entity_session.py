@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from hfal.annotators.base import OpenQuery, Question
 from hfal.annotators.session.draft import DraftSession
-from hfal.annotators.session.session import ShownSentence
+from hfal.annotators.session.session import ShownSentence, spoken_action
 from hfal.errors import ArgumentError
 from hfal.store.records import Answer
 from hfal.tasks.tags import Entity, check_tags, entities, entity_types, write_tags
@@ -110,7 +110,7 @@ class EntitySession(DraftSession):
     def spoken(self, answer: Answer) -> str:
         """The entities of an answer, or what was done instead."""
         if answer.label is None:
-            return answer.action
+            return spoken_action(answer)
         return self._named(self._sentence(answer.example_id)[1], entities(answer.label))
 
     def _named(self, words: Sequence[str], marks: Iterable[Entity]) -> str:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from hfal.annotators.base import Question
 from hfal.annotators.session.draft import DraftSession
-from hfal.annotators.session.session import LabelSession
+from hfal.annotators.session.session import LabelSession, spoken_action
 from hfal.errors import ArgumentError
 from hfal.store.records import Answer
 from hfal.tasks.label_set import check_label_set
@@ -19,7 +19,7 @@ class LabelSetSession(DraftSession, LabelSession):
 
     def spoken(self, answer: Answer) -> str:
         """The names of the labels, or what was done instead."""
-        return answer.action if answer.label is None else self.named(answer.label)
+        return spoken_action(answer) if answer.label is None else self.named(answer.label)
 
     def named(self, labels: Iterable[str]) -> str:
         """Some labels as they are shown, on one line."""

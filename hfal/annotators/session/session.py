@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from hfal.annotators.base import OpenQuery, Question
-from hfal.store.answer_log import SETTLE
+from hfal.store.answer_log import NONSENSE, SETTLE, makes_no_sense
 from hfal.store.records import AHEAD, HEAD, STREAM, SYNTHESIS, Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import one_line
@@ -16,6 +16,11 @@ class ShownSentence(NamedTuple):
 
     words: Sequence[str]
     entities: Sequence[Entity] = ()
+
+
+def spoken_action(answer: Answer) -> str:
+    """Return an answer without a label as it is shown."""
+    return "makes no sense" if makes_no_sense(answer) else answer.action
 
 
 class Session(ABC):
@@ -130,10 +135,18 @@ class Session(ABC):
     @property
     def suggested(self) -> Question | None:
         """The question that is shown, answered or not, if a model has suggested an answer to it."""
-        if self.shown is None:
-            return None
-        question = self._questions.get(self.shown) or self.query.question_of(self.shown)
+        question = self._question
         return question if question is not None and self._is_known(question) else None
+
+    @property
+    def is_synthesized(self) -> bool:
+        """Whether a program has made up the text that is shown, so that it may make no sense."""
+        return self._question is not None and self._question.synthesized
+
+    @property
+    def _question(self) -> Question | None:
+        """The question that is shown, answered or not."""
+        return None if self.shown is None else self._questions.get(self.shown) or self.query.question_of(self.shown)
 
     # -- what keys do ----------------------------------------------------------------------------------------------
 
@@ -142,14 +155,14 @@ class Session(ABC):
         if self.shown is None:
             return None
         held = self.answer
-        if held is not None and held.label == label and (label is not None or held.action == action):
-            self.notice = f"That is the answer already: {self.spoken(held)}"
-            return None
         if self.query.settles:
-            if label is None:
+            if label is None and action != NONSENSE:
                 self._leave_for_later()
                 return None
             action = SETTLE
+        if held is not None and held.label == label and (label is not None or held.action == action):
+            self.notice = f"That is the answer already: {self.spoken(held)}"
+            return None
         origin = self._query_of.get(self.shown) if held is None else held.query
         return Answer(self.shown, label, action, self.name, origin, comment=self.comment)
 
@@ -268,7 +281,7 @@ class LabelSession(Session):
 
     def spoken(self, answer: Answer) -> str:
         """The name of the label, or what was done instead."""
-        return answer.action if answer.label is None else one_line(str(answer.label))
+        return spoken_action(answer) if answer.label is None else one_line(str(answer.label))
 
     def _is_known(self, question: Question) -> bool:
         return question.suggestion in self.query.label_names

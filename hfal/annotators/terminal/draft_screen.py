@@ -7,6 +7,7 @@ from hfal.annotators.terminal.layout import Fragments
 from hfal.annotators.terminal.screen import Screen
 from hfal.annotators.terminal.widgets import Chip, flow
 from hfal.store.records import Answer
+from hfal.utils.spelling import percent
 
 
 class DraftScreen(Screen):
@@ -44,7 +45,7 @@ class DraftScreen(Screen):
             chips.append(Chip(f"saves {what}" if session.answer is None else f"changes it to {what}", "Enter"))
         if session.suggested is not None:
             confidence = session.suggested.confidence
-            sure = "" if confidence is None else f" ({confidence:.0%})"
+            sure = "" if confidence is None else f" ({percent(confidence)})"
             if not session.suggestions_shown:
                 chips.append(Chip(f"shows what {session.suggester}", "h"))
             elif session.draft == session.suggestion:

@@ -9,6 +9,7 @@ from hfal.annotators.terminal.layout import Fragments
 from hfal.annotators.terminal.screen import Screen
 from hfal.annotators.terminal.widgets import Chip
 from hfal.store.records import Answer
+from hfal.utils.spelling import percent
 from hfal.utils.visible_text import one_line
 
 
@@ -66,7 +67,7 @@ Labels:"""
             return []
         if not self.session.suggestions_shown:
             return [Chip(f"shows what {self.session.suggester}", "h").fragments(columns)]
-        confidence = "" if question.confidence is None else f" ({question.confidence:.0%})"
+        confidence = "" if question.confidence is None else f" ({percent(question.confidence)})"
         suggester = self.session.suggester.removeprefix("the ").capitalize()
         suggestion = f"{suggester}{confidence}: {one_line(str(question.suggestion))}"
         return [Chip(suggestion, "" if self.session.answer else "Enter").fragments(columns)]

@@ -42,9 +42,11 @@ from prompt_toolkit.output import create_output
 
 from hfal.annotators.session.session import Session, ShownSentence
 from hfal.annotators.terminal.head_and_end import ending, head
+from hfal.annotators.terminal.help_page import help_page
 from hfal.annotators.terminal.layout import Fragments
 from hfal.annotators.terminal.pane import Pane
 from hfal.annotators.terminal.widgets import Chip, Masked, Names, beside, flow, keys_of
+from hfal.store.answer_log import NONSENSE
 from hfal.store.records import Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import clip, one_line
@@ -54,13 +56,6 @@ _HELD_DOWN = 0.1  # seconds; nobody reads a text faster, and keyboards repeat a 
 _FEWEST_COLUMNS, _FEWEST_ROWS = 20, 8
 _LARGE = 16  # rows; with fewer each part of the screen gets as few as possible
 _BEGIN_UPDATE, _END_UPDATE = "\x1b[?2026h", "\x1b[?2026l"  # terminals that know it draw what is between at once
-_WHERE_SETTLED = {
-    "skip: it cannot be labeled; never ask again": "skip: leave it for later",
-    "not sure: you cannot tell": "not sure: leave it for later, too",
-    "what the model suggests": "what holds so far",
-    "accept the suggestion, while it is shown": "accept what holds so far, while it is shown",
-}
-"""What keys mean where disagreements are settled, in the place of what they mean elsewhere."""
 
 
 class Screen(ABC):
@@ -275,6 +270,8 @@ class Screen(ABC):
         helping = Condition(lambda: self._mode == "help")
         self._answer_on("s", partial(session.say, "skip"))
         self._answer_on("n", partial(session.say, "unsure"))
+        is_made_up = Condition(lambda: session.is_synthesized)
+        self._bind("-", labeling & is_made_up, partial(self._press, "-", partial(session.say, NONSENSE)))
         self._answer_on("u", session.undo)
         self._answer_on("enter", self._enter)
         on("left", labeling, partial(session.walk, -1))
@@ -432,7 +429,7 @@ class Screen(ABC):
 
     def _texts(self) -> Mapping[str, str | ShownSentence]:
         if self._mode == "help":
-            return {"help": self._help()}
+            return {"help": help_page(self.help_text, self.session.query, self._choices, self._keys, self._noun)}
         if self.session.shown is not None:
             return self.session.texts()
         return {"end": ending(self.session.query)[0]}
@@ -476,22 +473,14 @@ class Screen(ABC):
             ]
         if session.answer is not None:
             chips += [Chip("back", "Left"), Chip("forward", "Right"), Chip("to the open text", "Esc")]
-        chips += [Chip("skip", "s"), Chip("not sure", "n"), Chip("undo", "u"), Chip("comment", "c")]
+        chips += [Chip("skip", "s"), Chip("not sure", "n")]
+        chips += [Chip("makes no sense", "-")] * session.is_synthesized
+        chips += [Chip("undo", "u"), Chip("comment", "c")]
         if session.answer is None:
             chips.append(Chip("look back", "Left"))
         if session.suggested is not None and session.suggestions_shown:
             chips.append(Chip("hide suggestion", "h"))
         return chips
-
-    def _help(self) -> str:
-        choices = [f"  {key}  {one_line(name)}" for name, key in self._keys.items()]
-        others = [f"     {one_line(name)}" for name in self._choices if name not in self._keys]
-        by_name = f"{self._noun.capitalize()} without a key: type [/] and a part of the name"
-        text = self.help_text
-        if self.session.query.settles:
-            for usual, settling in _WHERE_SETTLED.items():
-                text = text.replace(usual, settling)
-        return "\n".join([text, *choices, *([by_name, *others] * bool(others))])
 
 
 def _is_hang_up(error: BaseException) -> bool:

@@ -7,14 +7,13 @@ from typing import Any
 from hfal.annotators.session.session import Session
 from hfal.annotators.web.page_state import from_page
 from hfal.errors import ArgumentError
+from hfal.store.answer_log import NONSENSE
 from hfal.store.records import Answer
 from hfal.utils.spelling import shown
 
 
 ACTIONS = ("answer", "comment", "undo", "show", "close", "leave")
 """What the page may ask for by POST."""
-
-_WITHOUT_LABEL = ("skip", "unsure")
 
 
 class StaleRequestError(Exception):
@@ -60,14 +59,16 @@ def carry_out(session: Session, action: str, body: Mapping[str, Any], turn: int)
 
 def _answer(session: Session, body: Mapping[str, Any], comment: str | None) -> Answer | None:
     said = _field(body, "action", str)
-    if said in _WITHOUT_LABEL:
+    instead = ("skip", "unsure", *[NONSENSE] * session.is_synthesized)
+    if said in instead:
         if body.get("label") is not None:
             raise ArgumentError(f"action is {said!r}, which has no label: leave one of the two out")
         label = None
     elif said == "label":
         label = from_page(session, str(session.shown), body.get("label"))
     else:
-        raise ArgumentError(f"action is {shown(said)}, expected label, skip or unsure")
+        expected = f"{', '.join(['label', *instead[:-1]])} or {instead[-1]}"
+        raise ArgumentError(f"action is {shown(said)}, expected {expected}")
     changed = None if comment is None else session.set_comment(comment)  # kept by the session where it is no answer
     answer = session.say(said, label)
     if answer is None or changed is None:

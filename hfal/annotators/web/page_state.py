@@ -9,7 +9,7 @@ from typing import Any
 
 from hfal.annotators.session.session import Session
 from hfal.errors import ArgumentError
-from hfal.store.answer_log import SETTLE
+from hfal.store.answer_log import NONSENSE, SETTLE, makes_no_sense
 from hfal.store.learning_curve import bought, metric_names
 from hfal.store.records import SYNTHESIS
 from hfal.store.run_info import RunPlan
@@ -130,7 +130,7 @@ def _shown(session: Session, example_id: str) -> dict[str, Any]:
     query, suggested, answer = session.query, session.suggested, session.answer
     said = None
     if answer is not None:
-        action = answer.action if answer.label is None else "label"
+        action = NONSENSE if makes_no_sense(answer) else answer.action if answer.label is None else "label"
         said = {"action": action, "label": to_page(query.kind, answer.label)}
     suggestion = None
     if suggested is not None:
@@ -146,6 +146,7 @@ def _shown(session: Session, example_id: str) -> dict[str, Any]:
         "suggestion": suggestion,
         "back": back,
         "forward": forward,
+        **({"synthesized": True} if session.is_synthesized else {}),
     }
 
 

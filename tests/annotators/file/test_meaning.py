@@ -76,6 +76,27 @@ def test_skipped_and_unsure_examples_are_never_asked_again(pool: Pool, format: s
     assert answers(pool) == said  # read again, it is not recorded again
 
 
+@all_tasks
+def test_texts_that_a_program_has_made_up_may_make_no_sense(pool: Pool, format: str) -> None:
+    ids = ids_of(pool)
+    add_query(pool, ids[:1])
+    assert "nonsense" not in ask_in_vain(pool, FileAnnotator(format))
+    pool.store.close_query(1)
+    add_query(pool, ids[1:4], made_up=ids[2:4])
+    path = pool.run_dir / f"query-002.{format}"
+    assert "; 'nonsense' is for texts that a program has made up" in ask_in_vain(pool, FileAnnotator(format))
+    fill(path, {ids[1]: "Nonsense", ids[2]: "NONSENSE ", ids[3]: "positive"})
+    with pytest.raises(AnnotationError, match="'nonsense' is for texts that a program has made up, not for this one"):
+        ask(pool.store, FileAnnotator(format))
+    fill(path, {ids[1]: "skip"})
+    ask(pool.store, FileAnnotator(format))
+    assert answers(pool) == [(ids[1], "skip", None), (ids[2], "nonsense", None), (ids[3], "label", "positive")]
+    add_query(pool, ids[4:5])  # the file is read again with a later query
+    ask_in_vain(pool, FileAnnotator(format))
+    assert len(answers(pool)) == 3
+    assert not {*ids[1:4]} & {*unlabeled_ids(pool)}
+
+
 @pytest.mark.parametrize(("word", "other"), [("skip", "unsure"), ("unsure", "skip")])
 def test_skip_and_unsure_may_be_the_names_of_labels(tmp_path: Path, texts: list[str], word: str, other: str) -> None:
     pool = make_pool(tmp_path / "run", texts, label_names=[word, "keep"])

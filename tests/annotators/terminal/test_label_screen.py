@@ -51,6 +51,34 @@ def test_whoever_rates_types_the_number_that_they_mean(store, texts, sit_down):
     assert labels(store) == {"a": "1", "b": "0", "c": "5", "d": "10"}
 
 
+def test_a_text_that_a_program_has_made_up_may_make_no_sense(store, texts, sit_down):
+    add_query(store, texts[:3], made_up="bc")
+    person = sit_down(rows=40)
+    person.sees("0/3 answered", "[n] not sure  [u] undo", without="makes no sense")
+    person.press("-")
+    person.sees("[-] is no key here")
+    person.press("1")
+    person.sees("1/3 answered", "[n] not sure  [-] makes no sense  [u] undo")
+    person.press("-")
+    person.sees("2/3 answered", "Saved: makes no sense")
+    person.look(0.15)  # sooner, the same key would be one that is held down
+    person.press("-")
+    person.sees("3/3 answered")
+    person.press("u")
+    person.sees("2/3 answered", "Taken back: makes no sense")
+    person.press("2", LEFT, LEFT)
+    person.sees("Your answer 2/3: makes no sense")
+    person.press("-")
+    person.sees("That is the answer already: makes no sense")
+    person.press("2")
+    person.sees("Saved: positive")
+    person.press("-", "?")
+    person.sees("-      makes no sense: for texts that a program has made up")
+    said = [(a.example_id, a.action, a.label) for a in store.current_answers().values()]
+    assert said == [("a", "label", "negative"), ("b", "nonsense", None), ("c", "label", "positive")]
+    assert [action for i, action, _ in log(store) if i == "b"] == ["nonsense", "correct", "nonsense"]
+
+
 def test_an_ambiguous_name_labels_nothing(store, texts, sit_down):
     add_query(store, texts[:2])
     person = sit_down()

@@ -125,6 +125,7 @@ def test_a_request_of_another_turn_or_text_records_nothing(store: Store, label_o
         ("answer", {"label": "\ud800"}, "is no label"),
         ("answer", {"action": "skip"}, "action is 'skip', which has no label"),
         ("answer", {"action": "undo"}, "action is 'undo', expected label, skip or unsure"),
+        ("answer", {"action": "nonsense", "label": None}, "action is 'nonsense', expected label, skip or unsure"),
         ("answer", {"action": None}, "action is missing, expected a text"),
         ("answer", {"turn": "0"}, "turn is '0', expected a whole number"),
         ("answer", {"turn": True}, "turn is True, expected a whole number"),
@@ -414,7 +415,7 @@ def test_arguments_are_checked() -> None:
             WebAnnotator("ann", idle_minutes=minutes)
     with pytest.raises(ArgumentError, match=r"guidelines='nowhere.md' cannot be read \(No such file"):
         WebAnnotator("ann", guidelines="nowhere.md")
-    with pytest.raises(ArgumentError, match="'simulated' means that no person labels"):
+    with pytest.raises(ArgumentError, match="which means that no person labels"):
         WebAnnotator("simulated")
     with pytest.raises(HfalError, match="the page is not served"):
         list(WebAnnotator("ann").annotate(_open_query()))

@@ -64,9 +64,9 @@ export const byTouch = () => matchMedia("(hover: none) and (pointer: coarse)").m
 export const singleKeys = {
   on: localSetting("hfal keys") !== "off",
 
-  show(names, screen, hasGuidelines) {
+  show({ labels, screen, guidelines, shown }) {
     const isTouch = byTouch();
-    const rows = isTouch ? touchHelpOf(screen) : helpOf(names, screen, hasGuidelines);
+    const rows = isTouch ? touchHelpOf(screen, shown?.synthesized) : helpOf(labels, screen, guidelines !== null, shown?.synthesized);
     const box = at("help-keys");
     box.replaceChildren();
     for (const [name, what] of rows) {

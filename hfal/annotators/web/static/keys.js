@@ -37,8 +37,10 @@ export function keyName(event, isBound) {
   return place[2] && !event.shiftKey ? place[2] : key;
 }
 
-/** All keys of a screen with these labels, as pairs of keys and what they do. */
-export function helpOf(names, screen, hasGuidelines) {
+const MADE_UP = "It makes no sense: a program has made it up";
+
+/** All keys of a screen with these labels, as pairs of keys and what they do; `isMadeUp`: of a text that a program has made up. */
+export function helpOf(names, screen, hasGuidelines, isMadeUp) {
   const taken = new Set(keysOf(names, screen, hasGuidelines).values());
   const walking = screen === "entities" ? [", .", "Look back at your answers, and forward again"] : ["← →  or  , .", "Look back at your answers, and forward again"];
   const first = {
@@ -66,6 +68,7 @@ export function helpOf(names, screen, hasGuidelines) {
     ...(names.length < SEARCH_FROM ? [] : [["/", "Search in the names"]]),
     ["s", "Skip: it cannot be labeled; never ask again"],
     ["n", "Not sure: you cannot tell"],
+    ...(isMadeUp ? [["-", MADE_UP]] : []),
     ["u", "Undo your last answer, then the one before it, back to your first"],
     walking,
     ["Esc", "To the text that waits for an answer"],
@@ -78,7 +81,7 @@ export function helpOf(names, screen, hasGuidelines) {
 }
 
 /** What a finger does, as pairs of what is tapped and what that means. */
-export function touchHelpOf(screen) {
+export function touchHelpOf(screen, isMadeUp) {
   return [
     ...{
       label: [["A label", "It is saved, and the next text comes; when you look back, it changes the answer"]],
@@ -90,6 +93,7 @@ export function touchHelpOf(screen) {
     }[screen],
     ["Skip", "It cannot be labeled; never ask again"],
     ["Not sure", "You cannot tell"],
+    ...(isMadeUp ? [["Makes no sense", MADE_UP]] : []),
     ["Undo", "Your last answer, then the one before it, back to your first"],
     ["‹ ›", "Look back at your answers, and forward again"],
     ["Leave", "Everything is saved already"],

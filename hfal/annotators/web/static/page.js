@@ -1,5 +1,6 @@
 // The page: shows the state that the server hands out, and turns keys, clicks and taps into answers.
 
+import { described, spoken, WITHOUT_LABEL } from "./answers.js";
 import { askToLeave, byTouch, CommentDialog, singleKeys } from "./dialogs.js";
 import { Drafts } from "./drafts.js";
 import { EntityText, isSame } from "./entities.js";
@@ -8,7 +9,7 @@ import { Labels } from "./labels.js";
 import { renderRest } from "./rest.js";
 import { Server } from "./server.js";
 import { renderSide, toggleSide } from "./side.js";
-import { clip, keyBox, make, oneLine, plural } from "./text.js";
+import { clip, keyBox, make, oneLine, percent } from "./text.js";
 
 const HELD_DOWN = 100; // milliseconds; nobody reads a text faster
 const DOUBLE = 350; // a second click so soon was meant for the text before
@@ -18,6 +19,7 @@ const at = (id) => document.getElementById(id);
 
 const drafts = new Drafts();
 const labels = new Labels(at("labels"), at("search-row"), (name, event) => guarded(event, () => choose(name)));
+const nonsense = at("nonsense"); // which is there for texts that a program has made up
 const entityBox = make("div", "text entities");
 const entityText = new EntityText(entityBox, (what) => notify(what));
 const server = new Server(adopt, showConnection);
@@ -174,7 +176,7 @@ function accept() {
   if (state?.shown == null || busy) return;
   const { answer } = state.shown;
   if (isDrafted()) {
-    if (isSaid()) notify(`That is the answer already: ${spoken(answer)}`);
+    if (isSaid()) notify(`That is the answer already: ${spoken(answer, state.screen)}`);
     else say("label", draft());
   } else if (answer === null && suggestion() !== null) say("label", suggestion());
   else notify(answer === null ? "There is no suggestion to accept." : "");
@@ -267,12 +269,14 @@ function renderDesk(isNew) {
   if (screen === "entities") entityText.draw(drafted, shown.answer === null ? model : []);
   const chosen = screen === "label" ? [shown.answer?.label].filter((label) => label != null) : screen === "label_set" ? drafted : [];
   labels.mark(new Set(chosen), screen === "label_set", new Set(screen === "entities" ? [] : [model].flat()));
-  for (const action of ["skip", "unsure"]) at(action).classList.toggle("chosen", shown.answer?.action === action);
+  if (shown.synthesized) at("unsure").after(nonsense);
+  else nonsense.remove();
+  for (const action of WITHOUT_LABEL) at(action)?.classList.toggle("chosen", shown.answer?.action === action);
   at("unmark").hidden = screen !== "entities";
   setUnusable(at("back"), !shown.back);
   setUnusable(at("forward"), !shown.forward);
   at("looking").hidden = shown.answer === null;
-  if (shown.answer !== null) at("looking-text").replaceChildren(make("span", "quiet", "Your answer:"), " ", make("strong", "", clip(spoken(shown.answer), 120)));
+  if (shown.answer !== null) at("looking-text").replaceChildren(make("span", "quiet", "Your answer:"), " ", make("strong", "", clip(spoken(shown.answer, screen), 120)));
   at("comment-line").hidden = !shown.comment;
   at("comment-text").replaceChildren(make("span", "", shown.comment ?? ""));
   renderProposal(drafted);
@@ -305,28 +309,17 @@ function renderTexts() {
   at("pane").setAttribute("aria-label", screen === "entities" ? "Text; arrow keys go from word to word, with Shift they take in more" : "Text");
 }
 
-function spoken(answer) {
-  if (answer.label == null) return answer.action === "skip" ? "skipped" : "not sure";
-  if (state.screen === "label") return oneLine(answer.label);
-  return described(answer.label);
-}
-
-function described(parts) {
-  if (state.screen === "label_set") return parts.map(oneLine).join(", ") || "none of them";
-  return parts.length ? plural(parts.length, "entities").replace(/^1 entitie$/, "1 entity") : "no entity";
-}
-
 /** What Enter does, and what the model suggests. */
 function renderProposal(drafted) {
   const { suggestion: held, answer } = state.shown;
-  const confidence = held?.confidence == null ? "" : `${Math.round(100 * held.confidence)}%`;
+  const confidence = held?.confidence == null ? "" : percent(held.confidence);
   const button = at("accept"), again = at("restore"), toggle = at("suggestions");
   const known = held !== null && suggestionsShown;
   let what, from, usable;
   if (isDrafted()) {
     const is = known && alike(drafted, held.label);
     usable = !isSaid();
-    what = `${answer === null ? "Save" : usable ? "Change to" : "Saved"}: ${clip(described(drafted), 80)}`;
+    what = `${answer === null ? "Save" : usable ? "Change to" : "Saved"}: ${clip(described(drafted, state.screen), 80)}`;
     from = is ? `${state.settles ? "as it holds so far" : "as suggested"}${confidence && `, ${confidence}`}` : "";
     again.hidden = !known;
     again.classList.toggle("away", is);
@@ -364,6 +357,7 @@ function commandOf(key, event) {
     Enter: accept,
     s: () => say("skip"),
     n: () => say("unsure"),
+    ...(state.shown.synthesized ? { "-": () => say("nonsense") } : {}),
     u: undo,
     c: editComment,
     h: toggleSuggestions,
@@ -462,20 +456,20 @@ function editComment() {
   if (state?.shown != null && !busy) commentDialog.open(state);
 }
 
-const showHelp = () => singleKeys.show(state.labels, state.screen, state.guidelines !== null);
+const showHelp = () => singleKeys.show(state);
 
 function leave() {
   const { shown, phase } = state ?? {};
   if (busy || state === null || phase === "ended") return;
   const isDraft = shown !== null && drafts.get("answer", shown.example) !== undefined && !isSaid();
-  askToLeave(isDraft ? described(draft()) : "", phase === "waiting", () => send("api/leave", {}));
+  askToLeave(isDraft ? described(draft(), state.screen) : "", phase === "waiting", () => send("api/leave", {}));
 }
 
 for (const [id, act] of Object.entries({
-  accept, restore, undo, unmark, close, "rest-undo": undo, "rest-back": () => walk(-1), skip: () => say("skip"), unsure: () => say("unsure"),
+  accept, restore, undo, unmark, close, "rest-undo": undo, "rest-back": () => walk(-1), ...Object.fromEntries(WITHOUT_LABEL.map((action) => [action, () => say(action)])),
   comment: editComment, suggestions: toggleSuggestions, back: () => walk(-1), forward: () => walk(1), return: returnToOpen,
 })) {
-  const records = ["accept", "undo", "skip", "unsure", "close", "rest-undo"].includes(id);
+  const records = ["accept", "undo", ...WITHOUT_LABEL, "close", "rest-undo"].includes(id);
   at(id).addEventListener("click", (event) => {
     if (records) return guarded(event, act);
     if (event.detail > 0) document.activeElement?.blur();

@@ -54,6 +54,12 @@ export function plural(count, noun) {
   return `${count.toLocaleString("en")} ${count === 1 ? noun.replace(/s$/, "") : noun}`;
 }
 
+/** A share from 0 to 1; what is nearly all, or nearly nothing, is not rounded to it. */
+export function percent(share) {
+  const rounded = Math.round(100 * share);
+  return `${share === 0 || share === 1 ? rounded : Math.min(Math.max(rounded, 1), 99)}%`;
+}
+
 /** Make an element with a class and a text. */
 export function make(name, className = "", text = "") {
   const element = document.createElement(name);

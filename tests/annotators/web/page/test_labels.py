@@ -103,6 +103,36 @@ def test_sets_by_touch(sets, sit_down):
     assert sets_of(sets) == {"a": ["sports", "money"], "b": []}
 
 
+@pytest.mark.parametrize("on_phone", [False, True], ids=["desk", "phone"])
+def test_a_text_that_a_program_has_made_up_may_make_no_sense(store, sit_down, axe, on_phone):
+    add_query(store, TEXTS, made_up="bc")
+    page = sit_down(on_phone=on_phone).sees("A gem.")
+    assert page.all("#nonsense") == []
+    page.press("-").sees("“-” is no key here").press("1").sees("Two lost hours.", "Makes no sense")
+    for dark in (True, False):
+        assert page.in_the_dark(dark).violations(axe) == []
+    size = "return [scrollWidth <= innerWidth, scrollHeight <= innerHeight]"
+    assert page.run(f"const {{scrollWidth, scrollHeight}} = document.documentElement; {size}") == [True, True]
+    buttons = page.all("#labels button, #commands button")
+    assert page.out_of_reach(buttons) == []
+    assert [button.text.split("\n")[0] for button in buttons][3:6] == ["Not sure", "Makes no sense", "Undo"]
+    page.press("?").sees("It makes no sense: a program has made it up").type(Keys.ESCAPE)
+    page.press("-").sees("Fine, then not.", "Saved: makes no sense").click("#nonsense").sees("In Klingon.")
+    assert page.all("#nonsense") == []
+    page.press("u").sees("Fine, then not.", "Taken back: makes no sense").press("2").sees("In Klingon.")
+    page.press(",", ",").sees("Two lost hours.", "Your answer: makes no sense")
+    assert page.find("#nonsense.chosen").is_displayed()
+    page.press("2").sees("Saved: positive").press(",", ".", "-").sees("Saved: makes no sense")
+    page.press(Keys.ESCAPE).sees("In Klingon.")
+    assert [(i, a.action) for i, a in store.current_answers().items()] == [
+        ("a", "label"),
+        ("b", "nonsense"),
+        ("c", "label"),
+    ]
+    said = " ".join(action for _, action, _ in log(store))
+    assert said == "label nonsense nonsense undo label correct nonsense"
+
+
 # -- undo, look back, change, comment -------------------------------------------------------------------------------
 
 

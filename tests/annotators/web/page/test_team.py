@@ -97,7 +97,7 @@ def test_anybody_gives_a_name_which_is_shown_as_it_is(store, come):
     add_query(store, TEXTS, opinions=2)
     page, team = come("anybody")
     page.type("simulated" + Keys.ENTER)
-    page.sees("'simulated' means that no person labels", where="#door-problem")
+    page.sees("which means that no person labels", where="#door-problem")
     name = "<img src=x onerror=alert(1)>"
     page.type(name + Keys.ENTER)
     page.comes_to("ready").sees(name, where="#who")
