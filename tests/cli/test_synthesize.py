@@ -34,8 +34,14 @@ def answer_all(run_dir: Path, labels: list = NAMES) -> None:
             marks=pytest.mark.slow,
         ),
         (["--labels", "negative,positive", "--freeze_encoder", "true"], NAMES),
+        pytest.param(["--labels", "negative,positive", "--start_from_probe", "true"], NAMES, marks=pytest.mark.slow),
+        pytest.param(
+            ["--labels", "negative,positive", "--select_with", "head", "--embeddings", "./model"],
+            NAMES,
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["label", "sets", "frozen"],
+    ids=["label", "sets", "frozen", "probe", "head"],
 )
 def test_texts_are_made_up_asked_and_trained_on(
     hfal: Callable[..., Result], folder: Path, options: list[str], labels: list
@@ -62,11 +68,12 @@ def test_texts_are_made_up_asked_and_trained_on(
     waiting = hfal("run", "runs/reviews", "--rounds", "2")
     assert waiting.code == 75
     assert "Query 3 (texts made up by a program)" in waiting.stderr
-    answer_all(run_dir, labels)
-    assert hfal("run", "runs/reviews").code == 0
+    while hfal("run", "runs/reviews").code == 75:  # a head picks when all has been answered
+        answer_all(run_dir, labels)
     with closing(Store(run_dir)) as store:
         purposes = [(query.purpose, query.round) for query in store.queries()]
-        assert purposes == [("holdout", 0), ("seed", 0), ("synthesis", 1), ("round", 1)]
+        own = "head" if "head" in options else "round"
+        assert purposes == [("holdout", 0), ("seed", 0), ("synthesis", 1), (own, 1)]
         assert store.holdout_ids().isdisjoint(e.parent for e in store.queries()[2].examples)
         assert store.round(2).train_size == 16 + 4 + 6
 
