@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from hfal.training.loop import Round
     from hfal.training.probe import probe_init
     from hfal.training.stream import Stream
+    from hfal.training.synthesizer import Synthesizer
 
 __version__ = "0.1.0"
 
@@ -117,6 +118,7 @@ __all__ = [
     "Store",
     "Stream",
     "Subset",
+    "Synthesizer",
     "Target",
     "TerminalAnnotator",
     "TokenScore",
@@ -205,6 +207,7 @@ _MODULES = {
     "hfal.training.callback": ["ActiveLearningCallback"],
     "hfal.training.loop": ["Round"],
     "hfal.training.probe": ["probe_init"],
+    "hfal.training.synthesizer": ["Synthesizer"],
     "hfal.training.stream": ["Stream"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

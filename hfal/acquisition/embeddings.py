@@ -61,7 +61,7 @@ def embed_texts(
         text_columns: As for `embeddings_file`.
         model: As for `embeddings_file`.
     """
-    encoder = _encoder(model)
+    encoder = sentence_encoder(model)
     found: np.ndarray = encoder.encode(_joined(dataset, text_columns, 0, len(dataset)), show_progress_bar=False)
     return found
 
@@ -88,7 +88,7 @@ def embeddings_file(
         A NumPy file, float32[N, D]. Its name is made of the model's weights and of the texts, so that another one is
         made when either changes. Where others of these texts follow, what is there of the first ones is copied.
     """
-    encoder = _encoder(model)
+    encoder = sentence_encoder(model)
     texts = dataset.select_columns(list(text_columns))
     hashes = hash_texts(texts, text_columns, of_words=True)
     path = Path(folder, f"{_fingerprint(encoder, hashes)}.npy")
@@ -99,7 +99,8 @@ def embeddings_file(
     return computed_once(path, compute)
 
 
-def _encoder(model: "str | os.PathLike[str] | SentenceTransformer") -> "SentenceTransformer":
+def sentence_encoder(model: "str | os.PathLike[str] | SentenceTransformer") -> "SentenceTransformer":
+    """Return a sentence-transformers model, which is loaded where its name, a path or `package:NAME/path` is given."""
     # Imported here: it takes seconds, and most strategies do not need it.
     from sentence_transformers import SentenceTransformer
 

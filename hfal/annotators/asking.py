@@ -293,4 +293,5 @@ def _purpose(query: Query) -> str:
         return f"more of round {query.round}"
     if query.purpose == STREAM:
         return f"from the stream, since round {query.round}"
-    return {"holdout": "held-out examples", "seed": "seed set"}.get(query.purpose, f"of round {query.round}")
+    named = {"holdout": "held-out examples", "seed": "seed set", SYNTHESIS: "texts made up by a program"}
+    return named.get(query.purpose, f"of round {query.round}")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from hfal import __version__
-from hfal.cli import agreement, compare, export, import_run, label, run, status, stream
+from hfal.cli import agreement, compare, export, import_run, label, run, status, stream, synthesize
 from hfal.errors import ArgumentError, RunStopped, UsageError
 from hfal.utils.command_line import check_words
 from hfal.utils.output import say, say_error
@@ -27,6 +27,7 @@ _EXAMPLES = """examples:
   hfal stream runs/reviews --data new.jsonl
   hfal label runs/reviews
   hfal status runs/reviews
+  hfal synthesize runs/reviews --size 50
   hfal agreement runs/reviews
   hfal export runs/reviews --to labels.csv
   hfal export runs/reviews --to hub:me/reviews --license cc-by-4.0
@@ -41,6 +42,7 @@ _COMMANDS: dict[str, Any] = {  # in the order of `hfal --help`
     "stream": stream,
     "compare": compare,
     "label": label,
+    "synthesize": synthesize,
     "status": status,
     "agreement": agreement,
     "export": export,

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import datasets
 import numpy as np
@@ -22,7 +22,7 @@ from scipy.special import softmax
 from transformers import TrainingArguments
 
 from hfal.acquisition.asking_again import OldTexts, old_texts
-from hfal.acquisition.embeddings import embed_texts, embeddings_file
+from hfal.acquisition.embeddings import embed_texts, embeddings_file, sentence_encoder
 from hfal.acquisition.queries import Acquisition
 from hfal.data.added_rows import append_rows
 from hfal.data.checkpoints import label_options, load_tokenizer
@@ -47,6 +47,9 @@ from hfal.training.probe import fit_head
 from hfal.training.token_states import load_states, sentence_means, with_token_states
 from hfal.utils.distributed import on_main
 
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 Head = FrozenEncoderForSequenceClassification | FrozenEncoderForTokenClassification
 
@@ -121,6 +124,11 @@ class FrozenHead:
     def can_embed(self) -> bool:
         """Whether `embed` works."""
         return self._encoder is not None
+
+    @property
+    def encoder(self) -> "SentenceTransformer":
+        """The encoder; there is none where embeddings were given."""
+        return sentence_encoder(self._encoder)
 
     @property
     def encoder_name(self) -> str:

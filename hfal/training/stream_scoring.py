@@ -1,13 +1,14 @@
 """Score texts that are not in the pool: with the model of a Trainer, or with a head on a frozen encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from transformers import Trainer
 
-from hfal.acquisition.forward import forward_columns
+from hfal.acquisition.embeddings import embed_texts
+from hfal.acquisition.forward import eval_mode, forward_columns
 from hfal.acquisition.provenance import model_name
 from hfal.acquisition.scoring import ScoringPass
 from hfal.data.pool import Pool
@@ -17,7 +18,9 @@ from hfal.strategies import Strategy
 from hfal.strategies.registry import FAMILIES
 from hfal.strategies.resolve import resolve_strategy
 from hfal.strategies.selection import top_k
+from hfal.tasks.base import Task
 from hfal.tasks.kinds import TASK_OF_FAMILY
+from hfal.training.frozen_encoder import FrozenEncoderForSequenceClassification
 from hfal.training.frozen_head import FrozenHead, Head
 
 
@@ -53,6 +56,12 @@ class Scorer(Protocol):
         Raises:
             ArgumentError: There is no model yet.
         """
+        ...
+
+    def signals(
+        self, texts: PoolExamples, keep: frozenset[str], score: Callable[..., torch.Tensor] | None
+    ) -> dict[str, np.ndarray]:
+        """Return `"scores"`, `"embeddings"`, and what the task's `signals` can say, float32[n, ...], by name."""
         ...
 
     def score(self, texts: PoolExamples) -> Scored:
@@ -109,13 +118,13 @@ def make_scorer(pool: Pool, source: Trainer | FrozenHead, strategy: Strategy) ->
 class _TrainerScorer:
     """Scores with the model of a Trainer, as it is."""
 
-    prepared = True
     round = 0
 
     def __init__(self, pool: Pool, trainer: Trainer, strategy: Strategy):
         self._pool = pool
         self._trainer = trainer
         self._strategy = strategy
+        self.prepared = not isinstance(trainer.model, FrozenEncoderForSequenceClassification)
 
     def begin(self) -> None:
         finished = [record.number for record in self._pool.store.rounds() if record.finished]
@@ -130,8 +139,13 @@ class _TrainerScorer:
     def model(self) -> str:
         return model_name(self._trainer.model)
 
-    def score(self, texts: PoolExamples) -> Scored:
+    def signals(
+        self, texts: PoolExamples, keep: frozenset[str], score: Callable[..., torch.Tensor] | None
+    ) -> dict[str, np.ndarray]:
         model, args, task = self._trainer.model, self._trainer.args, texts.task
+        if not self.prepared:  # `prepare` would keep their embeddings on the disk
+            vectors = embed_texts(texts.dataset, texts.text_columns, model.config.encoder_name_or_path)
+            return _signals_of_head(model, vectors, task, keep, score)
         columns = [name for name in texts.columns_without_labels if name != self._pool.label_column]
         if args.remove_unused_columns:
             columns = forward_columns(model, columns)
@@ -143,10 +157,10 @@ class _TrainerScorer:
             signals=task.signals,
             autocast=torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else None,
         )
-        rows = np.arange(len(texts))
-        keep = frozenset({"scores"}) | task.suggestion_signals
-        arrays = scoring.run(rows, keep=keep, score=self._strategy.score)
-        return Scored(arrays["scores"].astype(np.float64), task.suggestions(arrays, rows))
+        return scoring.run(np.arange(len(texts)), keep=keep, score=score)
+
+    def score(self, texts: PoolExamples) -> Scored:
+        return _scored(self, texts, self._strategy)
 
     def added(self, rows: np.ndarray) -> None:
         """Nothing: the Trainer's model reads the pool when it is trained."""
@@ -195,18 +209,34 @@ class _HeadScorer:
     def model(self) -> str:
         return f"head on {self._head.encoder_name}"
 
-    def score(self, texts: PoolExamples) -> Scored:
+    def signals(
+        self, texts: PoolExamples, keep: frozenset[str], score: Callable[..., torch.Tensor] | None
+    ) -> dict[str, np.ndarray]:
         self._vectors = self._head.embed(texts)
-        task = texts.task
-        keep = frozenset({"scores"}) | task.suggestion_signals
-        self._fitted.eval()
-        with torch.inference_mode():
-            logits = self._fitted(torch.from_numpy(self._vectors)).logits
-            signals = task.signals(logits, None, None, keep, self._strategy.score)
-        arrays = {name: values.numpy() for name, values in signals.items()}
-        if not arrays["finite"].all():
-            raise DivergedError("the head's outputs are NaN or infinite for some texts: name another encoder")
-        return Scored(arrays["scores"].astype(np.float64), task.suggestions(arrays, np.arange(len(texts))))
+        return _signals_of_head(self._fitted, self._vectors, texts.task, keep, score)
+
+    def score(self, texts: PoolExamples) -> Scored:
+        return _scored(self, texts, self._strategy)
 
     def added(self, rows: np.ndarray) -> None:
         self._head.follow(self._pool, self._vectors[rows])
+
+
+def _scored(scorer: Scorer, texts: PoolExamples, strategy: Strategy) -> Scored:
+    task = texts.task
+    arrays = scorer.signals(texts, frozenset({"scores"}) | task.suggestion_signals, strategy.score)
+    return Scored(arrays["scores"].astype(np.float64), task.suggestions(arrays, np.arange(len(texts))))
+
+
+def _signals_of_head(
+    head: Any, vectors: np.ndarray, task: Task, keep: frozenset[str], score: Callable[..., torch.Tensor] | None
+) -> dict[str, np.ndarray]:
+    """Return what a head on a frozen encoder says of texts, by their embeddings, float32[n, D]."""
+    with torch.inference_mode(), eval_mode(head):
+        device = next(head.parameters()).device
+        logits = head(torch.from_numpy(vectors).to(device)).logits
+        signals = task.signals(logits, None, None, keep - {"embeddings"}, score)
+    arrays = {name: values.cpu().numpy() for name, values in signals.items()}
+    if not arrays.pop("finite").all():
+        raise DivergedError("the head's outputs are NaN or infinite for some texts: name another encoder")
+    return {**arrays, "embeddings": vectors} if "embeddings" in keep else arrays

@@ -22,15 +22,15 @@ def ngram_counts(texts: Sequence[str]) -> csr_matrix:
     return counts
 
 
-def near_copies(counts: csr_matrix, others: csr_matrix) -> csr_matrix:
-    """Return which texts are near-copies of which others, bool[n, m]: the cosine of their counts is 0.8 or more.
-
-    So much have two sentences in common of which one has another word among ten.
+def near_copies(counts: csr_matrix, others: csr_matrix, least: float = _IN_COMMON) -> csr_matrix:
+    """Return which texts are near-copies of which others, bool[n, m].
 
     Args:
         counts: What `ngram_counts` gave for the texts.
         others: And for the others.
+        least: The least cosine of their counts, above 0: so much as 0.8 have two sentences in common of which one has
+            another word among ten.
     """
     cosines = counts @ others.T
-    found: csr_matrix = (cosines >= _IN_COMMON).tocsr()
+    found: csr_matrix = (cosines >= least).tocsr()
     return found

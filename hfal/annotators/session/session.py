@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 from hfal.annotators.base import OpenQuery, Question
 from hfal.store.answer_log import NONSENSE, SETTLE, makes_no_sense
-from hfal.store.records import AHEAD, HEAD, STREAM, Answer
+from hfal.store.records import AHEAD, HEAD, STREAM, SYNTHESIS, Answer
 from hfal.tasks.tags import Entity
 from hfal.utils.visible_text import one_line
 
@@ -80,6 +80,7 @@ class Session(ABC):
             "seed": "Seed set",
             AHEAD: f"More of round {query.round}{rounds}",
             SETTLE: "Disagreements",
+            SYNTHESIS: "Texts made up by a program",
             HEAD: f"Query {query.sequence} for round {query.round + 1}{rounds}",
             STREAM: "Texts of a stream",
         }.get(query.purpose, f"Round {query.round}{rounds}")

@@ -11,6 +11,7 @@ from hfal.annotators.session.session import Session
 from hfal.errors import ArgumentError
 from hfal.store.answer_log import NONSENSE, SETTLE, makes_no_sense
 from hfal.store.learning_curve import bought, metric_names
+from hfal.store.records import SYNTHESIS
 from hfal.store.run_info import RunPlan
 from hfal.store.store import Store
 from hfal.tasks.kinds import Kind
@@ -22,6 +23,7 @@ _ABOUT = {
     "holdout": "Held out: to measure the model, not to train.",
     "seed": "Seed set: the model trains on these first.",
     SETTLE: "People have labeled these texts differently. What you answer holds.",
+    SYNTHESIS: "A program made these texts up of labeled ones, where the model is unsure. Some may make no sense.",
 }
 """What queries are for, by their purpose, where their title does not tell."""
 
