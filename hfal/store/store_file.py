@@ -109,9 +109,12 @@ class StoreFile:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything was asked, added, answered or trained; labels that came with the data are no answers."""
+        """Whether anything was asked, added, answered or trained, here or in a run that this one goes on from.
+
+        Labels that came with the data are no answers.
+        """
         begun = "SELECT query FROM queries UNION ALL SELECT round FROM rounds"
-        if read_added(self._db):
+        if read_added(self._db) or self.meta("exported_rounds") is not None:
             return True
         answered = "SELECT answer FROM answers WHERE annotator <> ? OR action <> 'label'"
         return bool(self._db.read(f"SELECT 1 WHERE EXISTS ({begun}) OR EXISTS ({answered})", DATASET))

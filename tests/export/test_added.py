@@ -198,6 +198,19 @@ def test_an_import_has_them_in_its_data_and_may_draw_a_part_of_it(tmp_path):
     assert new.store.holdout_ids().isdisjoint({ids["made"], ids["spare"]})
 
 
+def test_labels_that_came_with_the_data_are_kept_where_nobody_was_asked(tmp_path):
+    """Of the added examples, too: the run that goes on does not begin anew, though its data gives no labels."""
+    data = Dataset.from_dict({"text": TEXTS, "label": [*NAMES, None, None]})
+    pool = Pool(data, tmp_path / "run", "text", "label", prepare=tokenized)
+    (added,) = pool.add([{"text": "so so"}], "stream")
+    export_labels(pool.run_dir, tmp_path / "out", unlabeled=pool, answers=True)
+    for _ in range(2):
+        later = Pool.from_export(tmp_path / "out", tmp_path / "later", prepare=tokenized)
+        assert later.labels() == pool.labels() == dict(zip(ids_of(pool), NAMES, strict=False))
+        assert later.store.origins() == {added: Origin("stream")}
+        later.store.close()
+
+
 def test_a_parent_that_is_in_no_table_is_forgotten(tmp_path):
     pool, ids = grown_pool(tmp_path / "run")
     (orphan,) = pool.add([{"text": "who knows"}], "synthesis", ["gone"], ["rewritten"])

@@ -335,7 +335,9 @@ def test_answers_of_other_tasks_come_back(tmp_path: Path, kind: str) -> None:
     tasks = {"sets": "multi_label_classification", "pairs": "text_classification"}
     task = tasks.get(kind, "token_classification")
     columns = ["id", "text"] if kind == "pairs" else ["text"]
-    pool = Pool(data, tmp_path / "run", columns, label_names=["PER", "LOC"], task=task, id_column="number")
+    about = {"task": task, "id_column": "number", "prepare": lambda rows: rows}
+    pool = Pool(data, tmp_path / "run", columns, label_names=["PER", "LOC"], **about)
+    (added,) = pool.add([{"text": ["Bonn"] if kind == "words" else "Bonn", "id": "of a stream"}], "stream")
     labels: list[Any] = [["B-LOC", "O", "O", "O"], ["B-PER", "I-PER"]]
     labels = {"sets": [["LOC"], ["PER", "LOC"], []], "pairs": ["LOC", "PER"]}.get(kind, labels)
     for number, label in enumerate(labels):
@@ -343,17 +345,20 @@ def test_answers_of_other_tasks_come_back(tmp_path: Path, kind: str) -> None:
     pool.record(Answer("3", None, "skip", annotator="bert"))
     export_labels(pool.run_dir, tmp_path / "export", unlabeled=pool, answers=True, annotator_names=True)
     loaded = load_dataset(str(tmp_path / "export"), cache_dir=str(tmp_path / "cache"))
-    assert loaded["unlabeled"]["label"] == [None] * (4 - len(labels))
+    assert loaded["unlabeled"]["label"] == [None] * (5 - len(labels))
+    assert loaded["unlabeled"].filter(lambda row: row["al_origin"] == "stream")["id"][:] == [added]
     rows = {row["id"]: row for split in loaded.values() for row in split}
     names = {"id": "text_id", "text": "text"}  # the id is another one
     assert [{name: rows[str(n)][names[name]] for name in columns} for n in range(4)] == pool.texts(range(4))
     later = Pool.from_export(tmp_path / "export", tmp_path / "later")
     assert later.store.answers() == pool.store.answers()
+    assert later.store.origins() == pool.store.origins()
+    assert later.content(later.position(added)) == pool.content(pool.position(added))
     assert later.labels() == pool.labels()
     assert later.label_names == pool.label_names
     assert (later.task.name, later.run_dir) == (task, (tmp_path / "later").resolve())
 
-    assert import_run(tmp_path / "export", tmp_path / "imported") == (4, len(labels) + 1)
+    assert import_run(tmp_path / "export", tmp_path / "imported") == (5, len(labels) + 1)
     al, options = read_ahead([str(tmp_path / "imported")])
     data = load_data(al, str(options.output_dir), options.seed)
     imported = Pool(data.pool, str(options.output_dir), data.text, al.label, data.labels, al.id, task=data.task)
