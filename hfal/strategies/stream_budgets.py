@@ -332,12 +332,12 @@ def resolve_budget_manager(manager: str | BudgetManager) -> BudgetManager:
 
 
 def _check(scores: np.ndarray, draws: np.ndarray, budget: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return scores and draws as float64[n], without negative zeros.
+    """Return scores and draws as float64[n].
 
     Raises:
         ArgumentError: See `_HardBudget.__call__`.
     """
-    scores = np.asarray(scores, dtype=np.float64) + 0.0  # -0.0 equals 0.0, but would be another threshold
+    scores = np.asarray(scores, dtype=np.float64)
     draws = np.asarray(draws, dtype=np.float64)
     if scores.ndim != 1 or scores.shape != draws.shape:
         raise ArgumentError(f"scores{[*scores.shape]} and draws{[*draws.shape]}, expected one of each for a text")
