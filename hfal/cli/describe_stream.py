@@ -10,7 +10,7 @@ from hfal.utils.spelling import counted
 
 
 _PARTS = 5
-_LEAST = 100  # texts of a part
+_LEAST = 500  # texts of a part, of which the decisions on about ten that were let go are kept
 _HEADER = ["texts", "asked", "threshold", "score 10%", "50%", "90%", "random", "right"]
 
 

@@ -1,6 +1,7 @@
 """A stream and the rounds of its run: texts are considered until enough are asked, and then a round is trained."""
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -97,7 +98,7 @@ class StreamRounds:
             AnswersPending: People have to answer first.
             ArgumentError: A text does not fit.
         """
-        with self._store.own():
+        with self._store.own(), self._size_of_pool_is_kept():
             self._run_rounds(max(self._finished, 1))
             stream = self._stream()
             for batch in batches(stream.state.offsets):
@@ -111,6 +112,15 @@ class StreamRounds:
                 self.active.annotate()
             if self._is_due:
                 self._train()
+
+    @contextlib.contextmanager
+    def _size_of_pool_is_kept(self) -> Iterator[None]:
+        """Record at the end how many examples the pool has, for those who only read the store."""
+        try:
+            yield
+        finally:
+            if self._store.plan is not None:
+                self._store.set_plan(replace(self._store.plan, pool_size=len(self.active.pool)))
 
     @property
     def _finished(self) -> int:
