@@ -35,8 +35,12 @@ def test_they_are_computed_once_and_again_when_texts_or_weights_change(pool, min
     assert (sentence_embeddings(pool, MINILM) == 7).all()
 
     longer = Pool(reviews.select(range(41)), tmp_path, "text", "label")
-    assert sentence_embeddings(longer, minilm).shape == (41, 384)
-    assert not (sentence_embeddings(longer, minilm) == 7).any()
+    found = sentence_embeddings(longer, minilm)
+    assert found.shape == (41, 384)
+    assert (found[:40] == 7).all()  # of the first texts they are there
+    np.testing.assert_allclose(found[40], minilm.encode(longer.dataset["text"][40]), atol=1e-5)
+    others = Pool(reviews.select(range(1, 42)), tmp_path / "others", "text", "label")
+    assert not (sentence_embeddings(others, minilm, folder=file.parent) == 7).any()
 
     other = SentenceTransformer(resolve_model(MINILM))
     with torch.no_grad():
