@@ -34,9 +34,10 @@ def test_they_are_computed_once_and_again_when_texts_or_weights_change(pool, min
     np.save(file, np.full_like(first, 7))  # so that reading the file can be told from computing
     assert (sentence_embeddings(pool, MINILM) == 7).all()
 
-    longer = Pool(reviews.select(range(41)), tmp_path, "text", "label")
-    assert sentence_embeddings(longer, minilm).shape == (41, 384)
-    assert not (sentence_embeddings(longer, minilm) == 7).any()
+    longer = sentence_embeddings(Pool(reviews.select(range(41)), tmp_path, "text", "label"), minilm)
+    assert ((longer == 7).all(axis=1) == (np.arange(41) < 40)).all()  # copied, but for the text that is new
+    others = Pool(reviews.select([1, 0, *range(2, 45)]), tmp_path, "text", "label")
+    assert not (sentence_embeddings(others, minilm) == 7).any()
 
     other = SentenceTransformer(resolve_model(MINILM))
     with torch.no_grad():
