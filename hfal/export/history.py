@@ -10,7 +10,7 @@ from typing import Any
 from hfal.data.references import is_local, without_paths
 from hfal.export.files import HISTORY_VERSION
 from hfal.store.annotator_names import ANYBODY, SIMULATED
-from hfal.store.records import DATASET, HEAD, Answer, Origin, Queried, Query, RoundRecord
+from hfal.store.records import DATASET, HEAD, STREAM, Answer, Origin, Queried, Query, RoundRecord
 from hfal.store.run_info import RunPlan, from_json
 from hfal.store.store import Store
 from hfal.tasks.kinds import kind_of
@@ -254,7 +254,7 @@ def history_without_models(history: History, texts_of: Callable[[str], Texts]) -
     The last round is trained again if it has yet to make its query, or was cut off; from the same answers and the same
     seed it comes to the same model.
     """
-    made = {query.round for query in history.queries if query.purpose in ("round", HEAD)}
+    made = {query.round for query in history.queries if query.purpose in ("round", HEAD, STREAM)}
     rounds = [
         record
         if record.finished and (record.number in made or record is not history.rounds[-1])

@@ -11,7 +11,16 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, Trainer
 
-from hfal import ActiveLearningCallback, Answer, FileAnnotator, Pool, SimulatedAnnotator, Stream, tokenize_words
+from hfal import (
+    ActiveLearningCallback,
+    Answer,
+    FileAnnotator,
+    Pool,
+    SimulatedAnnotator,
+    Stream,
+    export_labels,
+    tokenize_words,
+)
 from hfal.errors import AnswersPending, ArgumentError
 from hfal.store.records import STREAM
 from hfal.store.stream_log import ASKED, COPY, LET_GO, RANDOM, SAMPLE
@@ -127,6 +136,20 @@ def test_a_stream_goes_on_with_the_model_of_the_next_round(trained, texts, make_
     assert stream.state.seen == 600
     assert sum(stream.state.outcomes.values()) == 600
     assert stream.state.outcomes[ASKED] + stream.state.outcomes[RANDOM] == len(first) + len(second)
+
+
+def test_an_export_of_a_stream_goes_on_with_the_answers(trained, texts, make_trainer, tmp_path):
+    pool, active, trainer = trained()
+    ids = Stream(pool, trainer, budget=0.2).consider(texts[:100])
+    active.annotate()
+    export_labels(pool.run_dir, tmp_path / "export", unlabeled=pool, answers=True)
+    expected = active.run(trainer, rounds=2)
+    again = Pool.from_export(tmp_path / "export", tmp_path / "again", prepare=pool._prepare)
+    active = ActiveLearningCallback(again, strategy="margin", query_size=10, annotator=FileAnnotator("csv"))
+    records = active.run(make_trainer([active], model_init=opinionated_model_init), rounds=2)
+    assert records[1].train_size == expected[1].train_size > 10
+    assert records[1].labels == expected[1].labels == 10 + len(ids)
+    assert [query.purpose for query in again.store.queries()].count("round") == 0
 
 
 def test_scores_are_those_of_the_model_and_thresholds_decide(trained, texts):
