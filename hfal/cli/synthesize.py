@@ -49,7 +49,7 @@ def execute(arguments: argparse.Namespace) -> int:
     run_dir = arguments.run_dir
     with contextlib.closing(Store(run_dir, read_only=True)) as store:  # which makes nothing where there is no run
         store.check_has_begun()
-        if not any(record.finished for record in store.rounds()):
+        if not store.last_finished():
             raise HfalError(
                 f"texts are made up with a round's model, but no round is finished. {next_step(store, run_dir)}"
             )

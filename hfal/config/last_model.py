@@ -61,7 +61,7 @@ def open_with_last_model(
     thresholds = parse_thresholds(al.thresholds) if al.thresholds else None
     about = (data.task, thresholds, data.show, prepare)
     pool = Pool(data.pool, run_dir, data.text, al.label, data.labels, al.id, *about)
-    last = max(record.number for record in pool.store.rounds() if record.finished)
+    last = pool.store.last_finished()
     if al.select_with == "head":
         encoder = checkpoint if al.embeddings == "model" else al.embeddings
         return pool, FrozenHead(pool, encoder, al.embeddings_dir), al

@@ -302,6 +302,11 @@ def read_added(db: Database) -> list[AddedExample]:
         ]
 
 
+def has_added(db: Database) -> bool:
+    """Return whether there are examples that are not in the user's data."""
+    return _version(db) >= 7 and bool(db.read("SELECT EXISTS (SELECT 1 FROM added)")[0][0])
+
+
 def read_origins(db: Database, example_ids: Sequence[str] | None = None) -> dict[str, Origin]:
     """Read origin, parent and method of the examples that are none of the user's, by id: of all, or of some.
 

@@ -420,6 +420,11 @@ class Store(AddedExamples, StreamLog):
         """Return the record of one round, or `None` if it has not begun."""
         return next(iter(read_rounds(self._db, "round = ?", number)), None)
 
+    def last_finished(self) -> int:
+        """Return the number of the last round that is finished; 0 if there is none."""
+        number: int = self._db.read("SELECT coalesce(max(round), 0) FROM rounds WHERE finished IS NOT NULL")[0][0]
+        return number
+
     def rounds(self) -> list[RoundRecord]:
         """Return all rounds that have begun, first to last."""
         return read_rounds(self._db, "TRUE")

@@ -18,7 +18,7 @@ from hfal.store.consistency import check_consistency
 from hfal.store.database import is_current, open_database, prepare_database
 from hfal.store.ownership import Owner, Ownership, locked, read_owner
 from hfal.store.records import DATASET
-from hfal.store.rows import insert_meta, read_added, read_meta
+from hfal.store.rows import has_added, insert_meta, read_meta
 from hfal.store.run_directory import check_no_comparison, check_store_is_not_lost, has_run, store_file
 from hfal.store.run_info import Ended, PoolDraw, PublishedOptions, RunInfo, RunPlan, from_json
 from hfal.store.schema import CLEAR_GIVEN_LABELS, set_schema
@@ -114,7 +114,7 @@ class StoreFile:
         Labels that came with the data are no answers.
         """
         begun = "SELECT query FROM queries UNION ALL SELECT round FROM rounds"
-        if read_added(self._db) or self.meta("exported_rounds") is not None:
+        if has_added(self._db) or self.meta("exported_rounds") is not None:
             return True
         answered = "SELECT answer FROM answers WHERE annotator <> ? OR action <> 'label'"
         return bool(self._db.read(f"SELECT 1 WHERE EXISTS ({begun}) OR EXISTS ({answered})", DATASET))

@@ -262,9 +262,8 @@ class Loop:
     def _begin_run(self) -> None:
         self._store.set_plan(self._plan())
         self._store.set_ended(None)
-        finished = [record.number for record in self._store.rounds() if record.finished]
-        if finished:  # its process may have died before it had removed all
-            self._remove_unneeded(finished[-1])
+        if finished := self._store.last_finished():  # its process may have died before it had removed all
+            self._remove_unneeded(finished)
         collect(self._store, self.annotator)
         self.acquisition.first.propose_holdout(self.acquisition.options.holdout)
 

@@ -187,13 +187,14 @@ class Stream:
         self._scorer.begin()
         decided = _Decided.on_nothing(state if state.manager == self._manager_name else None)
         ids: list[str] = []
+        if columns:  # before the transaction, in which others would wait for the model
+            texts = self.pool.unseen(columns, prepared=self._scorer.prepared)
+            scored = self._scorer.score(texts)
+            draws = self._draws(state.seen, len(columns))
+            counts = ngram_counts([_joined(of, self.pool.text_columns) for of in columns])
+            decided = self._outcomes(decided.manager_state, texts, scored.scores, draws, counts)
         with self.pool.store.at_once():
             if columns:
-                texts = self.pool.unseen(columns, prepared=self._scorer.prepared)
-                scored = self._scorer.score(texts)
-                draws = self._draws(state.seen, len(columns))
-                counts = ngram_counts([_joined(of, self.pool.text_columns) for of in columns])
-                decided = self._outcomes(decided.manager_state, texts, scored.scores, draws, counts)
                 ids = self._ask(columns, scored, decided.outcomes)
                 rows = np.flatnonzero(np.isin(decided.outcomes, (ASKED, RANDOM)))
                 kept = np.union1d(rows, np.flatnonzero(draws[:, 2] < 1 / SAMPLE))

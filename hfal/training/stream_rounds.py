@@ -99,7 +99,7 @@ class StreamRounds:
             ArgumentError: A text does not fit.
         """
         with self._store.own(), self._size_of_pool_is_kept():
-            self._run_rounds(max(self._finished, 1))
+            self._run_rounds(max(self._store.last_finished(), 1))
             stream = self._stream()
             for batch in batches(stream.state.offsets):
                 if self._waits and self._is_due and not self._train():
@@ -123,10 +123,6 @@ class StreamRounds:
                 self._store.set_plan(replace(self._store.plan, pool_size=len(self.active.pool)))
 
     @property
-    def _finished(self) -> int:
-        return max((record.number for record in self._store.rounds() if record.finished), default=0)
-
-    @property
     def _is_due(self) -> bool:
         """Whether enough was asked since the last round began: what was answered, and what is open."""
         asked = self._store.labels_bought() + sum(self._store.opinions_asked().values())
@@ -134,9 +130,9 @@ class StreamRounds:
 
     def _train(self) -> bool:
         """Have what is asked answered, and train a round; return whether the run goes on."""
-        before = self._finished
+        before = self._store.last_finished()
         self._run_rounds(before + 1)
-        if self._finished > before:
+        if self._store.last_finished() > before:
             return True
         logger.info("no other round is trained, and the stream stops: %s", self._store.why_ended())
         return False

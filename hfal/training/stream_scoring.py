@@ -127,13 +127,12 @@ class _TrainerScorer:
         self.prepared = not isinstance(trainer.model, FrozenEncoderForSequenceClassification)
 
     def begin(self) -> None:
-        finished = [record.number for record in self._pool.store.rounds() if record.finished]
-        if not finished:
+        self.round = self._pool.store.last_finished()
+        if not self.round:
             raise ArgumentError(
                 f"the Trainer has no trained model yet: no round has ended in {self._pool.run_dir}; train one first, "
                 "active.run(trainer, rounds=1)"
             )
-        self.round = finished[-1]
 
     @property
     def model(self) -> str:
@@ -194,7 +193,7 @@ class _HeadScorer:
         if known < len(self._pool):  # added by others than this stream
             added = self._pool.unseen(self._pool.texts(range(known, len(self._pool))), prepared=False)
             self._head.follow(self._pool, self._head.embed(added))
-        self.round = max((record.number for record in store.rounds() if record.finished), default=0)
+        self.round = store.last_finished()
         seen = store.last_answer()
         if seen == self._seen:
             return

@@ -120,9 +120,9 @@ def test_every_method_that_writes_is_tried_above():
         "added_examples answers answers_by_annotator check_has_begun close contents copy count_queries current_answers"
     )
     reads += " decided entries_of holdout_ids opinions opinions_asked opinions_left origins"
-    reads += " labels_bought last_answer meta open_queries predictions queries query_of_round round rounds snapshot"
+    reads += " labels_bought last_answer last_finished meta open_queries predictions queries query_of_round round"
     reads += " stop_set texts training_answers why_ended words_bought shown shown_values columns_ever_shown"
-    reads += " stream_decisions"
+    reads += " rounds snapshot stream_decisions"
     of_meta = {
         "set_plan",
         "set_draw",
